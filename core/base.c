@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The root of the base, and the only way down from it [S2].
+ *
+ * Where the kernel lets us, the root is a private clone of the base's mount,
+ * read-only and noatime: what we never wanted to change, we then cannot [B1].
+ * The clone leaves out whatever is mounted further down, now or later, so
+ * mount points in the base show the directory they cover.
+ */
+#include "base_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fault.h"
+
+#ifndef MOUNT_ATTR__ATIME
+#define MOUNT_ATTR__ATIME 0x70
+#endif
+
+/* Waits for renames under way add up to a second, then it is stale. */
+#define MOVE_WAITS 200
+#define MOVE_WAIT_NS (50 * 1000)
+
+/* Of these, every object is described without asking anybody else. */
+static const unsigned long local_magics[] = {
+	BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC,  F2FS_SUPER_MAGIC,
+	MSDOS_SUPER_MAGIC, ISOFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC,
+	RAMFS_MAGIC,	   SQUASHFS_MAGIC,    TMPFS_MAGIC,
+	XFS_SUPER_MAGIC,   EROFS_SUPER_MAGIC_V1,
+	0x2011bab0 /* exfat */, 0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */,
+};
+
+/* Read-only, no access times, and no mount that appears later. */
+static int freeze(int fd)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME,
+		/* One time policy at a time: the others must be cleared. */
+		.attr_clr = MOUNT_ATTR__ATIME,
+		.propagation = MS_PRIVATE,
+	};
+
+	if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
+		return 0;
+	/* In a user namespace the time policy may be locked. */
+	attr.attr_set = MOUNT_ATTR_RDONLY;
+	attr.attr_clr = 0;
+	if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
+		return 0;
+	return -errno;
+}
+
+/* A detached, read-only mount of the directory; or an error. */
+static int open_frozen(int dirfd, int *fd)
+{
+	int got = open_tree(dirfd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE |
+					       (unsigned int)OPEN_TREE_CLOEXEC);
+	int err;
+
+	if (got < 0)
+		return -errno;
+	err = freeze(got);
+	if (err)
+		close(got);
+	else
+		*fd = got;
+	return err;
+}
+
+static int know_root(struct base *b, bool is_clone)
+{
+	struct statx stx;
+	struct statfs fs;
+
+	if (statx(b->rootfd, "", AT_EMPTY_PATH,
+		  STATX_BASIC_STATS | STATX_MNT_ID, &stx) < 0 ||
+	    fstatfs(b->rootfd, &fs) < 0)
+		return -errno;
+	b->dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	b->mount_id = stx.stx_mnt_id;
+	b->has_mount_id = stx.stx_mask & STATX_MNT_ID;
+	b->is_remote = true;
+	for (size_t i = 0; i < sizeof(local_magics) / sizeof(*local_magics);
+	     i++)
+		if ((unsigned long)fs.f_type == local_magics[i])
+			b->is_remote = false;
+	/* A clone has no mounts below; subvolumes it has. */
+	b->may_hide_foreign = !is_clone ||
+			      (unsigned long)fs.f_type == BTRFS_SUPER_MAGIC;
+	return 0;
+}
+
+static int open_root(struct base *b, const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool is_clone;
+
+	if (fd < 0)
+		return -errno;
+	b->rootfd = fd;
+	/* A directory we may list and enter, or no view of it is possible. */
+	if (faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) < 0)
+		return -errno;
+	is_clone = b->frozen && open_frozen(fd, &b->rootfd) == 0;
+	if (is_clone)
+		close(fd);
+	return know_root(b, is_clone);
+}
+
+int base_open(struct base **out, const char *path, unsigned int flags)
+{
+	struct base *b = calloc(1, sizeof(*b));
+	int err = 0;
+
+	if (!b)
+		return -ENOMEM;
+	b->rootfd = -1;
+	b->frozen = flags & BASE_FROZEN;
+	base_cache_init(b);
+	b->path = realpath(path, NULL);
+	if (!b->path)
+		err = -errno;
+	if (!err)
+		err = open_root(b, path);
+	if (!err)
+		err = mapping_guard_init();
+	if (err) {
+		base_close(b);
+		return err;
+	}
+	*out = b;
+	return 0;
+}
+
+void base_close(struct base *b)
+{
+	if (!b)
+		return;
+	base_cache_fini(b);
+	if (b->rootfd >= 0)
+		close(b->rootfd);
+	free(b->path);
+	free(b);
+}
+
+void base_set_itable(struct base *b, struct itable *t)
+{
+	b->itable = t;
+}
+
+const char *base_path(const struct base *b)
+{
+	return b->path;
+}
+
+int base_root_fd(const struct base *b)
+{
+	return b->rootfd;
+}
+
+dev_t base_dev(const struct base *b)
+{
+	return b->dev;
+}
+
+void base_proc_path(int fd, char out[BASE_PROC_PATH_BYTES])
+{
+	(void)snprintf(out, BASE_PROC_PATH_BYTES, "/proc/self/fd/%d", fd);
+}
+
+int base_openat(struct base *b, int dirfd, const char *path, int flags,
+		int *fd)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC |
+						  O_NOFOLLOW),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
+			   RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	int got;
+	int err = fault_point("base.open");
+
+	if (err)
+		return err;
+	if (b->frozen && !(flags & O_PATH))
+		how.flags |= O_NOATIME;
+	do {
+		got = (int)syscall(SYS_openat2, dirfd, path, &how,
+				   sizeof(how));
+		err = got < 0 ? -errno : 0;
+		/* Not the owner: the mount's own rule for atime applies. */
+		if (err == -EPERM && (how.flags & O_NOATIME)) {
+			how.flags &= ~(uint64_t)O_NOATIME;
+			err = -EAGAIN;
+		}
+		if (err == -EMFILE && base_shed(b))
+			err = -EAGAIN;
+	} while (err == -EAGAIN || err == -EINTR);
+	if (!err)
+		*fd = got;
+	return err;
+}
+
+/* Paths of any length: step by step, PATH_MAX at a time. */
+static int open_path(struct base *b, char *path, int flags, int *fd)
+{
+	int at = b->rootfd;
+	int err = 0;
+
+	while (strlen(path) >= PATH_MAX) {
+		char *cut = path + PATH_MAX - 1;
+		int next;
+
+		while (cut > path && *cut != '/')
+			cut--;
+		*cut = '\0';
+		err = cut == path ? -ENAMETOOLONG :
+				    base_openat(b, at, path,
+						O_PATH | O_DIRECTORY, &next);
+		if (at != b->rootfd)
+			close(at);
+		if (err)
+			return err;
+		at = next;
+		path = cut + 1;
+	}
+	err = base_openat(b, at, path, flags, fd);
+	if (at != b->rootfd)
+		close(at);
+	return err;
+}
+
+/*
+ * Opens the object of a descriptor once more.  It needs no name, so neither
+ * a rename nor an unlink can come in between.
+ */
+static int open_again(struct base *b, int fd, int flags, int *out)
+{
+	char path[BASE_PROC_PATH_BYTES];
+	int noatime = b->frozen && !(flags & O_PATH) ? O_NOATIME : 0;
+	int got;
+	int err;
+
+	base_proc_path(fd, path);
+	do {
+		got = open(path, flags | noatime | O_CLOEXEC);
+		err = got < 0 ? -errno : 0;
+		if (err == -EPERM && noatime) {
+			noatime = 0;
+			err = -EAGAIN;
+		}
+		if (err == -EMFILE && base_shed(b))
+			err = -EAGAIN;
+	} while (err == -EAGAIN || err == -EINTR);
+	if (!err)
+		*out = got;
+	return err;
+}
+
+/* By a descriptor we have: the inode's own, or that of an unlinked one. */
+static int open_by_fd(struct base *b, struct inode *i, int flags, int *fd)
+{
+	struct base_fd *f = base_hold_cached(b, i, BASE_PATH);
+	int pin;
+	int err;
+
+	if (f) {
+		err = open_again(b, f->fd, flags, fd);
+		base_put(b, f);
+		return err;
+	}
+	err = inode_pin_dup(b->itable, i, &pin);
+	if (err)
+		return err;
+	if (flags & O_PATH) {
+		*fd = pin;
+		return 0;
+	}
+	err = open_again(b, pin, flags, fd);
+	close(pin);
+	return err;
+}
+
+/* By the directory above if that is open already; -ENOENT: it is not. */
+static int open_by_parent(struct base *b, struct inode *i, int flags, int *fd)
+{
+	char name[NAME_MAX + 1];
+	struct base_fd *f;
+	struct inode *parent;
+	int err = inode_place(b->itable, i, &parent, name);
+
+	if (err)
+		return -ENOENT;
+	f = base_hold_cached(b, parent, BASE_PATH);
+	err = f ? base_openat(b, f->fd, name, flags, fd) : -ENOENT;
+	if (f)
+		base_put(b, f);
+	(void)inode_put(b->itable, parent);
+	return err;
+}
+
+static int open_by_path(struct base *b, struct inode *i, int flags, int *fd)
+{
+	char *path;
+	int err = inode_base_path(b->itable, i, &path);
+
+	if (err)
+		return err;
+	err = open_path(b, path[0] ? path : (char[]){ "." }, flags, fd);
+	free(path);
+	return err;
+}
+
+/*
+ * Is this descriptor's object the inode we think it is?  Only directories
+ * must be on the base's device: overlay file systems give files others.
+ */
+static int verify(struct base *b, const struct inode *i, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_ino != i->ino || (st.st_mode & S_IFMT) != i->type ||
+	    (S_ISDIR(st.st_mode) && st.st_dev != b->dev))
+		return -ESTALE;
+	return 0;
+}
+
+static int open_by_name(struct base *b, struct inode *i, int flags, int *fd)
+{
+	int got;
+	int err = open_by_parent(b, i, flags, &got);
+
+	if (!err && verify(b, i, got)) {
+		close(got);
+		err = -ESTALE;
+	}
+	if (err == -ENOENT || err == -ESTALE) {
+		err = open_by_path(b, i, flags, &got);
+		if (!err && verify(b, i, got)) {
+			close(got);
+			err = -ESTALE;
+		}
+	}
+	if (!err)
+		*fd = got;
+	return err;
+}
+
+static bool is_lost(int err)
+{
+	return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ||
+	       err == -EXDEV || err == -ESTALE;
+}
+
+/* Was a rename of ours under way at any time since `ended` was read? */
+static bool move_came_between(struct base *b, uint64_t ended)
+{
+	return atomic_load(&b->moves_begun) != ended;
+}
+
+int base_open_inode(struct base *b, struct inode *i, int flags, int *fd)
+{
+	uint64_t ended;
+	int err;
+
+	for (int n = 1; n <= MOVE_WAITS; n++) {
+		ended = atomic_load(&b->moves_ended);
+		err = open_by_fd(b, i, flags, fd);
+		/* Also when there is no /proc. */
+		if (err == -ENOENT)
+			err = open_by_name(b, i, flags, fd);
+		if (!is_lost(err))
+			return err;
+		if (!move_came_between(b, ended))
+			break;
+		nanosleep(&(struct timespec){ .tv_nsec = n * MOVE_WAIT_NS },
+			  NULL);
+	}
+	return -ESTALE;
+}
+
+void base_move_begin(struct base *b)
+{
+	atomic_fetch_add(&b->moves_begun, 1);
+}
+
+void base_move_end(struct base *b)
+{
+	atomic_fetch_add(&b->moves_ended, 1);
+}
+
+int base_reopen(struct base *b, struct inode *i, int flags, int *fd)
+{
+	struct base_fd *f;
+	int err = base_hold(b, i, BASE_PATH, &f);
+
+	if (err)
+		return err;
+	/* Held, so it is opened by this descriptor, whatever is renamed. */
+	err = base_open_inode(b, i, flags, fd);
+	base_put(b, f);
+	return err;
+}

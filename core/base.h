@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_BASE_H
+#define MAPFS_CORE_BASE_H
+
+/*
+ * The directory below a view: resolution that can never leave it [S2],
+ * a bounded cache of descriptors, and reads.
+ *
+ * Every access is relative to a descriptor opened before mounting, with
+ * openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
+ * RESOLVE_NO_XDEV) and O_NOFOLLOW.  With BASE_FROZEN (read and copy mode) the
+ * base is, where the kernel allows, a private clone of its mount, read-only
+ * and noatime, so that not even a timestamp can change [B1]; elsewhere
+ * O_NOATIME is used where allowed.
+ * A directory on another file system (a mount point, another subvolume) is
+ * "foreign": it shows as an empty directory.  A file that another one is
+ * mounted over does not show (-ENOENT).  Neither is ever asked anything, so
+ * a dead server or our own mount below the base cannot hold us up.
+ *
+ * Lifetime: base_open() .. base_close() (accepts NULL).  A struct base_fd is
+ *           held from base_hold() to base_put().
+ * Errors:   0 or a negative errno.  -ESTALE: the object is not where it was,
+ *           or another one is there now.
+ * Locking:  takes RANK_BASE and RANK_ITABLE for moments; none across a system
+ *           call on the base.
+ */
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "inode.h"
+#include "types.h"
+
+struct base;
+struct base_fd;
+
+enum base_flags {
+	BASE_FROZEN = 1 << 0,	/* nothing of it may change through us */
+};
+
+enum base_want {
+	BASE_PATH,	/* O_PATH: any type of object */
+	BASE_READ,	/* O_RDONLY: files and directories */
+};
+
+int must_check base_open(struct base **out, const char *path,
+			 unsigned int flags);
+void base_close(struct base *b);
+/* The itable that names objects; set once before use. Borrowed. */
+void base_set_itable(struct base *b, struct itable *t);
+/* Absolute path the base had when opened; for people, never resolved again. */
+const char *base_path(const struct base *b);
+/* O_PATH descriptor of the root, borrowed. */
+int base_root_fd(const struct base *b);
+dev_t base_dev(const struct base *b);
+
+/*
+ * statx of `name` in the directory `dir` (of `dir` itself, which may then be
+ * any object but a foreign one, when name is NULL), symbolic links not
+ * followed.  *foreign: another file system; stx_ino is then
+ * base_foreign_ino(), the rest is what the directory mounted there says.
+ */
+int must_check base_stat(struct base *b, struct inode *dir, const char *name,
+			 struct statx *out, bool *foreign);
+/*
+ * A mount point inside the base shows as an empty directory.  The number of
+ * the inode mounted there belongs to another file system, so it gets one of
+ * its own, made of where it is.
+ */
+mapfs_ino base_foreign_ino(const struct inode *dir, const char *name);
+/* 32 bits that differ when an inode number is used again; 0 if unknown. */
+uint64_t base_generation(const struct statx *stx);
+
+/*
+ * A descriptor of the inode's object, from the cache or opened now, and then
+ * verified to be the inode.  BASE_READ: -EINVAL for what is neither file nor
+ * directory, because opening it could do something.
+ */
+int must_check base_hold(struct base *b, struct inode *i, enum base_want want,
+			 struct base_fd **out);
+int base_fd_of(const struct base_fd *f);
+void base_put(struct base *b, struct base_fd *f);
+/* Closes some idle descriptors to make room; false: there were none. */
+bool base_shed(struct base *b);
+/* Drops cached descriptors of the inode (unlinked, replaced, forgotten). */
+void base_uncache(struct base *b, const struct inode *i);
+/*
+ * Between these a rename, an unlink or the like of our own may make an inode
+ * unreachable by the place it is known at; who runs into that tries again.
+ */
+void base_move_begin(struct base *b);
+void base_move_end(struct base *b);
+/*
+ * Opens the inode's object afresh with open(2) `flags` (access mode, O_SYNC,
+ * O_DSYNC; write mode handles); the caller owns *fd.
+ */
+int must_check base_reopen(struct base *b, struct inode *i, int flags,
+			   int *fd);
+
+/*
+ * File data at `off`: a count, short at the end of the file.  Small files by
+ * pread, large ones out of mapped windows.
+ */
+ssize_t must_check base_read(struct base *b, struct inode *i, void *buf,
+			     size_t len, uint64_t off);
+/* SEEK_DATA/SEEK_HOLE on the base file; -ENXIO as lseek(2). */
+int must_check base_seek(struct base *b, struct inode *i, uint64_t off,
+			 int whence, uint64_t *out);
+ssize_t must_check base_readlink(struct base *b, struct inode *i, char *buf,
+				 size_t len);
+/* Sizes as getxattr(2). Works on symbolic links and unreadable files too. */
+ssize_t must_check base_getxattr(struct base *b, struct inode *i,
+				 const char *name, void *buf, size_t len);
+ssize_t must_check base_listxattr(struct base *b, struct inode *i, char *buf,
+				  size_t len);
+
+/* One name of a base directory; return non-zero to stop with that result. */
+typedef int (*base_dirent_fn)(void *arg, const char *name, uint64_t ino,
+			      mode_t type, uint64_t cookie);
+/* Is this "." or ".."? */
+bool base_is_dot(const char *name);
+/*
+ * Names behind `cookie` (0: all), "." and ".." included.  Type is S_IFMT bits
+ * (asked from the object when the directory does not say), `ino` what
+ * base_stat() would say (".." of the root excepted).  Cookies are the base's
+ * own d_off.
+ */
+int must_check base_readdir(struct base *b, struct inode *dir, uint64_t cookie,
+			    base_dirent_fn fn, void *arg);
+int must_check base_statfs(struct base *b, struct statvfs *out);
+
+#endif

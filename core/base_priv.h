@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_BASE_PRIV_H
+#define MAPFS_CORE_BASE_PRIV_H
+
+/*
+ * What the files of the base share: its root, and the cache of descriptors.
+ *
+ * Lifetime, errors, locking: as base.h.
+ */
+#include <stdatomic.h>
+
+#include "base.h"
+#include "lock.h"
+#include "mapping.h"
+
+#define BASE_PROC_PATH_BYTES 64
+
+struct base_fd {
+	UT_hash_handle hh;		/* by base.lock */
+	struct base_key {
+		mapfs_ino ino;
+		uint64_t want;		/* enum base_want */
+	} key;				/* fixed while open */
+	int fd;				/* fixed while open */
+	unsigned int users;		/* by base.lock */
+	bool uncached;			/* by base.lock: close when unused */
+	struct mapping *mapping;	/* large files; by base.lock */
+	struct base_fd *prev;		/* idle list, by base.lock */
+	struct base_fd *next;
+};
+
+struct base {
+	int rootfd;			/* fixed while open */
+	char *path;			/* fixed while open */
+	dev_t dev;			/* fixed while open */
+	uint64_t mount_id;		/* fixed while open */
+	bool has_mount_id;		/* fixed while open */
+	bool frozen;			/* fixed while open */
+	bool is_remote;			/* asking may need somebody else */
+	bool may_hide_foreign;		/* a directory listed may be foreign */
+	struct itable *itable;		/* fixed after base_set_itable() */
+	_Atomic uint64_t moves_begun;
+	_Atomic uint64_t moves_ended;
+	struct rmutex lock;		/* RANK_BASE */
+	struct base_fd *fds;		/* by lock */
+	struct base_fd *idle;		/* least recently used first, by lock */
+	unsigned int idle_count;	/* by lock */
+	unsigned int idle_max;		/* fixed while open */
+};
+
+/* Beneath the root, no link followed; O_NOATIME as far as allowed [B1]. */
+int must_check base_openat(struct base *b, int dirfd, const char *path,
+			   int flags, int *fd);
+/*
+ * The inode's object, opened by whatever leads to it and found to be the
+ * inode.  flags: access mode, O_PATH, O_NONBLOCK, O_SYNC, O_DSYNC.
+ */
+int must_check base_open_inode(struct base *b, struct inode *i, int flags,
+			       int *fd);
+/* A name in /proc that stands for the descriptor's object. */
+void base_proc_path(int fd, char out[BASE_PROC_PATH_BYTES]);
+bool base_is_foreign(const struct base *b, const struct statx *stx);
+
+void base_cache_init(struct base *b);
+void base_cache_fini(struct base *b);
+/* The descriptor if it is open already, else NULL. */
+struct base_fd *base_hold_cached(struct base *b, const struct inode *i,
+				 enum base_want want);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the base says of an object, and whether it is the base's at all.
+ *
+ * A plain statx of a mount point asks the file system mounted there, which
+ * may be dead, or be ourselves.  On a local base AT_STATX_DONT_SYNC rules
+ * that out and costs nothing.  A remote base must be asked for true answers,
+ * so there the name is opened first, which never crosses a mount.
+ */
+#include "base_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "checksum.h"
+
+#define STAT_MASK (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
+
+/*
+ * A directory of another device in the same mount is another subvolume.  A
+ * file of another device is not foreign: overlay file systems have those.
+ */
+bool base_is_foreign(const struct base *b, const struct statx *stx)
+{
+	if (b->has_mount_id && (stx->stx_mask & STATX_MNT_ID) &&
+	    stx->stx_mnt_id != b->mount_id)
+		return true;
+	return S_ISDIR(stx->stx_mode) &&
+	       makedev(stx->stx_dev_major, stx->stx_dev_minor) != b->dev;
+}
+
+mapfs_ino base_foreign_ino(const struct inode *dir, const char *name)
+{
+	uint64_t h = dir->ino * 0x9e3779b97f4a7c15ULL;
+
+	for (const char *p = name; *p; p++)
+		h = (h ^ (unsigned char)*p) * 0x100000001b3ULL;
+	return h >> 1 | 1ULL << 63;
+}
+
+static int stat_fd(int fd, struct statx *out)
+{
+	return statx(fd, "", AT_EMPTY_PATH, STAT_MASK, out) < 0 ? -errno : 0;
+}
+
+static int stat_unsynced(int dirfd, const char *name, struct statx *out)
+{
+	if (statx(dirfd, name,
+		  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+		  STAT_MASK, out) < 0)
+		return -errno;
+	return 0;
+}
+
+static int stat_at(struct base *b, int dirfd, const char *name,
+		   struct statx *out)
+{
+	int fd;
+	int err;
+
+	if (!b->is_remote)
+		return stat_unsynced(dirfd, name, out);
+	err = base_openat(b, dirfd, name, O_PATH, &fd);
+	if (err == -EXDEV)	/* it will turn out foreign */
+		return stat_unsynced(dirfd, name, out);
+	if (err)
+		return err;
+	err = stat_fd(fd, out);
+	close(fd);
+	return err;
+}
+
+static int stat_name(struct base *b, struct inode *dir, const char *name,
+		     struct statx *out, bool *foreign)
+{
+	struct base_fd *f;
+	struct statx stx;
+	int err = base_hold(b, dir, BASE_PATH, &f);
+
+	if (err)
+		return err;
+	err = stat_at(b, f->fd, name, &stx);
+	base_put(b, f);
+	if (err)
+		return err;
+	*foreign = base_is_foreign(b, &stx);
+	if (*foreign && !S_ISDIR(stx.stx_mode))
+		return -ENOENT;
+	if (*foreign)
+		stx.stx_ino = base_foreign_ino(dir, name);
+	*out = stx;
+	return 0;
+}
+
+/* In the directory above if that is open: no descriptor of its own needed. */
+static int stat_by_parent(struct base *b, struct inode *i, struct statx *out)
+{
+	char name[NAME_MAX + 1];
+	struct inode *parent;
+	struct base_fd *f;
+	struct statx stx;
+	int err = inode_place(b->itable, i, &parent, name);
+
+	if (err)
+		return err;
+	f = base_hold_cached(b, parent, BASE_PATH);
+	err = f ? stat_at(b, f->fd, name, &stx) : -ESTALE;
+	if (f)
+		base_put(b, f);
+	(void)inode_put(b->itable, parent);
+	if (!err && (stx.stx_ino != i->ino || base_is_foreign(b, &stx) ||
+		     (stx.stx_mode & S_IFMT) != i->type))
+		err = -ESTALE;
+	if (!err)
+		*out = stx;
+	return err;
+}
+
+static int stat_inode(struct base *b, struct inode *i, struct statx *out)
+{
+	struct base_fd *f = base_hold_cached(b, i, BASE_PATH);
+	int err;
+
+	if (!f && stat_by_parent(b, i, out) == 0)
+		return 0;
+	if (!f) {
+		err = base_hold(b, i, BASE_PATH, &f);
+		if (err)
+			return err;
+	}
+	err = stat_fd(f->fd, out);
+	base_put(b, f);
+	return err;
+}
+
+int base_stat(struct base *b, struct inode *dir, const char *name,
+	      struct statx *out, bool *foreign)
+{
+	int err;
+
+	if (name)
+		return stat_name(b, dir, name, out, foreign);
+	err = stat_inode(b, dir, out);
+	if (!err)
+		*foreign = false;
+	return err;
+}
+
+uint64_t base_generation(const struct statx *stx)
+{
+	int64_t birth[2] = { stx->stx_btime.tv_sec, stx->stx_btime.tv_nsec };
+
+	if (!(stx->stx_mask & STATX_BTIME))
+		return 0;
+	return checksum64(birth, sizeof(birth), 0) & 0x7fffffff;
+}
+
+int base_statfs(struct base *b, struct statvfs *out)
+{
+	return fstatvfs(b->rootfd, out) < 0 ? -errno : 0;
+}

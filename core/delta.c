@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Applying records.  Each kind has one function; all of them first find what
+ * they build on and refuse when it is not there, because on replay the
+ * records are only as good as whoever wrote them [S1].
+ */
+#include "delta.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/*
+ * Numbers of new inodes: bit 62, a tag of 22 bits drawn for each store, and a
+ * counter.  The base's file system could only use the same number if it were
+ * a view itself, and then its tag is another one.
+ */
+#define INO_NEW (1ULL << 62)
+#define INO_TAG_SHIFT 40
+#define INO_TAG_MASK ((1ULL << 22) - 1)
+#define INO_COUNTER_MASK ((1ULL << INO_TAG_SHIFT) - 1)
+
+void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a)
+{
+	*s = (struct delta_set){ .itable = t, .arena = a };
+	atomic_init(&s->next_ino, 1);
+	namespace_init(&s->names);
+	for (int i = 0; i < DELTA_STRIPES; i++)
+		rwlock_init(&s->stripes[i], RANK_INODE);
+}
+
+struct rwlock *delta_stripe(struct delta_set *s, const struct inode *i)
+{
+	/* Fibonacci hashing: inode numbers of one directory are neighbours. */
+	return &s->stripes[(i->ino * 0x9e3779b97f4a7c15ULL) >> 58];
+}
+
+static uint64_t ino_prefix(const struct delta_set *s)
+{
+	return INO_NEW | (s->ino_tag & INO_TAG_MASK) << INO_TAG_SHIFT;
+}
+
+mapfs_ino delta_set_new_ino(struct delta_set *s)
+{
+	return ino_prefix(s) | (atomic_fetch_add(&s->next_ino, 1) &
+				INO_COUNTER_MASK);
+}
+
+bool delta_set_is_own_ino(const struct delta_set *s, mapfs_ino ino)
+{
+	return (ino & ~INO_COUNTER_MASK) == ino_prefix(s);
+}
+
+const struct xattr *delta_xattr_find(const struct delta *d, const char *name)
+{
+	for (const struct xattr *x = d->xattrs; x; x = x->next)
+		if (strcmp(x->name, name) == 0)
+			return x;
+	return NULL;
+}
+
+static void xattrs_clear(struct delta *d)
+{
+	while (d->xattrs) {
+		struct xattr *x = d->xattrs;
+
+		d->xattrs = x->next;
+		free(x);
+	}
+}
+
+static void pages_freed(void *arg, mapfs_apage first, uint64_t count)
+{
+	struct delta_set *s = arg;
+
+	/* Replay: nobody has read them; live: not before a sync [A1]. */
+	if (s->replaying)
+		arena_unalloc(s->arena, first, count);
+	else
+		arena_free(s->arena, first, count);
+}
+
+/* s NULL: its pages were never anybody's. */
+static void delta_destroy(struct delta_set *s, struct delta *d)
+{
+	if (!d)
+		return;
+	pagetable_fini(&d->pages, s ? pages_freed : NULL, s);
+	xattrs_clear(d);
+	free(d->base);
+	free(d->target);
+	free(d);
+}
+
+static int destroy_delta_of(void *arg, struct inode *i)
+{
+	(void)arg;
+	delta_destroy(NULL, i->delta);
+	i->delta = NULL;
+	return 0;
+}
+
+void delta_set_fini(struct delta_set *s)
+{
+	(void)itable_iterate_kept(s->itable, destroy_delta_of, NULL);
+	namespace_fini(&s->names);
+	for (int i = 0; i < DELTA_STRIPES; i++)
+		rwlock_fini(&s->stripes[i]);
+}
+
+static struct delta *delta_create(const struct record_inode *r)
+{
+	struct delta *d = calloc(1, sizeof(*d));
+	bool is_link = S_ISLNK(r->attr.mode);
+
+	if (!d)
+		return NULL;
+	d->attr = r->attr;
+	d->generation = r->generation;
+	d->rdev = r->rdev;
+	d->btime = r->btime;
+	pagetable_init(&d->pages);
+	if (is_link && !r->has_base)
+		d->target = strndup(r->text, r->text_bytes);
+	if (r->has_base)
+		d->base = malloc(sizeof(*d->base));
+	if ((is_link && !r->has_base && !d->target) ||
+	    (r->has_base && !d->base)) {
+		delta_destroy(NULL, d);
+		return NULL;
+	}
+	if (r->has_base)
+		*d->base = (struct delta_base){
+			.sig = r->sig, .blocks_512 = r->base_blocks_512,
+		};
+	return d;
+}
+
+/* The inode of a record with its delta, with a hold; or NULL. */
+static struct inode *changed_get(struct delta_set *s, mapfs_ino ino)
+{
+	struct inode *i = itable_get(s->itable, ino);
+
+	if (i && !i->delta) {
+		(void)inode_put(s->itable, i);
+		return NULL;
+	}
+	return i;
+}
+
+static void stripe_lock(struct delta_set *s, const struct inode *i,
+			const struct inode *locked)
+{
+	if (i != locked)
+		rwlock_write(delta_stripe(s, i));
+}
+
+static void stripe_unlock(struct delta_set *s, const struct inode *i,
+			  const struct inode *locked)
+{
+	if (i != locked)
+		rwlock_unlock(delta_stripe(s, i));
+}
+
+static int apply_inode(struct delta_set *s, const struct record_inode *r,
+		       const struct inode *locked)
+{
+	struct inode *root = itable_root(s->itable);
+	char *path = NULL;
+	struct delta *d;
+	struct inode *i;
+	int err;
+
+	if (r->has_base && r->attr.ino != root->ino) {
+		path = strndup(r->text, r->text_bytes);
+		if (!path)
+			return -ENOMEM;
+	}
+	err = itable_get_or_add(s->itable, r->attr.ino, r->generation,
+				r->attr.mode & S_IFMT, path ? root : NULL,
+				path, false, &i);
+	free(path);
+	if (err)
+		return err;
+	if (i->delta) {
+		(void)inode_put(s->itable, i);
+		return -EUCLEAN;
+	}
+	d = delta_create(r);
+	if (!d) {
+		(void)inode_put(s->itable, i);
+		return -ENOMEM;
+	}
+	stripe_lock(s, i, locked);
+	i->delta = d;
+	stripe_unlock(s, i, locked);
+	inode_set_kept(s->itable, i, true);
+	atomic_fetch_add(&s->changed, 1);
+	if (s->replaying && delta_set_is_own_ino(s, i->ino) &&
+	    (i->ino & INO_COUNTER_MASK) >= s->next_ino)
+		s->next_ino = (i->ino & INO_COUNTER_MASK) + 1;
+	(void)inode_put(s->itable, i);
+	return 0;
+}
+
+static int apply_attr(struct delta_set *s, const struct record_attr *r,
+		      const struct inode *locked)
+{
+	struct inode *i = changed_get(s, r->ino);
+	int err = 0;
+
+	if (!i)
+		return -EUCLEAN;
+	stripe_lock(s, i, locked);
+	if ((i->delta->attr.mode & S_IFMT) == (r->mode & S_IFMT))
+		i->delta->attr = *r;
+	else
+		err = -EUCLEAN;
+	stripe_unlock(s, i, locked);
+	(void)inode_put(s->itable, i);
+	return err;
+}
+
+static int apply_dentry(struct delta_set *s, const struct record_dentry *r)
+{
+	struct inode *i;
+
+	if (r->ino != 0) {
+		i = changed_get(s, r->ino);
+		if (!i)
+			return -EUCLEAN;
+		(void)inode_put(s->itable, i);
+	}
+	return namespace_insert(&s->names, r->dir, r->name, r->name_bytes,
+				r->ino, (uint16_t)r->type, r->over_base);
+}
+
+static int apply_pages(struct delta_set *s, const struct record_pages *r,
+		       const struct inode *locked)
+{
+	const struct pt_run run = {
+		.kind = (enum pt_kind)r->kind,
+		.first = r->first,
+		.count = r->count,
+		.apage = r->apage,
+	};
+	struct inode *i = changed_get(s, r->ino);
+	int err = 0;
+
+	if (!i)
+		return -EUCLEAN;
+	if (s->replaying && run.kind == PT_ARENA)
+		err = arena_mark(s->arena, run.apage, run.count);
+	stripe_lock(s, i, locked);
+	if (!err && !S_ISREG(i->delta->attr.mode))
+		err = -EUCLEAN;
+	if (!err)
+		err = pagetable_set(&i->delta->pages, &run, pages_freed, s);
+	stripe_unlock(s, i, locked);
+	(void)inode_put(s->itable, i);
+	return err;
+}
+
+static void xattr_remove(struct delta *d, const char *name)
+{
+	for (struct xattr **p = &d->xattrs; *p; p = &(*p)->next) {
+		struct xattr *x = *p;
+
+		if (strcmp(x->name, name) == 0) {
+			*p = x->next;
+			free(x);
+			return;
+		}
+	}
+}
+
+static int xattr_insert(struct delta *d, const struct record_xattr *r)
+{
+	size_t name_bytes = strlen(r->name) + 1;
+	struct xattr *x = malloc(sizeof(*x) + name_bytes + r->value_bytes);
+
+	if (!x)
+		return -ENOMEM;
+	x->name_bytes = name_bytes;
+	x->value_bytes = r->value_bytes;
+	memcpy(x->name, r->name, name_bytes);
+	memcpy(x->name + name_bytes, r->value, r->value_bytes);
+	xattr_remove(d, r->name);
+	x->next = d->xattrs;
+	d->xattrs = x;
+	return 0;
+}
+
+static int apply_xattr(struct delta_set *s, enum record_type type,
+		       mapfs_ino ino, const struct record_xattr *r,
+		       const struct inode *locked)
+{
+	struct inode *i = changed_get(s, ino);
+	int err = 0;
+
+	if (!i)
+		return -EUCLEAN;
+	stripe_lock(s, i, locked);
+	if (type == RECORD_XATTR_OWN) {
+		xattrs_clear(i->delta);
+		i->delta->owns_xattrs = true;
+	} else if (type == RECORD_XATTR) {
+		err = xattr_insert(i->delta, r);
+	} else {
+		xattr_remove(i->delta, r->name);
+	}
+	stripe_unlock(s, i, locked);
+	(void)inode_put(s->itable, i);
+	return err;
+}
+
+static int apply_inode_gone(struct delta_set *s, mapfs_ino ino,
+			    const struct inode *locked)
+{
+	struct inode *i = changed_get(s, ino);
+	struct delta *d;
+
+	if (!i)
+		return -EUCLEAN;
+	stripe_lock(s, i, locked);
+	d = i->delta;
+	i->delta = NULL;
+	stripe_unlock(s, i, locked);
+	if (S_ISDIR(d->attr.mode))
+		namespace_drop(&s->names, ino);
+	delta_destroy(s, d);
+	inode_set_kept(s->itable, i, false);
+	atomic_fetch_sub(&s->changed, 1);
+	(void)inode_put(s->itable, i);
+	return 0;
+}
+
+static int apply_record(struct delta_set *s, const struct record *r,
+			const struct inode *locked)
+{
+	switch (r->type) {
+	case RECORD_STORE:
+		s->ino_tag = r->store.ino_tag;
+		if (r->store.next_ino > s->next_ino)
+			s->next_ino = r->store.next_ino;
+		return 0;
+	case RECORD_INODE:
+		return apply_inode(s, &r->inode, locked);
+	case RECORD_ATTR:
+		return apply_attr(s, &r->attr, locked);
+	case RECORD_DENTRY:
+		return apply_dentry(s, &r->dentry);
+	case RECORD_DENTRY_GONE:
+		namespace_remove(&s->names, r->dentry.dir, r->dentry.name,
+				 r->dentry.name_bytes);
+		return 0;
+	case RECORD_PAGES:
+		return apply_pages(s, &r->pages, locked);
+	case RECORD_XATTR:
+	case RECORD_XATTR_GONE:
+		return apply_xattr(s, r->type, r->xattr.ino, &r->xattr,
+				   locked);
+	case RECORD_XATTR_OWN:
+		return apply_xattr(s, r->type, r->ino, NULL, locked);
+	case RECORD_INODE_GONE:
+		return apply_inode_gone(s, r->ino, locked);
+	}
+	return -EUCLEAN;
+}
+
+int delta_set_apply(struct delta_set *s, const void *records, size_t len,
+		    const struct inode *locked)
+{
+	struct record r;
+	size_t pos = 0;
+	int ret;
+
+	while ((ret = record_next(records, len, &pos, &r)) > 0) {
+		ret = apply_record(s, &r, locked);
+		if (ret)
+			return ret;
+	}
+	return ret;
+}

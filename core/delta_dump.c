@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The delta as records again, for compaction: inodes with what hangs from
+ * them first, names last, so that each record finds what it builds on.
+ */
+#include "delta.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DUMP_GROUP_BYTES (256U << 10)
+
+struct dump {
+	struct delta_set *set;
+	struct inode **inodes;
+	size_t count;
+	size_t cap;
+	struct group group;
+	int (*emit)(void *arg, const struct group *g);
+	void *arg;
+};
+
+static int collect(void *arg, struct inode *i)
+{
+	struct dump *d = arg;
+
+	if (d->count == d->cap) {
+		size_t cap = d->cap ? d->cap * 2 : 256;
+		struct inode **p = realloc(d->inodes, cap * sizeof(struct inode *));
+
+		if (!p)
+			return -ENOMEM;
+		d->inodes = p;
+		d->cap = cap;
+	}
+	d->inodes[d->count++] = i;
+	return 0;
+}
+
+static int dump_flush(struct dump *d, size_t above)
+{
+	int err = group_error(&d->group);
+
+	if (err || d->group.len_bytes <= above)
+		return err;
+	err = d->emit(d->arg, &d->group);
+	group_reset(&d->group);
+	return err;
+}
+
+static void dump_pages(struct dump *d, const struct delta *delta)
+{
+	struct pt_run run;
+	mapfs_pgno at = 0;
+
+	while (pagetable_next(&delta->pages, at, &run)) {
+		group_add(&d->group, &(struct record){
+			.type = RECORD_PAGES,
+			.pages = {
+				.ino = delta->attr.ino,
+				.first = run.first,
+				.count = run.count,
+				.kind = run.kind,
+				.apage = run.kind == PT_ARENA ? run.apage : 0,
+			},
+		});
+		at = run.first + run.count;
+	}
+}
+
+static void dump_xattrs(struct dump *d, const struct delta *delta)
+{
+	if (!delta->owns_xattrs)
+		return;
+	group_add(&d->group, &(struct record){
+		.type = RECORD_XATTR_OWN, .ino = delta->attr.ino,
+	});
+	for (const struct xattr *x = delta->xattrs; x; x = x->next)
+		group_add(&d->group, &(struct record){
+			.type = RECORD_XATTR,
+			.xattr = {
+				.ino = delta->attr.ino,
+				.name = x->name,
+				.value = xattr_value(x),
+				.value_bytes = x->value_bytes,
+			},
+		});
+}
+
+static int dump_inode(struct dump *d, struct inode *i)
+{
+	const struct delta *delta = i->delta;
+	struct record r = {
+		.type = RECORD_INODE,
+		.inode = {
+			.attr = delta->attr,
+			.has_base = delta->base != NULL,
+			.generation = delta->generation,
+			.rdev = delta->rdev,
+			.btime = delta->btime,
+			.text = delta->target ? delta->target : "",
+		},
+	};
+	char *path = NULL;
+	int err;
+
+	if (delta->base) {
+		err = inode_base_path(d->set->itable, i, &path);
+		if (err)
+			return err;
+		r.inode.sig = delta->base->sig;
+		r.inode.base_blocks_512 = delta->base->blocks_512;
+		r.inode.text = path;
+	}
+	r.inode.text_bytes = strlen(r.inode.text);
+	group_add(&d->group, &r);
+	dump_pages(d, delta);
+	dump_xattrs(d, delta);
+	free(path);
+	return dump_flush(d, DUMP_GROUP_BYTES);
+}
+
+static int dump_dentry(void *arg, const struct dentry *e)
+{
+	struct dump *d = arg;
+
+	group_add(&d->group, &(struct record){
+		.type = RECORD_DENTRY,
+		.dentry = {
+			.dir = e->dir,
+			.ino = e->ino,
+			.type = e->type,
+			.over_base = e->over_base,
+			.name = e->name,
+			.name_bytes = e->name_bytes,
+		},
+	});
+	return dump_flush(d, DUMP_GROUP_BYTES);
+}
+
+int delta_set_dump(struct delta_set *s,
+		   int (*emit)(void *arg, const struct group *g), void *arg)
+{
+	struct dump d = { .set = s, .emit = emit, .arg = arg };
+	int err;
+
+	group_init(&d.group);
+	err = itable_iterate_kept(s->itable, collect, &d);
+	for (size_t n = 0; !err && n < d.count; n++)
+		err = dump_inode(&d, d.inodes[n]);
+	if (!err)
+		err = namespace_iterate(&s->names, dump_dentry, &d);
+	if (!err)
+		err = dump_flush(&d, 0);
+	group_fini(&d.group);
+	free(d.inodes);
+	return err;
+}

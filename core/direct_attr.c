@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attributes of base objects, and changing them.
+ *
+ * Changes go through the object's own descriptor (or its name in /proc, for
+ * calls that have no form for one), never through a path that somebody could
+ * exchange meanwhile.
+ */
+#include "direct_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static struct timespec time_of(struct statx_timestamp t)
+{
+	return (struct timespec){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
+}
+
+void direct_attr_of(const struct statx *stx, mapfs_ino ino,
+		    struct mapfs_attr *out)
+{
+	*out = (struct mapfs_attr){
+		.ino = ino,
+		.mode = stx->stx_mode,
+		.nlink = stx->stx_nlink,
+		.uid = stx->stx_uid,
+		.gid = stx->stx_gid,
+		.rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
+		.size_bytes = stx->stx_size,
+		.blocks_512 = stx->stx_blocks,
+		.atime = time_of(stx->stx_atime),
+		.mtime = time_of(stx->stx_mtime),
+		.ctime = time_of(stx->stx_ctime),
+		.btime = time_of(stx->stx_btime),
+	};
+	if (!(stx->stx_mask & STATX_BTIME))
+		out->btime.tv_nsec = -1;
+}
+
+/* Of a foreign directory: what the directory above says of the name. */
+static int stat_foreign(struct direct *d, struct inode *i, struct statx *out)
+{
+	char name[NAME_MAX + 1];
+	struct inode *parent;
+	bool foreign;
+	int err = inode_place(d->itable, i, &parent, name);
+
+	if (err)
+		return -ESTALE;
+	err = base_stat(d->base, parent, name, out, &foreign);
+	direct_put(d, parent);
+	/* No longer mounted: the kernel looks the name up again. */
+	return err || !foreign ? -ESTALE : 0;
+}
+
+static int stat_inode(struct direct *d, struct inode *i, uint64_t fh,
+		      struct statx *out)
+{
+	struct direct_fd f;
+	bool foreign;
+	int err;
+
+	if (i->is_foreign)
+		return stat_foreign(d, i, out);
+	if (!fh)
+		return base_stat(d->base, i, NULL, out, &foreign);
+	err = direct_fd_get(d, i, fh, DIRECT_PATH, &f);
+	if (err)
+		return err;
+	if (statx(f.fd, "", AT_EMPTY_PATH, DIRECT_STAT_MASK, out) < 0)
+		err = -errno;
+	direct_fd_put(d, &f);
+	return err;
+}
+
+static int show_attr(struct direct *d, struct inode *i, uint64_t fh,
+		     struct mapfs_attr *out)
+{
+	struct statx stx;
+	int err = stat_inode(d, i, fh, &stx);
+
+	if (err)
+		return err;
+	direct_show(i, &stx);
+	direct_attr_of(&stx, i->ino, out);
+	return 0;
+}
+
+int direct_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		   struct mapfs_attr *out)
+{
+	struct direct *d = direct_of(v);
+	struct inode *i;
+	int err = direct_get(d, ino, &i);
+
+	if (err)
+		return err;
+	err = show_attr(d, i, fh, out);
+	direct_put(d, i);
+	return err;
+}
+
+int direct_chmod(const struct direct_fd *f, mode_t mode)
+{
+	char path[DIRECT_PROC_BYTES];
+	int ret;
+
+	mode &= ~(mode_t)S_IFMT;
+	if (f->is_path) {
+		direct_proc_path(f->fd, path);
+		ret = chmod(path, mode);
+	} else {
+		ret = fchmod(f->fd, mode);
+	}
+	return ret < 0 ? -errno : 0;
+}
+
+/*
+ * File capabilities need no care: the base drops them on every write,
+ * truncation and change of owner, whoever does it.  Set-id bits it leaves to
+ * a privileged writer, which is what we may be and the caller was not.
+ */
+int direct_kill_priv(const struct direct_fd *f)
+{
+	struct stat st;
+	mode_t mode;
+
+	if (fstat(f->fd, &st) < 0)
+		return -errno;
+	mode = st.st_mode & ~(mode_t)S_ISUID;
+	if (mode & S_IXGRP)
+		mode &= ~(mode_t)S_ISGID;
+	if (!S_ISREG(mode) || mode == st.st_mode)
+		return 0;
+	return direct_chmod(f, mode);
+}
+
+static int set_owner(const struct direct_fd *f,
+		     const struct mapfs_setattr *set)
+{
+	uid_t uid = set->valid & MAPFS_SET_UID ? set->uid : (uid_t)-1;
+	gid_t gid = set->valid & MAPFS_SET_GID ? set->gid : (gid_t)-1;
+
+	if (fchownat(f->fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+static int set_size(const struct direct_fd *f, uint64_t size)
+{
+	char path[DIRECT_PROC_BYTES];
+	int ret;
+
+	if (size > MAPFS_MAX_SIZE)
+		return -EFBIG;
+	if (f->is_path) {
+		direct_proc_path(f->fd, path);
+		ret = truncate(path, (off_t)size);
+	} else {
+		ret = ftruncate(f->fd, (off_t)size);
+	}
+	return ret < 0 ? -errno : 0;
+}
+
+static struct timespec time_to_set(unsigned int valid, unsigned int set_bit,
+				   unsigned int now_bit, struct timespec t)
+{
+	if (valid & now_bit)
+		return (struct timespec){ .tv_nsec = UTIME_NOW };
+	if (valid & set_bit)
+		return t;
+	return (struct timespec){ .tv_nsec = UTIME_OMIT };
+}
+
+static int set_times(const struct direct_fd *f, const struct mapfs_setattr *set)
+{
+	const struct timespec times[2] = {
+		time_to_set(set->valid, MAPFS_SET_ATIME, MAPFS_SET_ATIME_NOW,
+			    set->atime),
+		time_to_set(set->valid, MAPFS_SET_MTIME, MAPFS_SET_MTIME_NOW,
+			    set->mtime),
+	};
+	char path[DIRECT_PROC_BYTES];
+	int ret;
+
+	if (f->is_path) {
+		direct_proc_path(f->fd, path);
+		ret = utimensat(AT_FDCWD, path, times, 0);
+	} else {
+		ret = futimens(f->fd, times);
+	}
+	return ret < 0 ? -errno : 0;
+}
+
+/* Owner first, for it takes set-id bits; times last, for the rest moves them. */
+static int set_all(const struct direct_fd *f, const struct mapfs_setattr *set)
+{
+	const unsigned int valid = set->valid;
+	int err = 0;
+
+	if (valid & (MAPFS_SET_UID | MAPFS_SET_GID))
+		err = set_owner(f, set);
+	if (!err && (valid & MAPFS_SET_SIZE))
+		err = set_size(f, set->size_bytes);
+	if (!err && (valid & MAPFS_SET_MODE))
+		err = direct_chmod(f, set->mode);
+	else if (!err && (valid & MAPFS_SET_KILL_PRIV))
+		err = direct_kill_priv(f);
+	if (!err && (valid & (MAPFS_SET_ATIME | MAPFS_SET_ATIME_NOW |
+			      MAPFS_SET_MTIME | MAPFS_SET_MTIME_NOW)))
+		err = set_times(f, set);
+	return err;
+}
+
+int direct_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		   const struct mapfs_setattr *set, struct mapfs_attr *out)
+{
+	struct direct *d = direct_of(v);
+	/* Only a handle that may write can do what ftruncate(2) asks. */
+	bool by_handle = fh && (set->valid & MAPFS_SET_SIZE);
+	struct direct_fd f;
+	struct inode *i;
+	int err = direct_get(d, ino, &i);
+
+	if (err)
+		return err;
+	err = direct_fd_get(d, i, fh, by_handle ? DIRECT_WRITE : DIRECT_PATH,
+			    &f);
+	if (!err) {
+		err = set_all(&f, set);
+		direct_fd_put(d, &f);
+	}
+	if (!err)
+		err = show_attr(d, i, fh, out);
+	direct_put(d, i);
+	return err;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls on files, finished or failed.  Interrupted calls go on, short
+ * counts are completed, and every call that can lose data passes a fault
+ * point first, so tests reach the error paths of all callers.
+ */
+#include "io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fault.h"
+
+#define TMPFILE_TRIES 16
+
+ssize_t io_pread_some(int fd, void *buf, size_t len, uint64_t off)
+{
+	char *p = buf;
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, p + done, len - done,
+				  (off_t)(off + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int io_pread_all(int fd, void *buf, size_t len, uint64_t off)
+{
+	ssize_t n = io_pread_some(fd, buf, len, off);
+
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == len ? 0 : -EIO;
+}
+
+int io_pwrite_all(const char *point, int fd, const void *buf, size_t len,
+		  uint64_t off)
+{
+	const char *p = buf;
+	int err = fault_point(point);
+
+	if (err)
+		return err;
+	while (len > 0) {
+		ssize_t n = pwrite(fd, p, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		p += n;
+		len -= (size_t)n;
+		off += (uint64_t)n;
+	}
+	return 0;
+}
+
+ssize_t io_pwrite_some(const char *point, int fd, const void *buf, size_t len,
+		       uint64_t off)
+{
+	const char *p = buf;
+	size_t done = 0;
+	int err = fault_point(point);
+
+	while (!err && done < len) {
+		ssize_t n = pwrite(fd, p + done, len - done,
+				   (off_t)(off + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			err = -errno;
+		else if (n == 0)
+			err = -EIO;
+		else
+			done += (size_t)n;
+	}
+	return done > 0 || !err ? (ssize_t)done : err;
+}
+
+int io_fdatasync(const char *point, int fd)
+{
+	int err = fault_point(point);
+
+	if (err)
+		return err;
+	while (fdatasync(fd) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+int io_fsync(const char *point, int fd)
+{
+	int err = fault_point(point);
+
+	if (err)
+		return err;
+	while (fsync(fd) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* One errno for "this file system has no such call", whatever it says. */
+static int fallocate_complete(int fd, int mode, uint64_t off, uint64_t len)
+{
+	while (fallocate(fd, mode, (off_t)off, (off_t)len) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno == EOPNOTSUPP || errno == ENOSYS)
+			return -EOPNOTSUPP;
+		return -errno;
+	}
+	return 0;
+}
+
+int io_reserve(const char *point, int fd, uint64_t off, uint64_t len)
+{
+	int err = fault_point(point);
+
+	/* Not posix_fallocate(): its emulation writes into the file. */
+	return err ? err : fallocate_complete(fd, 0, off, len);
+}
+
+int io_punch(int fd, uint64_t off, uint64_t len)
+{
+	int err = fault_point("io.punch");
+
+	if (err)
+		return err;
+	return fallocate_complete(
+		fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len);
+}
+
+/* For file systems without O_TMPFILE: a name nobody guesses, gone at once. */
+static int tmpfile_by_name(int dirfd, int *fd)
+{
+	for (int i = 0; i < TMPFILE_TRIES; i++) {
+		uint64_t tag;
+		char name[40];
+		int f;
+
+		if (getrandom(&tag, sizeof(tag), 0) != (ssize_t)sizeof(tag))
+			return -EIO;
+		(void)snprintf(name, sizeof(name), ".mapfs-%016llx",
+			       (unsigned long long)tag);
+		f = openat(dirfd, name,
+			   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			   0600);
+		if (f < 0 && errno == EEXIST)
+			continue;
+		if (f < 0)
+			return -errno;
+		if (unlinkat(dirfd, name, 0) < 0) {
+			int err = -errno;
+
+			close(f);
+			return err;
+		}
+		*fd = f;
+		return 0;
+	}
+	return -EEXIST;
+}
+
+int io_tmpfile(int dirfd, int *fd)
+{
+	int err = fault_point("io.tmpfile");
+	int f;
+
+	if (err)
+		return err;
+	if (dirfd < 0)
+		f = memfd_create("mapfs", MFD_CLOEXEC);
+	else
+		f = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	/* Kernels and file systems without O_TMPFILE see a directory. */
+	if (f < 0 && dirfd >= 0 &&
+	    (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+		return tmpfile_by_name(dirfd, fd);
+	if (f < 0)
+		return -errno;
+	*fd = f;
+	return 0;
+}

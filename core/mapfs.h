@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_MAPFS_H
+#define MAPFS_CORE_MAPFS_H
+
+/*
+ * The only door into the core: one mounted picture ("view") of a directory,
+ * its objects addressed by inode number.
+ *
+ * Lifetime: mapfs_view_open() hands the caller the only reference to a view;
+ *           mapfs_view_close() ends it and accepts NULL.  Every call that
+ *           fills a struct mapfs_entry raises the lookup count of its inode
+ *           by one; mapfs_forget() lowers it.  An inode number may be used
+ *           from then until its count is zero again.  The root is always
+ *           known and never counted.
+ * Errors:   0 (or a count) or a negative errno; on error nothing changed and
+ *           the out-parameters are untouched.  mapfs_view_open() also fills
+ *           a sentence for people.
+ * Locking:  every call may be made from any thread; none is held on return.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "types.h"
+
+struct mapfs_view;
+
+enum mapfs_mode {
+	MAPFS_READ,	/* nothing can be changed: EROFS */
+	MAPFS_WRITE,	/* changes go through to the base */
+	MAPFS_COPY,	/* changes go to the store; the base never changes */
+};
+
+/* Where a copy view keeps its private pages. */
+enum mapfs_store_kind {
+	MAPFS_STORE_DIR,	/* the directory `store`, kept */
+	MAPFS_STORE_UNLINKED,	/* unlinked files in `store` or $TMPDIR */
+	MAPFS_STORE_MEMORY,	/* memory of the daemon */
+};
+
+struct mapfs_options {
+	enum mapfs_mode mode;
+	enum mapfs_store_kind store_kind;	/* copy mode only */
+	const char *base;		/* directory to show */
+	const char *store;		/* copy mode, else NULL */
+	const char *mountpoint;		/* named in the store's lock, or NULL */
+	/* Receives one line without newline; level is syslog's. May be NULL. */
+	void (*log)(void *arg, int level, const char *line);
+	void *log_arg;
+};
+
+/* Who asks; new objects belong to them. */
+struct mapfs_cred {
+	uid_t uid;
+	gid_t gid;
+	mode_t umask;	/* not yet applied to any mode passed along */
+};
+
+struct mapfs_attr {
+	mapfs_ino ino;
+	mode_t mode;		/* type and permissions */
+	uint32_t nlink;
+	uid_t uid;
+	gid_t gid;
+	dev_t rdev;
+	uint64_t size_bytes;
+	uint64_t blocks_512;
+	struct timespec atime;
+	struct timespec mtime;
+	struct timespec ctime;
+	struct timespec btime;	/* tv_nsec < 0: unknown */
+};
+
+struct mapfs_entry {
+	struct mapfs_attr attr;
+	uint64_t generation;	/* (ino, generation) is never reused */
+};
+
+/* Which members of a struct mapfs_setattr count. */
+enum mapfs_set {
+	MAPFS_SET_MODE = 1 << 0,
+	MAPFS_SET_UID = 1 << 1,
+	MAPFS_SET_GID = 1 << 2,
+	MAPFS_SET_SIZE = 1 << 3,
+	MAPFS_SET_ATIME = 1 << 4,
+	MAPFS_SET_MTIME = 1 << 5,
+	MAPFS_SET_CTIME = 1 << 6,
+	MAPFS_SET_ATIME_NOW = 1 << 7,
+	MAPFS_SET_MTIME_NOW = 1 << 8,
+	MAPFS_SET_KILL_PRIV = 1 << 9,	/* drop set-id bits as write(2) does */
+};
+
+struct mapfs_setattr {
+	unsigned int valid;		/* enum mapfs_set, or-ed */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	uint64_t size_bytes;
+	struct timespec atime;
+	struct timespec mtime;
+	struct timespec ctime;
+};
+
+/* mapfs_write() flags. */
+enum mapfs_write_flags {
+	MAPFS_WRITE_KILL_PRIV = 1 << 0,	/* the writer may not keep set-id bits */
+};
+
+/*
+ * One name of a directory.  `cookie` continues behind this name.  `entry` is
+ * non-NULL only for mapfs_readdir() with `plus`, and then counted, but for
+ * "." and "..".  Return 0 to go on, 1 when there is no room: this name is
+ * then neither consumed nor counted.
+ */
+typedef int (*mapfs_dirent_fn)(void *arg, const char *name, mapfs_ino ino,
+			       mode_t type, uint64_t cookie,
+			       const struct mapfs_entry *entry);
+
+/* What the status of a view says; strings live as long as the view. */
+struct mapfs_info {
+	enum mapfs_mode mode;
+	const char *base;		/* absolute */
+	const char *store;		/* absolute, or NULL */
+	uint64_t private_pages;
+	uint64_t journal_bytes;
+	uint64_t inodes_known;		/* that this process holds in memory */
+	uint64_t inodes_changed;
+};
+
+/* Opens.  On error `why` (of `why_bytes`) holds one sentence for people. */
+int must_check mapfs_view_open(struct mapfs_view **out,
+			       const struct mapfs_options *opt, char *why,
+			       size_t why_bytes);
+/* Syncs what a kept store still owes; that error, or 0. */
+int mapfs_view_close(struct mapfs_view *v);
+void mapfs_view_info(struct mapfs_view *v, struct mapfs_info *out);
+mapfs_ino mapfs_root_ino(const struct mapfs_view *v);
+/*
+ * The kernel's writeback cache is on: it keeps the times of files itself and
+ * sends them.  Called once, before the first request.
+ */
+void mapfs_set_kernel_times(struct mapfs_view *v, bool on);
+/* False: opens need mapfs_open() and its handle (write mode). */
+bool mapfs_is_stateless(const struct mapfs_view *v);
+
+/* Names. `name` is one component of at most NAME_MAX bytes, no '/'. */
+int must_check mapfs_lookup(struct mapfs_view *v, mapfs_ino dir,
+			    const char *name, struct mapfs_entry *out);
+void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
+/* Files, fifos, sockets, devices; mode carries the type. */
+int must_check mapfs_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
+			   mapfs_ino dir, const char *name, mode_t mode,
+			   dev_t rdev, struct mapfs_entry *out);
+int must_check mapfs_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
+			   mapfs_ino dir, const char *name, mode_t mode,
+			   struct mapfs_entry *out);
+int must_check mapfs_symlink(struct mapfs_view *v,
+			     const struct mapfs_cred *cred, mapfs_ino dir,
+			     const char *name, const char *target,
+			     struct mapfs_entry *out);
+int must_check mapfs_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
+			  const char *name, struct mapfs_entry *out);
+int must_check mapfs_unlink(struct mapfs_view *v, mapfs_ino dir,
+			    const char *name);
+int must_check mapfs_rmdir(struct mapfs_view *v, mapfs_ino dir,
+			   const char *name);
+/* flags: RENAME_NOREPLACE, RENAME_EXCHANGE; others are -EINVAL. */
+int must_check mapfs_rename(struct mapfs_view *v, mapfs_ino dir,
+			    const char *name, mapfs_ino newdir,
+			    const char *newname, unsigned int flags);
+/* An unnamed file (O_TMPFILE) that mapfs_link() may name later. */
+int must_check mapfs_tmpfile(struct mapfs_view *v,
+			     const struct mapfs_cred *cred, mapfs_ino dir,
+			     mode_t mode, struct mapfs_entry *out);
+/* Bytes of the target, at most `len`, no NUL. */
+ssize_t must_check mapfs_readlink(struct mapfs_view *v, mapfs_ino ino,
+				  char *buf, size_t len);
+/*
+ * Names behind `cookie` (0: from the start), "." and ".." included.  Cookies
+ * stay valid while names come and go.
+ */
+int must_check mapfs_readdir(struct mapfs_view *v, mapfs_ino dir,
+			     uint64_t cookie, bool plus, mapfs_dirent_fn fn,
+			     void *arg);
+
+/*
+ * Handles: only where mapfs_is_stateless() is false.  `flags` are open(2)'s.
+ * `changed`: the base's file differs from what this view last showed, so
+ * what the kernel cached of it must go.  Everywhere below, `fh` is a handle
+ * or 0 for "none"; stateless views ignore it.
+ */
+int must_check mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags,
+			  uint64_t *fh, bool *changed);
+int must_check mapfs_create(struct mapfs_view *v,
+			    const struct mapfs_cred *cred, mapfs_ino dir,
+			    const char *name, mode_t mode, int flags,
+			    struct mapfs_entry *out, uint64_t *fh);
+void mapfs_release(struct mapfs_view *v, uint64_t fh);
+
+/* Attributes. */
+int must_check mapfs_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			     struct mapfs_attr *out);
+int must_check mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			     const struct mapfs_setattr *set,
+			     struct mapfs_attr *out);
+int must_check mapfs_statfs(struct mapfs_view *v, struct statvfs *out);
+
+/* Data.  Counts are bytes; a short count is the end of the file. */
+ssize_t must_check mapfs_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			      void *buf, size_t len, uint64_t off);
+ssize_t must_check mapfs_write(struct mapfs_view *v, mapfs_ino ino,
+			       uint64_t fh, const void *buf, size_t len,
+			       uint64_t off, unsigned int flags);
+int must_check mapfs_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			   bool data_only);
+/* mode: fallocate(2)'s KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE; else EOPNOTSUPP. */
+int must_check mapfs_fallocate(struct mapfs_view *v, mapfs_ino ino,
+			       uint64_t fh, int mode, uint64_t off,
+			       uint64_t len);
+/* whence: SEEK_DATA or SEEK_HOLE. */
+int must_check mapfs_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			   uint64_t off, int whence, uint64_t *out);
+ssize_t must_check mapfs_copy_range(struct mapfs_view *v, mapfs_ino in,
+				    uint64_t in_fh, uint64_t in_off,
+				    mapfs_ino out, uint64_t out_fh,
+				    uint64_t out_off, size_t len);
+
+/*
+ * Extended attributes; sizes as getxattr(2): `len` 0 asks for the size.
+ * list: names each ended by NUL.  set flags: XATTR_CREATE, XATTR_REPLACE.
+ */
+ssize_t must_check mapfs_getxattr(struct mapfs_view *v, mapfs_ino ino,
+				  const char *name, void *buf, size_t len);
+ssize_t must_check mapfs_listxattr(struct mapfs_view *v, mapfs_ino ino,
+				   char *buf, size_t len);
+/* kill_sgid: the caller may not keep the set-gid bit when an ACL is set. */
+int must_check mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino,
+			      const char *name, const void *value, size_t len,
+			      int flags, bool kill_sgid);
+int must_check mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino,
+				 const char *name);
+
+/* What a resting or mounted store says of itself, for `mapfs list`. */
+const char *mapfs_mode_name(enum mapfs_mode mode);
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A copy view from opening to closing, and the few steps every operation of
+ * it shares.
+ *
+ * An inode enters the delta with the attributes its base object has at that
+ * moment, and with that object's signature; from then on the base is only
+ * asked for pages (and names, for directories), and only as long as the
+ * signature fits.
+ */
+#include "overlay_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "mapping.h"
+
+/*
+ * The coarse clock is the one the kernel stamps files with: a finer one here
+ * would let a file be modified before it was created.
+ */
+struct timespec overlay_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now;
+}
+
+int overlay_get(struct overlay *o, mapfs_ino ino, struct inode **out)
+{
+	struct inode *i = itable_get(o->itable, ino);
+
+	if (!i)
+		return -ESTALE;
+	*out = i;
+	return 0;
+}
+
+/* Removes an unlinked inode nobody counts; ns_lock held for writing. */
+static void reap_locked(struct overlay *o, mapfs_ino ino)
+{
+	struct inode *i = itable_get(o->itable, ino);
+	struct group g;
+
+	if (!i)
+		return;
+	if (i->delta && i->delta->attr.nlink == 0 &&
+	    inode_is_idle(o->itable, i)) {
+		group_init(&g);
+		group_add(&g, &(struct record){
+			.type = RECORD_INODE_GONE, .ino = ino,
+		});
+		/* A latched store keeps its orphans; the next open sweeps. */
+		if (store_commit(o->store, &g, NULL))
+			(void)0;
+		group_fini(&g);
+	}
+	(void)inode_put(o->itable, i);
+}
+
+static void reap(struct overlay *o, mapfs_ino ino)
+{
+	rwlock_write(&o->ns_lock);
+	reap_locked(o, ino);
+	rwlock_unlock(&o->ns_lock);
+}
+
+/* Only a look; reap_locked() judges again. */
+static bool seems_orphan(struct overlay *o, mapfs_ino ino)
+{
+	struct inode *i = itable_get(o->itable, ino);
+	bool orphan;
+
+	if (!i)
+		return false;
+	rwlock_read(delta_stripe(&o->set, i));
+	orphan = i->delta && i->delta->attr.nlink == 0;
+	rwlock_unlock(delta_stripe(&o->set, i));
+	(void)inode_put(o->itable, i);
+	return orphan;
+}
+
+void overlay_put(struct overlay *o, struct inode *i)
+{
+	mapfs_ino ino = i->ino;
+
+	if (inode_put(o->itable, i) && seems_orphan(o, ino))
+		reap(o, ino);
+}
+
+void overlay_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)
+{
+	struct overlay *o = overlay_of(v);
+
+	if (itable_forget(o->itable, ino, nlookup) && seems_orphan(o, ino))
+		reap(o, ino);
+}
+
+bool overlay_has_base(const struct overlay *o, const struct inode *i)
+{
+	return i == itable_root(o->itable) || i->base_name != NULL;
+}
+
+static struct timespec time_of(struct statx_timestamp t)
+{
+	return (struct timespec){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
+}
+
+static struct record_sig record_sig_of(const struct statx *stx)
+{
+	return (struct record_sig){
+		.ino = stx->stx_ino,
+		.size_bytes = S_ISDIR(stx->stx_mode) ? 0 : stx->stx_size,
+		.mtime = time_of(stx->stx_mtime),
+		.ctime = time_of(stx->stx_ctime),
+		.btime = time_of(stx->stx_btime),
+		.mode = stx->stx_mode,
+	};
+}
+
+static void inode_record_of(const struct statx *stx, mapfs_ino ino,
+			    mapfs_ino parent, struct record_inode *r)
+{
+	bool is_file = S_ISREG(stx->stx_mode);
+	bool has_btime = stx->stx_mask & STATX_BTIME;
+
+	*r = (struct record_inode){
+		.attr = {
+			.ino = ino,
+			.parent = S_ISDIR(stx->stx_mode) ? parent : 0,
+			.mode = stx->stx_mode,
+			.nlink = stx->stx_nlink,
+			.uid = stx->stx_uid,
+			.gid = stx->stx_gid,
+			.size_bytes = stx->stx_size,
+			.visible_base_bytes = is_file ? stx->stx_size : 0,
+			.atime = time_of(stx->stx_atime),
+			.mtime = time_of(stx->stx_mtime),
+			.ctime = time_of(stx->stx_ctime),
+		},
+		.has_base = true,
+		.generation = base_generation(stx),
+		.rdev = ((uint64_t)stx->stx_rdev_major << 32) |
+			stx->stx_rdev_minor,
+		.base_blocks_512 = stx->stx_blocks,
+		.btime = has_btime ? time_of(stx->stx_btime) :
+				     (struct timespec){ 0, -1 },
+		.sig = record_sig_of(stx),
+	};
+}
+
+int overlay_copy_up(struct overlay *o, struct inode *i, bool locked)
+{
+	struct record r = { .type = RECORD_INODE };
+	struct statx stx;
+	struct group g;
+	char *path = NULL;
+	bool foreign;
+	int err;
+
+	if (i->delta)
+		return 0;
+	if (i->is_foreign)
+		return -EBUSY;
+	err = store_may_change(o->store);
+	if (!err)
+		err = base_stat(o->base, i, NULL, &stx, &foreign);
+	if (!err)
+		err = inode_base_path(o->itable, i, &path);
+	if (err)
+		return err;
+	inode_record_of(&stx, i->ino, i->base_parent ? i->base_parent->ino :
+						       i->ino, &r.inode);
+	r.inode.text = path;
+	r.inode.text_bytes = strlen(path);
+	group_init(&g);
+	group_add(&g, &r);
+	err = store_commit(o->store, &g, locked ? i : NULL);
+	group_fini(&g);
+	free(path);
+	return err;
+}
+
+int overlay_change_begin(struct overlay *o, mapfs_ino ino, struct inode **out)
+{
+	struct inode *i;
+	int err = overlay_get(o, ino, &i);
+
+	if (err)
+		return err;
+	rwlock_read(&o->ns_lock);
+	rwlock_write(delta_stripe(&o->set, i));
+	err = overlay_copy_up(o, i, true);
+	if (err) {
+		overlay_change_end(o, i);
+		return err;
+	}
+	*out = i;
+	return 0;
+}
+
+void overlay_change_end(struct overlay *o, struct inode *i)
+{
+	rwlock_unlock(delta_stripe(&o->set, i));
+	rwlock_unlock(&o->ns_lock);
+	overlay_put(o, i);
+}
+
+static int overlay_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			 bool data_only)
+{
+	(void)ino;
+	(void)fh;
+	(void)data_only;
+	return store_sync(overlay_of(v)->store);
+}
+
+/*
+ * What can still be written is the store's to say; the numbers of the base
+ * would promise space that no write could use.
+ */
+static int overlay_statfs(struct mapfs_view *v, struct statvfs *out)
+{
+	struct overlay *o = overlay_of(v);
+	int err = store_statfs(o->store, out);
+
+	return err == -EOPNOTSUPP ? base_statfs(o->base, out) : err;
+}
+
+static void overlay_info(struct mapfs_view *v, struct mapfs_info *out)
+{
+	struct overlay *o = overlay_of(v);
+
+	*out = (struct mapfs_info){
+		.mode = MAPFS_COPY,
+		.base = base_path(o->base),
+		.inodes_known = itable_count(o->itable),
+	};
+	store_info(o->store, out);
+}
+
+static int overlay_close(struct mapfs_view *v)
+{
+	struct overlay *o = overlay_of(v);
+	int err = store_close(o->store);
+
+	listings_destroy(o->listings);
+	delta_set_fini(&o->set);
+	itable_destroy(o->itable);
+	base_close(o->base);
+	rwlock_fini(&o->ns_lock);
+	free(o);
+	return err;
+}
+
+static const struct view_ops overlay_ops = {
+	.close = overlay_close,
+	.info = overlay_info,
+	.lookup = overlay_lookup,
+	.forget = overlay_forget,
+	.mknod = overlay_mknod,
+	.mkdir = overlay_mkdir,
+	.symlink = overlay_symlink,
+	.link = overlay_link,
+	.unlink = overlay_unlink,
+	.rmdir = overlay_rmdir,
+	.rename = overlay_rename,
+	.tmpfile = overlay_tmpfile,
+	.readlink = overlay_readlink,
+	.readdir = overlay_readdir,
+	.getattr = overlay_getattr,
+	.setattr = overlay_setattr,
+	.statfs = overlay_statfs,
+	.read = overlay_read,
+	.write = overlay_write,
+	.fsync = overlay_fsync,
+	.fallocate = overlay_fallocate,
+	.lseek = overlay_lseek,
+	.copy_range = overlay_copy_range,
+	.getxattr = overlay_getxattr,
+	.listxattr = overlay_listxattr,
+	.setxattr = overlay_setxattr,
+	.removexattr = overlay_removexattr,
+};
+
+struct orphans {
+	struct overlay *o;
+	mapfs_ino *ino;
+	size_t count;
+};
+
+static int collect_orphan(void *arg, struct inode *i)
+{
+	struct orphans *all = arg;
+	mapfs_ino *p;
+
+	if (i->delta->attr.nlink != 0)
+		return 0;
+	p = realloc(all->ino, (all->count + 1) * sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	all->ino = p;
+	p[all->count++] = i->ino;
+	return 0;
+}
+
+/* Files that were unlinked but open when the last daemon ended. */
+static int sweep_orphans(struct overlay *o)
+{
+	struct orphans all = { .o = o };
+	int err = itable_iterate_kept(o->itable, collect_orphan, &all);
+
+	for (size_t n = 0; !err && n < all.count; n++)
+		reap(o, all.ino[n]);
+	free(all.ino);
+	return err;
+}
+
+static int open_base(struct overlay *o, const struct mapfs_options *opt,
+		     char *why, size_t why_bytes)
+{
+	struct statx stx;
+	bool foreign;
+	int err = base_open(&o->base, opt->base, BASE_FROZEN);
+
+	if (!err && statx(base_root_fd(o->base), "", AT_EMPTY_PATH,
+			  STATX_BASIC_STATS, &stx) < 0)
+		err = -errno;
+	if (!err)
+		err = itable_create(&o->itable, stx.stx_ino);
+	if (!err) {
+		base_set_itable(o->base, o->itable);
+		o->view.root_ino = stx.stx_ino;
+		err = base_stat(o->base, itable_root(o->itable), NULL, &stx,
+				&foreign);
+	}
+	if (err)
+		(void)snprintf(why, why_bytes, "base %s: %s", opt->base,
+			       strerror(-err));
+	return err;
+}
+
+int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
+		 char *why, size_t why_bytes)
+{
+	struct overlay *o = calloc(1, sizeof(*o));
+	struct store_options so = {
+		.kind = opt->store_kind,
+		.path = opt->store,
+		.mountpoint = opt->mountpoint,
+	};
+	int err;
+
+	if (!o)
+		return -ENOMEM;
+	o->view = (struct mapfs_view){ .ops = &overlay_ops, .mode = MAPFS_COPY };
+	rwlock_init(&o->ns_lock, RANK_NAMESPACE);
+	err = mapping_guard_init();
+	if (!err)
+		err = listings_create(&o->listings);
+	if (!err)
+		err = open_base(o, opt, why, why_bytes);
+	if (err)
+		goto free_overlay;
+	delta_set_init(&o->set, o->itable, NULL);
+	so.base = base_path(o->base);
+	so.base_fd = base_root_fd(o->base);
+	err = store_open(&o->store, &so, &o->set, why, why_bytes);
+	if (err)
+		goto free_set;
+	err = sweep_orphans(o);
+	if (!err)
+		err = store_start(o->store, &o->ns_lock);
+	if (err)
+		goto close_store;
+	*out = &o->view;
+	return 0;
+
+close_store:
+	(void)store_close(o->store);
+free_set:
+	delta_set_fini(&o->set);
+free_overlay:
+	listings_destroy(o->listings);
+	itable_destroy(o->itable);
+	base_close(o->base);
+	rwlock_fini(&o->ns_lock);
+	free(o);
+	return err;
+}

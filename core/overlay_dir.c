@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listing a directory of a copy view: first the base's names that the delta
+ * says nothing of, then the delta's own.
+ *
+ * No state belongs to an open directory (opening sends no message), so a
+ * cookie must say it all and stay true while names come and go.  The base's
+ * names do not change, so they are read once into a listing and counted:
+ * cookie n is the n-th.  The delta's dentries carry cookies that only grow.
+ * A name removed from the base part is skipped, a new one comes at the end.
+ *
+ *   0        1     2      3 ...           bit 62 | cookie of the dentry
+ *   (start)  "."   ".."   base names      delta's names
+ *
+ * A few listings are kept, so that the next READDIR of the same directory
+ * does not read the base again.
+ */
+#include "overlay_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define COOKIE_DOT 1U
+#define COOKIE_DOTDOT 2U
+#define COOKIE_BASE 3U		/* of the first base name */
+#define COOKIE_DELTA (1ULL << 62)
+
+#define LISTINGS_MAX 16
+#define LISTINGS_BYTES (64U << 20)
+
+struct base_name {
+	uint64_t ino;
+	uint32_t at;		/* of the name in text */
+	uint16_t type;		/* S_IFMT bits */
+};
+
+struct listing {
+	mapfs_ino dir;
+	uint32_t users;			/* by listings.lock */
+	uint64_t last_use;		/* by listings.lock */
+	size_t count;
+	size_t cap;
+	struct base_name *names;
+	char *text;
+	size_t text_bytes;
+	size_t text_cap;
+};
+
+struct listings {
+	struct rmutex lock;		/* RANK_LEAF */
+	uint64_t clock;			/* by lock */
+	struct listing *kept[LISTINGS_MAX];	/* by lock */
+};
+
+/* One step of a listing, copied out so that no lock is held while telling. */
+struct step {
+	uint64_t cookie;
+	mapfs_ino ino;
+	uint16_t type;
+	char name[NAME_MAX + 1];
+};
+
+int listings_create(struct listings **out)
+{
+	struct listings *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	rmutex_init(&l->lock, RANK_LEAF);
+	*out = l;
+	return 0;
+}
+
+static void listing_destroy(struct listing *l)
+{
+	if (!l)
+		return;
+	free(l->names);
+	free(l->text);
+	free(l);
+}
+
+void listings_destroy(struct listings *l)
+{
+	if (!l)
+		return;
+	for (int i = 0; i < LISTINGS_MAX; i++)
+		listing_destroy(l->kept[i]);
+	rmutex_fini(&l->lock);
+	free(l);
+}
+
+static size_t listing_bytes(const struct listing *l)
+{
+	return l->cap * sizeof(*l->names) + l->text_cap;
+}
+
+/* Makes `*p` hold at least `need` elements of `size`; doubles. */
+static int grow(void **p, size_t *cap, size_t need, size_t size)
+{
+	size_t n = *cap ? *cap : 64;
+	void *q;
+
+	if (need <= *cap)
+		return 0;
+	while (n < need)
+		n *= 2;
+	q = realloc(*p, n * size);
+	if (!q)
+		return -ENOMEM;
+	*p = q;
+	*cap = n;
+	return 0;
+}
+
+static int listing_add(void *arg, const char *name, uint64_t ino, mode_t type,
+		       uint64_t cookie)
+{
+	struct listing *l = arg;
+	size_t len = strlen(name) + 1;
+	void *names = l->names;
+	void *text = l->text;
+	int err;
+
+	(void)cookie;
+	if (base_is_dot(name))
+		return 0;
+	if (l->text_bytes + len > UINT32_MAX)
+		return -EOVERFLOW;
+	err = grow(&names, &l->cap, l->count + 1, sizeof(*l->names));
+	l->names = names;
+	if (!err)
+		err = grow(&text, &l->text_cap, l->text_bytes + len, 1);
+	l->text = text;
+	if (err)
+		return err;
+	memcpy(l->text + l->text_bytes, name, len);
+	l->names[l->count++] = (struct base_name){
+		.ino = ino,
+		.at = (uint32_t)l->text_bytes,
+		.type = (uint16_t)(type & S_IFMT),
+	};
+	l->text_bytes += len;
+	return 0;
+}
+
+static int listing_read(struct overlay *o, struct inode *dir,
+			struct listing **out)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+	int err = 0;
+
+	if (!l)
+		return -ENOMEM;
+	l->dir = dir->ino;
+	l->users = 1;
+	if (overlay_has_base(o, dir) && !dir->is_foreign)
+		err = base_readdir(o->base, dir, 0, listing_add, l);
+	if (err) {
+		listing_destroy(l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+static struct listing *listings_find(struct listings *all, mapfs_ino dir)
+{
+	struct listing *l = NULL;
+
+	rmutex_lock(&all->lock);
+	for (int i = 0; i < LISTINGS_MAX; i++) {
+		if (all->kept[i] && all->kept[i]->dir == dir) {
+			l = all->kept[i];
+			l->users++;
+			l->last_use = ++all->clock;
+			break;
+		}
+	}
+	rmutex_unlock(&all->lock);
+	return l;
+}
+
+/* Keeps the listing if there is room by letting an older, unused one go. */
+static void listings_keep(struct listings *all, struct listing *l)
+{
+	size_t total = listing_bytes(l);
+	int slot = -1;
+
+	for (int i = 0; i < LISTINGS_MAX; i++) {
+		struct listing *k = all->kept[i];
+
+		if (k && k->dir == l->dir)
+			return;	/* somebody else was faster */
+		if (k)
+			total += listing_bytes(k);
+		if (k && k->users > 0)
+			continue;
+		if (slot < 0 || (all->kept[slot] &&
+				 (!k || k->last_use < all->kept[slot]->last_use)))
+			slot = i;
+	}
+	if (slot < 0 || total > LISTINGS_BYTES)
+		return;
+	listing_destroy(all->kept[slot]);
+	all->kept[slot] = l;
+	l->last_use = ++all->clock;
+}
+
+static bool listings_has(const struct listings *all, const struct listing *l)
+{
+	for (int i = 0; i < LISTINGS_MAX; i++)
+		if (all->kept[i] == l)
+			return true;
+	return false;
+}
+
+/* `done`: nobody is expected to go on with it. */
+static void listing_put(struct listings *all, struct listing *l, bool done)
+{
+	bool last;
+
+	rmutex_lock(&all->lock);
+	if (l->users == 1 && !done && !listings_has(all, l))
+		listings_keep(all, l);
+	last = --l->users == 0;
+	for (int i = 0; last && done && i < LISTINGS_MAX; i++)
+		if (all->kept[i] == l)
+			all->kept[i] = NULL;
+	last = last && !listings_has(all, l);
+	rmutex_unlock(&all->lock);
+	if (last)
+		listing_destroy(l);
+}
+
+/* A listing that is too large to keep is read again for every part of it. */
+static int listing_get(struct overlay *o, struct inode *dir,
+		       struct listing **out)
+{
+	struct listing *l = listings_find(o->listings, dir->ino);
+
+	if (l) {
+		*out = l;
+		return 0;
+	}
+	return listing_read(o, dir, out);
+}
+
+static void step_set(struct step *s, uint64_t cookie, mapfs_ino ino,
+		     uint16_t type, const char *name)
+{
+	s->cookie = cookie;
+	s->ino = ino;
+	s->type = type;
+	memccpy(s->name, name, '\0', sizeof(s->name));
+	s->name[NAME_MAX] = '\0';
+}
+
+/* The next base name that shows; ns_lock held for reading. */
+static bool step_base(struct overlay *o, const struct listing *l,
+		      uint64_t cookie, struct step *out)
+{
+	size_t n = cookie < COOKIE_BASE ? 0 : cookie - COOKIE_BASE + 1;
+	bool has_delta = namespace_has(&o->set.names, l->dir);
+
+	for (; n < l->count; n++) {
+		const struct base_name *b = &l->names[n];
+		const char *name = l->text + b->at;
+
+		if (has_delta && namespace_lookup(&o->set.names, l->dir, name,
+						  strlen(name)))
+			continue;
+		step_set(out, COOKIE_BASE + n, b->ino, b->type, name);
+		return true;
+	}
+	return false;
+}
+
+static bool step_delta(struct overlay *o, const struct listing *l,
+		       uint64_t cookie, struct step *out)
+{
+	uint64_t at = cookie & COOKIE_DELTA ? cookie & ~COOKIE_DELTA : 0;
+	const struct dentry *d;
+
+	do {
+		d = namespace_next(&o->set.names, l->dir, at);
+		if (!d)
+			return false;
+		at = d->cookie;
+	} while (d->ino == 0);
+	step_set(out, COOKIE_DELTA | d->cookie, d->ino, d->type, d->name);
+	return true;
+}
+
+static bool step_next(struct overlay *o, const struct listing *l,
+		      uint64_t cookie, struct step *out)
+{
+	bool found = false;
+
+	rwlock_read(&o->ns_lock);
+	if (!(cookie & COOKIE_DELTA))
+		found = step_base(o, l, cookie, out);
+	if (!found)
+		found = step_delta(o, l, cookie, out);
+	rwlock_unlock(&o->ns_lock);
+	return found;
+}
+
+static mapfs_ino parent_ino(struct overlay *o, struct inode *dir)
+{
+	mapfs_ino ino = dir->ino;
+
+	if (dir == itable_root(o->itable))
+		return ino;
+	rwlock_read(delta_stripe(&o->set, dir));
+	if (dir->delta)
+		ino = dir->delta->attr.parent;
+	else if (dir->base_parent)
+		ino = dir->base_parent->ino;
+	rwlock_unlock(delta_stripe(&o->set, dir));
+	return ino;
+}
+
+static int tell_dots(struct overlay *o, struct inode *dir, uint64_t *cookie,
+		     mapfs_dirent_fn fn, void *arg)
+{
+	if (*cookie < COOKIE_DOT) {
+		if (fn(arg, ".", dir->ino, S_IFDIR, COOKIE_DOT, NULL))
+			return 1;
+		*cookie = COOKIE_DOT;
+	}
+	if (*cookie < COOKIE_DOTDOT) {
+		if (fn(arg, "..", parent_ino(o, dir), S_IFDIR, COOKIE_DOTDOT,
+		       NULL))
+			return 1;
+		*cookie = COOKIE_DOTDOT;
+	}
+	return 0;
+}
+
+/* 1: no room, 0: told or gone meanwhile. */
+static int tell_step(struct overlay *o, struct inode *dir,
+		     const struct step *s, bool plus, mapfs_dirent_fn fn,
+		     void *arg)
+{
+	struct mapfs_entry e;
+	int full;
+	int err;
+
+	if (!plus)
+		return fn(arg, s->name, s->ino, s->type, s->cookie, NULL);
+	err = overlay_lookup(&o->view, dir->ino, s->name, &e);
+	if (err == -ENOENT)
+		return 0;
+	if (err)	/* its LOOKUP will say why */
+		return fn(arg, s->name, s->ino, s->type, s->cookie, NULL);
+	full = fn(arg, s->name, e.attr.ino, e.attr.mode & S_IFMT, s->cookie,
+		  &e);
+	if (full)
+		overlay_forget(&o->view, e.attr.ino, 1);
+	return full;
+}
+
+int overlay_readdir(struct mapfs_view *v, mapfs_ino dir_ino, uint64_t cookie,
+		    bool plus, mapfs_dirent_fn fn, void *arg)
+{
+	struct overlay *o = overlay_of(v);
+	struct listing *l;
+	struct inode *dir;
+	struct step s;
+	bool end = true;
+	int err = overlay_get(o, dir_ino, &dir);
+
+	if (err)
+		return err;
+	if (!S_ISDIR(dir->type))
+		err = -ENOTDIR;
+	if (!err)
+		err = listing_get(o, dir, &l);
+	if (err) {
+		overlay_put(o, dir);
+		return err;
+	}
+	if (tell_dots(o, dir, &cookie, fn, arg)) {
+		end = false;
+	} else {
+		while (step_next(o, l, cookie, &s)) {
+			if (tell_step(o, dir, &s, plus, fn, arg)) {
+				end = false;
+				break;
+			}
+			cookie = s.cookie;
+		}
+	}
+	listing_put(o->listings, l, end);
+	overlay_put(o, dir);
+	return 0;
+}
+
+struct emptiness {
+	const struct namespace *names;
+	mapfs_ino dir;
+};
+
+static int is_hidden(void *arg, const char *name, uint64_t ino, mode_t type,
+		     uint64_t cookie)
+{
+	const struct emptiness *e = arg;
+
+	(void)ino;
+	(void)type;
+	(void)cookie;
+	if (base_is_dot(name))
+		return 0;
+	return namespace_lookup(e->names, e->dir, name, strlen(name)) ? 0 : 1;
+}
+
+/* ns_lock held for writing. */
+int overlay_dir_is_empty(struct overlay *o, struct inode *dir, bool *empty)
+{
+	struct emptiness e = { .names = &o->set.names, .dir = dir->ino };
+	const struct dentry *d;
+	uint64_t cookie = 0;
+	int ret = 0;
+
+	while ((d = namespace_next(&o->set.names, dir->ino, cookie))) {
+		if (d->ino != 0) {
+			*empty = false;
+			return 0;
+		}
+		cookie = d->cookie;
+	}
+	if (overlay_has_base(o, dir) && !dir->is_foreign)
+		ret = base_readdir(o->base, dir, 0, is_hidden, &e);
+	if (ret < 0)
+		return ret;
+	*empty = ret == 0;
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a name means in a copy view: what the delta says of it, else what the
+ * base says.  A directory looks through to the base exactly if it has an
+ * object there; one made in the view has none, so nothing can shine through
+ * a directory that was removed and made again.
+ */
+#include "overlay_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* The base's object of this name, with a hold; *out NULL: none. */
+static int find_in_base(struct overlay *o, struct inode *dir, const char *name,
+			struct inode **out)
+{
+	struct statx stx;
+	mapfs_ino ino;
+	bool foreign;
+	int err;
+
+	*out = NULL;
+	if (!overlay_has_base(o, dir) || dir->is_foreign)
+		return 0;
+	err = base_stat(o->base, dir, name, &stx, &foreign);
+	if (err == -ENOENT)
+		return 0;
+	if (err)
+		return err;
+	ino = foreign ? base_foreign_ino(dir, name) : stx.stx_ino;
+	if (!foreign && delta_set_is_own_ino(&o->set, ino))
+		return -EOVERFLOW;
+	err = itable_get_or_add(o->itable, ino, base_generation(&stx),
+				stx.stx_mode & S_IFMT, dir, name, false, out);
+	if (!err)
+		(*out)->is_foreign = foreign;
+	return err;
+}
+
+int overlay_find(struct overlay *o, struct inode *dir, const char *name,
+		 struct found *out)
+{
+	const struct dentry *d = namespace_lookup(&o->set.names, dir->ino,
+						  name, strlen(name));
+	struct found f = { 0 };
+	int err = 0;
+
+	if (d) {
+		f.in_delta = true;
+		f.over_base = d->over_base;
+		if (d->ino != 0)
+			f.inode = itable_get(o->itable, d->ino);
+	} else {
+		err = find_in_base(o, dir, name, &f.inode);
+		f.over_base = f.inode != NULL;
+	}
+	if (!err)
+		*out = f;
+	return err;
+}
+
+/* As overlay_find(), but asks the base with no lock held. */
+static int find_unlocked(struct overlay *o, struct inode *dir,
+			 const char *name, struct inode **out)
+{
+	const struct dentry *d;
+	mapfs_ino ino = 0;
+	bool in_delta;
+
+	rwlock_read(&o->ns_lock);
+	d = namespace_lookup(&o->set.names, dir->ino, name, strlen(name));
+	in_delta = d != NULL;
+	if (d)
+		ino = d->ino;
+	rwlock_unlock(&o->ns_lock);
+	if (!in_delta)
+		return find_in_base(o, dir, name, out);
+	*out = ino ? itable_get(o->itable, ino) : NULL;
+	return 0;
+}
+
+int overlay_lookup(struct mapfs_view *v, mapfs_ino dir_ino, const char *name,
+		   struct mapfs_entry *out)
+{
+	struct overlay *o = overlay_of(v);
+	struct inode *dir;
+	struct inode *i;
+	int err = overlay_get(o, dir_ino, &dir);
+
+	if (err)
+		return err;
+	if (!S_ISDIR(dir->type))
+		err = -ENOTDIR;
+	if (!err)
+		err = find_unlocked(o, dir, name, &i);
+	if (!err && !i)
+		err = -ENOENT;
+	if (!err) {
+		err = overlay_fill_entry(o, i, out);
+		overlay_put(o, i);
+	}
+	overlay_put(o, dir);
+	return err;
+}

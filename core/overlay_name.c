@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of a copy view given and taken: link, unlink, rmdir.  Taking a name
+ * leaves a whiteout if the base has that name too, else nothing.
+ */
+#include "overlay_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int overlay_dir_get(struct overlay *o, mapfs_ino ino, struct inode **out)
+{
+	struct inode *dir;
+	int err = overlay_get(o, ino, &dir);
+
+	if (err)
+		return err;
+	if (!S_ISDIR(dir->type))
+		err = -ENOTDIR;
+	else if (dir->is_foreign)
+		err = -EXDEV;
+	if (err)
+		overlay_put(o, dir);
+	else
+		*out = dir;
+	return err;
+}
+
+void overlay_add_name(struct group *g, const struct inode *dir,
+		      const char *name, const struct found *was,
+		      const struct inode *i)
+{
+	const bool says_something = i || was->over_base;
+
+	group_add(g, &(struct record){
+		.type = says_something ? RECORD_DENTRY : RECORD_DENTRY_GONE,
+		.dentry = {
+			.dir = dir->ino,
+			.ino = i ? i->ino : 0,
+			.type = i ? i->type : 0,
+			.over_base = was->over_base,
+			.name = name,
+			.name_bytes = strlen(name),
+		},
+	});
+}
+
+void overlay_add_dir_change(struct group *g, const struct inode *dir,
+			    int links, struct timespec now)
+{
+	struct record r = {
+		.type = RECORD_ATTR, .attr = dir->delta->attr,
+	};
+
+	r.attr.mtime = now;
+	r.attr.ctime = now;
+	/* Some file systems count no subdirectories: 1 for ever. */
+	if (r.attr.nlink >= 2)
+		r.attr.nlink = (uint32_t)((int64_t)r.attr.nlink + links);
+	group_add(g, &r);
+}
+
+static void add_links(struct group *g, const struct inode *i, int links,
+		      struct timespec now)
+{
+	struct record r = {
+		.type = RECORD_ATTR, .attr = i->delta->attr,
+	};
+
+	r.attr.ctime = now;
+	r.attr.nlink = S_ISDIR(i->type) ? 0 :
+		       (uint32_t)((int64_t)r.attr.nlink + links);
+	group_add(g, &r);
+}
+
+/* ns_lock held for writing. */
+static int link_locked(struct overlay *o, struct inode *i, struct inode *dir,
+		       const char *name, struct mapfs_entry *out)
+{
+	const struct timespec now = overlay_now();
+	struct found was;
+	struct group g;
+	int err = overlay_find(o, dir, name, &was);
+
+	if (!err && was.inode) {
+		(void)inode_put(o->itable, was.inode);
+		err = -EEXIST;
+	}
+	if (!err)
+		err = overlay_copy_up(o, dir, false);
+	if (!err && dir->delta->attr.nlink == 0)
+		err = -ENOENT;
+	if (!err)
+		err = overlay_copy_up(o, i, false);
+	if (err)
+		return err;
+	group_init(&g);
+	overlay_add_name(&g, dir, name, &was, i);
+	add_links(&g, i, 1, now);
+	overlay_add_dir_change(&g, dir, 0, now);
+	err = store_commit(o->store, &g, NULL);
+	group_fini(&g);
+	return err ? err : overlay_fill_entry(o, i, out);
+}
+
+int overlay_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir_ino,
+		 const char *name, struct mapfs_entry *out)
+{
+	struct overlay *o = overlay_of(v);
+	struct inode *dir;
+	struct inode *i;
+	int err = overlay_get(o, ino, &i);
+
+	if (err)
+		return err;
+	if (S_ISDIR(i->type))
+		err = -EPERM;
+	if (!err)
+		err = overlay_dir_get(o, dir_ino, &dir);
+	if (!err) {
+		rwlock_write(&o->ns_lock);
+		err = link_locked(o, i, dir, name, out);
+		rwlock_unlock(&o->ns_lock);
+		overlay_put(o, dir);
+	}
+	overlay_put(o, i);
+	return err;
+}
+
+/* May this name be taken as `want_dir` says? */
+static int check_removal(struct overlay *o, struct inode *i, bool want_dir)
+{
+	bool empty;
+	int err;
+
+	if (i->is_foreign)
+		return -EBUSY;
+	if (!want_dir)
+		return S_ISDIR(i->type) ? -EISDIR : 0;
+	if (!S_ISDIR(i->type))
+		return -ENOTDIR;
+	err = overlay_dir_is_empty(o, i, &empty);
+	if (err)
+		return err;
+	return empty ? 0 : -ENOTEMPTY;
+}
+
+static int remove_locked(struct overlay *o, struct inode *dir,
+			 const char *name, const struct found *was)
+{
+	const struct timespec now = overlay_now();
+	const bool is_dir = S_ISDIR(was->inode->type);
+	struct group g;
+	int err = overlay_copy_up(o, dir, false);
+
+	if (!err)
+		err = overlay_copy_up(o, was->inode, false);
+	if (err)
+		return err;
+	group_init(&g);
+	overlay_add_name(&g, dir, name, was, NULL);
+	add_links(&g, was->inode, -1, now);
+	overlay_add_dir_change(&g, dir, is_dir ? -1 : 0, now);
+	err = store_commit(o->store, &g, NULL);
+	group_fini(&g);
+	return err;
+}
+
+static int remove_name(struct overlay *o, mapfs_ino dir_ino, const char *name,
+		       bool want_dir)
+{
+	struct found was = { 0 };
+	struct inode *dir;
+	int err = overlay_dir_get(o, dir_ino, &dir);
+
+	if (err)
+		return err;
+	rwlock_write(&o->ns_lock);
+	err = overlay_find(o, dir, name, &was);
+	if (!err && !was.inode)
+		err = -ENOENT;
+	if (!err)
+		err = check_removal(o, was.inode, want_dir);
+	if (!err)
+		err = remove_locked(o, dir, name, &was);
+	rwlock_unlock(&o->ns_lock);
+	if (was.inode)
+		overlay_put(o, was.inode);
+	overlay_put(o, dir);
+	return err;
+}
+
+int overlay_unlink(struct mapfs_view *v, mapfs_ino dir, const char *name)
+{
+	return remove_name(overlay_of(v), dir, name, false);
+}
+
+int overlay_rmdir(struct mapfs_view *v, mapfs_ino dir, const char *name)
+{
+	return remove_name(overlay_of(v), dir, name, true);
+}

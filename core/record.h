@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_RECORD_H
+#define MAPFS_CORE_RECORD_H
+
+/*
+ * What the groups of the journal say: records that change the delta, encoded
+ * one behind the other.  FORMAT.md has the tables.
+ *
+ * Lifetime: a struct group borrows nothing; group_init() .. group_fini().
+ *           A decoded record borrows from the bytes it was decoded from.
+ * Errors:   building is sticky: a failed allocation is remembered and told
+ *           by group_error(), so callers check once.  record_next() returns
+ *           1 and a record, 0 at the end, -EUCLEAN for bytes that break the
+ *           format.
+ * Locking:  none; values.
+ */
+#include <time.h>
+
+#include "types.h"
+
+enum record_type {
+	RECORD_STORE = 1,	/* facts of the whole store */
+	RECORD_INODE,		/* an inode enters the delta */
+	RECORD_ATTR,		/* attributes of an inode in the delta */
+	RECORD_DENTRY,		/* a name points at an inode, or is a whiteout */
+	RECORD_DENTRY_GONE,	/* the delta says nothing of a name any more */
+	RECORD_PAGES,		/* where a run of pages of a file is */
+	RECORD_XATTR,		/* an extended attribute is set */
+	RECORD_XATTR_GONE,	/* ... removed */
+	RECORD_XATTR_OWN,	/* the base's extended attributes count no more */
+	RECORD_INODE_GONE,	/* an inode and its pages leave the delta */
+};
+
+/* The members of an inode that operations change. */
+struct record_attr {
+	mapfs_ino ino;
+	mapfs_ino parent;	/* directories: the one above; else 0 */
+	uint32_t mode;
+	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
+	uint64_t size_bytes;
+	uint64_t visible_base_bytes;	/* base bytes that may show */
+	struct timespec atime;
+	struct timespec mtime;
+	struct timespec ctime;
+};
+
+/* What tells one version of a base object from the next. */
+struct record_sig {
+	uint64_t ino;
+	uint64_t size_bytes;
+	struct timespec mtime;
+	struct timespec ctime;
+	struct timespec btime;
+	uint32_t mode;
+};
+
+struct record_inode {
+	struct record_attr attr;
+	bool has_base;
+	uint64_t generation;
+	uint64_t rdev;
+	uint64_t base_blocks_512;
+	struct timespec btime;
+	struct record_sig sig;		/* of the base object, if it has one */
+	/* has_base: path from the base's root; symbolic links: the target. */
+	const char *text;
+	size_t text_bytes;
+};
+
+struct record_dentry {
+	mapfs_ino dir;
+	mapfs_ino ino;		/* 0: whiteout */
+	uint32_t type;		/* S_IFMT bits of ino */
+	bool over_base;		/* the base has this name too */
+	const char *name;
+	size_t name_bytes;
+};
+
+struct record_pages {
+	mapfs_ino ino;
+	mapfs_pgno first;
+	uint64_t count;
+	uint32_t kind;		/* enum pt_kind */
+	mapfs_apage apage;
+};
+
+struct record_xattr {
+	mapfs_ino ino;
+	const char *name;	/* NUL-terminated */
+	const void *value;
+	size_t value_bytes;
+};
+
+struct record_store {
+	uint64_t ino_tag;	/* high bits of the numbers of new inodes */
+	uint64_t next_ino;	/* at least this for the next new inode */
+	struct timespec created;
+	const char *base;	/* path of the base, for people */
+	size_t base_bytes;
+};
+
+struct record {
+	enum record_type type;
+	union {
+		struct record_store store;
+		struct record_inode inode;
+		struct record_attr attr;
+		struct record_dentry dentry;
+		struct record_pages pages;
+		struct record_xattr xattr;
+		mapfs_ino ino;	/* RECORD_INODE_GONE, RECORD_XATTR_OWN */
+	};
+};
+
+/* Records on their way into the journal. */
+struct group {
+	uint8_t *buf;
+	size_t len_bytes;
+	size_t cap_bytes;
+	bool failed;
+};
+
+void group_init(struct group *g);
+void group_fini(struct group *g);
+/* Empties it and keeps the memory. */
+void group_reset(struct group *g);
+/* 0, or -ENOMEM if any record did not fit into memory. */
+int must_check group_error(const struct group *g);
+/* Encodes and appends one record. */
+void group_add(struct group *g, const struct record *r);
+
+/* Steps through `len` bytes from *pos on. */
+int must_check record_next(const uint8_t *buf, size_t len, size_t *pos,
+			   struct record *out);
+
+#endif

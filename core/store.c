@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order that makes changes last.
+ *
+ *   change:      page bytes -> record -> reply        (page cache, [D3])
+ *   sync point:  L = last lsn -> flush pages -> mark "covers L" -> flush
+ *                journal                                     [D1] [D2]
+ *
+ * One flush of the journal is enough, because a mark counts on recovery only
+ * if every group before it is sound: a mark that overtook them to the disk is
+ * worth nothing.  Groups appended while the pages were flushed lie behind L
+ * and wait for the next mark.
+ *
+ * Concurrent syncs share: whoever waited for the lock looks whether the sync
+ * that ended meanwhile began after its own changes.
+ *
+ * An ephemeral store is gone after a power cut whatever is flushed, so its
+ * sync points flush nothing; they still recycle freed pages.
+ */
+#include "store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "journal.h"
+#include "log.h"
+#include "store_priv.h"
+
+#define SYNC_INTERVAL_S 5
+/* Compact when the journal has outgrown what it held after the last time. */
+#define COMPACT_MIN_BYTES (8ULL << 20)
+#define COMPACT_GROWTH 4
+
+struct store {
+	struct store_dir dir;		/* fixed while open */
+	struct journal *journal;	/* fixed while open */
+	struct arena *arena;		/* fixed while open */
+	struct delta_set *set;		/* borrowed */
+	struct rwlock *ns_lock;		/* borrowed, from store_start() on */
+	char *base;			/* path of the base, for the record */
+	struct timespec created;	/* fixed after replay */
+	bool ephemeral;			/* fixed at birth */
+	_Atomic int latched;		/* errno that latched it, or 0 */
+	_Atomic uint64_t changes;	/* commits and touches so far */
+	struct rmutex sync_lock;	/* RANK_SYNC */
+	uint64_t synced;		/* value of changes; by sync_lock */
+	uint64_t compacted_bytes;	/* by sync_lock */
+	pthread_t thread;
+	bool has_thread;
+	pthread_mutex_t stop_lock;
+	pthread_cond_t stop_cond;
+	bool stopping;			/* by stop_lock */
+};
+
+/* What replay finds out before anything can be checked. */
+struct replay {
+	struct store *st;
+	const struct store_options *opt;
+	bool seen_store;
+	char *why;
+	size_t why_bytes;
+};
+
+static void store_latch(struct store *st, int err, const char *what)
+{
+	int none = 0;
+
+	if (atomic_compare_exchange_strong(&st->latched, &none, -err))
+		log_line(LOG_ERR,
+			 "store %s: %s: %s; no more changes until it is opened again",
+			 st->dir.path ? st->dir.path : "(temporary)", what,
+			 strerror(-err));
+}
+
+int store_may_change(struct store *st)
+{
+	return st->latched ? -EROFS : 0;
+}
+
+struct arena *store_arena(struct store *st)
+{
+	return st->arena;
+}
+
+void store_touch(struct store *st)
+{
+	atomic_fetch_add(&st->changes, 1);
+}
+
+int store_commit(struct store *st, const struct group *g,
+		 const struct inode *locked)
+{
+	mapfs_lsn lsn;
+	int err = store_may_change(st);
+
+	if (!err)
+		err = group_error(g);
+	if (err || g->len_bytes == 0)
+		return err;
+	err = journal_append(st->journal, g->buf, g->len_bytes, &lsn);
+	if (err)
+		return err;
+	atomic_fetch_add(&st->changes, 1);
+	err = delta_set_apply(st->set, g->buf, g->len_bytes, locked);
+	if (err)
+		store_latch(st, err, "cannot apply what was journaled");
+	return err;
+}
+
+/* The sync point itself; sync_lock held. */
+static int sync_locked(struct store *st)
+{
+	uint64_t upto = st->changes;
+	mapfs_lsn covers;
+	int err;
+
+	/* Before the lsn is taken, or a page could be freed too early [A1]. */
+	arena_seal_freed(st->arena);
+	covers = journal_last_lsn(st->journal);
+	/* A record must not count before the page it names is there [D2]. */
+	err = st->ephemeral ? 0 : arena_sync(st->arena);
+	if (!err)
+		err = journal_mark(st->journal, GROUP_SYNC, covers);
+	/* The caller's word: from here on a power cut loses nothing [D1]. */
+	if (!err && !st->ephemeral)
+		err = journal_flush(st->journal);
+	if (err)
+		return err;
+	/* Nothing on disk names the sealed pages any more. */
+	arena_release_sealed(st->arena);
+	st->synced = upto;
+	return 0;
+}
+
+int store_sync(struct store *st)
+{
+	uint64_t mine = st->changes;
+	int err = 0;
+
+	rmutex_lock(&st->sync_lock);
+	if (st->latched)
+		err = -EIO;
+	else if (st->synced < mine)
+		err = sync_locked(st);
+	if (err && !st->latched)
+		store_latch(st, err, "sync failed");
+	rmutex_unlock(&st->sync_lock);
+	return err;
+}
+
+static void add_store_record(struct group *g, const struct store *st)
+{
+	group_add(g, &(struct record){
+		.type = RECORD_STORE,
+		.store = {
+			.ino_tag = st->set->ino_tag,
+			.next_ino = st->set->next_ino,
+			.created = st->created,
+			.base = st->base,
+			.base_bytes = strlen(st->base),
+		},
+	});
+}
+
+static int emit_group(void *arg, const struct group *g)
+{
+	return journal_compact_append(arg, g->buf, g->len_bytes);
+}
+
+static int compact_write(struct store *st, struct journal_compaction *c)
+{
+	struct group g;
+	int err;
+
+	group_init(&g);
+	add_store_record(&g, st);
+	err = group_error(&g);
+	if (!err)
+		err = emit_group(c, &g);
+	if (!err)
+		err = delta_set_dump(st->set, emit_group, c);
+	group_fini(&g);
+	return err;
+}
+
+/* Rewrites the journal; ns_lock keeps every change away meanwhile. */
+static int compact_locked(struct store *st)
+{
+	struct journal_compaction *c;
+	int err = sync_locked(st);
+
+	if (err)
+		return err;
+	err = journal_compact_begin(st->journal, &c);
+	if (err)
+		return err;
+	err = compact_write(st, c);
+	if (err) {
+		journal_compact_abort(c);
+		return err;
+	}
+	err = journal_compact_end(c);
+	/* Perhaps both have a name now: nothing may follow in the old one. */
+	if (err && err != -ENOSPC)
+		store_latch(st, err, "cannot replace the journal");
+	return err;
+}
+
+static void compact_if_grown(struct store *st)
+{
+	uint64_t limit;
+	int err = 0;
+
+	rmutex_lock(&st->sync_lock);
+	limit = st->compacted_bytes * COMPACT_GROWTH;
+	if (limit < COMPACT_MIN_BYTES)
+		limit = COMPACT_MIN_BYTES;
+	if (!st->latched && journal_bytes(st->journal) > limit) {
+		rwlock_write(st->ns_lock);
+		err = compact_locked(st);
+		rwlock_unlock(st->ns_lock);
+		st->compacted_bytes = journal_bytes(st->journal);
+	}
+	rmutex_unlock(&st->sync_lock);
+	if (err)
+		log_line(LOG_WARNING, "journal not compacted: %s",
+			 strerror(-err));
+}
+
+/* Wakes every interval, or when store_close() says so. */
+static void *store_thread(void *arg)
+{
+	struct store *st = arg;
+	struct timespec until;
+
+	pthread_mutex_lock(&st->stop_lock);
+	while (!st->stopping) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += SYNC_INTERVAL_S;
+		if (pthread_cond_timedwait(&st->stop_cond, &st->stop_lock,
+					   &until) != ETIMEDOUT)
+			continue;
+		pthread_mutex_unlock(&st->stop_lock);
+		/* A failure is latched and logged there. */
+		if (!st->latched && store_sync(st) == 0)
+			compact_if_grown(st);
+		pthread_mutex_lock(&st->stop_lock);
+	}
+	pthread_mutex_unlock(&st->stop_lock);
+	return NULL;
+}
+
+static int replay_group(void *arg, mapfs_lsn lsn, const void *records,
+			size_t len)
+{
+	struct replay *rp = arg;
+	struct record r;
+	size_t pos = 0;
+
+	(void)lsn;
+	if (!rp->seen_store) {
+		int ret = record_next(records, len, &pos, &r);
+
+		if (ret < 0)
+			return ret;
+		if (ret == 0 || r.type != RECORD_STORE)
+			return -EUCLEAN;
+		rp->seen_store = true;
+		rp->st->created = r.store.created;
+		if (strlen(rp->opt->base) != r.store.base_bytes ||
+		    memcmp(rp->opt->base, r.store.base,
+			   r.store.base_bytes) != 0) {
+			(void)snprintf(rp->why, rp->why_bytes,
+				       "store %s holds changes of %.*s, not of %s; mount it with that base",
+				       rp->st->dir.path,
+				       (int)r.store.base_bytes, r.store.base,
+				       rp->opt->base);
+			return -EXDEV;
+		}
+	}
+	return delta_set_apply(rp->st->set, records, len, NULL);
+}
+
+static const char *trouble(int err)
+{
+	switch (err) {
+	case -EPROTONOSUPPORT:
+		return "it was written by a newer mapfs; use that version";
+	case -EUCLEAN:
+	case -EBADMSG:
+		return "its journal is damaged; nothing was changed, restore the store from a copy or start a new one";
+	default:
+		return strerror(-err);
+	}
+}
+
+static int create_journal(struct store *st, const struct journal_where *where,
+			  struct journal_id *id)
+{
+	struct group g;
+	int err;
+
+	if (getrandom(id->uuid, sizeof(id->uuid), 0) != sizeof(id->uuid) ||
+	    getrandom(&st->set->ino_tag, sizeof(st->set->ino_tag), 0) !=
+		    sizeof(st->set->ino_tag))
+		return -EIO;
+	st->set->ino_tag &= (1U << 22) - 1;
+	clock_gettime(CLOCK_REALTIME_COARSE, &st->created);
+	group_init(&g);
+	add_store_record(&g, st);
+	err = group_error(&g);
+	if (!err)
+		err = journal_create(&st->journal, where, id, g.buf,
+				     g.len_bytes);
+	group_fini(&g);
+	return err;
+}
+
+static int open_journal(struct store *st, const struct store_options *opt,
+			char *why, size_t why_bytes)
+{
+	struct journal_where where = {
+		.dirfd = st->ephemeral ? st->dir.dirfd : st->dir.journalfd,
+		.ephemeral = st->ephemeral,
+	};
+	struct replay rp = {
+		.st = st, .opt = opt, .why = why, .why_bytes = why_bytes,
+	};
+	struct journal_id id = { 0 };
+	uint64_t discarded = 0;
+	int err = store_dir_epoch(&st->dir, id.epoch);
+
+	if (err)
+		return err;
+	if (st->dir.created)
+		return create_journal(st, &where, &id);
+	st->set->replaying = true;
+	err = journal_open(&st->journal, &where, &id, false, replay_group, &rp,
+			   &discarded);
+	st->set->replaying = false;
+	if (err == -ENOENT)
+		return create_journal(st, &where, &id);
+	if (err)
+		return err;
+	if (!rp.seen_store)
+		return -EUCLEAN;
+	if (discarded)
+		log_line(LOG_NOTICE,
+			 "store %s: %llu operations after the last sync point were lost with the machine",
+			 st->dir.path, (unsigned long long)discarded);
+	/* What was trusted must last before the new segment builds on it. */
+	err = arena_sync(st->arena);
+	return err ? err : journal_start(st->journal);
+}
+
+static struct store *store_alloc(const struct store_options *opt,
+				 struct delta_set *set)
+{
+	struct store *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return NULL;
+	st->base = strdup(opt->base);
+	if (!st->base) {
+		free(st);
+		return NULL;
+	}
+	st->set = set;
+	st->ephemeral = opt->kind != MAPFS_STORE_DIR;
+	rmutex_init(&st->sync_lock, RANK_SYNC);
+	pthread_mutex_init(&st->stop_lock, NULL);
+	pthread_cond_init(&st->stop_cond, NULL);
+	return st;
+}
+
+static void store_free(struct store *st)
+{
+	journal_close(st->journal);
+	arena_close(st->arena);
+	store_dir_close(&st->dir);
+	pthread_cond_destroy(&st->stop_cond);
+	pthread_mutex_destroy(&st->stop_lock);
+	rmutex_fini(&st->sync_lock);
+	free(st->base);
+	free(st);
+}
+
+int store_open(struct store **out, const struct store_options *opt,
+	       struct delta_set *set, char *why, size_t why_bytes)
+{
+	struct store *st = store_alloc(opt, set);
+	int err;
+
+	if (!st)
+		return -ENOMEM;
+	why[0] = '\0';
+	err = store_dir_open(&st->dir, opt, why, why_bytes);
+	if (err)
+		goto free_store;
+	err = arena_open(&st->arena, st->dir.pagesfd);
+	if (err)
+		goto free_store;
+	st->dir.pagesfd = -1;	/* the arena's now */
+	set->arena = st->arena;
+	err = open_journal(st, opt, why, why_bytes);
+	if (err)
+		goto free_store;
+	st->compacted_bytes = journal_bytes(st->journal);
+	*out = st;
+	return 0;
+
+free_store:
+	if (why[0] == '\0')
+		(void)snprintf(why, why_bytes, "store %s: %s",
+			       st->dir.path ? st->dir.path : "(temporary)",
+			       trouble(err));
+	store_free(st);
+	return err;
+}
+
+int store_start(struct store *st, struct rwlock *ns_lock)
+{
+	int err;
+
+	st->ns_lock = ns_lock;
+	err = pthread_create(&st->thread, NULL, store_thread, st);
+	st->has_thread = err == 0;
+	return -err;
+}
+
+static void store_stop_thread(struct store *st)
+{
+	if (!st->has_thread)
+		return;
+	pthread_mutex_lock(&st->stop_lock);
+	st->stopping = true;
+	pthread_cond_signal(&st->stop_cond);
+	pthread_mutex_unlock(&st->stop_lock);
+	pthread_join(st->thread, NULL);
+	st->has_thread = false;
+}
+
+/* Whoever wants the store next may wait for us instead of giving up. */
+static void announce_closing(struct store *st)
+{
+	int err = 0;
+
+	if (st->dir.lockfd >= 0)
+		err = io_pwrite_all("store.lock", st->dir.lockfd, "closing", 7,
+				    0);
+	if (err)
+		log_line(LOG_WARNING, "store %s: cannot mark its lock: %s",
+			 st->dir.path, strerror(-err));
+}
+
+int store_close(struct store *st)
+{
+	int err;
+
+	if (!st)
+		return 0;
+	announce_closing(st);
+	store_stop_thread(st);
+	err = store_sync(st);
+	if (!err && !st->ephemeral) {
+		err = journal_mark(st->journal, GROUP_CLOSE,
+				   journal_last_lsn(st->journal));
+		if (!err)
+			err = journal_flush(st->journal);
+		if (err)
+			store_latch(st, err, "last sync failed");
+	}
+	store_free(st);
+	return err;
+}
+
+void store_info(struct store *st, struct mapfs_info *out)
+{
+	struct arena_stats stats;
+
+	arena_stats(st->arena, &stats);
+	out->store = st->dir.path;
+	out->private_pages = stats.used_pages;
+	out->journal_bytes = journal_bytes(st->journal);
+	out->inodes_changed = st->set->changed;
+}
+
+int store_statfs(struct store *st, struct statvfs *out)
+{
+	if (st->dir.dirfd < 0)
+		return -EOPNOTSUPP;	/* memory */
+	return fstatvfs(st->dir.dirfd, out) < 0 ? -errno : 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_STORE_H
+#define MAPFS_CORE_STORE_H
+
+/*
+ * The store of a copy view: lock, journal and arena as one thing, with the
+ * order that makes them durable.
+ *
+ *   STORE/lock       held (flock) while mounted; says by whom
+ *   STORE/journal/N  segments of records
+ *   STORE/pages      the arena
+ *   STORE/README     for whoever finds the directory
+ *
+ * Lifetime: store_open() creates or opens, and replays; store_close() ends it
+ *           and accepts NULL.
+ * Errors:   0 or a negative errno; store_open() also fills a sentence.
+ *           [D4] After a failed sync, or when memory and journal came apart,
+ *           the store is latched: every change is -EROFS until it is opened
+ *           again.
+ * Locking:  store_commit() as its delta_set_apply() asks.  store_sync() takes
+ *           RANK_SYNC and may be called with nothing held.  A thread of the
+ *           store syncs every 5 s while there is something to sync [D2], and
+ *           asks for compaction through the callback given to store_start().
+ */
+#include "arena.h"
+#include "delta.h"
+#include "mapfs.h"
+#include "record.h"
+
+struct store;
+
+struct store_options {
+	enum mapfs_store_kind kind;
+	const char *path;	/* the store; or where unlinked files go */
+	const char *base;	/* absolute path of the base */
+	int base_fd;		/* root of the base, borrowed */
+	const char *mountpoint;	/* or NULL */
+};
+
+/* Opens and replays into `set`, whose arena is set here. */
+int must_check store_open(struct store **out, const struct store_options *opt,
+			  struct delta_set *set, char *why, size_t why_bytes);
+/* Starts the store's thread; `ns_lock` keeps changes away in compaction. */
+int must_check store_start(struct store *st, struct rwlock *ns_lock);
+/* A last sync, then the end; the error of that sync, or an older one. */
+int store_close(struct store *st);
+
+struct arena *store_arena(struct store *st);
+/* -EROFS once the store is latched. */
+int must_check store_may_change(struct store *st);
+/* Journals the group [D3], then applies it. `locked`: delta_set_apply(). */
+int must_check store_commit(struct store *st, const struct group *g,
+			    const struct inode *locked);
+/* Page bytes changed in place: the next sync has something to do. */
+void store_touch(struct store *st);
+/* Everything committed and touched before the call survives a power cut. */
+int must_check store_sync(struct store *st);
+void store_info(struct store *st, struct mapfs_info *out);
+/* Free space where the pages go. */
+int must_check store_statfs(struct store *st, struct statvfs *out);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store as a directory: where it may be, whose it is, and the lock.
+ *
+ * A store inside its base would show itself in the view and grow with every
+ * look at it; a base inside its store would be served from the very files it
+ * changes.  Both are found by walking up from one and meeting the other, by
+ * device and inode, so no spelling of a path can hide them.
+ */
+#include "store_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io.h"
+
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x00004000U	/* Linux 6.8 */
+#endif
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x00001000U	/* Linux 5.8 */
+#endif
+
+#define LOCK_TRIES 50		/* times 100 ms: a daemon may be closing */
+
+static const char readme[] =
+	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
+	"See `mapfs --help`; mount it again with: mapfs mount -s STORE BASE MOUNTPOINT\n";
+
+__attribute__((format(printf, 3, 4)))
+static void say(char *why, size_t why_bytes, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(why, why_bytes, fmt, ap);
+	va_end(ap);
+}
+
+static bool same_object(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Is `fd` the directory `what` or below it?  Walks up to the root. */
+static int is_below(int fd, const struct stat *what, bool *below)
+{
+	struct stat here;
+	struct stat up;
+	int at = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int next;
+
+	if (at < 0 || fstat(at, &here) < 0)
+		goto fail;
+	for (;;) {
+		if (same_object(&here, what)) {
+			*below = true;
+			break;
+		}
+		next = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (next < 0 || fstat(next, &up) < 0) {
+			close(at);
+			at = next;
+			goto fail;
+		}
+		close(at);
+		at = next;
+		if (same_object(&here, &up)) {
+			*below = false;
+			break;
+		}
+		here = up;
+	}
+	close(at);
+	return 0;
+fail:	{
+		int err = -errno;
+
+		if (at >= 0)
+			close(at);
+		return err;
+	}
+}
+
+static int check_nesting(const struct store_dir *d,
+			 const struct store_options *opt, char *why,
+			 size_t why_bytes)
+{
+	struct stat base;
+	struct stat store;
+	bool below = false;
+	int err = 0;
+
+	if (fstat(opt->base_fd, &base) < 0 || fstat(d->dirfd, &store) < 0)
+		err = -errno;
+	if (!err)
+		err = is_below(d->dirfd, &base, &below);
+	if (!err && below) {
+		say(why, why_bytes,
+		    "store %s lies inside the base %s, so the view would show it; choose a directory outside",
+		    d->path, opt->base);
+		return -EINVAL;
+	}
+	/* A clone of the base's mount has no way up: ask by its path. */
+	if (!err) {
+		int fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		err = fd < 0 ? -errno : is_below(fd, &store, &below);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (!err && below) {
+		say(why, why_bytes,
+		    "base %s lies inside the store %s, which keeps nothing but changes; choose another store",
+		    opt->base, d->path);
+		return -EINVAL;
+	}
+	if (err)
+		say(why, why_bytes, "store %s: %s", d->path, strerror(-err));
+	return err;
+}
+
+static bool is_empty_directory(int fd)
+{
+	char buf[1024];
+	ssize_t n;
+	int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool empty = true;
+
+	if (dir < 0)
+		return false;
+	while (empty && (n = getdents64(dir, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *e = (const void *)(buf + at);
+
+			if (strcmp(e->d_name, ".") != 0 &&
+			    strcmp(e->d_name, "..") != 0)
+				empty = false;
+			at += e->d_reclen;
+		}
+	}
+	close(dir);
+	return empty;
+}
+
+/* Who holds the lock, in the holder's own words; never fails. */
+static void read_holder(int lockfd, char *out, size_t out_bytes)
+{
+	ssize_t n = io_pread_some(lockfd, out, out_bytes - 1, 0);
+
+	if (n <= 0)
+		n = snprintf(out, out_bytes, "another process");
+	out[n < (ssize_t)out_bytes ? n : (ssize_t)out_bytes - 1] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+}
+
+static int lock_store(struct store_dir *d, const struct store_options *opt,
+		      char *why, size_t why_bytes)
+{
+	char holder[PATH_MAX + 64];
+	int tries = 0;
+	int n;
+
+	while (flock(d->lockfd, LOCK_EX | LOCK_NB) < 0) {
+		int err = -errno;
+
+		if (err == -EINTR)
+			continue;
+		if (err != -EWOULDBLOCK) {
+			say(why, why_bytes, "store %s: cannot lock it: %s",
+			    d->path, strerror(-err));
+			return err;
+		}
+		read_holder(d->lockfd, holder, sizeof(holder));
+		if (strncmp(holder, "closing", 7) == 0 &&
+		    tries++ < LOCK_TRIES) {
+			nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
+			continue;
+		}
+		say(why, why_bytes,
+		    "store %s is in use, %s; unmount that first, or choose another store",
+		    d->path, holder);
+		return -EBUSY;
+	}
+	n = snprintf(holder, sizeof(holder), "mounted on %s by process %d\n",
+		     opt->mountpoint ? opt->mountpoint : "nothing",
+		     (int)getpid());
+	if (ftruncate(d->lockfd, 0) < 0)
+		return -errno;
+	return io_pwrite_all("store.lock", d->lockfd, holder, (size_t)n, 0);
+}
+
+/* Overwriting in place must not ask btrfs for new space [D5]. */
+static void set_nocow(int fd)
+{
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+	    !(flags & FS_NOCOW_FL)) {
+		flags |= FS_NOCOW_FL;
+		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	}
+}
+
+static int write_readme(int dirfd)
+{
+	int fd = openat(dirfd, "README",
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = io_pwrite_all("store.readme", fd, readme, sizeof(readme) - 1, 0);
+	close(fd);
+	return err;
+}
+
+/*
+ * The journal directory is made last: a directory that has one is a store,
+ * one that lacks it was never finished and holds nothing.
+ */
+static int open_parts(struct store_dir *d, bool is_store)
+{
+	int err = 0;
+
+	d->pagesfd = openat(d->dirfd, "pages",
+			    O_RDWR | O_CLOEXEC | O_NOFOLLOW |
+				    (is_store ? 0 : O_CREAT | O_TRUNC), 0600);
+	if (d->pagesfd < 0)
+		return -errno;
+	if (!is_store) {
+		set_nocow(d->pagesfd);
+		err = write_readme(d->dirfd);
+		if (!err && mkdirat(d->dirfd, "journal", 0700) < 0)
+			err = -errno;
+	}
+	if (err)
+		return err;
+	d->journalfd = openat(d->dirfd, "journal",
+			      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (d->journalfd < 0)
+		return -errno;
+	if (!is_store) {
+		set_nocow(d->journalfd);
+		err = io_fsync("store.dir", d->dirfd);
+	}
+	d->created = !is_store;
+	return err;
+}
+
+static int open_directory(struct store_dir *d, const char *path, char *why,
+			  size_t why_bytes)
+{
+	bool made = mkdir(path, 0700) == 0;
+	int err = made ? 0 : errno;
+
+	if (err && err != EEXIST) {
+		say(why, why_bytes, "store %s: cannot create it: %s", path,
+		    strerror(err));
+		return -err;
+	}
+	d->path = realpath(path, NULL);
+	d->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->dirfd < 0 || !d->path) {
+		err = errno;
+		say(why, why_bytes, "store %s: %s", path,
+		    err == ENOTDIR ? "not a directory; name a directory for it"
+				   : strerror(err));
+		return -err;
+	}
+	return 0;
+}
+
+static int open_kept(struct store_dir *d, const struct store_options *opt,
+		     char *why, size_t why_bytes)
+{
+	bool is_store;
+	int err = open_directory(d, opt->path, why, why_bytes);
+
+	if (err)
+		return err;
+	err = check_nesting(d, opt, why, why_bytes);
+	if (err)
+		return err;
+	is_store = faccessat(d->dirfd, "journal", F_OK, 0) == 0;
+	if (!is_store && !is_empty_directory(d->dirfd) &&
+	    faccessat(d->dirfd, "lock", F_OK, 0) != 0) {
+		say(why, why_bytes,
+		    "%s is not a store and not empty; name an empty or new directory",
+		    d->path);
+		return -ENOTEMPTY;
+	}
+	d->lockfd = openat(d->dirfd, "lock",
+			   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (d->lockfd < 0) {
+		err = -errno;
+		say(why, why_bytes, "store %s: cannot open its lock: %s",
+		    d->path, strerror(-err));
+		return err;
+	}
+	err = lock_store(d, opt, why, why_bytes);
+	if (err)
+		return err;
+	err = open_parts(d, is_store);
+	if (err)
+		say(why, why_bytes, "store %s: cannot open its files: %s",
+		    d->path, strerror(-err));
+	return err;
+}
+
+static int open_ephemeral(struct store_dir *d, const struct store_options *opt,
+			  char *why, size_t why_bytes)
+{
+	const char *dir = opt->path ? opt->path : getenv("TMPDIR");
+	int err;
+
+	if (opt->kind == MAPFS_STORE_UNLINKED) {
+		d->dirfd = open(dir ? dir : "/var/tmp",
+				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (d->dirfd < 0 && !opt->path) {
+			dir = "/tmp";
+			d->dirfd = open(dir,
+					O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		}
+		if (d->dirfd < 0) {
+			err = -errno;
+			say(why, why_bytes,
+			    "%s: no place for a temporary store: %s; set TMPDIR or use -s",
+			    dir, strerror(-err));
+			return err;
+		}
+	}
+	err = io_tmpfile(d->dirfd, &d->pagesfd);
+	if (err)
+		say(why, why_bytes,
+		    "%s: cannot create a temporary store: %s; set TMPDIR or use -s",
+		    dir ? dir : "memory", strerror(-err));
+	d->created = true;
+	return err;
+}
+
+int store_dir_open(struct store_dir *d, const struct store_options *opt,
+		   char *why, size_t why_bytes)
+{
+	int err;
+
+	*d = (struct store_dir){
+		.dirfd = -1, .lockfd = -1, .journalfd = -1, .pagesfd = -1,
+	};
+	err = opt->kind == MAPFS_STORE_DIR ?
+		      open_kept(d, opt, why, why_bytes) :
+		      open_ephemeral(d, opt, why, why_bytes);
+	if (err)
+		store_dir_close(d);
+	return err;
+}
+
+void store_dir_close(struct store_dir *d)
+{
+	if (d->pagesfd >= 0)
+		close(d->pagesfd);
+	if (d->journalfd >= 0)
+		close(d->journalfd);
+	if (d->lockfd >= 0)
+		close(d->lockfd);
+	if (d->dirfd >= 0)
+		close(d->dirfd);
+	free(d->path);
+	*d = (struct store_dir){
+		.dirfd = -1, .lockfd = -1, .journalfd = -1, .pagesfd = -1,
+	};
+}
+
+/* The boot id's 32 hexadecimal digits as 16 bytes. */
+static int read_boot_id(uint8_t *out)
+{
+	char text[64] = { 0 };
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	unsigned int digits = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = io_pread_some(fd, text, sizeof(text) - 1, 0);
+	close(fd);
+	for (const char *p = text; *p && digits < 32; p++) {
+		int v = *p >= 'a' ? *p - 'a' + 10 : *p - '0';
+
+		if (*p == '-' || v < 0 || v > 15)
+			continue;
+		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | v);
+		digits++;
+	}
+	return n < 0 ? (int)n : digits == 32 ? 0 : -EIO;
+}
+
+int store_dir_epoch(const struct store_dir *d, uint8_t *out)
+{
+	struct statx stx = { 0 };
+	uint64_t mount_id;
+
+	memset(out, 0, JOURNAL_EPOCH_BYTES);
+	if (d->dirfd < 0)
+		return 0;
+	if (statx(d->dirfd, "", AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &stx) < 0)
+		return -errno;
+	if (!(stx.stx_mask & STATX_MNT_ID_UNIQUE) &&
+	    statx(d->dirfd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+		return -errno;
+	mount_id = stx.stx_mnt_id;
+	memcpy(out + 16, &mount_id, sizeof(mount_id));
+	return read_boot_id(out);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_TYPES_H
+#define MAPFS_CORE_TYPES_H
+
+/*
+ * Words every file of the core shares: scalar domains, the page, and the
+ * attributes the compiler checks for us.
+ *
+ * Locking: nothing here needs any.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define must_check __attribute__((warn_unused_result))
+
+#define MAPFS_PAGE_SHIFT 12
+#define MAPFS_PAGE_SIZE 4096U
+
+typedef uint64_t mapfs_ino;	/* st_ino of an object in a view */
+typedef uint64_t mapfs_pgno;	/* number of a page within a file */
+typedef uint64_t mapfs_apage;	/* number of a page within the arena */
+typedef uint64_t mapfs_lsn;	/* position in the journal, never reused */
+
+/* Largest file size a view admits; the kernel's own limit for FUSE. */
+#define MAPFS_MAX_SIZE INT64_MAX
+
+/* First page at or after byte `off`. */
+static inline mapfs_pgno page_ceil(uint64_t off)
+{
+	return (off >> MAPFS_PAGE_SHIFT) + ((off & (MAPFS_PAGE_SIZE - 1)) != 0);
+}
+
+/* Page that holds byte `off`. */
+static inline mapfs_pgno page_of(uint64_t off)
+{
+	return off >> MAPFS_PAGE_SHIFT;
+}
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The door: refuses what no kind of view could accept, then passes on to the
+ * kind that was chosen when the view was opened.
+ */
+#include "view.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "direct.h"
+#include "log.h"
+#include "overlay.h"
+
+const char *mapfs_mode_name(enum mapfs_mode mode)
+{
+	switch (mode) {
+	case MAPFS_READ:
+		return "read";
+	case MAPFS_WRITE:
+		return "write";
+	case MAPFS_COPY:
+		return "copy";
+	}
+	return "unknown";
+}
+
+int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
+		    char *why, size_t why_bytes)
+{
+	int err;
+
+	assert(why_bytes > 0);
+	why[0] = '\0';
+	log_set(opt->log, opt->log_arg);
+	err = opt->mode == MAPFS_COPY ?
+		      overlay_open(out, opt, why, why_bytes) :
+		      direct_open(out, opt, why, why_bytes);
+	if (err && why[0] == '\0')
+		(void)snprintf(why, why_bytes, "%s: %s", opt->base,
+			       strerror(-err));
+	return err;
+}
+
+int mapfs_view_close(struct mapfs_view *v)
+{
+	return v ? v->ops->close(v) : 0;
+}
+
+void mapfs_view_info(struct mapfs_view *v, struct mapfs_info *out)
+{
+	v->ops->info(v, out);
+}
+
+mapfs_ino mapfs_root_ino(const struct mapfs_view *v)
+{
+	return v->root_ino;
+}
+
+void mapfs_set_kernel_times(struct mapfs_view *v, bool on)
+{
+	v->kernel_times = on;
+}
+
+bool mapfs_is_stateless(const struct mapfs_view *v)
+{
+	return v->ops->open == NULL;
+}
+
+/* One component of a path, or the errno for what it is instead. */
+static int check_name(const char *name)
+{
+	size_t len = strnlen(name, NAME_MAX + 1);
+
+	if (len == 0)
+		return -ENOENT;
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
+	if (memchr(name, '/', len) || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int check_change(const struct mapfs_view *v)
+{
+	return v->mode == MAPFS_READ ? -EROFS : 0;
+}
+
+static int check_new_name(const struct mapfs_view *v, const char *name)
+{
+	int err = check_change(v);
+
+	return err ? err : check_name(name);
+}
+
+static int check_range(uint64_t off, uint64_t len)
+{
+	if (off > MAPFS_MAX_SIZE || len > MAPFS_MAX_SIZE - off)
+		return -EFBIG;
+	return 0;
+}
+
+int mapfs_lookup(struct mapfs_view *v, mapfs_ino dir, const char *name,
+		 struct mapfs_entry *out)
+{
+	int err = check_name(name);
+
+	return err ? err : v->ops->lookup(v, dir, name, out);
+}
+
+void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)
+{
+	v->ops->forget(v, ino, nlookup);
+}
+
+int mapfs_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
+		mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+		struct mapfs_entry *out)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->mknod(v, cred, dir, name, mode, rdev, out);
+}
+
+int mapfs_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
+		mapfs_ino dir, const char *name, mode_t mode,
+		struct mapfs_entry *out)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->mkdir(v, cred, dir, name, mode, out);
+}
+
+int mapfs_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
+		  mapfs_ino dir, const char *name, const char *target,
+		  struct mapfs_entry *out)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->symlink(v, cred, dir, name, target, out);
+}
+
+int mapfs_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
+	       const char *name, struct mapfs_entry *out)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->link(v, ino, dir, name, out);
+}
+
+int mapfs_unlink(struct mapfs_view *v, mapfs_ino dir, const char *name)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->unlink(v, dir, name);
+}
+
+int mapfs_rmdir(struct mapfs_view *v, mapfs_ino dir, const char *name)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->rmdir(v, dir, name);
+}
+
+int mapfs_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
+		 mapfs_ino newdir, const char *newname, unsigned int flags)
+{
+	int err = check_new_name(v, name);
+
+	if (!err)
+		err = check_name(newname);
+	return err ? err : v->ops->rename(v, dir, name, newdir, newname,
+					  flags);
+}
+
+int mapfs_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
+		  mapfs_ino dir, mode_t mode, struct mapfs_entry *out)
+{
+	int err = check_change(v);
+
+	return err ? err : v->ops->tmpfile(v, cred, dir, mode, out);
+}
+
+ssize_t mapfs_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
+		       size_t len)
+{
+	return v->ops->readlink(v, ino, buf, len);
+}
+
+int mapfs_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
+		  bool plus, mapfs_dirent_fn fn, void *arg)
+{
+	return v->ops->readdir(v, dir, cookie, plus, fn, arg);
+}
+
+int mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags, uint64_t *fh,
+	       bool *changed)
+{
+	return v->ops->open ? v->ops->open(v, ino, flags, fh, changed) :
+			      -ENOSYS;
+}
+
+int mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
+		 mapfs_ino dir, const char *name, mode_t mode, int flags,
+		 struct mapfs_entry *out, uint64_t *fh)
+{
+	int err = check_new_name(v, name);
+
+	if (!err && !v->ops->create)
+		err = -ENOSYS;
+	return err ? err : v->ops->create(v, cred, dir, name, mode, flags, out,
+					  fh);
+}
+
+void mapfs_release(struct mapfs_view *v, uint64_t fh)
+{
+	if (v->ops->release)
+		v->ops->release(v, fh);
+}
+
+int mapfs_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		  struct mapfs_attr *out)
+{
+	return v->ops->getattr(v, ino, fh, out);
+}
+
+int mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		  const struct mapfs_setattr *set, struct mapfs_attr *out)
+{
+	int err = check_change(v);
+
+	return err ? err : v->ops->setattr(v, ino, fh, set, out);
+}
+
+int mapfs_statfs(struct mapfs_view *v, struct statvfs *out)
+{
+	return v->ops->statfs(v, out);
+}
+
+ssize_t mapfs_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
+		   size_t len, uint64_t off)
+{
+	return v->ops->read(v, ino, fh, buf, len, off);
+}
+
+ssize_t mapfs_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		    const void *buf, size_t len, uint64_t off,
+		    unsigned int flags)
+{
+	int err = check_change(v);
+
+	if (!err)
+		err = check_range(off, len);
+	return err ? err : v->ops->write(v, ino, fh, buf, len, off, flags);
+}
+
+int mapfs_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		bool data_only)
+{
+	if (v->mode == MAPFS_READ)
+		return 0;
+	return v->ops->fsync(v, ino, fh, data_only);
+}
+
+int mapfs_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
+		    uint64_t off, uint64_t len)
+{
+	int err = check_change(v);
+
+	if (!err)
+		err = check_range(off, len);
+	return err ? err : v->ops->fallocate(v, ino, fh, mode, off, len);
+}
+
+int mapfs_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, uint64_t off,
+		int whence, uint64_t *out)
+{
+	return v->ops->lseek(v, ino, fh, off, whence, out);
+}
+
+ssize_t mapfs_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
+			 uint64_t in_off, mapfs_ino out, uint64_t out_fh,
+			 uint64_t out_off, size_t len)
+{
+	int err = check_change(v);
+
+	if (!err)
+		err = check_range(in_off, len);
+	if (!err)
+		err = check_range(out_off, len);
+	return err ? err : v->ops->copy_range(v, in, in_fh, in_off, out,
+					      out_fh, out_off, len);
+}
+
+ssize_t mapfs_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		       void *buf, size_t len)
+{
+	return v->ops->getxattr(v, ino, name, buf, len);
+}
+
+ssize_t mapfs_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			size_t len)
+{
+	return v->ops->listxattr(v, ino, buf, len);
+}
+
+int mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		   const void *value, size_t len, int flags, bool kill_sgid)
+{
+	int err = check_change(v);
+
+	return err ? err : v->ops->setxattr(v, ino, name, value, len, flags,
+					    kill_sgid);
+}
+
+int mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
+{
+	int err = check_change(v);
+
+	return err ? err : v->ops->removexattr(v, ino, name);
+}

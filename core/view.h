@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_VIEW_H
+#define MAPFS_CORE_VIEW_H
+
+/*
+ * What a kind of view must provide: the calls of mapfs.h behind a table, so
+ * that copy mode (overlay) and read and write mode (direct) are chosen once,
+ * when the view is opened.
+ *
+ * Lifetime: a view starts with a struct mapfs_view as its first member;
+ *           `close` ends it.
+ * Errors, locking: as mapfs.h says for the call of the same name.  view.c refuses what
+ * no kind of view could accept (names with '/', offsets beyond INT64_MAX),
+ * and every change with -EROFS when `mode` is MAPFS_READ.
+ */
+#include "mapfs.h"
+
+struct view_ops {
+	int (*close)(struct mapfs_view *v);
+	void (*info)(struct mapfs_view *v, struct mapfs_info *out);
+	int (*lookup)(struct mapfs_view *v, mapfs_ino dir, const char *name,
+		      struct mapfs_entry *out);
+	void (*forget)(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
+	int (*mknod)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		     mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+		     struct mapfs_entry *out);
+	int (*mkdir)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		     mapfs_ino dir, const char *name, mode_t mode,
+		     struct mapfs_entry *out);
+	int (*symlink)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		       mapfs_ino dir, const char *name, const char *target,
+		       struct mapfs_entry *out);
+	int (*link)(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
+		    const char *name, struct mapfs_entry *out);
+	int (*unlink)(struct mapfs_view *v, mapfs_ino dir, const char *name);
+	int (*rmdir)(struct mapfs_view *v, mapfs_ino dir, const char *name);
+	int (*rename)(struct mapfs_view *v, mapfs_ino dir, const char *name,
+		      mapfs_ino newdir, const char *newname,
+		      unsigned int flags);
+	int (*tmpfile)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		       mapfs_ino dir, mode_t mode, struct mapfs_entry *out);
+	ssize_t (*readlink)(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			    size_t len);
+	int (*readdir)(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
+		       bool plus, mapfs_dirent_fn fn, void *arg);
+	int (*open)(struct mapfs_view *v, mapfs_ino ino, int flags,
+		    uint64_t *fh, bool *changed);	/* NULL: stateless */
+	int (*create)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		      mapfs_ino dir, const char *name, mode_t mode, int flags,
+		      struct mapfs_entry *out, uint64_t *fh);
+	void (*release)(struct mapfs_view *v, uint64_t fh);
+	int (*getattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		       struct mapfs_attr *out);
+	int (*setattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		       const struct mapfs_setattr *set,
+		       struct mapfs_attr *out);
+	int (*statfs)(struct mapfs_view *v, struct statvfs *out);
+	ssize_t (*read)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			void *buf, size_t len, uint64_t off);
+	ssize_t (*write)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			 const void *buf, size_t len, uint64_t off,
+			 unsigned int flags);
+	int (*fsync)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		     bool data_only);
+	int (*fallocate)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			 int mode, uint64_t off, uint64_t len);
+	int (*lseek)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		     uint64_t off, int whence, uint64_t *out);
+	ssize_t (*copy_range)(struct mapfs_view *v, mapfs_ino in,
+			      uint64_t in_fh, uint64_t in_off, mapfs_ino out,
+			      uint64_t out_fh, uint64_t out_off, size_t len);
+	ssize_t (*getxattr)(struct mapfs_view *v, mapfs_ino ino,
+			    const char *name, void *buf, size_t len);
+	ssize_t (*listxattr)(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			     size_t len);
+	int (*setxattr)(struct mapfs_view *v, mapfs_ino ino, const char *name,
+			const void *value, size_t len, int flags,
+			bool kill_sgid);
+	int (*removexattr)(struct mapfs_view *v, mapfs_ino ino,
+			   const char *name);
+};
+
+struct mapfs_view {
+	const struct view_ops *ops;	/* fixed at birth */
+	enum mapfs_mode mode;		/* fixed at birth */
+	mapfs_ino root_ino;		/* fixed at birth */
+	bool kernel_times;		/* fixed before the first request */
+};
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attributes of one object, and of the whole file system.
+ */
+#include <errno.h>
+#include <sys/sysmacros.h>
+
+#include "mount.h"
+#include "node.h"
+#include "ops.h"
+#include "reply.h"
+
+static uint64_t handle_of(const struct fuse_file_info *fi)
+{
+	return fi ? fi->fh : 0;
+}
+
+void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_GETATTR);
+	struct mapfs_attr attr;
+	int err;
+
+	err = mapfs_getattr(m->view, node_ino(m, node), handle_of(fi), &attr);
+	reply_attr(m, req, err, &attr);
+}
+
+/* The kernel sets a time's own bit beside its "now"; the core wants one. */
+static unsigned int set_of_fuse(unsigned int valid)
+{
+	unsigned int set = 0;
+
+	if (valid & FUSE_SET_ATTR_MODE)
+		set |= MAPFS_SET_MODE;
+	if (valid & FUSE_SET_ATTR_UID)
+		set |= MAPFS_SET_UID;
+	if (valid & FUSE_SET_ATTR_GID)
+		set |= MAPFS_SET_GID;
+	if (valid & FUSE_SET_ATTR_SIZE)
+		set |= MAPFS_SET_SIZE;
+	if (valid & FUSE_SET_ATTR_ATIME_NOW)
+		set |= MAPFS_SET_ATIME_NOW;
+	else if (valid & FUSE_SET_ATTR_ATIME)
+		set |= MAPFS_SET_ATIME;
+	if (valid & FUSE_SET_ATTR_MTIME_NOW)
+		set |= MAPFS_SET_MTIME_NOW;
+	else if (valid & FUSE_SET_ATTR_MTIME)
+		set |= MAPFS_SET_MTIME;
+	if (valid & FUSE_SET_ATTR_CTIME)
+		set |= MAPFS_SET_CTIME;
+	if (valid & (FUSE_SET_ATTR_KILL_SUID | FUSE_SET_ATTR_KILL_SGID))
+		set |= MAPFS_SET_KILL_PRIV;
+	return set;
+}
+
+void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
+		struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_SETATTR);
+	struct mapfs_setattr set = {
+		.valid = set_of_fuse((unsigned int)valid),
+		.mode = st->st_mode,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.size_bytes = (uint64_t)st->st_size,
+		.atime = st->st_atim,
+		.mtime = st->st_mtim,
+		.ctime = st->st_ctim,
+	};
+	struct mapfs_attr attr;
+	int err;
+
+	err = mapfs_setattr(m->view, node_ino(m, node), handle_of(fi), &set,
+			    &attr);
+	reply_attr(m, req, err, &attr);
+}
+
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+static struct statx_timestamp statx_time(struct timespec t)
+{
+	return (struct statx_timestamp){
+		.tv_sec = t.tv_sec,
+		.tv_nsec = (uint32_t)t.tv_nsec,
+	};
+}
+
+/* Asked for only when a caller wants the time of birth. */
+void op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
+	      struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_STATX);
+	struct mapfs_attr a;
+	struct statx stx;
+	int err;
+
+	err = mapfs_getattr(m->view, node_ino(m, node), handle_of(fi), &a);
+	if (err) {
+		reply_err(req, err);
+		return;
+	}
+	stx = (struct statx){
+		.stx_mask = STATX_BASIC_STATS,
+		.stx_blksize = MAPFS_PAGE_SIZE,
+		.stx_nlink = a.nlink,
+		.stx_uid = a.uid,
+		.stx_gid = a.gid,
+		.stx_mode = (uint16_t)a.mode,
+		.stx_ino = a.ino,
+		.stx_size = a.size_bytes,
+		.stx_blocks = a.blocks_512,
+		.stx_atime = statx_time(a.atime),
+		.stx_mtime = statx_time(a.mtime),
+		.stx_ctime = statx_time(a.ctime),
+		.stx_rdev_major = major(a.rdev),
+		.stx_rdev_minor = minor(a.rdev),
+	};
+	if (a.btime.tv_nsec >= 0) {
+		stx.stx_mask |= STATX_BTIME;
+		stx.stx_btime = statx_time(a.btime);
+	}
+	fuse_reply_statx(req, 0, &stx, m->attr_timeout);
+}
+#endif
+
+void op_statfs(fuse_req_t req, fuse_ino_t node)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_STATFS);
+	struct statvfs st;
+	int err;
+
+	err = mapfs_statfs(m->view, &st);
+	if (err)
+		reply_err(req, err);
+	else
+		fuse_reply_statfs(req, &st);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answers for `mapfs list` and its kin, from inside the mount, so that no
+ * socket or state file can be left behind or disagree with it.
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "mount.h"
+#include "ops.h"
+#include "reply.h"
+
+static const char *const op_names[] = {
+	[MAPFS_OP_LOOKUP] = "lookup",
+	[MAPFS_OP_FORGET] = "forget",
+	[MAPFS_OP_GETATTR] = "getattr",
+	[MAPFS_OP_SETATTR] = "setattr",
+	[MAPFS_OP_STATX] = "statx",
+	[MAPFS_OP_STATFS] = "statfs",
+	[MAPFS_OP_READLINK] = "readlink",
+	[MAPFS_OP_SYMLINK] = "symlink",
+	[MAPFS_OP_MKNOD] = "mknod",
+	[MAPFS_OP_MKDIR] = "mkdir",
+	[MAPFS_OP_UNLINK] = "unlink",
+	[MAPFS_OP_RMDIR] = "rmdir",
+	[MAPFS_OP_RENAME] = "rename",
+	[MAPFS_OP_LINK] = "link",
+	[MAPFS_OP_OPEN] = "open",
+	[MAPFS_OP_CREATE] = "create",
+	[MAPFS_OP_TMPFILE] = "tmpfile",
+	[MAPFS_OP_FLUSH] = "flush",
+	[MAPFS_OP_RELEASE] = "release",
+	[MAPFS_OP_READ] = "read",
+	[MAPFS_OP_WRITE] = "write",
+	[MAPFS_OP_FSYNC] = "fsync",
+	[MAPFS_OP_FALLOCATE] = "fallocate",
+	[MAPFS_OP_LSEEK] = "lseek",
+	[MAPFS_OP_COPY_FILE_RANGE] = "copy_file_range",
+	[MAPFS_OP_OPENDIR] = "opendir",
+	[MAPFS_OP_RELEASEDIR] = "releasedir",
+	[MAPFS_OP_READDIR] = "readdir",
+	[MAPFS_OP_READDIRPLUS] = "readdirplus",
+	[MAPFS_OP_FSYNCDIR] = "fsyncdir",
+	[MAPFS_OP_GETXATTR] = "getxattr",
+	[MAPFS_OP_LISTXATTR] = "listxattr",
+	[MAPFS_OP_SETXATTR] = "setxattr",
+	[MAPFS_OP_REMOVEXATTR] = "removexattr",
+	[MAPFS_OP_IOCTL] = "ioctl",
+};
+
+const char *control_op_name(unsigned int op)
+{
+	return op < MAPFS_OP_COUNT ? op_names[op] : NULL;
+}
+
+static void info_fill(struct mount *m, struct mapfs_control_info *out)
+{
+	struct mapfs_info info;
+
+	mapfs_view_info(m->view, &info);
+	out->bytes = sizeof(*out);
+	out->mode = (uint32_t)info.mode;
+	out->pid = getpid();
+	out->owner_uid = m->owner;
+	out->private_pages = info.private_pages;
+	out->journal_bytes = info.journal_bytes;
+	out->inodes_known = info.inodes_known;
+	out->inodes_changed = info.inodes_changed;
+	for (unsigned int i = 0; i < MAPFS_OP_COUNT; i++)
+		out->requests[i] = atomic_load_explicit(&m->requests[i],
+							memory_order_relaxed);
+	snprintf(out->version, sizeof(out->version), "%s", MAPFS_VERSION);
+	snprintf(out->base, sizeof(out->base), "%s", info.base);
+	snprintf(out->store, sizeof(out->store), "%s",
+		 info.store ? info.store : "");
+}
+
+void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
+	      struct fuse_file_info *fi, unsigned int flags, const void *in,
+	      size_t in_bytes, size_t out_bytes)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_IOCTL);
+	uid_t uid = fuse_req_ctx(req)->uid;
+	struct mapfs_control_info *info;
+
+	if (cmd != (unsigned int)MAPFS_IOC_INFO || node != FUSE_ROOT_ID ||
+	    out_bytes < sizeof(*info)) {
+		reply_err(req, -ENOTTY);
+		return;
+	}
+	if (uid != 0 && uid != m->owner) {
+		reply_err(req, -EPERM);
+		return;
+	}
+	info = calloc(1, sizeof(*info));
+	if (!info) {
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	info_fill(m, info);
+	fuse_reply_ioctl(req, 0, info, sizeof(*info));
+	free(info);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads of the daemon:
+ *
+ *    main      runs libfuse's session, which starts its workers
+ *    notify    answers what needs the kernel to write back first
+ *    watcher   looks through the mount once to see that it answers, then
+ *              waits for signals
+ *
+ * Ending by a signal must not lose what the kernel has not written back, and
+ * only a serving session can take that: so the watcher unmounts, or when the
+ * mount is in use takes it out of sight and syncs it, while the workers run.
+ */
+#include "main.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "logfile.h"
+#include "mount.h"
+#include "notify.h"
+#include "session.h"
+#include "unmount.h"
+
+#define TICK_NS 20000000
+#define END_TICKS 100	 /* how long an unmounted session may last */
+#define QUIET_TICKS 10	 /* without a WRITE: all have come */
+#define FLUSH_TICKS 1000 /* the longest wait for that */
+
+struct server {
+	const struct fs_options *opt; /* fixed at birth */
+	struct logfile *log;	      /* fixed at birth */
+	struct mapfs_view *view;      /* fixed at birth */
+	struct mount mount;
+	pthread_t watcher;    /* fixed at birth */
+	sigset_t signals;     /* fixed at birth */
+	int ready_fd;	      /* watcher's */
+	dev_t dev;	      /* of the mount; watcher's */
+	atomic_bool is_over;  /* atomic: the session has ended */
+	atomic_int probe_err; /* atomic: why it never answered */
+};
+
+/* False: there is a parent to tell, but it has gone. */
+static bool tell_parent(const struct server *s, char what)
+{
+	return s->ready_fd < 0 || write(s->ready_fd, &what, 1) == 1;
+}
+
+/* Lets go of the caller's terminal or pipes; stderr stays with the log. */
+static void detach_stdio(struct server *s)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int err_fd = logfile_fd(s->log);
+
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(err_fd >= 0 ? err_fd : null, STDERR_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
+}
+
+/* Looks through the mount: it answers, and OPENDIR has had its ENOSYS. */
+static int probe(struct server *s)
+{
+	const char *mountpoint = s->opt->mountpoint;
+	struct stat st;
+	int fd;
+
+	if (stat(mountpoint, &st) < 0)
+		return -errno;
+	s->dev = st.st_dev;
+	fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+static bool is_on_top(const struct server *s)
+{
+	struct stat st;
+
+	return stat(s->opt->mountpoint, &st) == 0 && st.st_dev == s->dev;
+}
+
+static const struct timespec tick = { .tv_nsec = TICK_NS };
+
+static bool wait_for_end(struct server *s)
+{
+	for (int i = 0; i < END_TICKS && !atomic_load(&s->is_over); i++)
+		nanosleep(&tick, NULL);
+	return atomic_load(&s->is_over);
+}
+
+/*
+ * syncfs(2) makes the kernel queue its dirty pages, but since Linux 6.18 it
+ * does not wait for a FUSE daemon to take them; so wait here, until none is
+ * under way and none has come for a while.
+ */
+static void flush_mount(struct server *s, int fd)
+{
+	struct mount *m = &s->mount;
+	uint64_t seen = 0;
+	int quiet = 0;
+
+	if (syncfs(fd) < 0)
+		logfile_say(s->log, LOG_ERR, "cannot sync: %s",
+			    strerror(errno));
+	for (int i = 0; i < FLUSH_TICKS && quiet < QUIET_TICKS; i++) {
+		uint64_t now = atomic_load(&m->requests[MAPFS_OP_WRITE]);
+
+		quiet++;
+		if (now != seen || atomic_load(&m->writes_running))
+			quiet = 0;
+		seen = now;
+		nanosleep(&tick, NULL);
+	}
+}
+
+/* Ends the session, with everything written back that can be. */
+static void stop_gently(struct server *s)
+{
+	const char *mountpoint = s->opt->mountpoint;
+	char said[256];
+	int err = -EINVAL;
+	int fd;
+
+	if (is_on_top(s))
+		err = unmount_path(mountpoint, false, said, sizeof(said));
+	/* The kernel ends the session, unless another namespace shows it. */
+	if (!err && wait_for_end(s))
+		return;
+	if (err == -EBUSY) {
+		logfile_say(s->log, LOG_WARNING,
+			    "%s is in use, its users lose it", mountpoint);
+		fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (unmount_path(mountpoint, true, said, sizeof(said)))
+			logfile_say(s->log, LOG_ERR, "cannot unmount %s: %s",
+				    mountpoint, said);
+		if (fd >= 0) {
+			flush_mount(s, fd);
+			close(fd);
+		}
+	}
+	if (s->mount.notify && notify_stop(s->mount.notify))
+		logfile_say(s->log, LOG_ERR, "a seek does not end");
+	fuse_session_exit(s->mount.se);
+}
+
+static void *watcher_run(void *arg)
+{
+	struct server *s = arg;
+	int err = probe(s);
+	int sig;
+
+	if (err) {
+		atomic_store(&s->probe_err, err);
+		fuse_session_exit(s->mount.se);
+		return NULL;
+	}
+	if (s->ready_fd >= 0)
+		detach_stdio(s);
+	if (!tell_parent(s, 'R'))
+		logfile_say(s->log, LOG_NOTICE, "nobody waits for the mount");
+	for (;;) {
+		/* Woken by a signal, or by serve_end(). */
+		sigwait(&s->signals, &sig);
+		if (atomic_load(&s->is_over))
+			return NULL;
+		logfile_say(s->log, LOG_NOTICE, "got %s, unmounting %s",
+			    strsignal(sig), s->opt->mountpoint);
+		stop_gently(s);
+	}
+}
+
+/* As many descriptors as we may have: the base is kept open by them. */
+static void raise_descriptors(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+		lim.rlim_cur = lim.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &lim);
+	}
+}
+
+static void process_prepare(struct server *s)
+{
+	prctl(PR_SET_NAME, "mapfs"); /* also when run as mount.fuse.mapfs */
+	umask(0);
+	raise_descriptors();
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&s->signals);
+	sigaddset(&s->signals, SIGINT);
+	sigaddset(&s->signals, SIGTERM);
+	sigaddset(&s->signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
+}
+
+static int server_open_view(struct server *s, char *why, size_t why_bytes)
+{
+	const struct fs_options *opt = s->opt;
+	struct mapfs_options vopt = {
+		.mode = opt->mode,
+		.store_kind = opt->store_kind,
+		.base = opt->base,
+		.store = opt->mode == MAPFS_COPY ? opt->store : NULL,
+		.mountpoint = opt->mountpoint,
+		.log = logfile_line,
+		.log_arg = s->log,
+	};
+	int err;
+
+	snprintf(why, why_bytes, "%s: cannot be opened", opt->base);
+	err = mapfs_view_open(&s->view, &vopt, why, why_bytes);
+	if (err)
+		return err;
+	err = mount_init(&s->mount, s->view, opt);
+	if (!err)
+		return 0;
+	snprintf(why, why_bytes, "out of memory; try again later");
+	if (mapfs_view_close(s->view))
+		logfile_say(s->log, LOG_ERR, "cannot close the view");
+	return err;
+}
+
+/* Ends what unmounting did not: a session that failed leaves a dead mount. */
+static void clear_dead_mount(struct server *s)
+{
+	char said[256];
+	struct stat st;
+
+	if (stat(s->opt->mountpoint, &st) == 0 || errno != ENOTCONN)
+		return;
+	if (unmount_path(s->opt->mountpoint, true, said, sizeof(said)))
+		logfile_say(s->log, LOG_ERR, "cannot unmount %s: %s",
+			    s->opt->mountpoint, said);
+}
+
+static int start_threads(struct server *s)
+{
+	int err = 0;
+
+	if (s->opt->mode != MAPFS_READ)
+		err = notify_create(&s->mount.notify, &s->mount);
+	if (!err)
+		err = -pthread_create(&s->watcher, NULL, watcher_run, s);
+	return err;
+}
+
+/* Runs the mounted session until it ends. */
+static int server_run(struct server *s, char *why, size_t why_bytes)
+{
+	int err = start_threads(s);
+
+	if (err) {
+		snprintf(why, why_bytes, "cannot start a thread: %s",
+			 strerror(-err));
+	} else {
+		err = session_run(&s->mount);
+		if (err) {
+			snprintf(why, why_bytes, "%s: the session failed: %s",
+				 s->opt->mountpoint, strerror(-err));
+			logfile_line(s->log, LOG_ERR, why);
+		}
+		atomic_store(&s->is_over, true);
+		pthread_kill(s->watcher, SIGHUP);
+		pthread_join(s->watcher, NULL);
+		if (atomic_load(&s->probe_err)) {
+			err = atomic_load(&s->probe_err);
+			snprintf(why, why_bytes,
+				 "%s: mounted, but does not "
+				 "answer: %s; look into the log",
+				 s->opt->mountpoint, strerror(-err));
+		}
+	}
+	if (s->mount.notify && notify_stop(s->mount.notify)) {
+		/* It still uses the view: leave like a crash, which is safe. */
+		logfile_say(s->log, LOG_ERR, "a seek does not end, giving up");
+		_exit(1);
+	}
+	notify_destroy(s->mount.notify);
+	return err;
+}
+
+static int server_mount(struct server *s, char *why, size_t why_bytes)
+{
+	int err = session_mount(&s->mount, why, why_bytes);
+
+	if (err)
+		return err;
+	logfile_take_libfuse(s->log);
+	logfile_say(s->log, LOG_INFO, "mounted %s on %s, mode %s", s->opt->base,
+		    s->opt->mountpoint, mapfs_mode_name(s->opt->mode));
+	if (chdir("/") < 0)
+		logfile_say(s->log, LOG_WARNING, "cannot leave the directory");
+	/* Whoever wanted the mount may have been interrupted since. */
+	if (tell_parent(s, 'M'))
+		err = server_run(s, why, why_bytes);
+	else
+		err = -EINTR;
+	session_destroy(&s->mount);
+	clear_dead_mount(s);
+	logfile_say(s->log, LOG_INFO, "unmounted %s", s->opt->mountpoint);
+	logfile_take_libfuse(NULL);
+	return err;
+}
+
+int fs_serve(const struct fs_options *opt, int ready_fd, char *why,
+	     size_t why_bytes)
+{
+	struct server s = {
+		.opt = opt,
+		.ready_fd = ready_fd,
+	};
+	int close_err;
+	int err;
+
+	process_prepare(&s);
+	err = logfile_open(&s.log, opt->logfile, ready_fd < 0, opt->debug);
+	if (err) {
+		snprintf(why, why_bytes,
+			 "%s: cannot write a log: %s; choose "
+			 "another file",
+			 opt->logfile ? opt->logfile : "stderr",
+			 strerror(-err));
+		return err;
+	}
+	err = server_open_view(&s, why, why_bytes);
+	if (err)
+		goto close_log;
+	err = server_mount(&s, why, why_bytes);
+	mount_fini(&s.mount);
+	close_err = mapfs_view_close(s.view);
+	if (close_err) {
+		snprintf(why, why_bytes,
+			 "%s: not everything reached the "
+			 "disk: %s",
+			 opt->store ? opt->store : opt->base,
+			 strerror(-close_err));
+		logfile_line(s.log, LOG_ERR, why);
+		err = close_err;
+	}
+close_log:
+	logfile_close(s.log);
+	return err;
+}

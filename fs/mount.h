@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_FS_MOUNT_H
+#define MAPFS_FS_MOUNT_H
+
+/*
+ * One mounted view, as every FUSE operation finds it.
+ *
+ * Lifetime: mount_init() borrows the view and the options; mount_fini() ends
+ *           it after the session's threads are gone.
+ * Errors:   0 or a negative errno.
+ * Locking:  fields are fixed once requests arrive, but for the counters.
+ */
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "control.h"
+#include "core/mapfs.h"
+#include "options.h"
+
+struct notify;
+
+/* The largest READ and WRITE; more gains nothing (256 pages). */
+#define MOUNT_IO_BYTES (1U << 20)
+
+struct mount {
+	struct mapfs_view *view;      /* fixed at birth */
+	const struct fs_options *opt; /* fixed at birth */
+	struct fuse_session *se;      /* set before the first request */
+	struct notify *notify;	      /* likewise; NULL in read mode */
+	mapfs_ino root_ino;	      /* fixed at birth */
+	uid_t owner;		      /* fixed at birth */
+	bool is_stateless;	      /* fixed at birth */
+	double entry_timeout;	      /* seconds, fixed at birth */
+	double negative_timeout;      /* seconds, fixed at birth */
+	double attr_timeout;	      /* seconds, fixed at birth */
+	pthread_key_t buffer_key;     /* each thread's own buffer */
+	atomic_uint_fast64_t requests[MAPFS_OP_COUNT]; /* atomic */
+	atomic_uint writes_running;		       /* atomic */
+};
+
+int must_check mount_init(struct mount *m, struct mapfs_view *view,
+			  const struct fs_options *opt);
+void mount_fini(struct mount *m);
+
+/* The mount a request belongs to; counts the request. */
+struct mount *mount_of(fuse_req_t req, enum mapfs_op op);
+
+/*
+ * Room for `len` bytes of a reply, valid until the request is answered:
+ * the ring's own memory with io_uring, else the thread's.  NULL: no memory.
+ */
+char *mount_buffer(struct mount *m, fuse_req_t req, size_t len);
+
+#endif

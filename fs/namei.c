@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names: finding, making, moving and removing them.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "mount.h"
+#include "node.h"
+#include "ops.h"
+#include "reply.h"
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_LOOKUP);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_lookup(m->view, node_ino(m, parent), name, &e);
+	if (err == -ENOENT && m->negative_timeout > 0)
+		reply_no_entry(m, req);
+	else
+		reply_entry(m, req, err, &e);
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t nlookup)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_FORGET);
+
+	if (node != FUSE_ROOT_ID)
+		mapfs_forget(m->view, node_ino(m, node), nlookup);
+	fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, size_t count,
+		     struct fuse_forget_data *forgets)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_FORGET);
+
+	for (size_t i = 0; i < count; i++) {
+		if (forgets[i].ino == FUSE_ROOT_ID)
+			continue;
+		mapfs_forget(m->view, node_ino(m, forgets[i].ino),
+			     forgets[i].nlookup);
+	}
+	fuse_reply_none(req);
+}
+
+void op_readlink(fuse_req_t req, fuse_ino_t node)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_READLINK);
+	char target[PATH_MAX];
+	ssize_t n;
+
+	n = mapfs_readlink(m->view, node_ino(m, node), target,
+			   sizeof(target) - 1);
+	reply_bytes(req, target, n);
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	      dev_t rdev)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_MKNOD);
+	struct mapfs_cred cred = node_cred(req);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_mknod(m->view, &cred, node_ino(m, parent), name, mode, rdev,
+			  &e);
+	reply_entry(m, req, err, &e);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_MKDIR);
+	struct mapfs_cred cred = node_cred(req);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_mkdir(m->view, &cred, node_ino(m, parent), name, mode, &e);
+	reply_entry(m, req, err, &e);
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
+		const char *name)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_SYMLINK);
+	struct mapfs_cred cred = node_cred(req);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_symlink(m->view, &cred, node_ino(m, parent), name, target,
+			    &e);
+	reply_entry(m, req, err, &e);
+}
+
+void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t newparent,
+	     const char *newname)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_LINK);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_link(m->view, node_ino(m, node), node_ino(m, newparent),
+			 newname, &e);
+	reply_entry(m, req, err, &e);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_UNLINK);
+
+	reply_err(req, mapfs_unlink(m->view, node_ino(m, parent), name));
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_RMDIR);
+
+	reply_err(req, mapfs_rmdir(m->view, node_ino(m, parent), name));
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t newparent, const char *newname, unsigned int flags)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_RENAME);
+
+	reply_err(req, mapfs_rename(m->view, node_ino(m, parent), name,
+				    node_ino(m, newparent), newname, flags));
+}

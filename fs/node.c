@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Swapping two numbers is its own inverse, so one function serves both ways
+ * and every number stays unique, whatever the root's number is.
+ */
+#include "node.h"
+
+#include "mount.h"
+
+static uint64_t swap_root(const struct mount *m, uint64_t n)
+{
+	if (n == FUSE_ROOT_ID)
+		return m->root_ino;
+	if (n == m->root_ino)
+		return FUSE_ROOT_ID;
+	return n;
+}
+
+mapfs_ino node_ino(const struct mount *m, fuse_ino_t node)
+{
+	return swap_root(m, node);
+}
+
+fuse_ino_t node_of_ino(const struct mount *m, mapfs_ino ino)
+{
+	return swap_root(m, ino);
+}
+
+void node_fill_stat(const struct mapfs_attr *attr, struct stat *out)
+{
+	*out = (struct stat){
+		.st_ino = attr->ino,
+		.st_mode = attr->mode,
+		.st_nlink = attr->nlink,
+		.st_uid = attr->uid,
+		.st_gid = attr->gid,
+		.st_rdev = attr->rdev,
+		.st_size = (off_t)attr->size_bytes,
+		.st_blksize = MAPFS_PAGE_SIZE,
+		.st_blocks = (blkcnt_t)attr->blocks_512,
+		.st_atim = attr->atime,
+		.st_mtim = attr->mtime,
+		.st_ctim = attr->ctime,
+	};
+}
+
+void node_fill_entry(const struct mount *m, const struct mapfs_entry *e,
+		     struct fuse_entry_param *out)
+{
+	*out = (struct fuse_entry_param){
+		.ino = node_of_ino(m, e->attr.ino),
+		.generation = e->generation,
+		.attr_timeout = m->attr_timeout,
+		.entry_timeout = m->entry_timeout,
+	};
+	node_fill_stat(&e->attr, &out->attr);
+}
+
+struct mapfs_cred node_cred(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct mapfs_cred){
+		.uid = ctx->uid,
+		.gid = ctx->gid,
+		.umask = ctx->umask,
+	};
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copy mode through the core's door, without FUSE: quick enough to run under
+ * every sanitizer and to fail at every fault point.
+ */
+#include "core/mapfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <linux/falloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/fault.h"
+
+#define BIG_BYTES (64U << 12)
+
+struct fixture {
+	char dir[64];
+	char base[96];
+	char store[96];
+	struct mapfs_view *v;
+};
+
+static const struct mapfs_cred nobody = { .uid = 12, .gid = 13, .umask = 022 };
+
+static void put_file(const char *dir, const char *name, const void *buf,
+		     size_t len)
+{
+	char path[256];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, buf, len), len);
+	close(fd);
+}
+
+static int try_open(struct fixture *f, enum mapfs_store_kind kind, char *why)
+{
+	struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = kind,
+		.base = f->base,
+		.store = kind == MAPFS_STORE_DIR ? f->store : NULL,
+	};
+
+	return mapfs_view_open(&f->v, &opt, why, 512);
+}
+
+static void open_view(struct fixture *f, enum mapfs_store_kind kind)
+{
+	char why[512];
+	int err = try_open(f, kind, why);
+
+	if (err)
+		print_message("%s\n", why);
+	assert_int_equal(err, 0);
+}
+
+static void close_view(struct fixture *f)
+{
+	assert_int_equal(mapfs_view_close(f->v), 0);
+	f->v = NULL;
+}
+
+static void reopen(struct fixture *f)
+{
+	close_view(f);
+	open_view(f, MAPFS_STORE_DIR);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char sub[128];
+	char *big = malloc(BIG_BYTES);
+
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/mapfs-overlay-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	(void)snprintf(f->base, sizeof(f->base), "%s/base", f->dir);
+	(void)snprintf(f->store, sizeof(f->store), "%s/store", f->dir);
+	(void)snprintf(sub, sizeof(sub), "%s/sub", f->base);
+	assert_int_equal(mkdir(f->base, 0755), 0);
+	assert_int_equal(mkdir(sub, 0755), 0);
+	memset(big, 'b', BIG_BYTES);
+	put_file(f->base, "big", big, BIG_BYTES);
+	put_file(f->base, "small", "hello", 5);
+	put_file(sub, "inner", "inner", 5);
+	free(big);
+	*state = f;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	fault_disarm();
+	if (f->v)
+		(void)!mapfs_view_close(f->v);
+	(void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(f);
+	return 0;
+}
+
+static mapfs_ino look(struct fixture *f, mapfs_ino dir, const char *name)
+{
+	struct mapfs_entry e;
+
+	assert_int_equal(mapfs_lookup(f->v, dir, name, &e), 0);
+	mapfs_forget(f->v, e.attr.ino, 0);
+	return e.attr.ino;
+}
+
+static mapfs_ino root(struct fixture *f)
+{
+	return mapfs_root_ino(f->v);
+}
+
+static void assert_content(struct fixture *f, mapfs_ino ino, uint64_t off,
+			   const char *want, size_t len)
+{
+	char *got = malloc(len + 1);
+
+	assert_int_equal(mapfs_read(f->v, ino, 0, got, len, off), len);
+	assert_memory_equal(got, want, len);
+	free(got);
+}
+
+static void assert_base_untouched(struct fixture *f)
+{
+	char path[128];
+	char buf[8] = { 0 };
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/small", f->base);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(read(fd, buf, sizeof(buf)), 5);
+	assert_string_equal(buf, "hello");
+	close(fd);
+}
+
+static void test_overlay__one_byte_costs_one_page(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_info info;
+	mapfs_ino big;
+
+	open_view(f, MAPFS_STORE_DIR);
+	big = look(f, root(f), "big");
+	assert_int_equal(mapfs_write(f->v, big, 0, "X", 1, 5000, 0), 1);
+	assert_content(f, big, 4999, "bXb", 3);
+	mapfs_view_info(f->v, &info);
+	assert_int_equal(info.private_pages, 1);
+	assert_int_equal(mapfs_write(f->v, big, 0, "Y", 1, 5001, 0), 1);
+	mapfs_view_info(f->v, &info);
+	assert_int_equal(info.private_pages, 1);
+	reopen(f);
+	assert_int_equal(look(f, root(f), "big"), big);
+	assert_content(f, big, 4999, "bXYb", 4);
+}
+
+static void test_overlay__shrink_then_grow_reads_zeros(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_setattr set = { .valid = MAPFS_SET_SIZE };
+	struct mapfs_attr attr;
+	mapfs_ino big;
+	mapfs_ino small;
+
+	open_view(f, MAPFS_STORE_DIR);
+	big = look(f, root(f), "big");
+	small = look(f, root(f), "small");
+	assert_int_equal(mapfs_write(f->v, big, 0, "XYZ", 3, 4094, 0), 3);
+	set.size_bytes = 4096 + 1;
+	assert_int_equal(mapfs_setattr(f->v, big, 0, &set, &attr), 0);
+	set.size_bytes = BIG_BYTES;
+	assert_int_equal(mapfs_setattr(f->v, big, 0, &set, &attr), 0);
+	assert_int_equal(attr.size_bytes, BIG_BYTES);
+	assert_content(f, big, 4093, "bXYZ\0\0", 6);
+	assert_content(f, big, BIG_BYTES - 2, "\0\0", 2);
+	set.size_bytes = 2;
+	assert_int_equal(mapfs_setattr(f->v, small, 0, &set, &attr), 0);
+	set.size_bytes = 5;
+	assert_int_equal(mapfs_setattr(f->v, small, 0, &set, &attr), 0);
+	assert_content(f, small, 0, "he\0\0\0", 5);
+	assert_int_equal(mapfs_write(f->v, small, 0, "o", 1, 4, 0), 1);
+	assert_content(f, small, 0, "he\0\0o", 5);
+	reopen(f);
+	(void)look(f, root(f), "small");
+	assert_content(f, small, 0, "he\0\0o", 5);
+	assert_base_untouched(f);
+}
+
+static void test_overlay__holes_are_found_and_read_as_zeros(void **state)
+{
+	struct fixture *f = *state;
+	mapfs_ino big;
+	uint64_t at;
+
+	open_view(f, MAPFS_STORE_DIR);
+	big = look(f, root(f), "big");
+	assert_int_equal(mapfs_fallocate(f->v, big, 0,
+					 FALLOC_FL_PUNCH_HOLE |
+						 FALLOC_FL_KEEP_SIZE,
+					 4096 + 10, 3 * 4096), 0);
+	assert_content(f, big, 4096 + 9, "b\0", 2);
+	assert_content(f, big, 4 * 4096 + 9, "\0b", 2);
+	assert_int_equal(mapfs_lseek(f->v, big, 0, 0, SEEK_HOLE, &at), 0);
+	assert_int_equal(at, 2 * 4096);
+	assert_int_equal(mapfs_lseek(f->v, big, 0, at, SEEK_DATA, &at), 0);
+	assert_int_equal(at, 4 * 4096);
+	assert_int_equal(mapfs_lseek(f->v, big, 0, at, SEEK_HOLE, &at), 0);
+	assert_int_equal(at, BIG_BYTES);
+	assert_int_equal(mapfs_lseek(f->v, big, 0, BIG_BYTES, SEEK_DATA, &at),
+			 -ENXIO);
+}
+
+static void test_overlay__base_directory_moves_with_all_below(void **state)
+{
+	struct fixture *f = *state;
+	mapfs_ino inner;
+	mapfs_ino sub;
+	struct mapfs_entry e;
+
+	open_view(f, MAPFS_STORE_DIR);
+	sub = look(f, root(f), "sub");
+	inner = look(f, sub, "inner");
+	assert_int_equal(mapfs_mkdir(f->v, &nobody, root(f), "new", 0777, &e),
+			 0);
+	assert_int_equal(e.attr.mode & 0777, 0755);
+	assert_int_equal(mapfs_rename(f->v, root(f), "sub", e.attr.ino,
+				      "moved", 0), 0);
+	assert_int_equal(mapfs_lookup(f->v, root(f), "sub", &e), -ENOENT);
+	reopen(f);
+	assert_int_equal(mapfs_lookup(f->v, root(f), "new", &e), 0);
+	assert_int_equal(look(f, e.attr.ino, "moved"), sub);
+	assert_int_equal(look(f, sub, "inner"), inner);
+	assert_content(f, inner, 0, "inner", 5);
+}
+
+static void test_overlay__new_directory_hides_the_old_one(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_entry e;
+
+	open_view(f, MAPFS_STORE_DIR);
+	(void)look(f, root(f), "sub");
+	assert_int_equal(mapfs_rmdir(f->v, root(f), "sub"), -ENOTEMPTY);
+	assert_int_equal(mapfs_unlink(f->v, look(f, root(f), "sub"), "inner"),
+			 0);
+	assert_int_equal(mapfs_rmdir(f->v, root(f), "sub"), 0);
+	assert_int_equal(mapfs_mkdir(f->v, &nobody, root(f), "sub", 0755, &e),
+			 0);
+	assert_int_equal(mapfs_lookup(f->v, e.attr.ino, "inner", &e), -ENOENT);
+	reopen(f);
+	assert_int_equal(mapfs_lookup(f->v, root(f), "sub", &e), 0);
+	assert_int_equal(mapfs_lookup(f->v, e.attr.ino, "inner", &e), -ENOENT);
+}
+
+static void test_overlay__unlinked_file_lives_until_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_info info;
+	struct mapfs_entry e;
+
+	open_view(f, MAPFS_STORE_DIR);
+	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), "n", 0100644, 0,
+				     &e), 0);
+	assert_int_equal(mapfs_write(f->v, e.attr.ino, 0, "data", 4, 0, 0), 4);
+	assert_int_equal(mapfs_unlink(f->v, root(f), "n"), 0);
+	assert_content(f, e.attr.ino, 0, "data", 4);
+	mapfs_forget(f->v, e.attr.ino, 1);
+	assert_int_equal(mapfs_getattr(f->v, e.attr.ino, 0, &e.attr),
+			 -ESTALE);
+	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
+	mapfs_view_info(f->v, &info);
+	assert_int_equal(info.private_pages, 0);
+}
+
+static void test_overlay__store_of_another_base_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char other[96];
+	char why[512];
+
+	open_view(f, MAPFS_STORE_DIR);
+	close_view(f);
+	(void)snprintf(other, sizeof(other), "%s/other", f->dir);
+	assert_int_equal(mkdir(other, 0755), 0);
+	memcpy(f->base, other, sizeof(other));
+	assert_int_equal(try_open(f, MAPFS_STORE_DIR, why), -EXDEV);
+	assert_non_null(strstr(why, "mount it with that base"));
+}
+
+static int history(struct fixture *f)
+{
+	struct mapfs_setattr set = {
+		.valid = MAPFS_SET_SIZE, .size_bytes = 4100,
+	};
+	struct mapfs_attr attr;
+	struct mapfs_entry e;
+	mapfs_ino big;
+	ssize_t n;
+	int err;
+
+	err = mapfs_lookup(f->v, root(f), "big", &e);
+	if (err)
+		return err;
+	big = e.attr.ino;
+	err = mapfs_mknod(f->v, &nobody, root(f), "n", 0100644, 0, &e);
+	if (err)
+		return err;
+	n = mapfs_write(f->v, big, 0, "X", 1, 4099, 0);
+	if (n < 0)
+		return (int)n;
+	err = mapfs_setattr(f->v, big, 0, &set, &attr);
+	if (!err)
+		err = mapfs_rename(f->v, root(f), "n", root(f), "small", 0);
+	return err ? err : mapfs_fsync(f->v, root(f), 0, false);
+}
+
+/* Whatever failed, each name and file is as before a step or after it. */
+static void assert_allowed(struct fixture *f)
+{
+	struct mapfs_entry e;
+	char buf[2] = { 0 };
+	mapfs_ino big;
+
+	assert_int_equal(mapfs_lookup(f->v, root(f), "small", &e), 0);
+	assert_true(e.attr.size_bytes == 5 || e.attr.size_bytes == 0);
+	big = look(f, root(f), "big");
+	assert_int_equal(mapfs_read(f->v, big, 0, buf, 1, 4099), 1);
+	assert_true(buf[0] == 'b' || buf[0] == 'X');
+	assert_int_equal(mapfs_getattr(f->v, big, 0, &e.attr), 0);
+	assert_true(e.attr.size_bytes == BIG_BYTES ||
+		    (e.attr.size_bytes == 4100 && buf[0] == 'X'));
+}
+
+/*
+ * Goal: a fault anywhere fails one call and loses nothing else.
+ * Method: count the fault points of one good history, then fail each alone
+ *         with EIO and ENOSPC, look, close, reopen and look again.
+ */
+static void test_overlay__every_fault_leaves_an_allowed_state(void **state)
+{
+	const int errors[] = { EIO, ENOSPC };
+	struct fixture *f = *state;
+	unsigned int points;
+	char cmd[256];
+
+	open_view(f, MAPFS_STORE_DIR);
+	fault_reset();
+	assert_int_equal(history(f), 0);
+	points = fault_passed();
+	assert_true(points > 5);
+	close_view(f);
+	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", f->store);
+	for (unsigned int n = 0; n < 2 * points; n++) {
+		assert_int_equal(system(cmd), 0);
+		open_view(f, MAPFS_STORE_DIR);
+		fault_arm(n / 2, errors[n % 2]);
+		(void)!history(f);
+		fault_disarm();
+		assert_allowed(f);
+		(void)!mapfs_view_close(f->v);
+		f->v = NULL;
+		open_view(f, MAPFS_STORE_DIR);
+		assert_allowed(f);
+		close_view(f);
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_overlay__one_byte_costs_one_page),
+		T(test_overlay__shrink_then_grow_reads_zeros),
+		T(test_overlay__holes_are_found_and_read_as_zeros),
+		T(test_overlay__base_directory_moves_with_all_below),
+		T(test_overlay__new_directory_hides_the_old_one),
+		T(test_overlay__unlinked_file_lives_until_forgotten),
+		T(test_overlay__store_of_another_base_is_refused),
+		T(test_overlay__every_fault_leaves_an_allowed_state),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

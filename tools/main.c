@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command `mapfs`: finds the subcommand.  Installed a second time as
+ * mount.fuse.mapfs, it is what mount(8) and fstab call.
+ */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "text.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} commands[] = {
+	{ "mount", cmd_mount, "show a directory at a mount point" },
+	{ "umount", cmd_umount, "end a mount" },
+	{ "list", cmd_list, "show what is mounted" },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(*commands))
+
+static void help_print(FILE *to)
+{
+	fprintf(to, "Usage: mapfs COMMAND [ARGUMENT...]\n"
+		    "Mounts a directory in read, write or copy mode; in copy "
+		    "mode changes go to a\nstore and the directory stays as it "
+		    "is.\n\nCommands:\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-10s %s\n", commands[i].name,
+			commands[i].summary);
+	fprintf(to, "\n`mapfs help COMMAND' tells more about one of them.\n"
+		    "`mapfs --version' prints the version.\n");
+}
+
+static int command_run(const struct command *c, int argc, char **argv)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "mapfs %s", c->name);
+	argv[0] = name;
+	/* getopt and argp name the program in what they print. */
+	program_invocation_name = name;
+	program_invocation_short_name = name;
+	return c->run(argc, argv);
+}
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	say("%s: unknown command; see mapfs --help", name);
+	return NULL;
+}
+
+static int help_run(int argc, char **argv)
+{
+	const struct command *c;
+	char help[] = "--help";
+	char *args[] = { NULL, help, NULL };
+
+	if (argc < 2) {
+		help_print(stdout);
+		return COMMAND_OK;
+	}
+	c = command_find(argv[1]);
+	return c ? command_run(c, 2, args) : COMMAND_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *base = strrchr(argv[0], '/');
+	const struct command *c;
+
+	argp_err_exit_status = COMMAND_USAGE;
+	if (strcmp(base ? base + 1 : argv[0], "mount.fuse.mapfs") == 0)
+		return cmd_mount_helper(argc, argv);
+	if (argc < 2) {
+		help_print(stderr);
+		return COMMAND_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0)
+		return help_run(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("mapfs %s\n", MAPFS_VERSION);
+		return COMMAND_OK;
+	}
+	c = command_find(argv[1]);
+	return c ? command_run(c, argc - 1, argv + 1) : COMMAND_USAGE;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process that waits for a hung FUSE mount cannot be killed before its
+ * daemon is, so whatever might wait happens in a child that may be left
+ * behind.
+ */
+#include "mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libmount.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ASK_MS 3000
+#define MOUNTINFO "/proc/self/mountinfo"
+
+struct mounts {
+	struct libmnt_table *table;
+	struct libmnt_iter *iter;
+};
+
+int mounts_read(struct mounts **out)
+{
+	struct mounts *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->table = mnt_new_table_from_file(MOUNTINFO);
+	t->iter = mnt_new_iter(MNT_ITER_FORWARD);
+	if (!t->table || !t->iter) {
+		mounts_free(t);
+		return -EIO;
+	}
+	*out = t;
+	return 0;
+}
+
+void mounts_free(struct mounts *t)
+{
+	if (!t)
+		return;
+	mnt_free_iter(t->iter);
+	mnt_unref_table(t->table);
+	free(t);
+}
+
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+bool mounts_next(struct mounts *t, struct mount_row *out)
+{
+	struct libmnt_fs *fs;
+
+	if (mnt_table_next_fs(t->table, t->iter, &fs) != 0)
+		return false;
+	*out = (struct mount_row){
+		.target = or_empty(mnt_fs_get_target(fs)),
+		.source = or_empty(mnt_fs_get_source(fs)),
+		.type = or_empty(mnt_fs_get_fstype(fs)),
+		.dev = mnt_fs_get_devno(fs),
+		.id = mnt_fs_get_id(fs),
+		.parent_id = mnt_fs_get_parent_id(fs),
+	};
+	return true;
+}
+
+void mounts_rewind(struct mounts *t)
+{
+	mnt_reset_iter(t->iter, MNT_ITER_FORWARD);
+}
+
+/* Among mounts on one place, each is the parent of the one above it. */
+bool mounts_find(struct mounts *t, const char *target, struct mount_row *out)
+{
+	struct mount_row row;
+	bool found = false;
+	bool moved = true;
+
+	while (moved) {
+		moved = false;
+		mounts_rewind(t);
+		while (mounts_next(t, &row)) {
+			if (strcmp(row.target, target) != 0)
+				continue;
+			if (found && row.parent_id != out->id)
+				continue;
+			*out = row;
+			found = true;
+			moved = true;
+		}
+	}
+	return found;
+}
+
+bool mounts_is_ours(const struct mount_row *row)
+{
+	return strcmp(row->type, "fuse.mapfs") == 0;
+}
+
+struct answer {
+	int err;
+	struct mapfs_control_info info;
+};
+
+static int ask_here(const struct mount_row *row, struct mapfs_control_info *out)
+{
+	struct stat st;
+	int err = 0;
+	int fd = open(row->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (st.st_dev != row->dev)
+		err = -EXDEV;
+	else if (ioctl(fd, MAPFS_IOC_INFO, out) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static bool write_all(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* All of `len` bytes within ASK_MS. */
+static int read_in_time(int fd, void *buf, size_t len)
+{
+	int64_t end = now_ms() + ASK_MS;
+	struct pollfd p = {
+		.fd = fd,
+		.events = POLLIN,
+	};
+	char *to = buf;
+
+	while (len > 0) {
+		int64_t left = end - now_ms();
+		ssize_t n;
+
+		if (left <= 0 || poll(&p, 1, (int)left) == 0)
+			return -ETIMEDOUT;
+		n = read(fd, to, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EIO;
+		to += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Whoever reads our output must not wait for a child that hangs. */
+static void let_go_of_stdio(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+}
+
+int mounts_ask(const struct mount_row *row, struct mapfs_control_info *out)
+{
+	struct answer *a = calloc(1, sizeof(*a));
+	int fds[2];
+	pid_t pid;
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		err = -errno;
+		free(a);
+		return err;
+	}
+	pid = fork();
+	if (pid == 0) {
+		let_go_of_stdio();
+		a->err = ask_here(row, &a->info);
+		_exit(write_all(fds[1], a, sizeof(*a)) ? 0 : 1);
+	}
+	err = pid < 0 ? -errno : 0;
+	close(fds[1]);
+	if (!err)
+		err = read_in_time(fds[0], a, sizeof(*a));
+	close(fds[0]);
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		/* Not waited for while it hangs: it ends when the mount does. */
+		waitpid(pid, NULL, err ? WNOHANG : 0);
+	}
+	if (!err)
+		err = a->err;
+	if (!err)
+		*out = a->info;
+	free(a);
+	return err;
+}

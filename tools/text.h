@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_TOOLS_TEXT_H
+#define MAPFS_TOOLS_TEXT_H
+
+/*
+ * Names are bytes; these make them fit for a terminal and for JSON.
+ *
+ * Lifetime: results are the caller's to free.
+ * Errors:   none; out of memory ends the program.
+ */
+
+/*
+ * For people: a backslash, control characters and bytes that are no UTF-8 as
+ * \\, \n, \t, \r or \ooo.
+ */
+char *text_escape(const char *s);
+/*
+ * A JSON string with its quotes.  A byte that is no UTF-8 becomes the lone
+ * surrogate U+DC80 plus its low bits, which Python calls surrogateescape.
+ */
+char *text_json(const char *s);
+/* "mapfs: ...", escaped, on stderr; give sentences "OBJECT: reason; advice". */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
