@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT
+"""Each test runs in a process of its own that can leave nothing behind.
+
+pytest (root)
+  `- keeper     leaves for private mount, pid and ipc namespaces
+       `- init  pid 1 of them; reaps orphans; when it ends the kernel kills
+            |   every process inside, and with the last one go the mounts
+            `- test   becomes the ordinary user if the test asks for one,
+                      runs set-up, body and tear-down, reports by pipe
+
+So a leaked daemon, a mount nobody undid or a hung file system cannot outlive
+its test, and nothing is changed system-wide: where /dev/fuse is closed to
+ordinary users they see a private node of it.  Without root there are no
+namespaces; tests for root are skipped.
+"""
+import faulthandler
+import os
+import pickle
+import pwd
+import select
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from . import sysc
+
+USER_UID = 4711
+GRACE_SECONDS = 10	# between the stack dump and the axe
+
+
+def runs_as_user(item):
+    if item.get_closest_marker("user"):
+        return True
+    call = getattr(item, "callspec", None)
+    return call is not None and \
+        str(call.params.get("view", "")).startswith("user")
+
+
+def limit_of(item):
+    mark = item.get_closest_marker("limit")
+    return mark.args[0] if mark else 60
+
+
+def _enter_namespaces(scratch):
+    sysc.mount(None, "/", None, sysc.MS_REC | sysc.MS_PRIVATE)
+    sysc.mount("proc", "/proc", "proc", 0)
+    if os.path.isdir("/run/mount"):
+        sysc.mount("none", "/run/mount", "tmpfs", sysc.MS_NOSUID)
+    _name_the_user(scratch)
+    if os.path.exists("/dev/fuse") and \
+            os.stat("/dev/fuse").st_mode & 0o666 != 0o666:
+        node = scratch.with_name(scratch.name + ".dev")
+        node.mkdir()
+        sysc.mount("none", node, "tmpfs", sysc.MS_NOSUID)
+        os.mknod(node / "fuse", 0o020666, os.makedev(10, 229))
+        os.chmod(node / "fuse", 0o666)
+        sysc.mount(node / "fuse", "/dev/fuse", None, sysc.MS_BIND)
+        sysc.umount_lazy(node)
+        node.rmdir()
+
+
+def _name_the_user(scratch):
+    """fusermount3 serves nobody without a name."""
+    try:
+        pwd.getpwuid(USER_UID)
+        return
+    except KeyError:
+        pass
+    private = scratch.with_name(scratch.name + ".passwd")
+    private.write_text(Path("/etc/passwd").read_text() +
+                       f"mapfs-test:x:{USER_UID}:{USER_UID}::/:/bin/sh\n")
+    sysc.mount(private, "/etc/passwd", None, sysc.MS_BIND)
+    os.unlink(private)
+
+
+def _become_user():
+    os.setgroups([])
+    os.setresgid(USER_UID, USER_UID, USER_UID)
+    os.setresuid(USER_UID, USER_UID, USER_UID)
+    # setuid makes a process undumpable, its /proc then belongs to root.
+    sysc._check(sysc.libc.prctl(4, 1, 0, 0, 0))
+
+
+def _test(item, nextitem, pipe, scratch, stderr):
+    """The innermost process."""
+    with open(stderr, "wb", buffering=0) as err:
+        faulthandler.dump_traceback_later(limit_of(item), exit=True, file=err)
+        try:
+            mark = item.get_closest_marker("prepare")
+            if mark and os.geteuid() == 0:
+                base = scratch / "base"
+                base.mkdir()
+                if runs_as_user(item):
+                    os.chown(base, USER_UID, USER_UID)
+                mark.kwargs["function"](base)
+            if runs_as_user(item) and os.geteuid() == 0:
+                _become_user()
+            os.environ["HOME"] = os.environ["XDG_RUNTIME_DIR"] = str(scratch)
+            os.umask(0o022)
+            item.config.mapfs_scratch = scratch
+            reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            to = item.config.hook.pytest_report_to_serializable
+            data = [to(config=item.config, report=r) for r in reports]
+            with open(pipe, "wb") as f:
+                pickle.dump(data, f)
+        except BaseException:
+            err.write(traceback.format_exc().encode())
+            os._exit(1)
+    os._exit(0)
+
+
+def _init(item, nextitem, pipe, scratch, stderr):
+    """Pid 1 of the test's namespaces."""
+    sysc.die_with_parent()
+    try:
+        _enter_namespaces(scratch)
+    except OSError as e:
+        Path(stderr).write_text(f"cannot set up the namespaces: {e}\n")
+        os._exit(1)
+    child = os.fork()
+    if child == 0:
+        _test(item, nextitem, pipe, scratch, stderr)
+    os.close(pipe)
+    while True:
+        pid, _ = os.wait()
+        if pid == child:
+            os._exit(0)
+
+
+def _keeper(item, nextitem, pipe, scratch, stderr):
+    sysc.die_with_parent()
+    if os.geteuid() != 0:
+        os.setpgid(0, 0)
+        _test(item, nextitem, pipe, scratch, stderr)
+    sysc.unshare(sysc.CLONE_NEWNS | sysc.CLONE_NEWPID | sysc.CLONE_NEWIPC)
+    init = os.fork()
+    if init == 0:
+        _init(item, nextitem, pipe, scratch, stderr)
+    os.close(pipe)
+    os.waitpid(init, 0)
+    os._exit(0)
+
+
+def _insiders(keeper):
+    """Processes of the test, seen from outside, oldest first."""
+    found, todo = [], [keeper]
+    while todo:
+        pid = todo.pop(0)
+        found.append(pid)
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/children") as f:
+                    todo += map(int, f.read().split())
+        except OSError:
+            continue
+    return found
+
+
+def kernel_stacks(pids):
+    lines = []
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                cmd = f.read().replace(b"\0", b" ").decode(errors="replace")
+            for task in sorted(os.listdir(f"/proc/{pid}/task")):
+                with open(f"/proc/{pid}/task/{task}/stack") as f:
+                    stack = f.read().split("\n")
+                lines.append(f"pid {pid} task {task}: {cmd[:150]}")
+                lines += ["    " + s for s in stack[:12] if s]
+        except OSError:
+            continue
+    return "\n".join(lines)
+
+
+def _abort(keeper):
+    """Ends a test that hangs: its FUSE mounts first, then its processes."""
+    pids = _insiders(keeper)
+    mounts = []
+    try:
+        with open(f"/proc/{pids[-1]}/mountinfo") as f:
+            for line in f:
+                field = line.split()
+                if field[field.index("-") + 1].startswith("fuse"):
+                    mounts.append(field[4])
+    except (OSError, ValueError, IndexError):
+        pass
+    for target in mounts:
+        try:
+            subprocess.run(["nsenter", f"--mount=/proc/{pids[-1]}/ns/mnt",
+                            "umount", "-f", "-l", target], timeout=5,
+                           stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+    for pid in reversed(pids):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def _collect(keeper, pipe, limit):
+    """(bytes of the reports, text about a hang)."""
+    data, stacks, dumped, aborted = b"", "", False, False
+    start = time.monotonic()
+    while True:
+        ready, _, _ = select.select([pipe], [], [], 0.5)
+        if ready:
+            chunk = os.read(pipe, 1 << 20)
+            if not chunk:
+                return data, stacks
+            data += chunk
+        spent = time.monotonic() - start
+        if spent > limit - 1 and not dumped:
+            dumped = True
+            stacks = kernel_stacks(_insiders(keeper))
+        if spent > limit + GRACE_SECONDS and not aborted:
+            aborted = True
+            _abort(keeper)
+
+
+def run(item, nextitem, scratch):
+    """Runs one test; returns its reports."""
+    stderr = str(scratch) + ".stderr"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    r, w = os.pipe()
+    keeper = os.fork()
+    if keeper == 0:
+        os.close(r)
+        try:
+            _keeper(item, nextitem, w, scratch, stderr)
+        finally:
+            os._exit(1)
+    os.close(w)
+    data, stacks = _collect(keeper, r, limit_of(item))
+    os.close(r)
+    if os.geteuid() != 0:
+        try:
+            os.killpg(keeper, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    os.waitpid(keeper, 0)
+    said = ""
+    if os.path.exists(stderr):
+        said = Path(stderr).read_text(errors="replace")
+        os.unlink(stderr)
+    if data:
+        load = item.config.hook.pytest_report_from_serializable
+        return [load(config=item.config, data=d) for d in pickle.loads(data)]
+    return [_died(item, said, stacks, scratch)]
+
+
+def _died(item, said, stacks, scratch):
+    logs = ""
+    for log in sorted(scratch.glob("*.log")):
+        tail = log.read_text(errors="replace")[-4000:]
+        logs += f"\n--- {log.name} ---\n{tail}"
+    text = (f"the test ended without a report; its limit is "
+            f"{limit_of(item)} s\n{said}\n{stacks}{logs}")
+    return pytest.TestReport(
+        nodeid=item.nodeid, location=item.location,
+        keywords={k: 1 for k in item.keywords}, outcome="failed",
+        longrepr=text, when="call", sections=[rerun_section(item)])
+
+
+def rerun_section(item):
+    binary = os.environ.get("MAPFS_BIN")
+    env = f"MAPFS_BIN={binary} " if binary else ""
+    root = Path(item.config.rootpath)
+    return ("rerun just this test",
+            f"{env}/usr/bin/python3 -m pytest -p no:xdist "
+            f"'{root}/{item.nodeid}'")

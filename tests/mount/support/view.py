@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: MIT
+"""One mapfs mount with its own base, store, mount point and daemon log.
+
+What must hold for every test is checked here, at the end of each:
+  copy, kept, read   the base is what it was, down to its timestamps [B1]
+  kept               unmounting and mounting again changes nothing
+  write              the base shows what the view showed
+  all                the daemon ended well and logged nothing suspicious
+"""
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from . import sysc, tree
+
+REPO = Path(__file__).resolve().parents[3]
+PATIENCE = 20.0
+
+SUSPICIOUS = re.compile(
+    r"error|assert|sanitizer|runtime error|corrupt|abort|fatal|panic|"
+    r"segfault|signal|leak|overflow|warning|bug\b|unexpected", re.I)
+
+
+def binary():
+    return os.environ.get("MAPFS_BIN", str(REPO / "build" / "mapfs"))
+
+
+def run(*args, check=True, timeout=PATIENCE, **kw):
+    """Runs a command; its output is in the failure's message."""
+    kw.setdefault("stdin", subprocess.DEVNULL)
+    p = subprocess.run([os.fspath(a) for a in args], timeout=timeout,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       **kw)
+    p.text = p.stdout.decode(errors="replace")
+    if check and p.returncode != 0:
+        raise AssertionError(f"{args} exited {p.returncode}:\n"
+                             f"{p.text[-6000:]}")
+    return p
+
+
+def mapfs(*args, **kw):
+    return run(binary(), *args, **kw)
+
+
+def is_mounted(path):
+    with open("/proc/self/mountinfo") as f:
+        return any(line.split()[4] == str(path) for line in f)
+
+
+def wait_for(what, condition, seconds=PATIENCE):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain: {what}")
+        time.sleep(0.003)
+
+
+class View:
+    """A directory seen through mapfs, or itself when the mode is plain."""
+
+    def __init__(self, scratch, mode, as_user=False):
+        self.scratch = Path(scratch)
+        self.mode = mode
+        self.as_user = as_user
+        self.base = self.scratch / "base"
+        self.base.mkdir(exist_ok=True)
+        self.mnt = self.scratch / "mnt"
+        self.store = self.scratch / "store" if mode == "kept" else None
+        self.tmp = self.scratch / "tmp"
+        self.tmp.mkdir(exist_ok=True)
+        if mode == "plain":
+            self.mnt = self.base
+        else:
+            self.mnt.mkdir(exist_ok=True)
+        self.log = self.scratch / "daemon.log"
+        self.said = self.scratch / "stderr.log"
+        self.proc = None
+        self.options = []	# further arguments of every mount
+        self.expected = []	# suspicious lines that are meant to be there
+        self.base_stays = mode in ("copy", "kept", "read")
+        self._base_tree = None
+
+    # --- life -------------------------------------------------------------
+
+    @property
+    def is_copy(self):
+        return self.mode in ("copy", "kept")
+
+    @property
+    def mounted(self):
+        return self.proc is not None
+
+    def command(self, *extra):
+        kind = "copy" if self.mode == "kept" else self.mode
+        cmd = [binary(), "mount", "-f", "-m", kind, "--log", str(self.log)]
+        if self.store:
+            cmd += ["-s", str(self.store)]
+        return cmd + [*self.options, *extra, str(self.base), str(self.mnt)]
+
+    def mount(self, *extra):
+        if self.mode == "plain":
+            return self
+        assert self.proc is None
+        if self.base_stays and self._base_tree is None:
+            self._base_tree = self._look_at_base()
+        env = dict(os.environ, TMPDIR=str(self.tmp))
+        with open(self.said, "ab") as out:
+            self.proc = subprocess.Popen(
+                self.command(*extra), stdin=subprocess.DEVNULL, stdout=out,
+                stderr=out, env=env, start_new_session=True)
+        deadline = time.monotonic() + PATIENCE
+        while not is_mounted(self.mnt):
+            if self.proc.poll() is not None:
+                raise AssertionError(
+                    f"mapfs mount exited {self.proc.returncode}:\n"
+                    f"{self.words()}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not mounted:\n{self.words()}")
+            time.sleep(0.002)
+        os.stat(self.mnt)
+        return self
+
+    def unmount(self):
+        if self.mode == "plain" or self.proc is None:
+            return
+        mapfs("umount", self.mnt)
+        proc, self.proc = self.proc, None
+        try:
+            code = proc.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            proc.kill()
+            raise AssertionError("the daemon outlived its mount by "
+                                 f"{PATIENCE} s:\n{self.words()}") from None
+        assert code == 0, f"the daemon exited {code}:\n{self.words()}"
+        assert not is_mounted(self.mnt)
+
+    def remount(self):
+        """What a kept store promises; elsewhere the same mount goes on."""
+        if self.mode == "kept":
+            self.unmount()
+            self.mount()
+
+    def kill(self):
+        """kill -9, and the dead mount is taken away."""
+        self.proc.kill()
+        self.proc.wait(PATIENCE)
+        self.proc = None
+        if os.geteuid() == 0:
+            sysc.umount_lazy(self.mnt)
+        else:
+            run("fusermount3", "-u", "-z", self.mnt)
+
+    def stored_bytes(self):
+        """Space the kept store takes on its file system."""
+        return sum(os.lstat(os.path.join(d, n)).st_blocks * 512
+                   for d, _, names in os.walk(self.store) for n in names)
+
+    def words(self):
+        """Everything the daemon said."""
+        text = ""
+        for path in (self.said, self.log):
+            if path.exists():
+                text += path.read_text(errors="replace")
+        return text
+
+    # --- places -----------------------------------------------------------
+
+    def __truediv__(self, name):
+        """A path in the view, which is mounted when it is first used."""
+        if not self.mounted and self.mode != "plain":
+            self.mount()
+        if isinstance(name, bytes):
+            return os.path.join(os.fsencode(self.mnt), name)
+        return os.path.join(self.mnt, name)
+
+    @property
+    def top(self):
+        return os.path.normpath(self / "")
+
+    # --- what must always hold --------------------------------------------
+
+    def _look_at_base(self):
+        found = tree.of(self.base)
+        for entry in found.values():
+            # Only the owner may ask for a look that leaves no trace.
+            if os.geteuid() not in (0, entry["uid"]):
+                entry.pop("atime", None)
+        return found
+
+    def look(self, leave_out=()):
+        return tree.of(self.top, leave_out)
+
+    def finish(self):
+        """The checks above; for a test that has passed so far."""
+        if self.mode == "plain":
+            return
+        if self.mounted:
+            self._check_end_of_mode()
+        if self.base_stays and self._base_tree is not None:
+            tree.assert_same(self._base_tree, self._look_at_base(),
+                             "the base changed [B1]")
+        left = os.listdir(self.tmp)
+        assert not left, f"left behind in TMPDIR: {left}"
+        for line in self.words().splitlines():
+            if SUSPICIOUS.search(line) and \
+                    not any(re.search(e, line) for e in self.expected):
+                raise AssertionError(f"the daemon said: {line}")
+
+    def _check_end_of_mode(self):
+        if self.mode == "kept":
+            before = self.look()
+            self.unmount()
+            self.mount()
+            tree.assert_same(before, self.look(),
+                             "mounting the store again changed the view")
+            self.unmount()
+        elif self.mode == "write":
+            # The mount point's own place does not count, nor who read what.
+            seen = self.look(("atime", "ino"))
+            self.unmount()
+            tree.assert_same(seen, tree.of(self.base, ("atime", "ino")),
+                             "view and base differ")
+        else:
+            self.unmount()
+
+    def give_up(self):
+        """For a test that failed: just end the daemon."""
+        if self.proc is not None:
+            self.proc.send_signal(signal.SIGKILL)
+            self.proc.wait(PATIENCE)
+            self.proc = None
+
+
+def skip_unless(condition, reason):
+    if not condition:
+        pytest.skip(reason)

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: MIT
+"""Stores: what they keep, who may have them, what is refused."""
+import errno
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from support import sysc, tree
+from support.sysc import opened, read_file, write_file
+from support.view import View, binary, mapfs, wait_for
+
+
+def _refused(view, *words):
+    """Mounting must fail with one sentence that has all these words."""
+    p = subprocess.run(view.command(), stdin=subprocess.DEVNULL, timeout=20,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    text = p.stderr.decode(errors="replace")
+    assert p.returncode > 0, text
+    for word in words:
+        assert str(word) in text, f"{word!r} is missing in: {text}"
+    lines = [line for line in text.split("\n") if line]
+    assert len(lines) == 1, f"more than a sentence: {text}"
+    return text
+
+
+def _fill(view):
+    """A bit of everything, over old things and new ones."""
+    b = view.base
+    os.mkdir(b / "d")
+    for i in range(10):
+        write_file(b / f"d/{i}", b"%d" % i * 9000)
+    os.link(b / "d/1", b / "hard")
+    os.symlink("d/1", b / "l")
+    v = view
+    with opened(v / "d/1", os.O_RDWR) as fd:
+        os.pwrite(fd, b"changed", 5000)
+        sysc.fallocate(fd, 3, 0, 4096)
+    os.unlink(v / "d/2")
+    os.rename(v / "d", v / "e")
+    os.mkdir(v / "d")
+    os.rename(v / "e/3", v / "d/three")
+    os.chmod(v / "e/4", 0o4711)
+    os.utime(v / "e/5", ns=(123456789, 987654321))
+    os.truncate(v / "e/6", 5)
+    os.truncate(v / "e/6", 50000)
+    os.symlink(b"\xff" * 50, os.fsencode(v / "sym"))
+    os.mkfifo(v / "p", 0o612)
+    write_file(v / "new", os.urandom(300000))
+    os.link(v / "new", v / "d/newlink")
+    for path in (v / "new", v / "d", v / "e/7"):
+        try:
+            os.setxattr(path, "user.a", b"value")
+        except OSError as e:
+            assert e.errno == errno.EOPNOTSUPP
+    if os.geteuid() == 0:
+        os.chown(v / "e/8", 12, 34)
+        os.mknod(v / "dev", stat.S_IFCHR | 0o600, os.makedev(9, 99))
+
+
+@pytest.mark.modes("kept", plain=False)
+def test_remount_keeps_everything(view):
+    _fill(view)
+    before = view.look()
+    for _ in range(3):
+        view.remount()
+        tree.assert_same(before, view.look(), "something was lost")
+
+
+@pytest.mark.modes("kept", plain=False)
+def test_changes_after_a_remount_join_the_earlier_ones(view):
+    _fill(view)
+    view.remount()
+    os.rename(view / "d", view / "e/d")
+    with opened(view / "new", os.O_RDWR) as fd:
+        os.pwrite(fd, b"again", 250000)
+    os.unlink(view / "e/d/newlink")
+    before = view.look()
+    view.remount()
+    tree.assert_same(before, view.look(), "something was lost")
+    assert os.stat(view / "new").st_nlink == 1
+
+
+@pytest.mark.modes("kept", plain=False)
+def test_store_of_many_changes_is_opened_again(view):
+    """Compaction, if there is any, loses nothing."""
+    os.mkdir(view / "d")
+    for i in range(1500):
+        write_file(view / f"d/{i}", b"%d" % i)
+    for i in range(0, 1500, 3):
+        os.unlink(view / f"d/{i}")
+    for i in range(1, 1500, 3):
+        os.rename(view / f"d/{i}", view / f"d/m{i}")
+    with opened(view / "f", os.O_RDWR | os.O_CREAT) as fd:
+        for i in range(2000):
+            os.pwrite(fd, b"%06d" % i, (i * 7919) % 1000 * 4096)
+    view.remount()
+    assert len(os.listdir(view / "d")) == 1000
+    assert read_file(view / "d/m1") == b"1"
+
+
+def test_directory_that_does_not_exist_becomes_the_store(kept_view):
+    assert not kept_view.store.exists()
+    write_file(kept_view / "f", b"x")
+    kept_view.unmount()
+    assert (kept_view.store / "README").exists()
+    text = (kept_view.store / "README").read_text()
+    assert "mapfs" in text
+
+
+def test_store_is_of_its_owner_only(kept_view):
+    """Its pages hold what unreadable files hold."""
+    write_file(kept_view / "f", b"secret")
+    kept_view.unmount()
+    if not os.stat(kept_view.store).st_mode & 0o077:
+        return
+    for part in ("pages", "journal"):
+        assert not os.stat(kept_view.store / part).st_mode & 0o077, part
+
+
+def test_store_in_use_is_refused_naming_its_mount(kept_view, scratch):
+    write_file(kept_view / "f", b"x")
+    other = View(scratch, "kept")
+    other.mnt = scratch / "mnt2"
+    other.mnt.mkdir()
+    text = _refused(other, kept_view.store, kept_view.mnt,
+                    "in use")
+    assert str(kept_view.proc.pid) in text
+    assert read_file(kept_view / "f") == b"x"
+    kept_view.remount()
+    assert read_file(kept_view / "f") == b"x"
+
+
+def test_store_is_free_again_after_a_kill(kept_view):
+    write_file(kept_view / "f", b"x")
+    kept_view.kill()
+    assert read_file(kept_view / "f") == b"x"
+
+
+def test_store_of_another_base_is_refused(kept_view, scratch):
+    write_file(kept_view / "f", b"x")
+    kept_view.unmount()
+    right, kept_view.base = kept_view.base, scratch / "base2"
+    kept_view.base.mkdir()
+    _refused(kept_view, kept_view.store, right)
+    kept_view.base = right
+    assert read_file(kept_view / "f") == b"x"
+
+
+def test_store_inside_the_base_is_refused(kept_view):
+    kept_view.store = kept_view.base / "store"
+    _refused(kept_view, kept_view.store, kept_view.base, "inside")
+    assert not kept_view.store.exists() or \
+        os.listdir(kept_view.store) == []
+
+
+def test_base_inside_the_store_is_refused(kept_view):
+    kept_view.store.mkdir()
+    kept_view.base = kept_view.store / "base"
+    kept_view.base.mkdir()
+    write_file(kept_view.base / "f", b"kept")
+    _refused(kept_view, kept_view.store, kept_view.base)
+    assert read_file(kept_view.base / "f") == b"kept"
+
+
+def test_base_as_its_own_store_is_refused(kept_view):
+    write_file(kept_view.base / "f", b"kept")
+    kept_view.store = kept_view.base
+    _refused(kept_view, kept_view.base)
+    assert os.listdir(kept_view.base) == ["f"]
+
+
+def test_directory_with_other_things_is_not_taken_as_a_store(kept_view):
+    kept_view.store.mkdir()
+    write_file(kept_view.store / "thesis", b"precious")
+    _refused(kept_view, kept_view.store, "not a store")
+    assert os.listdir(kept_view.store) == ["thesis"]
+
+
+def test_file_as_a_store_is_refused(kept_view):
+    write_file(kept_view.store, b"precious")
+    _refused(kept_view, kept_view.store, "not a directory")
+    assert read_file(kept_view.store) == b"precious"
+
+
+def test_store_without_permission_is_refused(kept_view, scratch):
+    closed = scratch / "closed"
+    closed.mkdir()
+    kept_view.store = closed / "store"
+    closed.chmod(0)
+    if os.access(closed, os.R_OK):
+        sysc.mount("none", closed, "tmpfs", 1)
+        closed.exists()
+    _refused(kept_view, kept_view.store)
+
+
+def _segments(view):
+    return sorted(p for p in (view.store / "journal").iterdir()
+                  if p.stat().st_size)
+
+
+def test_store_of_a_newer_format_is_refused(kept_view):
+    """Any version beyond ours in a segment's header."""
+    v = kept_view
+    write_file(v / "f", b"x")
+    v.unmount()
+    hit = False
+    for seg in _segments(v):
+        data = bytearray(seg.read_bytes())
+        for at in range(8, 24):
+            if data[at] == 1 and data[at + 1] == 0:
+                newer = bytearray(data)
+                newer[at] = 99
+                seg.write_bytes(newer)
+                p = subprocess.run(v.command(), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, timeout=20,
+                                   stderr=subprocess.PIPE)
+                assert p.returncode > 0
+                hit = hit or b"newer" in p.stderr
+        seg.write_bytes(data)
+    assert hit, "no refusal spoke of a newer version"
+    v.expected.append("newer|damage|journal")
+    assert read_file(v / "f") == b"x"
+
+
+def _content(view):
+    """Bytes of all files of the view, or None where that fails."""
+    found = {}
+    for name in os.listdir(view.top):
+        try:
+            found[name] = read_file(view / name)
+        except OSError as e:
+            found[name] = e.errno
+    return found
+
+
+@pytest.mark.limit(120)
+@pytest.mark.parametrize("part", ["journal", "pages"])
+def test_flipped_bytes_are_refused_or_harmless(kept_view, part):
+    """[S1] Never a crash, never strangers' names; a refusal says which
+    store and changes nothing, so that the healed store opens again."""
+    v = kept_view
+    v.base_stays = False
+    for i in range(8):
+        write_file(v / f"f{i}", b"%d" % i * 5000)
+    v.unmount()
+    want = {f"f{i}": b"%d" % i * 5000 for i in range(8)}
+    files = _segments(v) if part == "journal" else [v.store / "pages"]
+    refused = 0
+    step = 0
+    for path in files:
+        good = path.read_bytes()
+        end = max(1, len(good.rstrip(b"\0")))
+        for at in sorted({0, 5, 9, 20, 33, 60, 90, end // 3, end // 2,
+                          end - 40, end - 2}):
+            if not 0 <= at < end:
+                continue
+            step += 1
+            keep = v.store.with_name(f"keep{step}")
+            shutil.copytree(v.store, keep)
+            bad = bytearray(good)
+            bad[at] ^= 0x41
+            path.write_bytes(bad)
+            p = subprocess.run(
+                [binary(), "mount", "-m", "copy", "-s", v.store, "--log",
+                 v.log, v.base, v.mnt], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                timeout=20)
+            assert p.returncode >= 0, f"killed by a signal, byte {at}"
+            if p.returncode:
+                refused += 1
+                assert str(v.store).encode() in p.stdout, p.stdout
+                assert path.read_bytes() == bytes(bad), \
+                    "the refusal changed the store"
+            else:
+                names = set(os.listdir(v.mnt))
+                assert names <= set(want), f"byte {at}: {names}"
+                for name in names & set(want):
+                    try:
+                        got = read_file(v.mnt / name)
+                    except OSError:
+                        continue
+                    if part == "journal":
+                        assert got == want[name], f"byte {at}: {name}"
+                mapfs("umount", v.mnt)
+            shutil.rmtree(v.store)
+            os.rename(keep, v.store)
+    if part == "journal":
+        assert refused >= 1
+    v.expected += [".*"]
+    assert _content(v) == want
+    v.unmount()
+
+
+def test_truncated_journal_is_refused_or_an_earlier_state(kept_view):
+    v = kept_view
+    v.expected.append("journal|store")
+    for i in range(8):
+        write_file(v / f"f{i}", b"%d" % i * 5000)
+    v.unmount()
+    seg = _segments(v)[-1]
+    data = seg.read_bytes().rstrip(b"\0")
+    seg.write_bytes(data[:len(data) // 2])
+    p = subprocess.run(
+        [binary(), "mount", "-m", "copy", "-s", v.store, "--log", v.log,
+         v.base, v.mnt], stdin=subprocess.DEVNULL, timeout=20,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert p.returncode >= 0
+    if p.returncode == 0:
+        for name in os.listdir(v.mnt):
+            assert name in {f"f{i}" for i in range(8)}
+        mapfs("umount", v.mnt)
+
+
+def test_missing_pages_of_a_store_are_refused(kept_view):
+    v = kept_view
+    write_file(v / "f", b"x" * 5000)
+    v.unmount()
+    os.rename(v.store / "pages", v.scratch / "pages")
+    _refused(v, v.store)
+    if (v.store / "pages").exists():
+        os.unlink(v.store / "pages")
+    os.rename(v.scratch / "pages", v.store / "pages")
+    assert read_file(v / "f") == b"x" * 5000
+
+
+def test_store_in_memory_leaves_nothing_on_disk(copy_view):
+    v = copy_view
+    v.options += ["-o", "store=memory"]
+    write_file(v.base / "f", b"old" * 10000)
+    write_file(v / "f", b"new")
+    write_file(v / "g", b"x" * 100000)
+    assert read_file(v / "f") == b"new"
+    assert os.listdir(v.tmp) == []
+
+
+def test_daemon_told_to_stop_unmounts_and_keeps_everything(kept_view):
+    import signal
+    v = kept_view
+    write_file(v / "f", b"x" * 10000)
+    v.proc.send_signal(signal.SIGTERM)
+    assert v.proc.wait(20) == 0
+    v.proc = None
+    wait_for("the unmount", lambda: not os.path.ismount(v.mnt))
+    v.expected.append("got|in use")
+    assert read_file(v / "f") == b"x" * 10000
