@@ -67,8 +67,7 @@ int acl_verify(const void *acl, size_t len)
 }
 
 /* The entry of this tag, or NULL. Unnamed tags are there once at most. */
-static struct acl_entry_disk *acl_find(void *acl, size_t len,
-				       enum acl_tag tag)
+static struct acl_entry_disk *acl_find(void *acl, size_t len, enum acl_tag tag)
 {
 	struct acl_disk *d = acl;
 
@@ -93,7 +92,7 @@ static struct acl_entry_disk *acl_group_class(void *acl, size_t len)
 
 mode_t acl_mode(const void *acl, size_t len, bool *minimal)
 {
-	void *a = (void *)(uintptr_t)acl;	/* only read */
+	void *a = (void *)(uintptr_t)acl; /* only read */
 
 	*minimal = acl_count(len) == 3;
 	return (mode_t)(entry_perm(acl_find(a, len, TAG_USER_OBJ)) << 6 |

@@ -33,40 +33,40 @@
 #include "lock.h"
 #include "mapping.h"
 
-#define CHUNK_MIN_PAGES 4ULL		/* 16 KiB */
-#define CHUNK_MAX_PAGES 16384ULL	/* 64 MiB */
-#define CHUNK_SHARE 8			/* of what is used already */
+#define CHUNK_MIN_PAGES 4ULL	 /* 16 KiB */
+#define CHUNK_MAX_PAGES 16384ULL /* 64 MiB */
+#define CHUNK_SHARE 8		 /* of what is used already */
 /* Shorter holes would cost the file system more than the space is worth. */
 #define PUNCH_MIN_PAGES 16ULL
 #define MAX_PAGES ((uint64_t)INT64_MAX >> MAPFS_PAGE_SHIFT)
 
 struct range {
 	uint64_t begin;
-	uint64_t end;	/* begin >= end: empty */
+	uint64_t end; /* begin >= end: empty */
 };
 
 #define RANGE_EMPTY ((struct range){ .begin = UINT64_MAX, .end = 0 })
 
 struct arena {
-	int fd;				/* fixed while open, owned */
-	struct mapping *mapping;	/* fixed while open */
+	int fd;			 /* fixed while open, owned */
+	struct mapping *mapping; /* fixed while open */
 
-	struct rmutex layout;		/* RANK_ARENA */
-	uint64_t file_bytes;		/* by layout */
-	bool cannot_reserve;		/* by layout */
-	bool cannot_punch;		/* by layout */
-	bool trimmed;			/* by layout */
+	struct rmutex layout; /* RANK_ARENA */
+	uint64_t file_bytes;  /* by layout */
+	bool cannot_reserve;  /* by layout */
+	bool cannot_punch;    /* by layout */
+	bool trimmed;	      /* by layout */
 
-	struct rmutex lock;		/* RANK_LEAF */
-	struct arena_bits bits;		/* by lock */
-	uint64_t end;			/* pages the maps speak of; by lock */
-	uint64_t used;			/* TAKEN; by lock */
-	uint64_t reserved;		/* RESERVED; by lock */
-	uint64_t ready;			/* RESERVED, not TAKEN; by lock */
-	uint64_t pinned;		/* PINNED; by lock */
-	uint64_t lowest;		/* no READY page is below; by lock */
-	struct range pending;		/* surrounds PENDING; by lock */
-	struct range sealed;		/* surrounds SEALED; by lock */
+	struct rmutex lock;	/* RANK_LEAF */
+	struct arena_bits bits; /* by lock */
+	uint64_t end;		/* pages the maps speak of; by lock */
+	uint64_t used;		/* TAKEN; by lock */
+	uint64_t reserved;	/* RESERVED; by lock */
+	uint64_t ready;		/* RESERVED, not TAKEN; by lock */
+	uint64_t pinned;	/* PINNED; by lock */
+	uint64_t lowest;	/* no READY page is below; by lock */
+	struct range pending;	/* surrounds PENDING; by lock */
+	struct range sealed;	/* surrounds SEALED; by lock */
 };
 
 static void range_add(struct range *r, uint64_t begin, uint64_t end)
@@ -164,8 +164,8 @@ int arena_mark(struct arena *a, mapfs_apage first, uint64_t count)
 static uint64_t take_from(struct arena *a, uint64_t from, uint64_t to,
 			  uint64_t want, mapfs_apage *first)
 {
-	uint64_t n = arena_bits_find(&a->bits, WANT_READY, from, to, want,
-				     first);
+	uint64_t n =
+		arena_bits_find(&a->bits, WANT_READY, from, to, want, first);
 
 	if (n == 0)
 		return 0;
@@ -188,8 +188,7 @@ static uint64_t take_at(struct arena *a, uint64_t page, uint64_t want,
 	return take_from(a, page, to, want, first);
 }
 
-static uint64_t take_lowest(struct arena *a, uint64_t want,
-			    mapfs_apage *first)
+static uint64_t take_lowest(struct arena *a, uint64_t want, mapfs_apage *first)
 {
 	uint64_t n;
 
@@ -233,8 +232,7 @@ static void unreserve(struct arena *a, uint64_t start, uint64_t len)
 		rmutex_lock(&a->lock);
 		if (to > a->end)
 			to = a->end;
-		n = arena_bits_find(&a->bits, WANT_BARE, start, to, to,
-				    &first);
+		n = arena_bits_find(&a->bits, WANT_BARE, start, to, to, &first);
 		rmutex_unlock(&a->lock);
 		if (n == 0 || io_punch(a->fd, first << MAPFS_PAGE_SHIFT,
 				       n << MAPFS_PAGE_SHIFT) != 0)
@@ -623,17 +621,15 @@ static bool page_is_sound(const struct arena *a, uint64_t page)
 	bool is[MAPS];
 
 	for (int m = 0; m < MAPS; m++)
-		is[m] = arena_bits_count(&a->bits, (enum arena_map)m, page,
-					 1) > 0;
+		is[m] = arena_bits_count(&a->bits, (enum arena_map)m, page, 1) >
+			0;
 	if (!is[MAP_TAKEN])
-		return !is[MAP_PINNED] && !is[MAP_PENDING] &&
-		       !is[MAP_SEALED] &&
+		return !is[MAP_PINNED] && !is[MAP_PENDING] && !is[MAP_SEALED] &&
 		       (!is[MAP_RESERVED] || page >= a->lowest);
 	if (is[MAP_PENDING] &&
 	    (page < a->pending.begin || page >= a->pending.end))
 		return false;
-	if (is[MAP_SEALED] &&
-	    (page < a->sealed.begin || page >= a->sealed.end))
+	if (is[MAP_SEALED] && (page < a->sealed.begin || page >= a->sealed.end))
 		return false;
 	return is[MAP_RESERVED] && !(is[MAP_PENDING] && is[MAP_SEALED]);
 }
@@ -648,11 +644,10 @@ bool arena_check(struct arena *a)
 	if (sound && a->end > 0)
 		sound = a->used == arena_bits_count(&a->bits, MAP_TAKEN, 0,
 						    a->end) &&
-			a->pinned == arena_bits_count(&a->bits, MAP_PINNED,
-						      0, a->end) &&
-			a->reserved == arena_bits_count(&a->bits,
-							MAP_RESERVED, 0,
-							a->end) &&
+			a->pinned == arena_bits_count(&a->bits, MAP_PINNED, 0,
+						      a->end) &&
+			a->reserved == arena_bits_count(&a->bits, MAP_RESERVED,
+							0, a->end) &&
 			a->ready == a->reserved - a->used;
 	rmutex_unlock(&a->lock);
 	return sound;

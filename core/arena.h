@@ -31,7 +31,7 @@
 struct arena;
 
 struct arena_stats {
-	uint64_t used_pages;	/* handed out, pending frees included */
+	uint64_t used_pages; /* handed out, pending frees included */
 	uint64_t reserved_pages;
 	uint64_t pinned_pages;
 };
@@ -67,8 +67,7 @@ void arena_unpin_all(struct arena *a);
 bool arena_is_pinned(struct arena *a, mapfs_apage page);
 
 /* `off` is a byte offset in the arena: page * 4096 + offset in the page. */
-int must_check arena_read(struct arena *a, uint64_t off, void *buf,
-			  size_t len);
+int must_check arena_read(struct arena *a, uint64_t off, void *buf, size_t len);
 int must_check arena_write(struct arena *a, uint64_t off, const void *buf,
 			   size_t len);
 /* All that was written so far survives a power cut. */

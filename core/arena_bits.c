@@ -150,8 +150,7 @@ static uint64_t find_first(const struct arena_bits *b, enum arena_want want,
 			from = ((uint64_t)i + 1) * WORD_BITS;
 			continue;
 		}
-		at = (uint64_t)i * WORD_BITS +
-		     (uint64_t)__builtin_ctzll(word);
+		at = (uint64_t)i * WORD_BITS + (uint64_t)__builtin_ctzll(word);
 		return at < to ? at : to;
 	}
 	return to;
@@ -171,8 +170,8 @@ uint64_t arena_bits_find(const struct arena_bits *b, enum arena_want want,
 	return find_first(b, want, false, at, to) - at;
 }
 
-uint64_t arena_bits_run_start(const struct arena_bits *b,
-			      enum arena_want want, uint64_t page)
+uint64_t arena_bits_run_start(const struct arena_bits *b, enum arena_want want,
+			      uint64_t page)
 {
 	while (page > 0) {
 		uint64_t last = page - 1;

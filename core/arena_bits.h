@@ -12,27 +12,27 @@
 #include "types.h"
 
 enum arena_map {
-	MAP_TAKEN,	/* handed out and not free yet */
-	MAP_RESERVED,	/* space on disk is ours */
-	MAP_PINNED,	/* not to be written in place */
-	MAP_PENDING,	/* freed since the last seal; still taken */
-	MAP_SEALED,	/* freed before the last seal; still taken */
+	MAP_TAKEN,    /* handed out and not free yet */
+	MAP_RESERVED, /* space on disk is ours */
+	MAP_PINNED,   /* not to be written in place */
+	MAP_PENDING,  /* freed since the last seal; still taken */
+	MAP_SEALED,   /* freed before the last seal; still taken */
 	MAPS,
 };
 
 /* What to look for: pages that have ... */
 enum arena_want {
-	WANT_READY,	/* reserved, not taken */
-	WANT_BARE,	/* neither reserved nor taken */
-	WANT_FREE,	/* not taken */
-	WANT_LIVE,	/* taken, not freed */
-	WANT_PENDING,	/* as the map */
-	WANT_FREED,	/* sealed, not pinned */
+	WANT_READY,   /* reserved, not taken */
+	WANT_BARE,    /* neither reserved nor taken */
+	WANT_FREE,    /* not taken */
+	WANT_LIVE,    /* taken, not freed */
+	WANT_PENDING, /* as the map */
+	WANT_FREED,   /* sealed, not pinned */
 };
 
 struct arena_bits {
 	uint64_t *map[MAPS];
-	size_t words;		/* of each map */
+	size_t words; /* of each map */
 };
 
 void arena_bits_fini(struct arena_bits *b);
@@ -57,7 +57,7 @@ uint64_t arena_bits_find(const struct arena_bits *b, enum arena_want want,
 			 uint64_t from, uint64_t to, uint64_t most,
 			 uint64_t *first);
 /* Where the run of wanted pages that `page` belongs to begins. */
-uint64_t arena_bits_run_start(const struct arena_bits *b,
-			      enum arena_want want, uint64_t page);
+uint64_t arena_bits_run_start(const struct arena_bits *b, enum arena_want want,
+			      uint64_t page);
 
 #endif

@@ -36,11 +36,13 @@
 
 /* Of these, every object is described without asking anybody else. */
 static const unsigned long local_magics[] = {
-	BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC,  F2FS_SUPER_MAGIC,
-	MSDOS_SUPER_MAGIC, ISOFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC,
-	RAMFS_MAGIC,	   SQUASHFS_MAGIC,    TMPFS_MAGIC,
-	XFS_SUPER_MAGIC,   EROFS_SUPER_MAGIC_V1,
-	0x2011bab0 /* exfat */, 0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */,
+	BTRFS_SUPER_MAGIC,    EXT4_SUPER_MAGIC,
+	F2FS_SUPER_MAGIC,     MSDOS_SUPER_MAGIC,
+	ISOFS_SUPER_MAGIC,    OVERLAYFS_SUPER_MAGIC,
+	RAMFS_MAGIC,	      SQUASHFS_MAGIC,
+	TMPFS_MAGIC,	      XFS_SUPER_MAGIC,
+	EROFS_SUPER_MAGIC_V1, 0x2011bab0 /* exfat */,
+	0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */,
 };
 
 /* Read-only, no access times, and no mount that appears later. */
@@ -66,8 +68,9 @@ static int freeze(int fd)
 /* A detached, read-only mount of the directory; or an error. */
 static int open_frozen(int dirfd, int *fd)
 {
-	int got = open_tree(dirfd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE |
-					       (unsigned int)OPEN_TREE_CLOEXEC);
+	int got = open_tree(dirfd, "",
+			    AT_EMPTY_PATH | OPEN_TREE_CLONE |
+				    (unsigned int)OPEN_TREE_CLOEXEC);
 	int err;
 
 	if (got < 0)
@@ -181,8 +184,7 @@ void base_proc_path(int fd, char out[BASE_PROC_PATH_BYTES])
 	(void)snprintf(out, BASE_PROC_PATH_BYTES, "/proc/self/fd/%d", fd);
 }
 
-int base_openat(struct base *b, int dirfd, const char *path, int flags,
-		int *fd)
+int base_openat(struct base *b, int dirfd, const char *path, int flags, int *fd)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC |
@@ -198,8 +200,7 @@ int base_openat(struct base *b, int dirfd, const char *path, int flags,
 	if (b->frozen && !(flags & O_PATH))
 		how.flags |= O_NOATIME;
 	do {
-		got = (int)syscall(SYS_openat2, dirfd, path, &how,
-				   sizeof(how));
+		got = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 		err = got < 0 ? -errno : 0;
 		/* Not the owner: the mount's own rule for atime applies. */
 		if (err == -EPERM && (how.flags & O_NOATIME)) {
@@ -285,10 +286,7 @@ static int open_by_fd(struct base *b, struct inode *i, int flags, int *fd)
 	err = inode_pin_dup(b->itable, i, &pin);
 	if (err)
 		return err;
-	if (flags & O_PATH) {
-		*fd = pin;
-		return 0;
-	}
+	/* Not the pin itself: that may be open for writing. */
 	err = open_again(b, pin, flags, fd);
 	close(pin);
 	return err;

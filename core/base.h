@@ -34,12 +34,12 @@ struct base;
 struct base_fd;
 
 enum base_flags {
-	BASE_FROZEN = 1 << 0,	/* nothing of it may change through us */
+	BASE_FROZEN = 1 << 0, /* nothing of it may change through us */
 };
 
 enum base_want {
-	BASE_PATH,	/* O_PATH: any type of object */
-	BASE_READ,	/* O_RDONLY: files and directories */
+	BASE_PATH, /* O_PATH: any type of object */
+	BASE_READ, /* O_RDONLY: files and directories */
 };
 
 int must_check base_open(struct base **out, const char *path,
@@ -93,8 +93,7 @@ void base_move_end(struct base *b);
  * Opens the inode's object afresh with open(2) `flags` (access mode, O_SYNC,
  * O_DSYNC; write mode handles); the caller owns *fd.
  */
-int must_check base_reopen(struct base *b, struct inode *i, int flags,
-			   int *fd);
+int must_check base_reopen(struct base *b, struct inode *i, int flags, int *fd);
 
 /*
  * File data at `off`: a count, short at the end of the file.  Small files by

@@ -25,7 +25,8 @@ void base_cache_init(struct base *b)
 	rmutex_init(&b->lock, RANK_BASE);
 	(void)getrlimit(RLIMIT_NOFILE, &lim);
 	b->idle_max = lim.rlim_cur / 4 < IDLE_MAX ?
-		      (unsigned int)(lim.rlim_cur / 4) : IDLE_MAX;
+			      (unsigned int)(lim.rlim_cur / 4) :
+			      IDLE_MAX;
 }
 
 static void base_fd_destroy(struct base_fd *f)
@@ -144,9 +145,8 @@ int base_hold(struct base *b, struct inode *i, enum base_want want,
 	/* Opening a fifo or a device is an act of its own. */
 	if (want == BASE_READ && !S_ISREG(i->type) && !S_ISDIR(i->type))
 		return -EINVAL;
-	err = base_open_inode(b, i, want == BASE_PATH ?
-					    O_PATH | O_NOFOLLOW :
-					    O_RDONLY | O_NONBLOCK, &fd);
+	err = base_open_inode(
+		b, i, want == BASE_PATH ? O_PATH : O_RDONLY | O_NONBLOCK, &fd);
 	if (err)
 		return err;
 	f = base_fd_create(&key, fd);

@@ -16,36 +16,36 @@
 #define BASE_PROC_PATH_BYTES 64
 
 struct base_fd {
-	UT_hash_handle hh;		/* by base.lock */
+	UT_hash_handle hh; /* by base.lock */
 	struct base_key {
 		mapfs_ino ino;
-		uint64_t want;		/* enum base_want */
-	} key;				/* fixed while open */
-	int fd;				/* fixed while open */
-	unsigned int users;		/* by base.lock */
-	bool uncached;			/* by base.lock: close when unused */
-	struct mapping *mapping;	/* large files; by base.lock */
-	struct base_fd *prev;		/* idle list, by base.lock */
+		uint64_t want;	 /* enum base_want */
+	} key;			 /* fixed while open */
+	int fd;			 /* fixed while open */
+	unsigned int users;	 /* by base.lock */
+	bool uncached;		 /* by base.lock: close when unused */
+	struct mapping *mapping; /* large files; by base.lock */
+	struct base_fd *prev;	 /* idle list, by base.lock */
 	struct base_fd *next;
 };
 
 struct base {
-	int rootfd;			/* fixed while open */
-	char *path;			/* fixed while open */
-	dev_t dev;			/* fixed while open */
-	uint64_t mount_id;		/* fixed while open */
-	bool has_mount_id;		/* fixed while open */
-	bool frozen;			/* fixed while open */
-	bool is_remote;			/* asking may need somebody else */
-	bool may_hide_foreign;		/* a directory listed may be foreign */
-	struct itable *itable;		/* fixed after base_set_itable() */
+	int rootfd;	       /* fixed while open */
+	char *path;	       /* fixed while open */
+	dev_t dev;	       /* fixed while open */
+	uint64_t mount_id;     /* fixed while open */
+	bool has_mount_id;     /* fixed while open */
+	bool frozen;	       /* fixed while open */
+	bool is_remote;	       /* asking may need somebody else */
+	bool may_hide_foreign; /* a directory listed may be foreign */
+	struct itable *itable; /* fixed after base_set_itable() */
 	_Atomic uint64_t moves_begun;
 	_Atomic uint64_t moves_ended;
-	struct rmutex lock;		/* RANK_BASE */
-	struct base_fd *fds;		/* by lock */
-	struct base_fd *idle;		/* least recently used first, by lock */
-	unsigned int idle_count;	/* by lock */
-	unsigned int idle_max;		/* fixed while open */
+	struct rmutex lock;	 /* RANK_BASE */
+	struct base_fd *fds;	 /* by lock */
+	struct base_fd *idle;	 /* least recently used first, by lock */
+	unsigned int idle_count; /* by lock */
+	unsigned int idle_max;	 /* fixed while open */
 };
 
 /* Beneath the root, no link followed; O_NOATIME as far as allowed [B1]. */

@@ -64,7 +64,7 @@ static int stat_at(struct base *b, int dirfd, const char *name,
 	if (!b->is_remote)
 		return stat_unsynced(dirfd, name, out);
 	err = base_openat(b, dirfd, name, O_PATH, &fd);
-	if (err == -EXDEV)	/* it will turn out foreign */
+	if (err == -EXDEV) /* it will turn out foreign */
 		return stat_unsynced(dirfd, name, out);
 	if (err)
 		return err;

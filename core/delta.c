@@ -44,8 +44,8 @@ static uint64_t ino_prefix(const struct delta_set *s)
 
 mapfs_ino delta_set_new_ino(struct delta_set *s)
 {
-	return ino_prefix(s) | (atomic_fetch_add(&s->next_ino, 1) &
-				INO_COUNTER_MASK);
+	return ino_prefix(s) |
+	       (atomic_fetch_add(&s->next_ino, 1) & INO_COUNTER_MASK);
 }
 
 bool delta_set_is_own_ino(const struct delta_set *s, mapfs_ino ino)
@@ -133,7 +133,8 @@ static struct delta *delta_create(const struct record_inode *r)
 	}
 	if (r->has_base)
 		*d->base = (struct delta_base){
-			.sig = r->sig, .blocks_512 = r->base_blocks_512,
+			.sig = r->sig,
+			.blocks_512 = r->base_blocks_512,
 		};
 	return d;
 }
@@ -179,8 +180,8 @@ static int apply_inode(struct delta_set *s, const struct record_inode *r,
 			return -ENOMEM;
 	}
 	err = itable_get_or_add(s->itable, r->attr.ino, r->generation,
-				r->attr.mode & S_IFMT, path ? root : NULL,
-				path, false, &i);
+				r->attr.mode & S_IFMT, path ? root : NULL, path,
+				false, &i);
 	free(path);
 	if (err)
 		return err;
@@ -360,8 +361,7 @@ static int apply_record(struct delta_set *s, const struct record *r,
 		return apply_pages(s, &r->pages, locked);
 	case RECORD_XATTR:
 	case RECORD_XATTR_GONE:
-		return apply_xattr(s, r->type, r->xattr.ino, &r->xattr,
-				   locked);
+		return apply_xattr(s, r->type, r->xattr.ino, &r->xattr, locked);
 	case RECORD_XATTR_OWN:
 		return apply_xattr(s, r->type, r->ino, NULL, locked);
 	case RECORD_INODE_GONE:

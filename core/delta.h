@@ -32,8 +32,8 @@
 struct xattr {
 	struct xattr *next;
 	size_t value_bytes;
-	size_t name_bytes;	/* the NUL included */
-	char name[];		/* the value follows the NUL */
+	size_t name_bytes; /* the NUL included */
+	char name[];	   /* the value follows the NUL */
 };
 
 /* What is remembered of the base object of a changed inode. */
@@ -47,23 +47,23 @@ struct delta {
 	uint64_t generation;
 	uint64_t rdev;
 	struct timespec btime;
-	struct delta_base *base;	/* NULL: a new inode */
-	struct pagetable pages;		/* regular files */
-	char *target;			/* symbolic links */
+	struct delta_base *base; /* NULL: a new inode */
+	struct pagetable pages;	 /* regular files */
+	char *target;		 /* symbolic links */
 	struct xattr *xattrs;
-	bool owns_xattrs;		/* the base's do not count */
-	bool base_has_no_caps;		/* asked: no file capabilities there */
+	bool owns_xattrs;      /* the base's do not count */
+	bool base_has_no_caps; /* asked: no file capabilities there */
 };
 
 struct delta_set {
-	struct itable *itable;		/* borrowed */
-	struct arena *arena;		/* borrowed */
-	struct namespace names;		/* by ns_lock */
+	struct itable *itable;	/* borrowed */
+	struct arena *arena;	/* borrowed */
+	struct namespace names; /* by ns_lock */
 	struct rwlock stripes[DELTA_STRIPES];
-	uint64_t ino_tag;		/* fixed after replay */
+	uint64_t ino_tag; /* fixed after replay */
 	_Atomic uint64_t next_ino;
-	_Atomic uint64_t changed;	/* inodes with a delta */
-	bool replaying;			/* fixed before threads start */
+	_Atomic uint64_t changed; /* inodes with a delta */
+	bool replaying;		  /* fixed before threads start */
 };
 
 void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a);

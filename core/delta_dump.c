@@ -27,7 +27,8 @@ static int collect(void *arg, struct inode *i)
 
 	if (d->count == d->cap) {
 		size_t cap = d->cap ? d->cap * 2 : 256;
-		struct inode **p = realloc(d->inodes, cap * sizeof(struct inode *));
+		struct inode **p =
+			realloc(d->inodes, cap * sizeof(struct inode *));
 
 		if (!p)
 			return -ENOMEM;
@@ -74,8 +75,9 @@ static void dump_xattrs(struct dump *d, const struct delta *delta)
 	if (!delta->owns_xattrs)
 		return;
 	group_add(&d->group, &(struct record){
-		.type = RECORD_XATTR_OWN, .ino = delta->attr.ino,
-	});
+				     .type = RECORD_XATTR_OWN,
+				     .ino = delta->attr.ino,
+			     });
 	for (const struct xattr *x = delta->xattrs; x; x = x->next)
 		group_add(&d->group, &(struct record){
 			.type = RECORD_XATTR,

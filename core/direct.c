@@ -141,7 +141,8 @@ static int open_base(struct direct *d, const struct mapfs_options *opt)
 
 	if (err)
 		return err;
-	if (statx(base_root_fd(d->base), "", AT_EMPTY_PATH, STATX_INO, &stx) < 0)
+	if (statx(base_root_fd(d->base), "", AT_EMPTY_PATH, STATX_INO, &stx) <
+	    0)
 		return -errno;
 	err = itable_create(&d->itable, stx.stx_ino);
 	if (err)

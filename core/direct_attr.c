@@ -138,8 +138,7 @@ int direct_kill_priv(const struct direct_fd *f)
 	return direct_chmod(f, mode);
 }
 
-static int set_owner(const struct direct_fd *f,
-		     const struct mapfs_setattr *set)
+static int set_owner(const struct direct_fd *f, const struct mapfs_setattr *set)
 {
 	uid_t uid = set->valid & MAPFS_SET_UID ? set->uid : (uid_t)-1;
 	gid_t gid = set->valid & MAPFS_SET_GID ? set->gid : (gid_t)-1;

@@ -21,11 +21,11 @@
 struct birth {
 	struct direct *d;
 	const struct mapfs_cred *cred;
-	struct inode *dir;		/* with a hold */
-	struct base_fd *f;		/* of dir */
-	int dirfd;			/* of f */
-	const char *name;		/* NULL: O_TMPFILE */
-	mode_t mode;			/* as it shall be, umask applied */
+	struct inode *dir; /* with a hold */
+	struct base_fd *f; /* of dir */
+	int dirfd;	   /* of f */
+	const char *name;  /* NULL: O_TMPFILE */
+	mode_t mode;	   /* as it shall be, umask applied */
 	mode_t type;
 };
 

@@ -43,8 +43,8 @@ static ssize_t read_by_fd(struct direct *d, struct inode *i, uint64_t fh,
 	return n;
 }
 
-ssize_t direct_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		    void *buf, size_t len, uint64_t off)
+ssize_t direct_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
+		    size_t len, uint64_t off)
 {
 	struct direct *d = direct_of(v);
 	struct inode *i;
@@ -124,8 +124,8 @@ put_inode:
 	return err;
 }
 
-int direct_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		     int mode, uint64_t off, uint64_t len)
+int direct_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
+		     uint64_t off, uint64_t len)
 {
 	struct direct *d = direct_of(v);
 	struct direct_fd f;
@@ -145,7 +145,8 @@ int direct_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 	was_shown = direct_change_begin(i, f.fd);
 	do
 		err = fallocate(f.fd, mode, (off_t)off, (off_t)len) < 0 ?
-			      -errno : 0;
+			      -errno :
+			      0;
 	while (err == -EINTR);
 	direct_change_end(i, f.fd, was_shown);
 	direct_fd_put(d, &f);
@@ -154,8 +155,8 @@ put_inode:
 	return err;
 }
 
-int direct_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		 uint64_t off, int whence, uint64_t *out)
+int direct_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, uint64_t off,
+		 int whence, uint64_t *out)
 {
 	struct direct *d = direct_of(v);
 	struct direct_fd f;
@@ -194,8 +195,7 @@ static ssize_t copy_bytes(int in, uint64_t in_off, int out, uint64_t out_off,
 	if (!buf)
 		return -ENOMEM;
 	while (done < len) {
-		size_t want = len - done < COPY_BYTES ? len - done :
-							COPY_BYTES;
+		size_t want = len - done < COPY_BYTES ? len - done : COPY_BYTES;
 
 		n = io_pread_some(in, buf, want, in_off + done);
 		if (n > 0)

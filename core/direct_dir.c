@@ -36,8 +36,8 @@ static int tell(void *arg, const char *name, uint64_t ino, mode_t type,
 		return l->fn(l->arg, name, ino, type, cookie, NULL);
 	err = direct_enter(l->d, l->dir, name, &e);
 	if (err == -ENOENT)
-		return 0;	/* gone meanwhile */
-	if (err)		/* its LOOKUP will say why */
+		return 0; /* gone meanwhile */
+	if (err)	  /* its LOOKUP will say why */
 		return l->fn(l->arg, name, ino, type, cookie, NULL);
 	is_full = l->fn(l->arg, name, e.attr.ino, e.attr.mode & S_IFMT, cookie,
 			&e);
@@ -62,7 +62,10 @@ int direct_readdir(struct mapfs_view *v, mapfs_ino dir_ino, uint64_t cookie,
 		   bool plus, mapfs_dirent_fn fn, void *arg)
 {
 	struct listing l = {
-		.d = direct_of(v), .plus = plus, .fn = fn, .arg = arg,
+		.d = direct_of(v),
+		.plus = plus,
+		.fn = fn,
+		.arg = arg,
 	};
 	int ret = direct_dir_get(l.d, dir_ino, false, &l.dir);
 

@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 struct handle {
-	uint64_t fh;			/* fixed at birth, never 0 */
-	int fd;				/* fixed at birth */
-	int access;			/* fixed at birth: O_ACCMODE part */
-	unsigned int users;		/* by direct.lock; the table is one */
-	UT_hash_handle hh;		/* by direct.lock */
+	uint64_t fh;	    /* fixed at birth, never 0 */
+	int fd;		    /* fixed at birth */
+	int access;	    /* fixed at birth: O_ACCMODE part */
+	unsigned int users; /* by direct.lock; the table is one */
+	UT_hash_handle hh;  /* by direct.lock */
 };
 
 static void handle_destroy(struct handle *h)
@@ -170,9 +170,9 @@ static int open_pinned(struct direct *d, struct inode *i, int flags, int *fd)
 		return -EACCES;
 	access = fcntl(got, F_GETFL);
 	if (access < 0 || (access & O_PATH) ||
-	    !access_allows(access & O_ACCMODE,
-			   (flags & O_ACCMODE) == O_RDONLY ? DIRECT_READ :
-							     DIRECT_WRITE)) {
+	    !access_allows(access & O_ACCMODE, (flags & O_ACCMODE) == O_RDONLY ?
+						       DIRECT_READ :
+						       DIRECT_WRITE)) {
 		close(got);
 		return -EACCES;
 	}

@@ -78,7 +78,7 @@ void direct_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)
 
 /* The object behind a name that is about to change, if we know it. */
 struct bearer {
-	struct inode *inode;		/* with a hold; NULL: not known */
+	struct inode *inode; /* with a hold; NULL: not known */
 	struct base_fd *f;
 	bool was_shown;
 };
@@ -100,8 +100,7 @@ static void bearer_find(struct direct *d, struct inode *dir, const char *name,
 		out->inode = NULL;
 		return;
 	}
-	out->was_shown =
-		direct_change_begin(out->inode, base_fd_of(out->f));
+	out->was_shown = direct_change_begin(out->inode, base_fd_of(out->f));
 }
 
 static void bearer_put(struct direct *d, struct bearer *b)
@@ -126,8 +125,8 @@ static void bearer_pin(struct direct *d, struct bearer *b)
 }
 
 /* The name is gone. */
-static void bearer_lost(struct direct *d, struct bearer *b,
-			struct inode *dir, const char *name)
+static void bearer_lost(struct direct *d, struct bearer *b, struct inode *dir,
+			const char *name)
 {
 	if (!b->inode)
 		return;
@@ -136,8 +135,8 @@ static void bearer_lost(struct direct *d, struct bearer *b,
 	base_uncache(d->base, b->inode);
 }
 
-static void bearer_moved(struct direct *d, struct bearer *b,
-			 struct inode *dir, const char *name)
+static void bearer_moved(struct direct *d, struct bearer *b, struct inode *dir,
+			 const char *name)
 {
 	if (b->inode && inode_move(d->itable, b->inode, dir, name))
 		bearer_pin(d, b);
@@ -166,12 +165,18 @@ int direct_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir_ino,
 	if (err)
 		goto put_fd;
 	direct_proc_path(f.fd, path);
-	if (linkat(AT_FDCWD, path, base_fd_of(dirfd), name,
-		   AT_SYMLINK_FOLLOW) < 0)
+	if (linkat(AT_FDCWD, path, base_fd_of(dirfd), name, AT_SYMLINK_FOLLOW) <
+	    0)
 		err = -errno;
 	base_put(d->base, dirfd);
 	if (!err)
 		err = direct_enter(d, dir, name, out);
+	/*
+	 * An unnamed file has a name now.  What led there so far may be open
+	 * for writing, and would keep others from executing it.
+	 */
+	if (!err)
+		inode_unpin(d->itable, i);
 put_fd:
 	direct_fd_put(d, &f);
 put_dir:

@@ -15,20 +15,20 @@
 #include "direct.h"
 #include "lock.h"
 
-struct handle;	/* direct_handle.c */
+struct handle; /* direct_handle.c */
 
 struct direct {
 	struct mapfs_view view;
-	struct base *base;		/* fixed while open */
-	struct itable *itable;		/* fixed while open */
-	struct rmutex lock;		/* RANK_DIRECT */
-	struct handle *handles;		/* by lock */
-	uint64_t last_fh;		/* by lock */
+	struct base *base;	/* fixed while open */
+	struct itable *itable;	/* fixed while open */
+	struct rmutex lock;	/* RANK_DIRECT */
+	struct handle *handles; /* by lock */
+	uint64_t last_fh;	/* by lock */
 };
 
 /* What a call may want to do with a descriptor. */
 enum direct_use {
-	DIRECT_PATH,	/* name it: O_PATH is enough */
+	DIRECT_PATH, /* name it: O_PATH is enough */
 	DIRECT_READ,
 	DIRECT_WRITE,
 };
@@ -36,7 +36,7 @@ enum direct_use {
 /* A descriptor for the time of one call; exactly one of its sources. */
 struct direct_fd {
 	int fd;
-	bool is_path;			/* it may be an O_PATH descriptor */
+	bool is_path; /* it may be an O_PATH descriptor */
 	struct base_fd *cached;
 	struct handle *handle;
 	bool is_owned;
@@ -46,12 +46,11 @@ struct direct_fd {
 
 static inline struct direct *direct_of(struct mapfs_view *v)
 {
-	return (struct direct *)v;	/* view is the first member */
+	return (struct direct *)v; /* view is the first member */
 }
 
 /* direct.c */
-int must_check direct_get(struct direct *d, mapfs_ino ino,
-			  struct inode **out);
+int must_check direct_get(struct direct *d, mapfs_ino ino, struct inode **out);
 /* As above; -ENOTDIR, and -EROFS for a foreign one if it is to change. */
 int must_check direct_dir_get(struct direct *d, mapfs_ino ino, bool change,
 			      struct inode **out);
@@ -142,17 +141,17 @@ int direct_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
 		   mapfs_ino dir, mode_t mode, struct mapfs_entry *out);
 
 /* direct_data.c */
-ssize_t direct_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		    void *buf, size_t len, uint64_t off);
+ssize_t direct_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
+		    size_t len, uint64_t off);
 ssize_t direct_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		     const void *buf, size_t len, uint64_t off,
 		     unsigned int flags);
 int direct_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		 bool data_only);
-int direct_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		     int mode, uint64_t off, uint64_t len);
-int direct_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		 uint64_t off, int whence, uint64_t *out);
+int direct_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
+		     uint64_t off, uint64_t len);
+int direct_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, uint64_t off,
+		 int whence, uint64_t *out);
 ssize_t direct_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
 			  uint64_t in_off, mapfs_ino out, uint64_t out_fh,
 			  uint64_t out_off, size_t len);

@@ -17,10 +17,8 @@
 static uint64_t version_of(const struct statx *stx)
 {
 	const uint64_t parts[] = {
-		stx->stx_size,
-		(uint64_t)stx->stx_mtime.tv_sec,
-		stx->stx_mtime.tv_nsec,
-		(uint64_t)stx->stx_ctime.tv_sec,
+		stx->stx_size,		(uint64_t)stx->stx_mtime.tv_sec,
+		stx->stx_mtime.tv_nsec, (uint64_t)stx->stx_ctime.tv_sec,
 		stx->stx_ctime.tv_nsec,
 	};
 

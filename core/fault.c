@@ -23,11 +23,11 @@ enum fault_mode {
 static struct {
 	atomic_bool active;
 	pthread_mutex_t lock;
-	enum fault_mode mode;	/* by lock */
-	unsigned int left;	/* points before the armed one; by lock */
-	unsigned int passed;	/* by lock */
-	int err;		/* by lock */
-	char name[64];		/* by lock */
+	enum fault_mode mode; /* by lock */
+	unsigned int left;    /* points before the armed one; by lock */
+	unsigned int passed;  /* by lock */
+	int err;	      /* by lock */
+	char name[64];	      /* by lock */
 } fault = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Is this the armed ordinal?  Consumes it. */

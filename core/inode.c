@@ -24,19 +24,19 @@
 #define PINS_MIN 16
 
 struct itable {
-	struct rmutex lock;		/* RANK_ITABLE */
-	struct inode *inodes;		/* by lock; uthash */
-	struct inode *root;		/* fixed */
-	struct inode *pinned;		/* by lock; oldest first */
-	uint64_t pins;			/* by lock */
-	uint64_t moves;			/* by lock: places changed by us */
-	uint64_t max_pins;		/* fixed */
+	struct rmutex lock;   /* RANK_ITABLE */
+	struct inode *inodes; /* by lock; uthash */
+	struct inode *root;   /* fixed */
+	struct inode *pinned; /* by lock; oldest first */
+	uint64_t pins;	      /* by lock */
+	uint64_t moves;	      /* by lock: places changed by us */
+	uint64_t max_pins;    /* fixed */
 };
 
 /* What is to be freed or closed once the lock is dropped. */
 struct remains {
-	struct inode *inodes;	/* chained by base_parent */
-	int fd;			/* -1: none */
+	struct inode *inodes; /* chained by base_parent */
+	int fd;		      /* -1: none */
 };
 
 static uint64_t max_pins(void)
@@ -108,7 +108,7 @@ static void sweep_locked(struct itable *t, struct inode *i, struct remains *r)
 		int fd = take_pin_locked(t, i);
 
 		HASH_DEL(t->inodes, i);
-		i->pinned_fd = fd;	/* closed with the inode */
+		i->pinned_fd = fd; /* closed with the inode */
 		i->base_parent = r->inodes;
 		r->inodes = i;
 		if (parent) {
@@ -156,7 +156,7 @@ static int set_place_locked(struct itable *t, struct inode *i,
 		    strcmp(name, i->base_name) == 0)
 			return 0;
 		/* Others may rename directories while we look at them. */
-		if (is_below(parent, i))
+		if (parent == i || (i->children > 0 && is_below(parent, i)))
 			return -ESTALE;
 		copy = strdup(name);
 		if (!copy)
@@ -183,7 +183,7 @@ int itable_create(struct itable **out, mapfs_ino root_ino)
 	root = inode_create(root_ino, 0, S_IFDIR);
 	if (!root)
 		goto free_table;
-	root->holds = 1;	/* the table's own, never dropped */
+	root->holds = 1; /* the table's own, never dropped */
 	t->root = root;
 	t->max_pins = max_pins();
 	if (insert_locked(t, root))
@@ -344,8 +344,7 @@ void inode_hold(struct itable *t, struct inode *i)
 }
 
 /* After a count was lowered: is a kept inode left to itself? */
-static bool settle_locked(struct itable *t, struct inode *i,
-			  struct remains *r)
+static bool settle_locked(struct itable *t, struct inode *i, struct remains *r)
 {
 	bool is_left = i->kept && !i->holds && !i->nlookup;
 
@@ -439,7 +438,7 @@ bool inode_lose_place(struct itable *t, struct inode *i,
 	was_there = i->base_parent == parent && i->base_name &&
 		    strcmp(i->base_name, name) == 0;
 	if (was_there && set_place_locked(t, i, NULL, NULL, &r))
-		abort();	/* nothing to allocate, nothing to refuse */
+		abort(); /* nothing to allocate, nothing to refuse */
 	rmutex_unlock(&t->lock);
 	remains_fini(&r);
 	return was_there;
@@ -533,6 +532,16 @@ void inode_pin(struct itable *t, struct inode *i, int fd)
 		close(old);
 }
 
+void inode_unpin(struct itable *t, struct inode *i)
+{
+	struct remains r = { .fd = -1 };
+
+	rmutex_lock(&t->lock);
+	r.fd = take_pin_locked(t, i);
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+}
+
 int inode_pin_dup(struct itable *t, struct inode *i, int *fd)
 {
 	int err = -ENOENT;
@@ -559,8 +568,8 @@ uint64_t itable_count(struct itable *t)
 	return count;
 }
 
-int itable_iterate_kept(struct itable *t,
-			int (*fn)(void *arg, struct inode *i), void *arg)
+int itable_iterate_kept(struct itable *t, int (*fn)(void *arg, struct inode *i),
+			void *arg)
 {
 	struct inode *i;
 	struct inode *next;

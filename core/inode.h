@@ -25,30 +25,30 @@
 #include "types.h"
 #include "uthash_safe.h"
 
-struct delta;	/* what changed; core/delta.h, copy mode only */
+struct delta; /* what changed; core/delta.h, copy mode only */
 struct itable;
 
 struct inode {
-	mapfs_ino ino;			/* fixed at birth */
-	uint64_t generation;		/* by itable.lock */
-	struct inode *base_parent;	/* by itable.lock; counted; or NULL */
-	char *base_name;		/* by itable.lock; NULL: the root, or
+	mapfs_ino ino;		   /* fixed at birth */
+	uint64_t generation;	   /* by itable.lock */
+	struct inode *base_parent; /* by itable.lock; counted; or NULL */
+	char *base_name;	   /* by itable.lock; NULL: the root, or
 					   not in the base */
-	struct delta *delta;		/* by the inode's stripe */
-	uint64_t nlookup;		/* by itable.lock */
-	_Atomic uint64_t shown;		/* write mode: hash of what was last
+	struct delta *delta;	   /* by the inode's stripe */
+	uint64_t nlookup;	   /* by itable.lock */
+	_Atomic uint64_t shown;	   /* write mode: hash of what was last
 					   shown of it; 0: nothing */
-	struct inode *pin_prev;		/* by itable.lock */
-	struct inode *pin_next;		/* by itable.lock */
-	int pinned_fd;			/* by itable.lock; -1: none */
-	uint32_t holds;			/* by itable.lock */
-	uint32_t children;		/* by itable.lock: inodes that lead
+	struct inode *pin_prev;	   /* by itable.lock */
+	struct inode *pin_next;	   /* by itable.lock */
+	int pinned_fd;		   /* by itable.lock; -1: none */
+	uint32_t holds;		   /* by itable.lock */
+	uint32_t children;	   /* by itable.lock: inodes that lead
 					   through this one */
-	uint16_t type;			/* S_IFMT bits, fixed at birth */
-	bool kept;			/* by itable.lock */
-	bool is_foreign;		/* another file system below: an empty
+	uint16_t type;		   /* S_IFMT bits, fixed at birth */
+	bool kept;		   /* by itable.lock */
+	bool is_foreign;	   /* another file system below: an empty
 					   directory; fixed after birth */
-	UT_hash_handle hh;		/* by itable.lock */
+	UT_hash_handle hh;	   /* by itable.lock */
 };
 
 int must_check itable_create(struct itable **out, mapfs_ino root_ino);
@@ -77,9 +77,8 @@ int must_check itable_get_or_add(struct itable *t, mapfs_ino ino,
  */
 uint64_t itable_moves(struct itable *t);
 int must_check itable_see(struct itable *t, mapfs_ino ino, uint64_t generation,
-			  uint16_t type, struct inode *parent,
-			  const char *name, uint64_t moves,
-			  struct inode **out);
+			  uint16_t type, struct inode *parent, const char *name,
+			  uint64_t moves, struct inode **out);
 void inode_hold(struct itable *t, struct inode *i);
 /*
  * Drops a hold.  True: the inode is kept, and neither the kernel nor a
@@ -126,6 +125,8 @@ int must_check inode_base_path(struct itable *t, struct inode *i, char **out);
  * descriptors): the oldest goes.
  */
 void inode_pin(struct itable *t, struct inode *i, int fd);
+/* It has a name again, which was recorded. */
+void inode_unpin(struct itable *t, struct inode *i);
 /* A duplicate of the pinned descriptor; -ENOENT: there is none. */
 int must_check inode_pin_dup(struct itable *t, struct inode *i, int *fd);
 uint64_t itable_count(struct itable *t);
@@ -133,7 +134,7 @@ uint64_t itable_count(struct itable *t);
  * Each kept inode; non-zero stops with that.  Called under itable.lock: `fn`
  * calls nothing of this file.
  */
-int itable_iterate_kept(struct itable *t,
-			int (*fn)(void *arg, struct inode *i), void *arg);
+int itable_iterate_kept(struct itable *t, int (*fn)(void *arg, struct inode *i),
+			void *arg);
 
 #endif

@@ -25,8 +25,8 @@ ssize_t io_pread_some(int fd, void *buf, size_t len, uint64_t off)
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = pread(fd, p + done, len - done,
-				  (off_t)(off + done));
+		ssize_t n =
+			pread(fd, p + done, len - done, (off_t)(off + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -80,8 +80,8 @@ ssize_t io_pwrite_some(const char *point, int fd, const void *buf, size_t len,
 	int err = fault_point(point);
 
 	while (!err && done < len) {
-		ssize_t n = pwrite(fd, p + done, len - done,
-				   (off_t)(off + done));
+		ssize_t n =
+			pwrite(fd, p + done, len - done, (off_t)(off + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -43,8 +43,7 @@ static int refuse_segment(void *arg, uint64_t number, bool tmp)
 }
 
 int journal_create(struct journal **out, const struct journal_where *where,
-		   const struct journal_id *id, const void *records,
-		   size_t len)
+		   const struct journal_id *id, const void *records, size_t len)
 {
 	struct journal *j = journal_alloc(where, id);
 	int err = 0;

@@ -59,7 +59,7 @@ enum group_kind {
 
 struct journal_where {
 	int dirfd;	/* directory of segments (borrowed), or of tmpfiles */
-	bool ephemeral;	/* unlinked files; dirfd < 0: memory; never flushed */
+	bool ephemeral; /* unlinked files; dirfd < 0: memory; never flushed */
 };
 
 struct journal_id {
@@ -77,8 +77,8 @@ typedef int (*journal_replay_fn)(void *arg, mapfs_lsn lsn, const void *records,
  */
 int must_check journal_create(struct journal **out,
 			      const struct journal_where *where,
-			      const struct journal_id *id,
-			      const void *records, size_t len);
+			      const struct journal_id *id, const void *records,
+			      size_t len);
 /*
  * Reads all segments; calls `fn` for each trusted group of records, in order.
  * `id->uuid` is filled in; `id->epoch` is the present epoch.  read_only: the

@@ -19,7 +19,7 @@
 #include "fault.h"
 
 struct journal_compaction {
-	struct journal *j;	/* borrowed */
+	struct journal *j; /* borrowed */
 	struct segment seg;
 	mapfs_lsn next_lsn;
 };
@@ -84,8 +84,8 @@ static void compact_install(struct journal_compaction *c, int err)
 int journal_compact_end(struct journal_compaction *c)
 {
 	mapfs_lsn last = c->next_lsn - 1;
-	int err = segment_append_mark(&c->seg, GROUP_SYNC, c->next_lsn, last,
-				      0);
+	int err =
+		segment_append_mark(&c->seg, GROUP_SYNC, c->next_lsn, last, 0);
 
 	if (!err)
 		c->next_lsn++;

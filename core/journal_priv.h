@@ -15,14 +15,14 @@
 #include "le.h"
 #include "lock.h"
 
-#define SEGMENT_MAGIC 0x4c4e4a534650414dULL	/* "MAPFSJNL" */
+#define SEGMENT_MAGIC 0x4c4e4a534650414dULL /* "MAPFSJNL" */
 #define SEGMENT_VERSION 1U
 #define SEGMENT_HEADER_BYTES 4096U
-#define SEGMENT_FROM_NOTHING 1U	/* flag: forget all segments before */
+#define SEGMENT_FROM_NOTHING 1U /* flag: forget all segments before */
 /* Feature bits this code knows, of the kind that must be known: none yet. */
 #define SEGMENT_KNOWN_MUST_REFUSE 0ULL
 
-#define GROUP_MAGIC 0x5052474dU		/* "MGRP" */
+#define GROUP_MAGIC 0x5052474dU /* "MGRP" */
 #define GROUP_MAX_BYTES (64U << 20)
 
 /* Bounds that keep sums of numbers from disk far away from overflow. */
@@ -98,31 +98,31 @@ static_assert(sizeof(struct mark_disk) == 16, "no padding");
 
 /* A segment that is being written. */
 struct segment {
-	int fd;			/* -1: none */
+	int fd; /* -1: none */
 	uint64_t number;
 	mapfs_lsn first_lsn;
 	unsigned int flags;
-	uint64_t seed;		/* of the sums of its groups */
-	uint64_t end;		/* where the next group goes */
-	uint64_t reserved;	/* bytes of the file that have space */
-	bool cannot_reserve;	/* the file system has no such call */
-	bool named;		/* it has its final name */
-	uint8_t *scratch;	/* a group on its way to the file */
+	uint64_t seed;	     /* of the sums of its groups */
+	uint64_t end;	     /* where the next group goes */
+	uint64_t reserved;   /* bytes of the file that have space */
+	bool cannot_reserve; /* the file system has no such call */
+	bool named;	     /* it has its final name */
+	uint8_t *scratch;    /* a group on its way to the file */
 	size_t scratch_bytes;
 };
 
 struct journal {
-	struct journal_where where;	/* fixed while open */
-	struct journal_id id;		/* fixed while open */
-	struct rmutex lock;		/* RANK_JOURNAL */
-	struct segment seg;		/* by lock */
-	mapfs_lsn next_lsn;		/* by lock */
-	mapfs_lsn flushed_lsn;		/* durable up to here; by lock */
-	uint64_t older_bytes;		/* history before this segment; by lock */
-	uint64_t first_number;		/* oldest segment that counts; by lock */
-	uint64_t last_number;		/* newest that open saw; fixed then */
-	bool broken;			/* nobody knows which name counts */
-	bool closed;			/* a GROUP_CLOSE was written; by lock */
+	struct journal_where where; /* fixed while open */
+	struct journal_id id;	    /* fixed while open */
+	struct rmutex lock;	    /* RANK_JOURNAL */
+	struct segment seg;	    /* by lock */
+	mapfs_lsn next_lsn;	    /* by lock */
+	mapfs_lsn flushed_lsn;	    /* durable up to here; by lock */
+	uint64_t older_bytes;	    /* history before this segment; by lock */
+	uint64_t first_number;	    /* oldest segment that counts; by lock */
+	uint64_t last_number;	    /* newest that open saw; fixed then */
+	bool broken;		    /* nobody knows which name counts */
+	bool closed;		    /* a GROUP_CLOSE was written; by lock */
 };
 
 struct journal *journal_alloc(const struct journal_where *where,

@@ -47,9 +47,9 @@ struct scan {
 	int fd;
 	uint64_t file_bytes;
 	uint64_t seed;
-	uint64_t off;		/* of the next group */
-	mapfs_lsn lsn;		/* that is due */
-	uint8_t *buf;		/* file bytes from buf_off on */
+	uint64_t off;  /* of the next group */
+	mapfs_lsn lsn; /* that is due */
+	uint8_t *buf;  /* file bytes from buf_off on */
 	size_t buf_cap;
 	size_t buf_bytes;
 	uint64_t buf_off;
@@ -58,22 +58,22 @@ struct scan {
 struct sound_group {
 	enum group_kind kind;
 	mapfs_lsn lsn;
-	const uint8_t *payload;	/* until the next step */
+	const uint8_t *payload; /* until the next step */
 	size_t len;
 };
 
 /* What the groups of the newest segment say. */
 struct verdict {
-	mapfs_lsn last;		/* of the last sound group */
-	mapfs_lsn covered;	/* by the last mark */
-	bool closed;		/* it ends in GROUP_CLOSE */
+	mapfs_lsn last;	   /* of the last sound group */
+	mapfs_lsn covered; /* by the last mark */
+	bool closed;	   /* it ends in GROUP_CLOSE */
 };
 
 /* The segments that count, newest first. */
 struct found {
 	struct found_segment *segs;
 	size_t count;
-	uint64_t *numbers;	/* of all that have a name, not in order */
+	uint64_t *numbers; /* of all that have a name, not in order */
 	size_t numbers_count;
 	size_t numbers_cap;
 };
@@ -122,12 +122,16 @@ static void scan_end(struct scan *s)
 	free(s->buf);
 }
 
-/* Room for a look at `len` bytes, and more while memory is cheap. */
+/* Room for a look at `len` bytes, and at more of the file if there is. */
 static int scan_grow(struct scan *s, size_t len)
 {
-	size_t cap = len > READ_BYTES ? len : READ_BYTES;
+	size_t cap = READ_BYTES;
 	uint8_t *p;
 
+	if (cap > s->file_bytes)
+		cap = (size_t)s->file_bytes;
+	if (cap < len)
+		cap = len;
 	if (s->buf && len <= s->buf_cap)
 		return 0;
 	if (fault_point("journal.memory") != 0)
@@ -210,8 +214,7 @@ static int scan_next(struct scan *s, struct sound_group *out)
 		return ret;
 	if (out->lsn != s->lsn)
 		return 0;
-	s->off += sizeof(struct group_disk) +
-		  ((out->len + 7) & ~(uint64_t)7);
+	s->off += sizeof(struct group_disk) + ((out->len + 7) & ~(uint64_t)7);
 	s->lsn++;
 	return 1;
 }
@@ -242,8 +245,7 @@ static int check_for_damage(struct scan *s, const struct found_segment *seg)
 
 	if (seg->durable_lsn >= s->lsn)
 		return -EBADMSG;
-	for (uint64_t off = s->off; ret >= 0 && off < s->file_bytes;
-	     off += 8) {
+	for (uint64_t off = s->off; ret >= 0 && off < s->file_bytes; off += 8) {
 		ret = scan_group_at(s, off, &g);
 		if (ret > 0 && g.kind != GROUP_RECORDS &&
 		    decode_mark(&g, &covers, &flushed) == 0 &&
@@ -315,7 +317,8 @@ static int judge_last(struct journal *j, const struct found_segment *seg,
 		return 0;
 	*trusted = v.covered;
 	return v.covered < v.last ?
-		       count_discarded(j, seg, v.covered, discarded) : 0;
+		       count_discarded(j, seg, v.covered, discarded) :
+		       0;
 }
 
 /* Hands the records of the segment up to `last` to the caller. */
@@ -330,7 +333,8 @@ static int replay_segment(struct journal *j, const struct found_segment *seg,
 		return ret;
 	while (s.lsn <= last && (ret = scan_next(&s, &g)) > 0) {
 		ret = g.kind == GROUP_RECORDS ?
-			      fn(arg, g.lsn, g.payload, g.len) : 0;
+			      fn(arg, g.lsn, g.payload, g.len) :
+			      0;
 		if (ret)
 			break;
 	}
@@ -342,12 +346,10 @@ static int replay_segment(struct journal *j, const struct found_segment *seg,
 	return ret < 0 ? ret : 0;
 }
 
-static int decode_header(const struct segment_disk *d,
-			 const struct journal *j, uint64_t number,
-			 struct found_segment *out)
+static int decode_header(const struct segment_disk *d, const struct journal *j,
+			 uint64_t number, struct found_segment *out)
 {
-	if (le64_get(d->magic) != SEGMENT_MAGIC ||
-	    le32_get(d->version) == 0)
+	if (le64_get(d->magic) != SEGMENT_MAGIC || le32_get(d->version) == 0)
 		return -EUCLEAN;
 	if (le32_get(d->version) > SEGMENT_VERSION)
 		return -EPROTONOSUPPORT;
@@ -365,8 +367,8 @@ static int decode_header(const struct segment_disk *d,
 		.first_lsn = le64_get(d->first_lsn),
 		.durable_lsn = le64_get(d->durable_lsn),
 		.from_nothing = le32_get(d->flags) & SEGMENT_FROM_NOTHING,
-		.same_epoch = memcmp(d->epoch, j->id.epoch,
-				     sizeof(d->epoch)) == 0,
+		.same_epoch = memcmp(d->epoch, j->id.epoch, sizeof(d->epoch)) ==
+			      0,
 	};
 	return 0;
 }
@@ -489,8 +491,7 @@ static int replay_all(struct journal *j, const struct found *f,
 	int err = judge_last(j, &f->segs[0], &trusted, discarded);
 
 	for (size_t n = f->count; !err && n-- > 0;) {
-		mapfs_lsn last = n > 0 ? f->segs[n - 1].first_lsn - 1 :
-					 trusted;
+		mapfs_lsn last = n > 0 ? f->segs[n - 1].first_lsn - 1 : trusted;
 
 		err = replay_segment(j, &f->segs[n], last, fn, arg);
 	}

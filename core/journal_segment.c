@@ -153,8 +153,8 @@ int segment_create(struct journal *j, struct segment *s, uint64_t number,
 	} else {
 		segment_name(number, true, name);
 		fd = openat(j->where.dirfd, name,
-			    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC |
-				    O_NOFOLLOW, 0600);
+			    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+			    0600);
 		if (fd < 0)
 			return -errno;
 	}
@@ -189,8 +189,7 @@ static int segment_write_header(const struct journal *j,
 	return io_pwrite_all("journal.header", s->fd, block, sizeof(block), 0);
 }
 
-int segment_publish(struct journal *j, struct segment *s,
-		    mapfs_lsn durable_lsn)
+int segment_publish(struct journal *j, struct segment *s, mapfs_lsn durable_lsn)
 {
 	char tmp[SEGMENT_NAME_BYTES];
 	char name[SEGMENT_NAME_BYTES];

@@ -30,17 +30,17 @@
 #include "types.h"
 
 enum lock_rank {
-	RANK_FS = 1,		/* locks of fs/, taken before the core */
+	RANK_FS = 1, /* locks of fs/, taken before the core */
 	RANK_SYNC,
 	RANK_NAMESPACE,
 	RANK_INODE,
-	RANK_DIRECT,		/* handles of write mode */
+	RANK_DIRECT, /* handles of write mode */
 	RANK_ITABLE,
 	RANK_BASE,
 	RANK_MAPPING,
 	RANK_JOURNAL,
 	RANK_ARENA,
-	RANK_LEAF,		/* takes nothing further, touches no file */
+	RANK_LEAF, /* takes nothing further, touches no file */
 };
 
 struct rmutex {
@@ -49,7 +49,7 @@ struct rmutex {
 };
 
 struct rwlock {
-	pthread_rwlock_t l;	/* writers are preferred */
+	pthread_rwlock_t l; /* writers are preferred */
 	enum lock_rank rank;
 };
 

@@ -29,24 +29,24 @@
 struct mapfs_view;
 
 enum mapfs_mode {
-	MAPFS_READ,	/* nothing can be changed: EROFS */
-	MAPFS_WRITE,	/* changes go through to the base */
-	MAPFS_COPY,	/* changes go to the store; the base never changes */
+	MAPFS_READ,  /* nothing can be changed: EROFS */
+	MAPFS_WRITE, /* changes go through to the base */
+	MAPFS_COPY,  /* changes go to the store; the base never changes */
 };
 
 /* Where a copy view keeps its private pages. */
 enum mapfs_store_kind {
-	MAPFS_STORE_DIR,	/* the directory `store`, kept */
-	MAPFS_STORE_UNLINKED,	/* unlinked files in `store` or $TMPDIR */
-	MAPFS_STORE_MEMORY,	/* memory of the daemon */
+	MAPFS_STORE_DIR,      /* the directory `store`, kept */
+	MAPFS_STORE_UNLINKED, /* unlinked files in `store` or $TMPDIR */
+	MAPFS_STORE_MEMORY,   /* memory of the daemon */
 };
 
 struct mapfs_options {
 	enum mapfs_mode mode;
-	enum mapfs_store_kind store_kind;	/* copy mode only */
-	const char *base;		/* directory to show */
-	const char *store;		/* copy mode, else NULL */
-	const char *mountpoint;		/* named in the store's lock, or NULL */
+	enum mapfs_store_kind store_kind; /* copy mode only */
+	const char *base;		  /* directory to show */
+	const char *store;		  /* copy mode, else NULL */
+	const char *mountpoint; /* named in the store's lock, or NULL */
 	/* Receives one line without newline; level is syslog's. May be NULL. */
 	void (*log)(void *arg, int level, const char *line);
 	void *log_arg;
@@ -56,12 +56,12 @@ struct mapfs_options {
 struct mapfs_cred {
 	uid_t uid;
 	gid_t gid;
-	mode_t umask;	/* not yet applied to any mode passed along */
+	mode_t umask; /* not yet applied to any mode passed along */
 };
 
 struct mapfs_attr {
 	mapfs_ino ino;
-	mode_t mode;		/* type and permissions */
+	mode_t mode; /* type and permissions */
 	uint32_t nlink;
 	uid_t uid;
 	gid_t gid;
@@ -71,12 +71,12 @@ struct mapfs_attr {
 	struct timespec atime;
 	struct timespec mtime;
 	struct timespec ctime;
-	struct timespec btime;	/* tv_nsec < 0: unknown */
+	struct timespec btime; /* tv_nsec < 0: unknown */
 };
 
 struct mapfs_entry {
 	struct mapfs_attr attr;
-	uint64_t generation;	/* (ino, generation) is never reused */
+	uint64_t generation; /* (ino, generation) is never reused */
 };
 
 /* Which members of a struct mapfs_setattr count. */
@@ -90,11 +90,11 @@ enum mapfs_set {
 	MAPFS_SET_CTIME = 1 << 6,
 	MAPFS_SET_ATIME_NOW = 1 << 7,
 	MAPFS_SET_MTIME_NOW = 1 << 8,
-	MAPFS_SET_KILL_PRIV = 1 << 9,	/* drop set-id bits as write(2) does */
+	MAPFS_SET_KILL_PRIV = 1 << 9, /* drop set-id bits as write(2) does */
 };
 
 struct mapfs_setattr {
-	unsigned int valid;		/* enum mapfs_set, or-ed */
+	unsigned int valid; /* enum mapfs_set, or-ed */
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
@@ -106,7 +106,8 @@ struct mapfs_setattr {
 
 /* mapfs_write() flags. */
 enum mapfs_write_flags {
-	MAPFS_WRITE_KILL_PRIV = 1 << 0,	/* the writer may not keep set-id bits */
+	MAPFS_WRITE_KILL_PRIV = 1
+				<< 0, /* the writer may not keep set-id bits */
 };
 
 /*
@@ -122,11 +123,11 @@ typedef int (*mapfs_dirent_fn)(void *arg, const char *name, mapfs_ino ino,
 /* What the status of a view says; strings live as long as the view. */
 struct mapfs_info {
 	enum mapfs_mode mode;
-	const char *base;		/* absolute */
-	const char *store;		/* absolute, or NULL */
+	const char *base;  /* absolute */
+	const char *store; /* absolute, or NULL */
 	uint64_t private_pages;
 	uint64_t journal_bytes;
-	uint64_t inodes_known;		/* that this process holds in memory */
+	uint64_t inodes_known; /* that this process holds in memory */
 	uint64_t inodes_changed;
 };
 
@@ -194,10 +195,9 @@ int must_check mapfs_readdir(struct mapfs_view *v, mapfs_ino dir,
  */
 int must_check mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags,
 			  uint64_t *fh, bool *changed);
-int must_check mapfs_create(struct mapfs_view *v,
-			    const struct mapfs_cred *cred, mapfs_ino dir,
-			    const char *name, mode_t mode, int flags,
-			    struct mapfs_entry *out, uint64_t *fh);
+int must_check mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
+			    mapfs_ino dir, const char *name, mode_t mode,
+			    int flags, struct mapfs_entry *out, uint64_t *fh);
 void mapfs_release(struct mapfs_view *v, uint64_t fh);
 
 /* Attributes. */
@@ -206,20 +206,22 @@ int must_check mapfs_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 int must_check mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 			     const struct mapfs_setattr *set,
 			     struct mapfs_attr *out);
+/* Takes set-id bits away, as write(2) does for who may not keep them. */
+int must_check mapfs_kill_priv(struct mapfs_view *v, mapfs_ino ino,
+			       uint64_t fh);
 int must_check mapfs_statfs(struct mapfs_view *v, struct statvfs *out);
 
 /* Data.  Counts are bytes; a short count is the end of the file. */
 ssize_t must_check mapfs_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 			      void *buf, size_t len, uint64_t off);
-ssize_t must_check mapfs_write(struct mapfs_view *v, mapfs_ino ino,
-			       uint64_t fh, const void *buf, size_t len,
-			       uint64_t off, unsigned int flags);
+ssize_t must_check mapfs_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			       const void *buf, size_t len, uint64_t off,
+			       unsigned int flags);
 int must_check mapfs_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 			   bool data_only);
 /* mode: fallocate(2)'s KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE; else EOPNOTSUPP. */
-int must_check mapfs_fallocate(struct mapfs_view *v, mapfs_ino ino,
-			       uint64_t fh, int mode, uint64_t off,
-			       uint64_t len);
+int must_check mapfs_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			       int mode, uint64_t off, uint64_t len);
 /* whence: SEEK_DATA or SEEK_HOLE. */
 int must_check mapfs_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 			   uint64_t off, int whence, uint64_t *out);

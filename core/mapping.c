@@ -38,17 +38,17 @@
 #define WINDOWS 16
 
 struct window {
-	const uint8_t *base;	/* NULL: slot unused */
-	uint64_t index;		/* file offset / WINDOW_BYTES */
-	uint64_t used_at;	/* tick of the last use */
-	unsigned int refs;	/* copies under way */
+	const uint8_t *base; /* NULL: slot unused */
+	uint64_t index;	     /* file offset / WINDOW_BYTES */
+	uint64_t used_at;    /* tick of the last use */
+	unsigned int refs;   /* copies under way */
 };
 
 struct mapping {
 	int fd;				/* fixed at birth, borrowed */
 	struct rmutex lock;		/* RANK_MAPPING */
 	uint64_t tick;			/* by lock */
-	struct window windows[WINDOWS];	/* by lock */
+	struct window windows[WINDOWS]; /* by lock */
 };
 
 struct guard {
@@ -157,8 +157,8 @@ static struct window *window_slot(struct mapping *m, uint64_t index)
 			return w;
 		if (w->base && w->refs > 0)
 			continue;
-		if (!best || (best->base && (!w->base ||
-					     w->used_at < best->used_at)))
+		if (!best ||
+		    (best->base && (!w->base || w->used_at < best->used_at)))
 			best = w;
 	}
 	return best;

@@ -16,15 +16,15 @@
 
 struct dirslot {
 	uint64_t cookie;
-	struct dentry *dentry;	/* NULL: a gap */
+	struct dentry *dentry; /* NULL: a gap */
 };
 
 struct dirlist {
 	UT_hash_handle hh;
 	mapfs_ino dir;
 	uint64_t next_cookie;
-	size_t used;		/* slots, gaps included */
-	size_t live;		/* dentries */
+	size_t used; /* slots, gaps included */
+	size_t live; /* dentries */
 	size_t cap;
 	struct dirslot *slots;
 };
@@ -189,7 +189,8 @@ int namespace_insert(struct namespace *ns, mapfs_ino dir, const char *name,
 	namespace_remove(ns, dir, name, name_bytes);
 	HASH_ADD(hh, ns->dentries, dir,
 		 offsetof(struct dentry, name) - offsetof(struct dentry, dir) +
-			 name_bytes, d);
+			 name_bytes,
+		 d);
 	if (!d->hh.tbl) {
 		free(d);
 		return -ENOMEM;
@@ -256,7 +257,8 @@ int namespace_iterate(const struct namespace *ns,
 	HASH_ITER(hh, ns->dirs, l, tmp) {
 		for (size_t i = 0; i < l->used; i++) {
 			int ret = l->slots[i].dentry ?
-				  fn(arg, l->slots[i].dentry) : 0;
+					  fn(arg, l->slots[i].dentry) :
+					  0;
 
 			if (ret)
 				return ret;

@@ -19,18 +19,19 @@
 
 struct dentry {
 	UT_hash_handle hh;
-	uint64_t cookie;	/* place in the listing of its directory */
-	mapfs_ino ino;		/* 0: whiteout */
-	uint16_t type;		/* S_IFMT bits */
+	uint64_t cookie; /* place in the listing of its directory */
+	mapfs_ino ino;	 /* 0: whiteout */
+	uint16_t type;	 /* S_IFMT bits */
 	uint16_t name_bytes;
-	bool over_base;		/* the base has this name too */
-	mapfs_ino dir;		/* the key: this and the name behind it */
-	char name[];		/* NUL-terminated */
+	bool over_base; /* the base has this name too */
+	mapfs_ino dir;	/* the key: this and the name behind it */
+	char name[];	/* NUL-terminated */
 };
 
-struct dirlist;	/* the dentries of one directory in order of cookie */
+struct dirlist; /* the dentries of one directory in order of cookie */
 
-struct namespace {
+struct namespace
+{
 	struct dentry *dentries;
 	struct dirlist *dirs;
 };

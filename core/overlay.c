@@ -55,8 +55,9 @@ static void reap_locked(struct overlay *o, mapfs_ino ino)
 	    inode_is_idle(o->itable, i)) {
 		group_init(&g);
 		group_add(&g, &(struct record){
-			.type = RECORD_INODE_GONE, .ino = ino,
-		});
+				      .type = RECORD_INODE_GONE,
+				      .ino = ino,
+			      });
 		/* A latched store keeps its orphans; the next open sweeps. */
 		if (store_commit(o->store, &g, NULL))
 			(void)0;
@@ -176,8 +177,9 @@ int overlay_copy_up(struct overlay *o, struct inode *i, bool locked)
 		err = inode_base_path(o->itable, i, &path);
 	if (err)
 		return err;
-	inode_record_of(&stx, i->ino, i->base_parent ? i->base_parent->ino :
-						       i->ino, &r.inode);
+	inode_record_of(&stx, i->ino,
+			i->base_parent ? i->base_parent->ino : i->ino,
+			&r.inode);
 	r.inode.text = path;
 	r.inode.text_bytes = strlen(path);
 	group_init(&g);
@@ -360,7 +362,8 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 
 	if (!o)
 		return -ENOMEM;
-	o->view = (struct mapfs_view){ .ops = &overlay_ops, .mode = MAPFS_COPY };
+	o->view =
+		(struct mapfs_view){ .ops = &overlay_ops, .mode = MAPFS_COPY };
 	rwlock_init(&o->ns_lock, RANK_NAMESPACE);
 	err = mapping_guard_init();
 	if (!err)

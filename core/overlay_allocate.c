@@ -86,8 +86,8 @@ int overlay_add_truncate(struct overlay *o, struct inode *i, struct group *g,
 		return err;
 	/* Behind the end nothing may be left, preallocated pages included. */
 	if (pagetable_next(&i->delta->pages, end, &run))
-		add_run(g, i->ino, end,
-			pagetable_end(&i->delta->pages) - end, PT_BASE);
+		add_run(g, i->ino, end, pagetable_end(&i->delta->pages) - end,
+			PT_BASE);
 	a->size_bytes = size;
 	if (a->visible_base_bytes > size)
 		a->visible_base_bytes = size;
@@ -124,8 +124,8 @@ static int add_zeroes(struct overlay *o, struct inode *i, struct group *g,
 		return err;
 	/* Where the base cannot show, no entry says "hole" more cheaply. */
 	if (first < shows)
-		add_run(g, i->ino, first,
-			(last < shows ? last : shows) - first, PT_HOLE);
+		add_run(g, i->ino, first, (last < shows ? last : shows) - first,
+			PT_HOLE);
 	if (last > shows) {
 		mapfs_pgno from = first > shows ? first : shows;
 
@@ -178,8 +178,8 @@ static int allocate(struct overlay *o, struct inode *i, uint64_t off,
 
 		group_init(&g);
 		fresh_init(&fresh);
-		err = allocate_chunk(o, i, &g, &fresh, at,
-				     page_ceil(end) - at, &done);
+		err = allocate_chunk(o, i, &g, &fresh, at, page_ceil(end) - at,
+				     &done);
 		if (!err)
 			err = store_commit(o->store, &g, i);
 		if (err)
@@ -190,9 +190,8 @@ static int allocate(struct overlay *o, struct inode *i, uint64_t off,
 	return err;
 }
 
-static int finish_fallocate(struct overlay *o, struct inode *i,
-			    struct group *g, struct fresh_pages *fresh,
-			    uint64_t grow_to)
+static int finish_fallocate(struct overlay *o, struct inode *i, struct group *g,
+			    struct fresh_pages *fresh, uint64_t grow_to)
 {
 	struct record r = { .type = RECORD_ATTR, .attr = i->delta->attr };
 	int err;

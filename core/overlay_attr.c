@@ -199,8 +199,7 @@ static int add_setattr(struct overlay *o, struct inode *i, struct group *g,
 		err = overlay_add_acl_chmod(o, i, g, a.mode);
 	}
 	if (!err && (set->valid & MAPFS_SET_SIZE))
-		err = overlay_add_truncate(o, i, g, fresh, &a,
-					   set->size_bytes);
+		err = overlay_add_truncate(o, i, g, fresh, &a, set->size_bytes);
 	if (!err && (chown || (set->valid & MAPFS_SET_SIZE)))
 		err = overlay_add_drop_caps(o, i, g);
 	if (err)

@@ -17,18 +17,18 @@
 #include "acl.h"
 
 #define LINK_FIRST_FILE 1
-#define LINK_FIRST_DIR 2	/* its name and its own "." */
+#define LINK_FIRST_DIR 2 /* its name and its own "." */
 
 struct creation {
 	struct overlay *o;
 	const struct mapfs_cred *cred;
 	struct inode *dir;
-	const char *name;	/* NULL: unnamed */
+	const char *name; /* NULL: unnamed */
 	mode_t mode;
 	dev_t rdev;
-	const char *target;	/* symbolic links */
+	const char *target; /* symbolic links */
 	uint8_t acl[XATTR_SIZE_MAX];
-	ssize_t acl_bytes;	/* of the directory's default ACL; 0: none */
+	ssize_t acl_bytes; /* of the directory's default ACL; 0: none */
 };
 
 /* The directory's default ACL, if it has a sound one. */
@@ -131,14 +131,17 @@ static void add_creation(struct creation *c, struct group *g, mapfs_ino ino,
 	fill_inode(c, ino, &r.inode);
 	group_add(g, &r);
 	group_add(g, &(struct record){
-		.type = RECORD_XATTR_OWN, .ino = ino,
-	});
+			     .type = RECORD_XATTR_OWN,
+			     .ino = ino,
+		     });
 	add_inherited_acl(c, g, ino);
 	if (!c->name)
 		return;
-	overlay_add_name(g, c->dir, c->name, was, &(const struct inode){
-		.ino = ino, .type = c->mode & S_IFMT,
-	});
+	overlay_add_name(g, c->dir, c->name, was,
+			 &(const struct inode){
+				 .ino = ino,
+				 .type = c->mode & S_IFMT,
+			 });
 	overlay_add_dir_change(g, c->dir, S_ISDIR(c->mode) ? 1 : 0,
 			       r.inode.attr.mtime);
 }
@@ -187,7 +190,7 @@ static int create_object(struct creation *c, mapfs_ino dir_ino,
 	rwlock_write(&o->ns_lock);
 	err = overlay_copy_up(o, c->dir, false);
 	if (!err && c->dir->delta->attr.nlink == 0)
-		err = -ENOENT;	/* removed while it was somebody's cwd */
+		err = -ENOENT; /* removed while it was somebody's cwd */
 	if (!err)
 		err = create_locked(c, out);
 	rwlock_unlock(&o->ns_lock);
@@ -200,7 +203,9 @@ int overlay_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
 		  struct mapfs_entry *out)
 {
 	struct creation c = {
-		.o = overlay_of(v), .cred = cred, .name = name,
+		.o = overlay_of(v),
+		.cred = cred,
+		.name = name,
 		.mode = mode & S_IFMT ? mode : mode | S_IFREG,
 	};
 
@@ -216,7 +221,9 @@ int overlay_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
 		  struct mapfs_entry *out)
 {
 	struct creation c = {
-		.o = overlay_of(v), .cred = cred, .name = name,
+		.o = overlay_of(v),
+		.cred = cred,
+		.name = name,
 		.mode = (mode & ~(mode_t)S_IFMT) | S_IFDIR,
 	};
 
@@ -228,8 +235,11 @@ int overlay_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
 		    struct mapfs_entry *out)
 {
 	struct creation c = {
-		.o = overlay_of(v), .cred = cred, .name = name,
-		.mode = S_IFLNK | 0777, .target = target,
+		.o = overlay_of(v),
+		.cred = cred,
+		.name = name,
+		.mode = S_IFLNK | 0777,
+		.target = target,
 	};
 
 	if (target[0] == '\0')
@@ -243,7 +253,8 @@ int overlay_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
 		    mapfs_ino dir, mode_t mode, struct mapfs_entry *out)
 {
 	struct creation c = {
-		.o = overlay_of(v), .cred = cred,
+		.o = overlay_of(v),
+		.cred = cred,
 		.mode = (mode & ~(mode_t)S_IFMT) | S_IFREG,
 	};
 

@@ -37,9 +37,10 @@ static int check_signature(struct overlay *o, struct inode *i)
 	    same_time(sig->mtime, stx.stx_mtime) &&
 	    same_time(sig->ctime, stx.stx_ctime))
 		return 0;
-	log_line(LOG_WARNING,
-		 "base file %s of a changed file was modified: reading it fails",
-		 i->base_name);
+	log_line(
+		LOG_WARNING,
+		"base file %s of a changed file was modified: reading it fails",
+		i->base_name);
 	return -EIO;
 }
 

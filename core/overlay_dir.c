@@ -26,7 +26,7 @@
 
 #define COOKIE_DOT 1U
 #define COOKIE_DOTDOT 2U
-#define COOKIE_BASE 3U		/* of the first base name */
+#define COOKIE_BASE 3U /* of the first base name */
 #define COOKIE_DELTA (1ULL << 62)
 
 #define LISTINGS_MAX 16
@@ -34,14 +34,14 @@
 
 struct base_name {
 	uint64_t ino;
-	uint32_t at;		/* of the name in text */
-	uint16_t type;		/* S_IFMT bits */
+	uint32_t at;   /* of the name in text */
+	uint16_t type; /* S_IFMT bits */
 };
 
 struct listing {
 	mapfs_ino dir;
-	uint32_t users;			/* by listings.lock */
-	uint64_t last_use;		/* by listings.lock */
+	uint32_t users;	   /* by listings.lock */
+	uint64_t last_use; /* by listings.lock */
 	size_t count;
 	size_t cap;
 	struct base_name *names;
@@ -51,9 +51,9 @@ struct listing {
 };
 
 struct listings {
-	struct rmutex lock;		/* RANK_LEAF */
-	uint64_t clock;			/* by lock */
-	struct listing *kept[LISTINGS_MAX];	/* by lock */
+	struct rmutex lock;		    /* RANK_LEAF */
+	uint64_t clock;			    /* by lock */
+	struct listing *kept[LISTINGS_MAX]; /* by lock */
 };
 
 /* One step of a listing, copied out so that no lock is held while telling. */
@@ -195,13 +195,14 @@ static void listings_keep(struct listings *all, struct listing *l)
 		struct listing *k = all->kept[i];
 
 		if (k && k->dir == l->dir)
-			return;	/* somebody else was faster */
+			return; /* somebody else was faster */
 		if (k)
 			total += listing_bytes(k);
 		if (k && k->users > 0)
 			continue;
-		if (slot < 0 || (all->kept[slot] &&
-				 (!k || k->last_use < all->kept[slot]->last_use)))
+		if (slot < 0 ||
+		    (all->kept[slot] &&
+		     (!k || k->last_use < all->kept[slot]->last_use)))
 			slot = i;
 	}
 	if (slot < 0 || total > LISTINGS_BYTES)
@@ -271,8 +272,8 @@ static bool step_base(struct overlay *o, const struct listing *l,
 		const struct base_name *b = &l->names[n];
 		const char *name = l->text + b->at;
 
-		if (has_delta && namespace_lookup(&o->set.names, l->dir, name,
-						  strlen(name)))
+		if (has_delta &&
+		    namespace_lookup(&o->set.names, l->dir, name, strlen(name)))
 			continue;
 		step_set(out, COOKIE_BASE + n, b->ino, b->type, name);
 		return true;
@@ -343,9 +344,8 @@ static int tell_dots(struct overlay *o, struct inode *dir, uint64_t *cookie,
 }
 
 /* 1: no room, 0: told or gone meanwhile. */
-static int tell_step(struct overlay *o, struct inode *dir,
-		     const struct step *s, bool plus, mapfs_dirent_fn fn,
-		     void *arg)
+static int tell_step(struct overlay *o, struct inode *dir, const struct step *s,
+		     bool plus, mapfs_dirent_fn fn, void *arg)
 {
 	struct mapfs_entry e;
 	int full;
@@ -356,7 +356,7 @@ static int tell_step(struct overlay *o, struct inode *dir,
 	err = overlay_lookup(&o->view, dir->ino, s->name, &e);
 	if (err == -ENOENT)
 		return 0;
-	if (err)	/* its LOOKUP will say why */
+	if (err) /* its LOOKUP will say why */
 		return fn(arg, s->name, s->ino, s->type, s->cookie, NULL);
 	full = fn(arg, s->name, e.attr.ino, e.attr.mode & S_IFMT, s->cookie,
 		  &e);

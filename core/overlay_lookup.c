@@ -41,8 +41,8 @@ static int find_in_base(struct overlay *o, struct inode *dir, const char *name,
 int overlay_find(struct overlay *o, struct inode *dir, const char *name,
 		 struct found *out)
 {
-	const struct dentry *d = namespace_lookup(&o->set.names, dir->ino,
-						  name, strlen(name));
+	const struct dentry *d =
+		namespace_lookup(&o->set.names, dir->ino, name, strlen(name));
 	struct found f = { 0 };
 	int err = 0;
 
@@ -61,8 +61,8 @@ int overlay_find(struct overlay *o, struct inode *dir, const char *name,
 }
 
 /* As overlay_find(), but asks the base with no lock held. */
-static int find_unlocked(struct overlay *o, struct inode *dir,
-			 const char *name, struct inode **out)
+static int find_unlocked(struct overlay *o, struct inode *dir, const char *name,
+			 struct inode **out)
 {
 	const struct dentry *d;
 	mapfs_ino ino = 0;

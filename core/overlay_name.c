@@ -46,11 +46,12 @@ void overlay_add_name(struct group *g, const struct inode *dir,
 	});
 }
 
-void overlay_add_dir_change(struct group *g, const struct inode *dir,
-			    int links, struct timespec now)
+void overlay_add_dir_change(struct group *g, const struct inode *dir, int links,
+			    struct timespec now)
 {
 	struct record r = {
-		.type = RECORD_ATTR, .attr = dir->delta->attr,
+		.type = RECORD_ATTR,
+		.attr = dir->delta->attr,
 	};
 
 	r.attr.mtime = now;
@@ -65,12 +66,14 @@ static void add_links(struct group *g, const struct inode *i, int links,
 		      struct timespec now)
 {
 	struct record r = {
-		.type = RECORD_ATTR, .attr = i->delta->attr,
+		.type = RECORD_ATTR,
+		.attr = i->delta->attr,
 	};
 
 	r.attr.ctime = now;
-	r.attr.nlink = S_ISDIR(i->type) ? 0 :
-		       (uint32_t)((int64_t)r.attr.nlink + links);
+	r.attr.nlink = S_ISDIR(i->type) ?
+			       0 :
+			       (uint32_t)((int64_t)r.attr.nlink + links);
 	group_add(g, &r);
 }
 
@@ -146,8 +149,8 @@ static int check_removal(struct overlay *o, struct inode *i, bool want_dir)
 	return empty ? 0 : -ENOTEMPTY;
 }
 
-static int remove_locked(struct overlay *o, struct inode *dir,
-			 const char *name, const struct found *was)
+static int remove_locked(struct overlay *o, struct inode *dir, const char *name,
+			 const struct found *was)
 {
 	const struct timespec now = overlay_now();
 	const bool is_dir = S_ISDIR(was->inode->type);

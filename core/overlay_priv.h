@@ -20,21 +20,21 @@
 #include "overlay.h"
 #include "store.h"
 
-struct listings;	/* overlay_dir.c */
+struct listings; /* overlay_dir.c */
 
 struct overlay {
 	struct mapfs_view view;
-	struct base *base;		/* fixed while open */
-	struct itable *itable;		/* fixed while open */
-	struct store *store;		/* fixed while open */
+	struct base *base;     /* fixed while open */
+	struct itable *itable; /* fixed while open */
+	struct store *store;   /* fixed while open */
 	struct delta_set set;
-	struct rwlock ns_lock;		/* RANK_NAMESPACE */
-	struct listings *listings;	/* has its own lock */
+	struct rwlock ns_lock;	   /* RANK_NAMESPACE */
+	struct listings *listings; /* has its own lock */
 };
 
 static inline struct overlay *overlay_of(struct mapfs_view *v)
 {
-	return (struct overlay *)v;	/* view is the first member */
+	return (struct overlay *)v; /* view is the first member */
 }
 
 /* overlay.c */
@@ -45,8 +45,7 @@ void overlay_put(struct overlay *o, struct inode *i);
 /* Has it an object in the base that may show? */
 bool overlay_has_base(const struct overlay *o, const struct inode *i);
 /* Puts the inode into the delta as it is; `locked`: its stripe is held. */
-int must_check overlay_copy_up(struct overlay *o, struct inode *i,
-			       bool locked);
+int must_check overlay_copy_up(struct overlay *o, struct inode *i, bool locked);
 int must_check overlay_change_begin(struct overlay *o, mapfs_ino ino,
 				    struct inode **out);
 void overlay_change_end(struct overlay *o, struct inode *i);
@@ -68,9 +67,9 @@ int overlay_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 
 /* overlay_lookup.c */
 struct found {
-	struct inode *inode;	/* with a hold; NULL: no such name */
-	bool in_delta;		/* the delta has a dentry or whiteout for it */
-	bool over_base;		/* the base has this name */
+	struct inode *inode; /* with a hold; NULL: no such name */
+	bool in_delta;	     /* the delta has a dentry or whiteout for it */
+	bool over_base;	     /* the base has this name */
 };
 /* What the name means now; ns_lock held. 0 also when there is none. */
 int must_check overlay_find(struct overlay *o, struct inode *dir,
@@ -105,8 +104,8 @@ void overlay_add_name(struct group *g, const struct inode *dir,
 		      const char *name, const struct found *was,
 		      const struct inode *i);
 /* The directory's times, and its link count by `links`. */
-void overlay_add_dir_change(struct group *g, const struct inode *dir,
-			    int links, struct timespec now);
+void overlay_add_dir_change(struct group *g, const struct inode *dir, int links,
+			    struct timespec now);
 
 /* overlay_rename.c */
 int overlay_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
@@ -122,8 +121,8 @@ int overlay_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
 
 /* overlay_data.c */
 /* Bytes of the inode's pages, clipped by nothing; its stripe held. */
-int must_check overlay_read_pages(struct overlay *o, struct inode *i,
-				  void *buf, size_t len, uint64_t off);
+int must_check overlay_read_pages(struct overlay *o, struct inode *i, void *buf,
+				  size_t len, uint64_t off);
 ssize_t overlay_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		     void *buf, size_t len, uint64_t off);
 int overlay_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
@@ -133,7 +132,7 @@ ssize_t overlay_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
 
 /* overlay_write.c */
 #define OVERLAY_FRESH_MAX 260
-struct fresh_pages {	/* taken for a change that is not committed yet */
+struct fresh_pages { /* taken for a change that is not committed yet */
 	unsigned int count;
 	struct {
 		mapfs_apage first;
@@ -175,13 +174,12 @@ int must_check overlay_add_drop_caps(struct overlay *o, struct inode *i,
 /* chmod to a->mode: an access ACL follows. */
 int must_check overlay_add_acl_chmod(struct overlay *o, struct inode *i,
 				     struct group *g, mode_t mode);
-ssize_t overlay_getxattr(struct mapfs_view *v, mapfs_ino ino,
-			 const char *name, void *buf, size_t len);
+ssize_t overlay_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+			 void *buf, size_t len);
 ssize_t overlay_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
 			  size_t len);
 int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 		     const void *value, size_t len, int flags, bool kill_sgid);
-int overlay_removexattr(struct mapfs_view *v, mapfs_ino ino,
-			const char *name);
+int overlay_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name);
 
 #endif

@@ -161,7 +161,9 @@ int overlay_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
 {
 	struct overlay *o = overlay_of(v);
 	struct renaming r = {
-		.o = o, .name = name, .newname = newname,
+		.o = o,
+		.name = name,
+		.newname = newname,
 		.exchange = flags & RENAME_EXCHANGE,
 	};
 	int err;

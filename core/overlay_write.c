@@ -58,8 +58,8 @@ static int fill_cut_page(struct overlay *o, struct inode *i, mapfs_apage apage,
 	if (err)
 		return err;
 	memcpy(page + within, buf, len);
-	return arena_write(store_arena(o->store), apage * MAPFS_PAGE_SIZE,
-			   page, sizeof(page));
+	return arena_write(store_arena(o->store), apage * MAPFS_PAGE_SIZE, page,
+			   sizeof(page));
 }
 
 /* Fills `count` new pages from `pgno` on with our bytes at `off`. */
@@ -250,8 +250,8 @@ ssize_t overlay_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 
 		if (n > WRITE_CHUNK_BYTES)
 			n = WRITE_CHUNK_BYTES;
-		err = write_chunk(o, i, (const char *)buf + done, n,
-				  off + done, flags);
+		err = write_chunk(o, i, (const char *)buf + done, n, off + done,
+				  flags);
 		if (!err)
 			done += n;
 	}

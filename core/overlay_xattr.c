@@ -43,8 +43,8 @@ static int check_namespace(const char *name)
 	return -EOPNOTSUPP;
 }
 
-ssize_t overlay_xattr_read(struct overlay *o, struct inode *i,
-			   const char *name, void *buf, size_t len)
+ssize_t overlay_xattr_read(struct overlay *o, struct inode *i, const char *name,
+			   void *buf, size_t len)
 {
 	const struct xattr *x;
 
@@ -72,9 +72,9 @@ static void add_xattr(struct group *g, mapfs_ino ino, const char *name,
 static void add_xattr_gone(struct group *g, mapfs_ino ino, const char *name)
 {
 	group_add(g, &(struct record){
-		.type = RECORD_XATTR_GONE,
-		.xattr = { .ino = ino, .name = name },
-	});
+			     .type = RECORD_XATTR_GONE,
+			     .xattr = { .ino = ino, .name = name },
+		     });
 }
 
 /* The base's list into fresh memory; *n 0: none, or none to be had. */
@@ -98,8 +98,7 @@ static int read_base_list(struct overlay *o, struct inode *i, char **list,
 	return 0;
 }
 
-int overlay_add_own_xattrs(struct overlay *o, struct inode *i,
-			   struct group *g)
+int overlay_add_own_xattrs(struct overlay *o, struct inode *i, struct group *g)
 {
 	char *list = NULL;
 	char *value;
@@ -110,8 +109,9 @@ int overlay_add_own_xattrs(struct overlay *o, struct inode *i,
 	if (i->delta->owns_xattrs)
 		return 0;
 	group_add(g, &(struct record){
-		.type = RECORD_XATTR_OWN, .ino = i->ino,
-	});
+			     .type = RECORD_XATTR_OWN,
+			     .ino = i->ino,
+		     });
 	if (!i->delta->base)
 		return 0;
 	value = malloc(XATTR_SIZE_MAX);
@@ -120,8 +120,7 @@ int overlay_add_own_xattrs(struct overlay *o, struct inode *i,
 	err = read_base_list(o, i, &list, &list_bytes);
 	for (size_t at = 0; !err && at < list_bytes;
 	     at += strlen(list + at) + 1) {
-		n = base_getxattr(o->base, i, list + at, value,
-				  XATTR_SIZE_MAX);
+		n = base_getxattr(o->base, i, list + at, value, XATTR_SIZE_MAX);
 		if (n >= 0)
 			add_xattr(g, i->ino, list + at, value, (size_t)n);
 		else if (n != -ENODATA && n != -EPERM && n != -EACCES)
@@ -154,8 +153,8 @@ int overlay_add_drop_caps(struct overlay *o, struct inode *i, struct group *g)
 /* The access ACL if there is a sound one; 0: none. */
 static ssize_t read_access_acl(struct overlay *o, struct inode *i, void *buf)
 {
-	ssize_t n = overlay_xattr_read(o, i, ACL_ACCESS_NAME, buf,
-				       XATTR_SIZE_MAX);
+	ssize_t n =
+		overlay_xattr_read(o, i, ACL_ACCESS_NAME, buf, XATTR_SIZE_MAX);
 
 	if (n == -ENODATA || n == -EOPNOTSUPP)
 		return 0;
@@ -188,8 +187,8 @@ int overlay_add_acl_chmod(struct overlay *o, struct inode *i, struct group *g,
 	return err;
 }
 
-ssize_t overlay_getxattr(struct mapfs_view *v, mapfs_ino ino,
-			 const char *name, void *buf, size_t len)
+ssize_t overlay_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+			 void *buf, size_t len)
 {
 	struct overlay *o = overlay_of(v);
 	struct rwlock *stripe;
@@ -285,8 +284,8 @@ static void add_ctime(struct inode *i, struct group *g)
 	group_add(g, &r);
 }
 
-static int check_existence(struct overlay *o, struct inode *i,
-			   const char *name, int flags)
+static int check_existence(struct overlay *o, struct inode *i, const char *name,
+			   int flags)
 {
 	ssize_t n = overlay_xattr_read(o, i, name, NULL, 0);
 

@@ -20,7 +20,7 @@
 
 #define FANOUT_SHIFT 6
 #define FANOUT (1U << FANOUT_SHIFT)
-#define HEIGHT_MAX 9	/* 64^9 pages hold every file of 2^63 bytes */
+#define HEIGHT_MAX 9 /* 64^9 pages hold every file of 2^63 bytes */
 
 #define SLOT_BASE 0U
 #define SLOT_HOLE 1U
@@ -210,8 +210,7 @@ static int pt_split(struct pagetable *pt, mapfs_pgno pgno)
 					*slot, i * level_pages(level));
 			*slot = (uintptr_t)node | SLOT_NODE;
 		}
-		slot = &slot_node(*slot)
-				->slot[within >> (level * FANOUT_SHIFT)];
+		slot = &slot_node(*slot)->slot[within >> (level * FANOUT_SHIFT)];
 		within &= level_pages(level) - 1;
 	}
 	return 0;
@@ -234,8 +233,8 @@ static void slot_fold(uint64_t *slot, unsigned int level)
 }
 
 /* Writes the run into the part of it that `slot` (from page `at`) covers. */
-static void slot_assign(struct pt_change *c, uint64_t *slot,
-			unsigned int level, mapfs_pgno at)
+static void slot_assign(struct pt_change *c, uint64_t *slot, unsigned int level,
+			mapfs_pgno at)
 {
 	const struct pt_run *run = c->run;
 	const mapfs_pgno end = at + level_pages(level);
@@ -245,9 +244,10 @@ static void slot_assign(struct pt_change *c, uint64_t *slot,
 	if (run->first >= end || run_end <= at)
 		return;
 	if (run->first <= at && end <= run_end) {
-		uint64_t fresh = run->kind == PT_ARENA ?
-				 slot_arena(run->apage + (at - run->first)) :
-				 (uint64_t)run->kind;
+		uint64_t fresh =
+			run->kind == PT_ARENA ?
+				slot_arena(run->apage + (at - run->first)) :
+				(uint64_t)run->kind;
 
 		slot_drop(c->pt, *slot, level, c->freed, c->arg);
 		count_slot(c->pt, fresh, level_pages(level), true);
@@ -266,7 +266,10 @@ int pagetable_set(struct pagetable *pt, const struct pt_run *run,
 		  pt_freed_fn freed, void *arg)
 {
 	struct pt_change c = {
-		.pt = pt, .run = run, .freed = freed, .arg = arg,
+		.pt = pt,
+		.run = run,
+		.freed = freed,
+		.arg = arg,
 	};
 	int err;
 

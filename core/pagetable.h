@@ -15,8 +15,8 @@
 #include "types.h"
 
 enum pt_kind {
-	PT_BASE,	/* not in the table: the base's page, if it has one */
-	PT_HOLE,	/* reads as zeros whatever the base says */
+	PT_BASE, /* not in the table: the base's page, if it has one */
+	PT_HOLE, /* reads as zeros whatever the base says */
 	PT_ARENA,
 };
 
@@ -24,14 +24,14 @@ struct pt_run {
 	enum pt_kind kind;
 	mapfs_pgno first;
 	uint64_t count;
-	mapfs_apage apage;	/* of `first`; PT_ARENA only */
+	mapfs_apage apage; /* of `first`; PT_ARENA only */
 };
 
 struct pagetable {
-	uint64_t root;		/* slot, see pagetable.c */
-	unsigned int height;	/* levels of nodes below the root slot */
-	uint64_t arena_pages;	/* entries of kind PT_ARENA */
-	uint64_t hole_pages;	/* ... PT_HOLE */
+	uint64_t root;	      /* slot, see pagetable.c */
+	unsigned int height;  /* levels of nodes below the root slot */
+	uint64_t arena_pages; /* entries of kind PT_ARENA */
+	uint64_t hole_pages;  /* ... PT_HOLE */
 };
 
 /* Told of arena pages that left the table. */

@@ -85,7 +85,7 @@ static_assert(sizeof(struct pages_disk) == 36, "no padding");
 
 struct xattr_disk {
 	le64 ino;
-	le32 name_bytes;	/* the NUL included */
+	le32 name_bytes; /* the NUL included */
 	le32 value_bytes;
 };
 static_assert(sizeof(struct xattr_disk) == 16, "no padding");
@@ -98,8 +98,8 @@ struct store_disk {
 };
 static_assert(sizeof(struct store_disk) == 32, "no padding");
 
-#define FLAG_HAS_BASE 1U	/* RECORD_INODE */
-#define FLAG_OVER_BASE 1U	/* RECORD_DENTRY */
+#define FLAG_HAS_BASE 1U  /* RECORD_INODE */
+#define FLAG_OVER_BASE 1U /* RECORD_DENTRY */
 
 void group_init(struct group *g)
 {
@@ -527,8 +527,7 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 	return -EUCLEAN;
 }
 
-int record_next(const uint8_t *buf, size_t len, size_t *pos,
-		struct record *out)
+int record_next(const uint8_t *buf, size_t len, size_t *pos, struct record *out)
 {
 	struct head_disk head;
 	struct record r = { 0 };

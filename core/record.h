@@ -19,28 +19,28 @@
 #include "types.h"
 
 enum record_type {
-	RECORD_STORE = 1,	/* facts of the whole store */
-	RECORD_INODE,		/* an inode enters the delta */
-	RECORD_ATTR,		/* attributes of an inode in the delta */
-	RECORD_DENTRY,		/* a name points at an inode, or is a whiteout */
-	RECORD_DENTRY_GONE,	/* the delta says nothing of a name any more */
-	RECORD_PAGES,		/* where a run of pages of a file is */
-	RECORD_XATTR,		/* an extended attribute is set */
-	RECORD_XATTR_GONE,	/* ... removed */
-	RECORD_XATTR_OWN,	/* the base's extended attributes count no more */
-	RECORD_INODE_GONE,	/* an inode and its pages leave the delta */
+	RECORD_STORE = 1,   /* facts of the whole store */
+	RECORD_INODE,	    /* an inode enters the delta */
+	RECORD_ATTR,	    /* attributes of an inode in the delta */
+	RECORD_DENTRY,	    /* a name points at an inode, or is a whiteout */
+	RECORD_DENTRY_GONE, /* the delta says nothing of a name any more */
+	RECORD_PAGES,	    /* where a run of pages of a file is */
+	RECORD_XATTR,	    /* an extended attribute is set */
+	RECORD_XATTR_GONE,  /* ... removed */
+	RECORD_XATTR_OWN,   /* the base's extended attributes count no more */
+	RECORD_INODE_GONE,  /* an inode and its pages leave the delta */
 };
 
 /* The members of an inode that operations change. */
 struct record_attr {
 	mapfs_ino ino;
-	mapfs_ino parent;	/* directories: the one above; else 0 */
+	mapfs_ino parent; /* directories: the one above; else 0 */
 	uint32_t mode;
 	uint32_t nlink;
 	uint32_t uid;
 	uint32_t gid;
 	uint64_t size_bytes;
-	uint64_t visible_base_bytes;	/* base bytes that may show */
+	uint64_t visible_base_bytes; /* base bytes that may show */
 	struct timespec atime;
 	struct timespec mtime;
 	struct timespec ctime;
@@ -63,7 +63,7 @@ struct record_inode {
 	uint64_t rdev;
 	uint64_t base_blocks_512;
 	struct timespec btime;
-	struct record_sig sig;		/* of the base object, if it has one */
+	struct record_sig sig; /* of the base object, if it has one */
 	/* has_base: path from the base's root; symbolic links: the target. */
 	const char *text;
 	size_t text_bytes;
@@ -71,9 +71,9 @@ struct record_inode {
 
 struct record_dentry {
 	mapfs_ino dir;
-	mapfs_ino ino;		/* 0: whiteout */
-	uint32_t type;		/* S_IFMT bits of ino */
-	bool over_base;		/* the base has this name too */
+	mapfs_ino ino;	/* 0: whiteout */
+	uint32_t type;	/* S_IFMT bits of ino */
+	bool over_base; /* the base has this name too */
 	const char *name;
 	size_t name_bytes;
 };
@@ -82,22 +82,22 @@ struct record_pages {
 	mapfs_ino ino;
 	mapfs_pgno first;
 	uint64_t count;
-	uint32_t kind;		/* enum pt_kind */
+	uint32_t kind; /* enum pt_kind */
 	mapfs_apage apage;
 };
 
 struct record_xattr {
 	mapfs_ino ino;
-	const char *name;	/* NUL-terminated */
+	const char *name; /* NUL-terminated */
 	const void *value;
 	size_t value_bytes;
 };
 
 struct record_store {
-	uint64_t ino_tag;	/* high bits of the numbers of new inodes */
-	uint64_t next_ino;	/* at least this for the next new inode */
+	uint64_t ino_tag;  /* high bits of the numbers of new inodes */
+	uint64_t next_ino; /* at least this for the next new inode */
 	struct timespec created;
-	const char *base;	/* path of the base, for people */
+	const char *base; /* path of the base, for people */
 	size_t base_bytes;
 };
 
@@ -110,7 +110,7 @@ struct record {
 		struct record_dentry dentry;
 		struct record_pages pages;
 		struct record_xattr xattr;
-		mapfs_ino ino;	/* RECORD_INODE_GONE, RECORD_XATTR_OWN */
+		mapfs_ino ino; /* RECORD_INODE_GONE, RECORD_XATTR_OWN */
 	};
 };
 

@@ -41,24 +41,24 @@
 #define COMPACT_GROWTH 4
 
 struct store {
-	struct store_dir dir;		/* fixed while open */
-	struct journal *journal;	/* fixed while open */
-	struct arena *arena;		/* fixed while open */
-	struct delta_set *set;		/* borrowed */
-	struct rwlock *ns_lock;		/* borrowed, from store_start() on */
-	char *base;			/* path of the base, for the record */
-	struct timespec created;	/* fixed after replay */
-	bool ephemeral;			/* fixed at birth */
-	_Atomic int latched;		/* errno that latched it, or 0 */
-	_Atomic uint64_t changes;	/* commits and touches so far */
-	struct rmutex sync_lock;	/* RANK_SYNC */
-	uint64_t synced;		/* value of changes; by sync_lock */
-	uint64_t compacted_bytes;	/* by sync_lock */
+	struct store_dir dir;	  /* fixed while open */
+	struct journal *journal;  /* fixed while open */
+	struct arena *arena;	  /* fixed while open */
+	struct delta_set *set;	  /* borrowed */
+	struct rwlock *ns_lock;	  /* borrowed, from store_start() on */
+	char *base;		  /* path of the base, for the record */
+	struct timespec created;  /* fixed after replay */
+	bool ephemeral;		  /* fixed at birth */
+	_Atomic int latched;	  /* errno that latched it, or 0 */
+	_Atomic uint64_t changes; /* commits and touches so far */
+	struct rmutex sync_lock;  /* RANK_SYNC */
+	uint64_t synced;	  /* value of changes; by sync_lock */
+	uint64_t compacted_bytes; /* by sync_lock */
 	pthread_t thread;
 	bool has_thread;
 	pthread_mutex_t stop_lock;
 	pthread_cond_t stop_cond;
-	bool stopping;			/* by stop_lock */
+	bool stopping; /* by stop_lock */
 };
 
 /* What replay finds out before anything can be checked. */
@@ -75,10 +75,11 @@ static void store_latch(struct store *st, int err, const char *what)
 	int none = 0;
 
 	if (atomic_compare_exchange_strong(&st->latched, &none, -err))
-		log_line(LOG_ERR,
-			 "store %s: %s: %s; no more changes until it is opened again",
-			 st->dir.path ? st->dir.path : "(temporary)", what,
-			 strerror(-err));
+		log_line(
+			LOG_ERR,
+			"store %s: %s: %s; no more changes until it is opened again",
+			st->dir.path ? st->dir.path : "(temporary)", what,
+			strerror(-err));
 }
 
 int store_may_change(struct store *st)
@@ -277,13 +278,13 @@ static int replay_group(void *arg, mapfs_lsn lsn, const void *records,
 		rp->seen_store = true;
 		rp->st->created = r.store.created;
 		if (strlen(rp->opt->base) != r.store.base_bytes ||
-		    memcmp(rp->opt->base, r.store.base,
-			   r.store.base_bytes) != 0) {
-			(void)snprintf(rp->why, rp->why_bytes,
-				       "store %s holds changes of %.*s, not of %s; mount it with that base",
-				       rp->st->dir.path,
-				       (int)r.store.base_bytes, r.store.base,
-				       rp->opt->base);
+		    memcmp(rp->opt->base, r.store.base, r.store.base_bytes) !=
+			    0) {
+			(void)snprintf(
+				rp->why, rp->why_bytes,
+				"store %s holds changes of %.*s, not of %s; mount it with that base",
+				rp->st->dir.path, (int)r.store.base_bytes,
+				r.store.base, rp->opt->base);
 			return -EXDEV;
 		}
 	}
@@ -333,7 +334,10 @@ static int open_journal(struct store *st, const struct store_options *opt,
 		.ephemeral = st->ephemeral,
 	};
 	struct replay rp = {
-		.st = st, .opt = opt, .why = why, .why_bytes = why_bytes,
+		.st = st,
+		.opt = opt,
+		.why = why,
+		.why_bytes = why_bytes,
 	};
 	struct journal_id id = { 0 };
 	uint64_t discarded = 0;
@@ -354,9 +358,10 @@ static int open_journal(struct store *st, const struct store_options *opt,
 	if (!rp.seen_store)
 		return -EUCLEAN;
 	if (discarded)
-		log_line(LOG_NOTICE,
-			 "store %s: %llu operations after the last sync point were lost with the machine",
-			 st->dir.path, (unsigned long long)discarded);
+		log_line(
+			LOG_NOTICE,
+			"store %s: %llu operations after the last sync point were lost with the machine",
+			st->dir.path, (unsigned long long)discarded);
 	/* What was trusted must last before the new segment builds on it. */
 	err = arena_sync(st->arena);
 	return err ? err : journal_start(st->journal);
@@ -409,7 +414,7 @@ int store_open(struct store **out, const struct store_options *opt,
 	err = arena_open(&st->arena, st->dir.pagesfd);
 	if (err)
 		goto free_store;
-	st->dir.pagesfd = -1;	/* the arena's now */
+	st->dir.pagesfd = -1; /* the arena's now */
 	set->arena = st->arena;
 	err = open_journal(st, opt, why, why_bytes);
 	if (err)
@@ -497,6 +502,6 @@ void store_info(struct store *st, struct mapfs_info *out)
 int store_statfs(struct store *st, struct statvfs *out)
 {
 	if (st->dir.dirfd < 0)
-		return -EOPNOTSUPP;	/* memory */
+		return -EOPNOTSUPP; /* memory */
 	return fstatvfs(st->dir.dirfd, out) < 0 ? -errno : 0;
 }

@@ -34,7 +34,7 @@ struct store_options {
 	const char *path;	/* the store; or where unlinked files go */
 	const char *base;	/* absolute path of the base */
 	int base_fd;		/* root of the base, borrowed */
-	const char *mountpoint;	/* or NULL */
+	const char *mountpoint; /* or NULL */
 };
 
 /* Opens and replays into `set`, whose arena is set here. */

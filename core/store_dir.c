@@ -27,20 +27,20 @@
 #include "io.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
-#define STATX_MNT_ID_UNIQUE 0x00004000U	/* Linux 6.8 */
+#define STATX_MNT_ID_UNIQUE 0x00004000U /* Linux 6.8 */
 #endif
 #ifndef STATX_MNT_ID
-#define STATX_MNT_ID 0x00001000U	/* Linux 5.8 */
+#define STATX_MNT_ID 0x00001000U /* Linux 5.8 */
 #endif
 
-#define LOCK_TRIES 50		/* times 100 ms: a daemon may be closing */
+#define LOCK_TRIES 50 /* times 100 ms: a daemon may be closing */
 
 static const char readme[] =
 	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
 	"See `mapfs --help`; mount it again with: mapfs mount -s STORE BASE MOUNTPOINT\n";
 
-__attribute__((format(printf, 3, 4)))
-static void say(char *why, size_t why_bytes, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void
+say(char *why, size_t why_bytes, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -57,8 +57,8 @@ static bool same_object(const struct stat *a, const struct stat *b)
 /* Is `fd` the directory `what` or below it?  Walks up to the root. */
 static int is_below(int fd, const struct stat *what, bool *below)
 {
-	struct stat here;
-	struct stat up;
+	struct stat here = { 0 };
+	struct stat up = { 0 };
 	int at = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int next;
 
@@ -85,13 +85,13 @@ static int is_below(int fd, const struct stat *what, bool *below)
 	}
 	close(at);
 	return 0;
-fail:	{
-		int err = -errno;
+fail : {
+	int err = -errno;
 
-		if (at >= 0)
-			close(at);
-		return err;
-	}
+	if (at >= 0)
+		close(at);
+	return err;
+}
 }
 
 static int check_nesting(const struct store_dir *d,
@@ -207,8 +207,7 @@ static void set_nocow(int fd)
 {
 	int flags;
 
-	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
-	    !(flags & FS_NOCOW_FL)) {
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_NOCOW_FL)) {
 		flags |= FS_NOCOW_FL;
 		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
 	}
@@ -237,7 +236,8 @@ static int open_parts(struct store_dir *d, bool is_store)
 
 	d->pagesfd = openat(d->dirfd, "pages",
 			    O_RDWR | O_CLOEXEC | O_NOFOLLOW |
-				    (is_store ? 0 : O_CREAT | O_TRUNC), 0600);
+				    (is_store ? 0 : O_CREAT | O_TRUNC),
+			    0600);
 	if (d->pagesfd < 0)
 		return -errno;
 	if (!is_store) {
@@ -276,8 +276,9 @@ static int open_directory(struct store_dir *d, const char *path, char *why,
 	if (d->dirfd < 0 || !d->path) {
 		err = errno;
 		say(why, why_bytes, "store %s: %s", path,
-		    err == ENOTDIR ? "not a directory; name a directory for it"
-				   : strerror(err));
+		    err == ENOTDIR ?
+			    "not a directory; name a directory for it" :
+			    strerror(err));
 		return -err;
 	}
 	return 0;
@@ -331,8 +332,8 @@ static int open_ephemeral(struct store_dir *d, const struct store_options *opt,
 				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (d->dirfd < 0 && !opt->path) {
 			dir = "/tmp";
-			d->dirfd = open(dir,
-					O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			d->dirfd =
+				open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		}
 		if (d->dirfd < 0) {
 			err = -errno;
@@ -357,7 +358,10 @@ int store_dir_open(struct store_dir *d, const struct store_options *opt,
 	int err;
 
 	*d = (struct store_dir){
-		.dirfd = -1, .lockfd = -1, .journalfd = -1, .pagesfd = -1,
+		.dirfd = -1,
+		.lockfd = -1,
+		.journalfd = -1,
+		.pagesfd = -1,
 	};
 	err = opt->kind == MAPFS_STORE_DIR ?
 		      open_kept(d, opt, why, why_bytes) :
@@ -379,7 +383,10 @@ void store_dir_close(struct store_dir *d)
 		close(d->dirfd);
 	free(d->path);
 	*d = (struct store_dir){
-		.dirfd = -1, .lockfd = -1, .journalfd = -1, .pagesfd = -1,
+		.dirfd = -1,
+		.lockfd = -1,
+		.journalfd = -1,
+		.pagesfd = -1,
 	};
 }
 

@@ -14,12 +14,12 @@
 #include "store.h"
 
 struct store_dir {
-	int dirfd;	/* the store, or where unlinked files go; -1: memory */
-	int lockfd;	/* -1: ephemeral */
-	int journalfd;	/* directory of the journal; -1: ephemeral */
-	int pagesfd;	/* the arena's file; taken by the arena */
-	bool created;	/* nothing was there before */
-	char *path;	/* absolute; NULL: ephemeral */
+	int dirfd;     /* the store, or where unlinked files go; -1: memory */
+	int lockfd;    /* -1: ephemeral */
+	int journalfd; /* directory of the journal; -1: ephemeral */
+	int pagesfd;   /* the arena's file; taken by the arena */
+	bool created;  /* nothing was there before */
+	char *path;    /* absolute; NULL: ephemeral */
 };
 
 int must_check store_dir_open(struct store_dir *d,

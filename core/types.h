@@ -18,10 +18,10 @@
 #define MAPFS_PAGE_SHIFT 12
 #define MAPFS_PAGE_SIZE 4096U
 
-typedef uint64_t mapfs_ino;	/* st_ino of an object in a view */
-typedef uint64_t mapfs_pgno;	/* number of a page within a file */
-typedef uint64_t mapfs_apage;	/* number of a page within the arena */
-typedef uint64_t mapfs_lsn;	/* position in the journal, never reused */
+typedef uint64_t mapfs_ino;   /* st_ino of an object in a view */
+typedef uint64_t mapfs_pgno;  /* number of a page within a file */
+typedef uint64_t mapfs_apage; /* number of a page within the arena */
+typedef uint64_t mapfs_lsn;   /* position in the journal, never reused */
 
 /* Largest file size a view admits; the kernel's own limit for FUSE. */
 #define MAPFS_MAX_SIZE INT64_MAX

@@ -36,9 +36,8 @@ int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	assert(why_bytes > 0);
 	why[0] = '\0';
 	log_set(opt->log, opt->log_arg);
-	err = opt->mode == MAPFS_COPY ?
-		      overlay_open(out, opt, why, why_bytes) :
-		      direct_open(out, opt, why, why_bytes);
+	err = opt->mode == MAPFS_COPY ? overlay_open(out, opt, why, why_bytes) :
+					direct_open(out, opt, why, why_bytes);
 	if (err && why[0] == '\0')
 		(void)snprintf(why, why_bytes, "%s: %s", opt->base,
 			       strerror(-err));
@@ -173,8 +172,7 @@ int mapfs_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
 
 	if (!err)
 		err = check_name(newname);
-	return err ? err : v->ops->rename(v, dir, name, newdir, newname,
-					  flags);
+	return err ? err : v->ops->rename(v, dir, name, newdir, newname, flags);
 }
 
 int mapfs_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
@@ -212,8 +210,8 @@ int mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
 
 	if (!err && !v->ops->create)
 		err = -ENOSYS;
-	return err ? err : v->ops->create(v, cred, dir, name, mode, flags, out,
-					  fh);
+	return err ? err :
+		     v->ops->create(v, cred, dir, name, mode, flags, out, fh);
 }
 
 void mapfs_release(struct mapfs_view *v, uint64_t fh)
@@ -234,6 +232,17 @@ int mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 	int err = check_change(v);
 
 	return err ? err : v->ops->setattr(v, ino, fh, set, out);
+}
+
+int mapfs_kill_priv(struct mapfs_view *v, mapfs_ino ino, uint64_t fh)
+{
+	const struct mapfs_setattr set = { .valid = MAPFS_SET_KILL_PRIV };
+	struct mapfs_attr attr;
+	int err = mapfs_getattr(v, ino, fh, &attr);
+
+	if (err || !S_ISREG(attr.mode) || !(attr.mode & (S_ISUID | S_ISGID)))
+		return err;
+	return mapfs_setattr(v, ino, fh, &set, &attr);
 }
 
 int mapfs_statfs(struct mapfs_view *v, struct statvfs *out)
@@ -292,8 +301,9 @@ ssize_t mapfs_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
 		err = check_range(in_off, len);
 	if (!err)
 		err = check_range(out_off, len);
-	return err ? err : v->ops->copy_range(v, in, in_fh, in_off, out,
-					      out_fh, out_off, len);
+	return err ? err :
+		     v->ops->copy_range(v, in, in_fh, in_off, out, out_fh,
+					out_off, len);
 }
 
 ssize_t mapfs_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
@@ -313,8 +323,9 @@ int mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 {
 	int err = check_change(v);
 
-	return err ? err : v->ops->setxattr(v, ino, name, value, len, flags,
-					    kill_sgid);
+	return err ? err :
+		     v->ops->setxattr(v, ino, name, value, len, flags,
+				      kill_sgid);
 }
 
 int mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)

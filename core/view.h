@@ -44,7 +44,7 @@ struct view_ops {
 	int (*readdir)(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
 		       bool plus, mapfs_dirent_fn fn, void *arg);
 	int (*open)(struct mapfs_view *v, mapfs_ino ino, int flags,
-		    uint64_t *fh, bool *changed);	/* NULL: stateless */
+		    uint64_t *fh, bool *changed); /* NULL: stateless */
 	int (*create)(struct mapfs_view *v, const struct mapfs_cred *cred,
 		      mapfs_ino dir, const char *name, mode_t mode, int flags,
 		      struct mapfs_entry *out, uint64_t *fh);
@@ -52,8 +52,7 @@ struct view_ops {
 	int (*getattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		       struct mapfs_attr *out);
 	int (*setattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		       const struct mapfs_setattr *set,
-		       struct mapfs_attr *out);
+		       const struct mapfs_setattr *set, struct mapfs_attr *out);
 	int (*statfs)(struct mapfs_view *v, struct statvfs *out);
 	ssize_t (*read)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 			void *buf, size_t len, uint64_t off);
@@ -81,10 +80,10 @@ struct view_ops {
 };
 
 struct mapfs_view {
-	const struct view_ops *ops;	/* fixed at birth */
-	enum mapfs_mode mode;		/* fixed at birth */
-	mapfs_ino root_ino;		/* fixed at birth */
-	bool kernel_times;		/* fixed before the first request */
+	const struct view_ops *ops; /* fixed at birth */
+	enum mapfs_mode mode;	    /* fixed at birth */
+	mapfs_ino root_ino;	    /* fixed at birth */
+	bool kernel_times;	    /* fixed before the first request */
 };
 
 #endif

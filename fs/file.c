@@ -166,13 +166,29 @@ void op_fsync(fuse_req_t req, fuse_ino_t node, int datasync,
 				   datasync != 0));
 }
 
+/*
+ * These two requests do not say whether the caller may keep set-id bits, and
+ * with HANDLE_KILLPRIV_V2 the kernel leaves that to us: root may.
+ */
+static int kill_priv(fuse_req_t req, struct mount *m, fuse_ino_t node,
+		     uint64_t fh)
+{
+	if (fuse_req_ctx(req)->uid == 0)
+		return 0;
+	return mapfs_kill_priv(m->view, node_ino(m, node), fh);
+}
+
 void op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off,
 		  off_t len, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_FALLOCATE);
 
-	reply_err(req, mapfs_fallocate(m->view, node_ino(m, node), fi->fh, mode,
-				       (uint64_t)off, (uint64_t)len));
+	int err = kill_priv(req, m, node, fi->fh);
+
+	if (!err)
+		err = mapfs_fallocate(m->view, node_ino(m, node), fi->fh, mode,
+				      (uint64_t)off, (uint64_t)len);
+	reply_err(req, err);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t node, off_t off, int whence,
@@ -209,8 +225,10 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off,
 	}
 	if (len > COPY_BYTES)
 		len = COPY_BYTES;
-	n = mapfs_copy_range(m->view, node_ino(m, in), in_fi->fh,
-			     (uint64_t)in_off, node_ino(m, out), out_fi->fh,
-			     (uint64_t)out_off, len);
+	n = kill_priv(req, m, out, out_fi->fh);
+	if (n == 0)
+		n = mapfs_copy_range(m->view, node_ino(m, in), in_fi->fh,
+				     (uint64_t)in_off, node_ino(m, out),
+				     out_fi->fh, (uint64_t)out_off, len);
 	reply_written(req, n);
 }

@@ -128,30 +128,37 @@ static void flush_mount(struct server *s, int fd)
 	}
 }
 
-/* Ends the session, with everything written back that can be. */
-static void stop_gently(struct server *s)
+/* Out of sight, with everything written back that its users have done. */
+static void unmount_in_use(struct server *s)
 {
 	const char *mountpoint = s->opt->mountpoint;
 	char said[256];
-	int err = -EINVAL;
-	int fd;
+	int err;
+	int fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (is_on_top(s))
-		err = unmount_path(mountpoint, false, said, sizeof(said));
-	/* The kernel ends the session, unless another namespace shows it. */
-	if (!err && wait_for_end(s))
+	logfile_say(s->log, LOG_WARNING, "%s is in use, its users lose it",
+		    mountpoint);
+	err = unmount_path(mountpoint, true, said, sizeof(said));
+	if (err)
+		logfile_say(s->log, LOG_ERR, "cannot unmount %s: %s %s",
+			    mountpoint, strerror(-err), said);
+	if (fd < 0)
 		return;
-	if (err == -EBUSY) {
-		logfile_say(s->log, LOG_WARNING,
-			    "%s is in use, its users lose it", mountpoint);
-		fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (unmount_path(mountpoint, true, said, sizeof(said)))
-			logfile_say(s->log, LOG_ERR, "cannot unmount %s: %s",
-				    mountpoint, said);
-		if (fd >= 0) {
-			flush_mount(s, fd);
-			close(fd);
-		}
+	flush_mount(s, fd);
+	close(fd);
+}
+
+/* Ends the session. */
+static void stop_gently(struct server *s)
+{
+	char said[256];
+
+	if (is_on_top(s)) {
+		if (unmount_path(s->opt->mountpoint, false, said, sizeof(said)))
+			unmount_in_use(s);
+		/* The kernel ends it, but for one seen in other namespaces. */
+		else if (wait_for_end(s))
+			return;
 	}
 	if (s->mount.notify && notify_stop(s->mount.notify))
 		logfile_say(s->log, LOG_ERR, "a seek does not end");
@@ -174,7 +181,7 @@ static void *watcher_run(void *arg)
 	if (!tell_parent(s, 'R'))
 		logfile_say(s->log, LOG_NOTICE, "nobody waits for the mount");
 	for (;;) {
-		/* Woken by a signal, or by serve_end(). */
+		/* Woken by a signal, or by server_run(). */
 		sigwait(&s->signals, &sig);
 		if (atomic_load(&s->is_over))
 			return NULL;

@@ -14,8 +14,11 @@
  *              SEEK_HOLE -> h      the page at h is a hole
  *              SEEK_HOLE -> ENXIO  the file ends at or before off
  *
- * A file that grows faster than we look gets the answer that is always
- * allowed: all of it is data.
+ * A file that grows faster than we look gets ENOSYS: from then on the kernel
+ * answers itself, and calls every file data to its end, which is always
+ * allowed.  So does a request that came through io_uring: only the thread of
+ * its queue may answer it, and the kernel may need that very thread to take
+ * the pages.
  */
 #include "notify.h"
 
@@ -50,6 +53,8 @@ struct answer {
 	uint64_t at;
 };
 
+static const struct answer kernel_decides = { .err = -ENOSYS };
+
 struct notify {
 	struct mount *m;	 /* fixed at birth */
 	pthread_t thread;	 /* fixed at birth */
@@ -58,6 +63,7 @@ struct notify {
 	struct seek *first;	 /* by lock */
 	struct seek **last_next; /* by lock */
 	bool is_ending;		 /* by lock */
+	bool is_joined;		 /* by whoever stops it; one at a time */
 };
 
 static struct answer seek_ask(struct mount *m, const struct seek *s)
@@ -111,21 +117,6 @@ static int flush_claim(struct mount *m, const struct seek *s,
 	return err == -ENOENT ? 0 : err;
 }
 
-/* Calls the whole file data. */
-static struct answer seek_all_data(struct mount *m, const struct seek *s)
-{
-	struct answer a = { 0 };
-	struct mapfs_attr attr;
-
-	a.err = mapfs_getattr(m->view, node_ino(m, s->node), s->fh, &attr);
-	if (a.err)
-		return a;
-	if (s->off >= attr.size_bytes)
-		a.err = -ENXIO;
-	a.at = s->whence == SEEK_DATA ? s->off : attr.size_bytes;
-	return a;
-}
-
 static struct answer seek_settle(struct mount *m, const struct seek *s)
 {
 	struct answer a = seek_ask(m, s);
@@ -142,7 +133,7 @@ static struct answer seek_settle(struct mount *m, const struct seek *s)
 			return a;
 		a = again;
 	}
-	return seek_all_data(m, s);
+	return kernel_decides;
 }
 
 /* Answers with `a`, and frees `s`. */
@@ -208,25 +199,26 @@ int notify_create(struct notify **out, struct mount *m)
 int notify_stop(struct notify *n)
 {
 	struct timespec until;
-	bool was_ending;
+	int err;
 
 	pthread_mutex_lock(&n->lock);
-	was_ending = n->is_ending;
 	n->is_ending = true;
 	pthread_cond_signal(&n->wake);
 	pthread_mutex_unlock(&n->lock);
-	if (was_ending)
+	if (n->is_joined)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += STOP_SECONDS;
-	return -pthread_timedjoin_np(n->thread, NULL, &until);
+	err = -pthread_timedjoin_np(n->thread, NULL, &until);
+	n->is_joined = !err;
+	return err;
 }
 
 void notify_destroy(struct notify *n)
 {
 	if (!n)
 		return;
-	assert(n->is_ending);
+	assert(n->is_joined);
 	assert(!n->first);
 	pthread_cond_destroy(&n->wake);
 	pthread_mutex_destroy(&n->lock);
@@ -249,6 +241,16 @@ static bool notify_put(struct notify *n, struct seek *s)
 	return is_taken;
 }
 
+/* libfuse answers a ring's requests only from the ring's own thread. */
+static bool is_ring_request(fuse_req_t req)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+	return fuse_req_is_uring(req);
+#else
+	return false;
+#endif
+}
+
 void notify_seek(struct notify *n, fuse_req_t req, fuse_ino_t node, uint64_t fh,
 		 uint64_t off, int whence)
 {
@@ -265,6 +267,6 @@ void notify_seek(struct notify *n, fuse_req_t req, fuse_ino_t node, uint64_t fh,
 		.off = off,
 		.whence = whence,
 	};
-	if (!notify_put(n, s))
-		seek_answer(s, seek_all_data(n->m, s));
+	if (is_ring_request(req) || !notify_put(n, s))
+		seek_answer(s, kernel_decides);
 }

@@ -9,7 +9,7 @@
  *
  * Lifetime: notify_create() starts the thread.  notify_stop() ends it while
  *           the session still runs: only then is the kernel sure to let go of
- *           it; later requests get the answer that needs no flush.
+ *           it; later requests are left to the kernel.
  *           notify_destroy() accepts NULL.
  * Errors:   0 or a negative errno.
  * Locking:  takes one mutex for moments; none is held while answering.

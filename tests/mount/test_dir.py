@@ -119,27 +119,27 @@ def test_listing_mixes_old_new_removed_and_renamed_names(view):
 def test_listing_started_before_a_change_still_ends(view, origin):
     """What is there all the time is seen exactly once."""
     origin.dir("d")
-    for i in range(2000):
+    for i in range(1200):
         origin.file(f"d/stay{i:04}") if i % 2 else origin.file(f"d/go{i:04}")
     seen = []
     with Dir(view / "d") as stream:
         for n, (name, _, _, _) in enumerate(stream):
             seen.append(name)
             if n == 300:
-                for i in range(0, 2000, 2):
+                for i in range(0, 1200, 2):
                     os.unlink(view / f"d/go{i:04}")
                 for i in range(500):
                     write_file(view / f"d/new{i}")
             assert n < 5000
     stay = sorted(n for n in seen if n.startswith(b"stay"))
-    assert stay == [b"stay%04d" % i for i in range(1, 2000, 2)]
+    assert stay == [b"stay%04d" % i for i in range(1, 1200, 2)]
     assert len(seen) == len(set(seen))
 
 
 def test_removing_while_listing_misses_no_name(view, origin):
     """What `rm -rf` of old systems does: read some, remove them, go on."""
     origin.dir("d")
-    for i in range(3000):
+    for i in range(1200):
         origin.file(f"d/f{i}")
     with Dir(view / "d") as stream:
         for name, _, _, _ in stream:
@@ -231,9 +231,9 @@ def test_rm_rf_of_100000_entries_leaves_nothing(view):
 
 def test_rm_rf_of_old_and_new_entries_leaves_nothing(view):
     os.mkdir(view.base / "d")
-    for i in range(1500):
+    for i in range(800):
         write_file(view.base / f"d/old{i}")
-    for i in range(1500):
+    for i in range(800):
         write_file(view / f"d/new{i}")
     run("rm", "-rf", view / "d", timeout=50)
     assert os.listdir(view.top) == []
@@ -241,11 +241,11 @@ def test_rm_rf_of_old_and_new_entries_leaves_nothing(view):
 
 def test_large_new_directory_is_listed_whole(view):
     os.mkdir(view / "d")
-    for i in range(3000):
+    for i in range(2000):
         write_file(view / f"d/{i}")
-    assert len(set(os.listdir(view / "d"))) == 3000
+    assert len(set(os.listdir(view / "d"))) == 2000
     view.remount()
-    assert len(set(os.listdir(view / "d"))) == 3000
+    assert len(set(os.listdir(view / "d"))) == 2000
 
 
 def test_copytree_of_an_old_tree_is_the_same_tree(view):

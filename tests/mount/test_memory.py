@@ -13,7 +13,7 @@ from support.control import Info
 from support.sysc import opened, write_file
 from support.view import wait_for
 
-INODES = 60_000
+INODES = 30_000
 FEW = 10_000
 BOUND_BYTES = 900
 DIRS = 100

@@ -126,7 +126,9 @@ def test_replaced_file_of_the_base_is_seen_within_a_second(read_view, base):
         wait_for("the new file",
                  lambda: read_file(read_view / "f") == b"replaced",
                  SEEN_WITHIN)
-        assert os.pread(fd, 100, 0) == old
+        # As on NFS, who has the old one open may be told that it is gone.
+        if error_of(os.pread, fd, 100, 0) != "ESTALE":
+            assert os.pread(fd, 100, 0) == old
 
 
 def test_base_truncated_while_mapped_does_not_kill_the_daemon(read_view,

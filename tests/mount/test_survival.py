@@ -221,8 +221,7 @@ def test_closed_files_survive_20_kills_of_the_daemon(kept_view):
         _begin_round(v)
         load = Load(v, n, False)
         time.sleep(0.02 * (n % 5))
-        v.kill()
-        load.end()
+        v.kill(load.end)
         v.mount()
         load.check()
 

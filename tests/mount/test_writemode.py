@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -115,8 +116,9 @@ def test_sync_reaches_the_disk_before_it_returns(write_view, scratch, what):
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         def attached():
-            with open(f"/proc/{write_view.proc.pid}/status") as f:
-                return f"TracerPid:\t{spy.pid}\n" in f.read()
+            tasks = Path(f"/proc/{write_view.proc.pid}/task")
+            return all(f"TracerPid:\t{spy.pid}\n" in
+                       (t / "status").read_text() for t in tasks.iterdir())
         try:
             wait_for("strace", attached, 5)
         except AssertionError:

@@ -41,11 +41,17 @@ static const struct entry minimal[] = { { 1, 6 }, { 4, 4 }, { 0x20, 0 } };
 static void test_acl__sound_lists_pass_and_nonsense_does_not(void **state)
 {
 	const struct entry no_mask[] = {
-		{ 1, 7 }, { 2, 6 }, { 4, 5 }, { 0x20, 1 },
+		{ 1, 7 },
+		{ 2, 6 },
+		{ 4, 5 },
+		{ 0x20, 1 },
 	};
 	const struct entry no_other[] = { { 1, 7 }, { 4, 5 } };
 	const struct entry twice[] = {
-		{ 1, 7 }, { 1, 7 }, { 4, 5 }, { 0x20, 1 },
+		{ 1, 7 },
+		{ 1, 7 },
+		{ 4, 5 },
+		{ 0x20, 1 },
 	};
 	const struct entry disorder[] = { { 4, 5 }, { 1, 7 }, { 0x20, 1 } };
 	uint8_t b[128];
@@ -84,7 +90,7 @@ static void test_acl__chmod_moves_the_mask_not_the_group(void **state)
 	(void)state;
 	acl_chmod(b, len, 0504);
 	assert_int_equal(acl_mode(b, len, &is_minimal), 0504);
-	assert_int_equal(b[4 + 2 * 8 + 2], 5);	/* group entry kept */
+	assert_int_equal(b[4 + 2 * 8 + 2], 5); /* group entry kept */
 }
 
 static void test_acl__inherit_narrows_both(void **state)

@@ -32,7 +32,7 @@
 
 struct fixture {
 	struct arena *a;
-	int fd;		/* a duplicate: the arena owns the other */
+	int fd; /* a duplicate: the arena owns the other */
 };
 
 static struct fixture open_arena_on(int fd)
@@ -191,8 +191,8 @@ static void test_arena__run_is_cut_where_a_taken_page_is(void **state)
 }
 
 /* [A1] */
-static void test_arena__freed_page_waits_for_a_sync_that_began_later(
-	void **state)
+static void
+test_arena__freed_page_waits_for_a_sync_that_began_later(void **state)
 {
 	struct fixture f = open_arena();
 	mapfs_apage a = take(f.a, 4, NOWHERE);
@@ -348,8 +348,7 @@ static void test_arena__out_of_space_asks_for_less_first(void **state)
 	fault_disarm();
 	assert_int_equal(stats_of(f.a).reserved_pages, 2);
 	fault_arm_name("arena.reserve", ENOSPC);
-	assert_int_equal(arena_alloc(f.a, 1, NOWHERE, &first, &got),
-			 -ENOSPC);
+	assert_int_equal(arena_alloc(f.a, 1, NOWHERE, &first, &got), -ENOSPC);
 	/* With a hint, too, and for many. */
 	assert_int_equal(arena_alloc(f.a, 9, 2, &first, &got), -ENOSPC);
 	fault_disarm();
@@ -357,6 +356,39 @@ static void test_arena__out_of_space_asks_for_less_first(void **state)
 	assert_int_equal(stats_of(f.a).used_pages, 2);
 	assert_int_equal(stats_of(f.a).reserved_pages, 2);
 	(void)take(f.a, 1, NOWHERE);
+	close_arena(&f);
+}
+
+/*
+ * Goal: a reservation that failed does not keep the last of the disk.
+ * Method: do by hand what a file system leaves when it gives up half way.
+ */
+static void test_arena__failed_reservation_is_undone(void **state)
+{
+	struct fixture f = open_arena();
+	mapfs_apage a = take(f.a, 400, NOWHERE);
+	mapfs_apage first;
+	uint64_t got;
+
+	arena_free(f.a, a + 100, 100);
+	sync_point(f.a);
+	/* A hole, and behind the end: page 130 is in the hole. */
+	for (int i = 0; i < 2; i++) {
+		off_t at =
+			(i ? (off_t)stats_of(f.a).reserved_pages + 100 : 130) *
+			PAGE;
+		blkcnt_t before = stat_of(&f).st_blocks;
+
+		assert_int_equal(
+			fallocate(f.fd, FALLOC_FL_KEEP_SIZE, at, 2 * PAGE), 0);
+		assert_true(stat_of(&f).st_blocks > before);
+		fault_arm_name("arena.reserve", ENOSPC);
+		assert_int_equal(arena_alloc(f.a, 9, (mapfs_apage)at / PAGE,
+					     &first, &got),
+				 -ENOSPC);
+		fault_disarm();
+		assert_int_equal(stat_of(&f).st_blocks, before);
+	}
 	close_arena(&f);
 }
 
@@ -448,7 +480,12 @@ static void test_arena__every_fault_leaves_the_books_right(void **state)
 
 #define MODEL_PAGES 3000
 
-enum model_state { FREE, USED, PENDING, SEALED };
+enum model_state {
+	FREE,
+	USED,
+	PENDING,
+	SEALED
+};
 
 struct model {
 	enum model_state page[MODEL_PAGES];
@@ -464,7 +501,8 @@ static void model_alloc(struct arena *a, struct model *m)
 	if (m->used > MODEL_PAGES / 3)
 		return;
 	assert_int_equal(arena_alloc(a, want, (uint64_t)rand() % MODEL_PAGES,
-				     &first, &got), 0);
+				     &first, &got),
+			 0);
 	assert_in_range(got, 1, want);
 	assert_true(first + got <= MODEL_PAGES);
 	for (uint64_t n = 0; n < got; n++) {
@@ -518,10 +556,14 @@ static void test_arena__random_calls_match_an_array(void **state)
 	srand(7);
 	for (int i = 0; i < 6000; i++) {
 		switch (rand() % 8) {
-		case 0: case 1: case 2: case 3:
+		case 0:
+		case 1:
+		case 2:
+		case 3:
 			model_alloc(f.a, m);
 			break;
-		case 4: case 5:
+		case 4:
+		case 5:
 			model_drop(f.a, m, rand() % 2);
 			break;
 		case 6:
@@ -722,29 +764,23 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arena__written_pages_are_read_back),
-		cmocka_unit_test(
-			test_arena__first_page_costs_one_small_chunk),
+		cmocka_unit_test(test_arena__first_page_costs_one_small_chunk),
 		cmocka_unit_test(test_arena__chunks_grow_with_use),
 		cmocka_unit_test(test_arena__hint_keeps_a_file_in_one_piece),
+		cmocka_unit_test(test_arena__run_is_cut_where_a_taken_page_is),
 		cmocka_unit_test(
-			test_arena__run_is_cut_where_a_taken_page_is),
-		cmocka_unit_test(
-		test_arena__freed_page_waits_for_a_sync_that_began_later),
+			test_arena__freed_page_waits_for_a_sync_that_began_later),
 		cmocka_unit_test(
 			test_arena__failed_sync_keeps_sealed_pages_taken),
 		cmocka_unit_test(
 			test_arena__long_free_runs_go_back_short_ones_stay),
-		cmocka_unit_test(
-			test_arena__pages_pinned_stay_until_unpinned),
+		cmocka_unit_test(test_arena__pages_pinned_stay_until_unpinned),
 		cmocka_unit_test(test_arena__replay_marks_each_page_once),
-		cmocka_unit_test(
-			test_arena__marks_beyond_the_file_are_refused),
-		cmocka_unit_test(
-			test_arena__first_sync_trims_what_nobody_owns),
-		cmocka_unit_test(
-			test_arena__out_of_space_asks_for_less_first),
-		cmocka_unit_test(
-			test_arena__full_disk_leaves_what_is_reserved),
+		cmocka_unit_test(test_arena__marks_beyond_the_file_are_refused),
+		cmocka_unit_test(test_arena__first_sync_trims_what_nobody_owns),
+		cmocka_unit_test(test_arena__out_of_space_asks_for_less_first),
+		cmocka_unit_test(test_arena__failed_reservation_is_undone),
+		cmocka_unit_test(test_arena__full_disk_leaves_what_is_reserved),
 		cmocka_unit_test(
 			test_arena__works_where_nothing_can_be_reserved),
 		cmocka_unit_test(

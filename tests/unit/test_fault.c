@@ -42,8 +42,7 @@ static void test_fault__ordinal_fails_once(void **state)
 	for (unsigned int n = 0; n < 4; n++) {
 		fault_arm(n, EIO);
 		for (unsigned int i = 0; i < 6; i++)
-			assert_int_equal(fault_point("a"),
-					 i == n ? -EIO : 0);
+			assert_int_equal(fault_point("a"), i == n ? -EIO : 0);
 		fault_disarm();
 	}
 }

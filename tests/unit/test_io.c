@@ -209,8 +209,7 @@ int main(void)
 		cmocka_unit_test(
 			test_io__reserve_takes_space_and_grows_the_file),
 		cmocka_unit_test(test_io__reserve_says_when_it_cannot),
-		cmocka_unit_test(
-			test_io__punch_gives_back_and_keeps_the_size),
+		cmocka_unit_test(test_io__punch_gives_back_and_keeps_the_size),
 		cmocka_unit_test(test_io__every_change_has_a_fault_point),
 	};
 

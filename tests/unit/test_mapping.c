@@ -117,8 +117,8 @@ static void test_mapping__many_windows_stay_bounded(void **state)
 	for (uint64_t i = 1; i < 64; i++) {
 		uint64_t off = i * GIB - 4;
 
-		assert_int_equal(io_pwrite_all("t", fd, &off, sizeof(off),
-					       off), 0);
+		assert_int_equal(io_pwrite_all("t", fd, &off, sizeof(off), off),
+				 0);
 	}
 	for (int round = 0; round < 2; round++) {
 		for (uint64_t i = 1; i < 64; i++) {
@@ -126,8 +126,8 @@ static void test_mapping__many_windows_stay_bounded(void **state)
 			uint64_t got = 0;
 
 			/* Half in one window, half in the next. */
-			assert_int_equal(mapping_read(m, &got, sizeof(got),
-						      off), 0);
+			assert_int_equal(
+				mapping_read(m, &got, sizeof(got), off), 0);
 			assert_true(got == off);
 		}
 		assert_in_range(windows_mapped(), 1, 16);
@@ -251,6 +251,17 @@ static void touch_own_mapping(void)
 	(void)p[0];
 }
 
+/* In the middle of a guarded copy, but not the mapped file's fault. */
+static void copy_to_bad_place(void)
+{
+	int fd = file_of(4096);
+	struct mapping *m = mapping_of(fd);
+	int none = file_of(0);
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, none, 0);
+
+	(void)!mapping_read(m, p, 4096, 0);
+}
+
 static void send_sigbus(void)
 {
 	(void)raise(SIGBUS);
@@ -282,6 +293,7 @@ static int signal_of(void (*fn)(void))
 static void test_mapping__foreign_sigbus_is_still_fatal(void **state)
 {
 	assert_int_equal(signal_of(touch_own_mapping), SIGBUS);
+	assert_int_equal(signal_of(copy_to_bad_place), SIGBUS);
 	assert_int_equal(signal_of(send_sigbus), SIGBUS);
 }
 
@@ -289,8 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mapping__reads_what_was_written),
-		cmocka_unit_test(
-			test_mapping__grown_file_needs_no_new_mapping),
+		cmocka_unit_test(test_mapping__grown_file_needs_no_new_mapping),
 		cmocka_unit_test(test_mapping__beyond_the_end_is_eio),
 		cmocka_unit_test(test_mapping__many_windows_stay_bounded),
 		cmocka_unit_test(test_mapping__used_windows_stay),

@@ -12,8 +12,9 @@
 static void insert(struct namespace *ns, mapfs_ino dir, const char *name,
 		   mapfs_ino ino)
 {
-	assert_int_equal(namespace_insert(ns, dir, name, strlen(name), ino,
-					  0, false), 0);
+	assert_int_equal(namespace_insert(ns, dir, name, strlen(name), ino, 0,
+					  false),
+			 0);
 }
 
 static void test_namespace__same_name_in_two_directories(void **state)

@@ -221,7 +221,8 @@ static void test_overlay__holes_are_found_and_read_as_zeros(void **state)
 	assert_int_equal(mapfs_fallocate(f->v, big, 0,
 					 FALLOC_FL_PUNCH_HOLE |
 						 FALLOC_FL_KEEP_SIZE,
-					 4096 + 10, 3 * 4096), 0);
+					 4096 + 10, 3 * 4096),
+			 0);
 	assert_content(f, big, 4096 + 9, "b\0", 2);
 	assert_content(f, big, 4 * 4096 + 9, "\0b", 2);
 	assert_int_equal(mapfs_lseek(f->v, big, 0, 0, SEEK_HOLE, &at), 0);
@@ -247,8 +248,8 @@ static void test_overlay__base_directory_moves_with_all_below(void **state)
 	assert_int_equal(mapfs_mkdir(f->v, &nobody, root(f), "new", 0777, &e),
 			 0);
 	assert_int_equal(e.attr.mode & 0777, 0755);
-	assert_int_equal(mapfs_rename(f->v, root(f), "sub", e.attr.ino,
-				      "moved", 0), 0);
+	assert_int_equal(
+		mapfs_rename(f->v, root(f), "sub", e.attr.ino, "moved", 0), 0);
 	assert_int_equal(mapfs_lookup(f->v, root(f), "sub", &e), -ENOENT);
 	reopen(f);
 	assert_int_equal(mapfs_lookup(f->v, root(f), "new", &e), 0);
@@ -283,14 +284,13 @@ static void test_overlay__unlinked_file_lives_until_forgotten(void **state)
 	struct mapfs_entry e;
 
 	open_view(f, MAPFS_STORE_DIR);
-	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), "n", 0100644, 0,
-				     &e), 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, &nobody, root(f), "n", 0100644, 0, &e), 0);
 	assert_int_equal(mapfs_write(f->v, e.attr.ino, 0, "data", 4, 0, 0), 4);
 	assert_int_equal(mapfs_unlink(f->v, root(f), "n"), 0);
 	assert_content(f, e.attr.ino, 0, "data", 4);
 	mapfs_forget(f->v, e.attr.ino, 1);
-	assert_int_equal(mapfs_getattr(f->v, e.attr.ino, 0, &e.attr),
-			 -ESTALE);
+	assert_int_equal(mapfs_getattr(f->v, e.attr.ino, 0, &e.attr), -ESTALE);
 	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
 	mapfs_view_info(f->v, &info);
 	assert_int_equal(info.private_pages, 0);
@@ -314,7 +314,8 @@ static void test_overlay__store_of_another_base_is_refused(void **state)
 static int history(struct fixture *f)
 {
 	struct mapfs_setattr set = {
-		.valid = MAPFS_SET_SIZE, .size_bytes = 4100,
+		.valid = MAPFS_SET_SIZE,
+		.size_bytes = 4100,
 	};
 	struct mapfs_attr attr;
 	struct mapfs_entry e;

@@ -11,7 +11,7 @@
 #define MODEL_PAGES 5000U
 
 struct model {
-	uint64_t page[MODEL_PAGES];	/* 0 base, 1 hole, else apage + 2 */
+	uint64_t page[MODEL_PAGES]; /* 0 base, 1 hole, else apage + 2 */
 	uint64_t freed;
 };
 
@@ -76,12 +76,12 @@ static void test_pagetable__random_ranges_match_an_array(void **state)
 
 		if (run.count > MODEL_PAGES - first)
 			run.count = MODEL_PAGES - first;
-		next += random() % 2;	/* sometimes a run goes on */
+		next += random() % 2; /* sometimes a run goes on */
 		run.apage = next;
 		assert_int_equal(pagetable_set(&pt, &run, count_freed, m), 0);
 		for (uint64_t n = 0; n < run.count; n++)
-			m->page[first + n] = run.kind == PT_ARENA ?
-					     next + n + 2 : run.kind;
+			m->page[first + n] =
+				run.kind == PT_ARENA ? next + n + 2 : run.kind;
 		if (run.kind == PT_ARENA) {
 			set += run.count;
 			next += run.count;

@@ -12,33 +12,50 @@
 
 static const struct record samples[] = {
 	{ .type = RECORD_STORE,
-	  .store = { .ino_tag = 77, .next_ino = 5, .created = { 3, 4 },
-		     .base = "/some/base", .base_bytes = 10 } },
+	  .store = { .ino_tag = 77,
+		     .next_ino = 5,
+		     .created = { 3, 4 },
+		     .base = "/some/base",
+		     .base_bytes = 10 } },
 	{ .type = RECORD_INODE,
-	  .inode = { .attr = { .ino = 9, .parent = 2, .mode = S_IFREG | 0644,
-			       .nlink = 1, .uid = 1, .gid = 2,
+	  .inode = { .attr = { .ino = 9,
+			       .parent = 2,
+			       .mode = S_IFREG | 0644,
+			       .nlink = 1,
+			       .uid = 1,
+			       .gid = 2,
 			       .size_bytes = 1ULL << 41,
-			       .visible_base_bytes = 5, .atime = { -5, 6 },
-			       .mtime = { 7, 8 }, .ctime = { 9, 10 } },
-		     .has_base = true, .generation = 3, .rdev = 4,
-		     .base_blocks_512 = 8, .btime = { 0, -1 },
+			       .visible_base_bytes = 5,
+			       .atime = { -5, 6 },
+			       .mtime = { 7, 8 },
+			       .ctime = { 9, 10 } },
+		     .has_base = true,
+		     .generation = 3,
+		     .rdev = 4,
+		     .base_blocks_512 = 8,
+		     .btime = { 0, -1 },
 		     .sig = { .ino = 9, .size_bytes = 5, .mode = 0100644 },
-		     .text = "a/b", .text_bytes = 3 } },
+		     .text = "a/b",
+		     .text_bytes = 3 } },
 	{ .type = RECORD_ATTR,
 	  .attr = { .ino = 9, .mode = S_IFREG | 04755, .size_bytes = 1 } },
 	{ .type = RECORD_DENTRY,
-	  .dentry = { .dir = 2, .ino = 9, .type = S_IFREG, .over_base = true,
-		      .name = "\xff\x01 name", .name_bytes = 7 } },
+	  .dentry = { .dir = 2,
+		      .ino = 9,
+		      .type = S_IFREG,
+		      .over_base = true,
+		      .name = "\xff\x01 name",
+		      .name_bytes = 7 } },
 	{ .type = RECORD_DENTRY_GONE,
 	  .dentry = { .dir = 2, .name = "x", .name_bytes = 1 } },
 	{ .type = RECORD_PAGES,
-	  .pages = { .ino = 9, .first = 1, .count = 2, .kind = 2,
-		     .apage = 11 } },
+	  .pages = { .ino = 9, .first = 1, .count = 2, .kind = 2, .apage = 11 } },
 	{ .type = RECORD_XATTR,
-	  .xattr = { .ino = 9, .name = "user.a", .value = "v\0w",
+	  .xattr = { .ino = 9,
+		     .name = "user.a",
+		     .value = "v\0w",
 		     .value_bytes = 3 } },
-	{ .type = RECORD_XATTR_GONE,
-	  .xattr = { .ino = 9, .name = "user.a" } },
+	{ .type = RECORD_XATTR_GONE, .xattr = { .ino = 9, .name = "user.a" } },
 	{ .type = RECORD_XATTR_OWN, .ino = 9 },
 	{ .type = RECORD_INODE_GONE, .ino = 9 },
 };
@@ -141,20 +158,30 @@ static void refuse(const struct record *bad)
 static void test_record__nonsense_is_refused(void **state)
 {
 	(void)state;
-	refuse(&(struct record){ .type = RECORD_DENTRY, .dentry = {
-		.dir = 1, .ino = 2, .name = "a/b", .name_bytes = 3 } });
-	refuse(&(struct record){ .type = RECORD_DENTRY, .dentry = {
-		.dir = 1, .ino = 2, .name = "", .name_bytes = 0 } });
-	refuse(&(struct record){ .type = RECORD_PAGES, .pages = {
-		.ino = 1, .first = 0, .count = 0, .kind = 1 } });
-	refuse(&(struct record){ .type = RECORD_PAGES, .pages = {
-		.ino = 1, .first = UINT64_MAX, .count = 2, .kind = 1 } });
-	refuse(&(struct record){ .type = RECORD_PAGES, .pages = {
-		.ino = 1, .first = 0, .count = 1, .kind = 3 } });
-	refuse(&(struct record){ .type = RECORD_ATTR, .attr = {
-		.ino = 1, .size_bytes = UINT64_MAX } });
-	refuse(&(struct record){ .type = RECORD_ATTR, .attr = {
-		.ino = 1, .mtime = { 0, 1000000000 } } });
+	refuse(&(struct record){
+		.type = RECORD_DENTRY,
+		.dentry = {
+			.dir = 1, .ino = 2, .name = "a/b", .name_bytes = 3 } });
+	refuse(&(struct record){
+		.type = RECORD_DENTRY,
+		.dentry = { .dir = 1, .ino = 2, .name = "", .name_bytes = 0 } });
+	refuse(&(struct record){
+		.type = RECORD_PAGES,
+		.pages = { .ino = 1, .first = 0, .count = 0, .kind = 1 } });
+	refuse(&(struct record){ .type = RECORD_PAGES,
+				 .pages = { .ino = 1,
+					    .first = UINT64_MAX,
+					    .count = 2,
+					    .kind = 1 } });
+	refuse(&(struct record){
+		.type = RECORD_PAGES,
+		.pages = { .ino = 1, .first = 0, .count = 1, .kind = 3 } });
+	refuse(&(struct record){
+		.type = RECORD_ATTR,
+		.attr = { .ino = 1, .size_bytes = UINT64_MAX } });
+	refuse(&(struct record){
+		.type = RECORD_ATTR,
+		.attr = { .ino = 1, .mtime = { 0, 1000000000 } } });
 }
 
 int main(void)

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Read mode, and what write mode makes and how it changes attributes.
+ */
+#include "direct_fixture.h"
+
+#include <sys/xattr.h>
+
+/* --- read mode --- */
+
+static void test_direct__read_view_refuses_every_change(void **state)
+{
+	struct fixture *f = *state;
+	const struct mapfs_cred cred = me();
+	const struct mapfs_setattr set = { .valid = MAPFS_SET_MODE };
+	mapfs_ino file = ino(f, f->root, "file");
+	struct mapfs_entry e;
+	struct mapfs_attr a;
+	uint64_t fh;
+
+	assert_true(mapfs_is_stateless(f->v));
+	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "n", S_IFREG, 0, &e),
+			 -EROFS);
+	assert_int_equal(mapfs_mkdir(f->v, &cred, f->root, "n", 0755, &e),
+			 -EROFS);
+	assert_int_equal(mapfs_symlink(f->v, &cred, f->root, "n", "t", &e),
+			 -EROFS);
+	assert_int_equal(mapfs_link(f->v, file, f->root, "n", &e), -EROFS);
+	assert_int_equal(mapfs_unlink(f->v, f->root, "file"), -EROFS);
+	assert_int_equal(mapfs_rmdir(f->v, f->root, "dir"), -EROFS);
+	assert_int_equal(mapfs_rename(f->v, f->root, "file", f->root, "n", 0),
+			 -EROFS);
+	assert_int_equal(mapfs_tmpfile(f->v, &cred, f->root, 0644, &e), -EROFS);
+	assert_int_equal(mapfs_create(f->v, &cred, f->root, "n", 0644, O_RDWR,
+				      &e, &fh),
+			 -EROFS);
+	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), -EROFS);
+	assert_int_equal(mapfs_write(f->v, file, 0, "x", 1, 0, 0), -EROFS);
+	assert_int_equal(mapfs_fallocate(f->v, file, 0, 0, 0, 1), -EROFS);
+	assert_int_equal(mapfs_copy_range(f->v, file, 0, 0, file, 0, 10, 1),
+			 -EROFS);
+	assert_int_equal(mapfs_setxattr(f->v, file, "user.x", "", 0, 0, false),
+			 -EROFS);
+	assert_int_equal(mapfs_removexattr(f->v, file, "user.x"), -EROFS);
+	assert_int_equal(mapfs_fsync(f->v, file, 0, false), 0);
+}
+
+static void test_direct__read_view_shows_what_others_change(void **state)
+{
+	struct fixture *f = *state;
+	mapfs_ino file = ino(f, f->root, "file");
+	struct mapfs_attr a;
+	struct mapfs_entry e;
+
+	assert_read(f, file, 0, "hello");
+	put_file(f, "file", "other text", 10);
+	assert_read(f, file, 0, "other text");
+	assert_int_equal(mapfs_getattr(f->v, file, 0, &a), 0);
+	assert_int_equal(a.size_bytes, 10);
+	assert_int_equal(rename(in(f, "file"), in(f, "moved")), 0);
+	assert_int_equal(mapfs_lookup(f->v, f->root, "file", &e), -ENOENT);
+	assert_int_equal(ino(f, f->root, "moved"), file);
+	assert_read(f, file, 0, "other text");
+}
+
+/* --- names, in both modes --- */
+
+static void test_direct__lookup_speaks_as_the_base(void **state)
+{
+	struct fixture *f = *state;
+	char name[258];
+	struct mapfs_entry e;
+	struct stat st = stat_of(f, "file");
+
+	memset(name, '\xff', 255);
+	name[255] = '\0';
+	put_file(f, name, "x", 1);
+	e = entry(f, f->root, "file");
+	assert_int_equal(e.attr.ino, st.st_ino);
+	assert_int_equal(e.attr.mode, st.st_mode);
+	assert_int_equal(e.attr.size_bytes, 5);
+	assert_int_equal(e.attr.mtime.tv_nsec, st.st_mtim.tv_nsec);
+	assert_int_equal(f->root, stat_of(f, ".").st_ino);
+	(void)entry(f, f->root, name);
+	memset(name, 'n', 256);
+	name[256] = '\0';
+	assert_int_equal(mapfs_lookup(f->v, f->root, name, &e), -ENAMETOOLONG);
+	assert_int_equal(mapfs_lookup(f->v, f->root, "none", &e), -ENOENT);
+	assert_int_equal(mapfs_lookup(f->v, ino(f, f->root, "file"), "x", &e),
+			 -ENOTDIR);
+	assert_int_equal(mapfs_lookup(f->v, 12345678901ULL, "x", &e), -ESTALE);
+	assert_true(mapfs_lookup(f->v, f->root, "..", &e) < 0);
+	assert_true(mapfs_lookup(f->v, f->root, "dir/inner", &e) < 0);
+}
+
+static void test_direct__memory_goes_with_the_forgets(void **state)
+{
+	struct fixture *f = *state;
+	mapfs_ino dir = ino(f, f->root, "dir");
+	mapfs_ino inner = ino(f, dir, "inner");
+
+	assert_int_equal(ino(f, dir, "inner"), inner);
+	assert_int_equal(inodes_known(f), 3);
+	mapfs_forget(f->v, dir, 1);
+	mapfs_forget(f->v, inner, 1);
+	assert_read(f, inner, 0, "inner");
+	mapfs_forget(f->v, inner, 1);
+	assert_int_equal(inodes_known(f), 1);
+}
+
+static void list_all(struct fixture *f, bool plus)
+{
+	struct list l = { .f = f };
+
+	/* A few at a time, as the kernel asks. */
+	do {
+		l.room = 7;
+		assert_int_equal(mapfs_readdir(f->v, f->root, l.cookie, plus,
+					       note, &l),
+				 0);
+	} while (l.room < 0);
+	assert_int_equal(l.count, 304);
+	assert_int_equal(l.dot, f->root);
+	assert_int_equal(l.dotdot, f->root);
+	assert_int_equal(l.entries, plus ? 302 : 0);
+	for (int n = 0; n < 300; n++)
+		assert_int_equal(l.seen[n], 1);
+}
+
+static void test_direct__listing_names_each_object_once(void **state)
+{
+	struct fixture *f = *state;
+	char name[16];
+
+	for (int n = 0; n < 300; n++) {
+		(void)snprintf(name, sizeof(name), "n%d", n);
+		put_file(f, name, "", 0);
+	}
+	list_all(f, false);
+	assert_int_equal(inodes_known(f), 1);
+	list_all(f, true);
+	/* Each is counted once, not again when there was no room. */
+	assert_int_equal(inodes_known(f), 303);
+	for (int n = 0; n < 300; n++) {
+		(void)snprintf(name, sizeof(name), "n%d", n);
+		mapfs_forget(f->v, stat_of(f, name).st_ino, 1);
+	}
+	assert_int_equal(inodes_known(f), 3);
+}
+
+static void test_direct__dotdot_is_the_directory_above(void **state)
+{
+	struct fixture *f = *state;
+	struct list l = { .room = 2, .f = f };
+	mapfs_ino dir;
+
+	assert_int_equal(mkdir(in(f, "dir/sub"), 0755), 0);
+	dir = ino(f, f->root, "dir");
+	assert_int_equal(
+		mapfs_readdir(f->v, ino(f, dir, "sub"), 0, false, note, &l), 0);
+	assert_int_equal(l.dotdot, dir);
+}
+
+/* --- write mode: making --- */
+
+static void test_direct__new_file_is_written_through(void **state)
+{
+	struct fixture *f = *state;
+	const struct mapfs_cred cred = me();
+	struct mapfs_entry e;
+	char buf[16];
+	uint64_t fh;
+
+	assert_false(mapfs_is_stateless(f->v));
+	assert_int_equal(mapfs_create(f->v, &cred, f->root, "new", 0666,
+				      O_RDWR | O_EXCL, &e, &fh),
+			 0);
+	assert_int_equal(e.attr.mode, S_IFREG | 0644);
+	assert_int_equal(mapfs_write(f->v, e.attr.ino, fh, "bytes", 5, 2, 0),
+			 5);
+	assert_int_equal(mapfs_fsync(f->v, e.attr.ino, fh, true), 0);
+	assert_int_equal(mapfs_fsync(f->v, e.attr.ino, fh, false), 0);
+	assert_int_equal(mapfs_fsync(f->v, f->root, 0, false), 0);
+	assert_int_equal(mapfs_read(f->v, e.attr.ino, fh, buf, 16, 0), 7);
+	assert_memory_equal(buf, "\0\0bytes", 7);
+	mapfs_release(f->v, fh);
+	assert_int_equal(stat_of(f, "new").st_size, 7);
+	assert_int_equal(mapfs_create(f->v, &cred, f->root, "new", 0666,
+				      O_RDWR | O_EXCL, &e, &fh),
+			 -EEXIST);
+	/* Whether the caller may open that is for the kernel to judge. */
+	assert_int_equal(mapfs_create(f->v, &cred, f->root, "new", 0666, O_RDWR,
+				      &e, &fh),
+			 -ESTALE);
+}
+
+static void test_direct__new_objects_of_every_type(void **state)
+{
+	struct fixture *f = *state;
+	const struct mapfs_cred cred = me();
+	struct mapfs_entry e;
+	char buf[16];
+
+	assert_int_equal(mapfs_mkdir(f->v, &cred, f->root, "d", 0777, &e), 0);
+	assert_int_equal(stat_of(f, "d").st_mode, S_IFDIR | 0755);
+	assert_int_equal(mapfs_mkdir(f->v, &cred, f->root, "d", 0777, &e),
+			 -EEXIST);
+	assert_int_equal(mapfs_symlink(f->v, &cred, f->root, "l", "target", &e),
+			 0);
+	assert_int_equal(mapfs_readlink(f->v, e.attr.ino, buf, 16), 6);
+	assert_memory_equal(buf, "target", 6);
+	assert_int_equal(mapfs_readlink(f->v, f->root, buf, 16), -EINVAL);
+	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "p", S_IFIFO | 0666,
+				     0, &e),
+			 0);
+	assert_int_equal(stat_of(f, "p").st_mode, S_IFIFO | 0644);
+	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "s", S_IFSOCK | 0600,
+				     0, &e),
+			 0);
+	assert_true(S_ISSOCK(stat_of(f, "s").st_mode));
+	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "r", S_IFREG | 06755,
+				     0, &e),
+			 0);
+	assert_int_equal(stat_of(f, "r").st_mode, S_IFREG | 06755);
+	assert_int_equal(e.attr.mode, S_IFREG | 06755);
+	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "c", S_IFCHR | 0600,
+				     0x103, &e),
+			 geteuid() == 0 ? 0 : -EPERM);
+	if (geteuid() == 0)
+		assert_int_equal(e.attr.rdev, 0x103);
+}
+
+static void test_direct__new_objects_belong_to_the_caller(void **state)
+{
+	struct fixture *f = *state;
+	const struct mapfs_cred cred = { .uid = 12, .gid = 13, .umask = 027 };
+	struct mapfs_entry e;
+	uint64_t fh;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mapfs_create(f->v, &cred, f->root, "f", 04777, O_RDWR,
+				      &e, &fh),
+			 0);
+	assert_int_equal(e.attr.mode, S_IFREG | 04750);
+	assert_int_equal(e.attr.uid, 12);
+	assert_int_equal(e.attr.gid, 13);
+	mapfs_release(f->v, fh);
+	assert_int_equal(mapfs_symlink(f->v, &cred, f->root, "l", "t", &e), 0);
+	assert_int_equal(stat_of(f, "l").st_uid, 12);
+	assert_int_equal(mapfs_tmpfile(f->v, &cred, f->root, 0644, &e), 0);
+	assert_int_equal(e.attr.uid, 12);
+	assert_int_equal(e.attr.mode, S_IFREG | 0640);
+	/* A set-gid directory hands its group and its bit down. */
+	assert_int_equal(chown(in(f, "dir"), 1, 77), 0);
+	assert_int_equal(chmod(in(f, "dir"), 02755), 0);
+	assert_int_equal(mapfs_mkdir(f->v, &cred, ino(f, f->root, "dir"), "sub",
+				     0777, &e),
+			 0);
+	assert_int_equal(e.attr.uid, 12);
+	assert_int_equal(e.attr.gid, 77);
+	assert_int_equal(e.attr.mode, S_IFDIR | 02750);
+}
+
+/* user::rwx user:1:rwx group::r-x mask::rwx other::--- */
+static const unsigned char acl[] = {
+	2, 0, 0,   0,	1,   0,	  7,  0, 255, 255, 255, 255, 2,	  0,   7,
+	0, 1, 0,   0,	0,   4,	  0,  5, 0,   255, 255, 255, 255, 16,  0,
+	7, 0, 255, 255, 255, 255, 32, 0, 0,   0,   255, 255, 255, 255,
+};
+
+static void test_direct__default_acl_takes_the_place_of_the_umask(void **state)
+{
+	struct fixture *f = *state;
+	const struct mapfs_cred cred = { geteuid(), getegid(), .umask = 077 };
+	mapfs_ino dir = ino(f, f->root, "dir");
+	struct mapfs_entry e;
+	char buf[64];
+	int err;
+
+	err = mapfs_setxattr(f->v, dir, "system.posix_acl_default", acl,
+			     sizeof(acl), 0, false);
+	if (err == -EOPNOTSUPP)
+		skip();
+	assert_int_equal(err, 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, &cred, dir, "f", S_IFREG | 0666, 0, &e), 0);
+	assert_int_equal(e.attr.mode, S_IFREG | 0660);
+	assert_int_equal(mapfs_getxattr(f->v, e.attr.ino,
+					"system.posix_acl_access", buf, 64),
+			 sizeof(acl));
+	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "f", S_IFREG | 0666,
+				     0, &e),
+			 0);
+	assert_int_equal(e.attr.mode, S_IFREG | 0600);
+}
+
+/* --- write mode: attributes --- */
+
+static void test_direct__setattr_reaches_the_base(void **state)
+{
+	struct fixture *f = *state;
+	mapfs_ino file = ino(f, f->root, "file");
+	uint64_t fh = open_fh(f, file, O_RDWR);
+	struct mapfs_setattr set = {
+		.valid = MAPFS_SET_MODE | MAPFS_SET_ATIME | MAPFS_SET_MTIME,
+		.mode = 0400,
+		.atime = { 1, 2 },
+		.mtime = { 3, 4 },
+	};
+	struct mapfs_attr a;
+
+	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	assert_int_equal(a.mode, S_IFREG | 0400);
+	assert_int_equal(stat_of(f, "file").st_mtim.tv_nsec, 4);
+	assert_int_equal(stat_of(f, "file").st_atim.tv_sec, 1);
+	/* Open for writing, so it may be, whatever its mode says now. */
+	set = (struct mapfs_setattr){ .valid = MAPFS_SET_SIZE,
+				      .size_bytes = 3 };
+	assert_int_equal(mapfs_setattr(f->v, file, fh, &set, &a), 0);
+	assert_int_equal(a.size_bytes, 3);
+	assert_int_equal(mapfs_write(f->v, file, fh, "HE", 2, 0, 0), 2);
+	assert_file(f, "file", "HEl");
+	mapfs_release(f->v, fh);
+	set = (struct mapfs_setattr){ .valid = MAPFS_SET_MODE, .mode = 0600 };
+	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	set = (struct mapfs_setattr){ .valid = MAPFS_SET_SIZE,
+				      .size_bytes = 1ULL << 41 };
+	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	assert_int_equal(stat_of(f, "file").st_size, 1ULL << 41);
+	set = (struct mapfs_setattr){ .valid = MAPFS_SET_MTIME_NOW |
+					       MAPFS_SET_ATIME_NOW };
+	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	assert_true(a.mtime.tv_sec > 1000000000);
+	set = (struct mapfs_setattr){ .valid = MAPFS_SET_SIZE };
+	assert_int_equal(mapfs_setattr(f->v, f->root, 0, &set, &a), -EISDIR);
+}
+
+static void test_direct__symlink_has_times_and_owner_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_setattr set = {
+		.valid = MAPFS_SET_MTIME,
+		.mtime = { 3, 4 },
+	};
+	struct mapfs_attr a;
+	struct timespec was = stat_of(f, "file").st_mtim;
+	mapfs_ino l;
+
+	assert_int_equal(symlink("file", in(f, "l")), 0);
+	l = ino(f, f->root, "l");
+	assert_int_equal(mapfs_setattr(f->v, l, 0, &set, &a), 0);
+	assert_int_equal(stat_of(f, "l").st_mtim.tv_nsec, 4);
+	assert_int_equal(stat_of(f, "file").st_mtim.tv_nsec, was.tv_nsec);
+	if (geteuid() != 0)
+		return;
+	set = (struct mapfs_setattr){ .valid = MAPFS_SET_UID, .uid = 12 };
+	assert_int_equal(mapfs_setattr(f->v, l, 0, &set, &a), 0);
+	assert_int_equal(stat_of(f, "l").st_uid, 12);
+	assert_int_equal(stat_of(f, "file").st_uid, 0);
+}
+
+static void test_direct__set_id_bits_go_when_told(void **state)
+{
+	struct fixture *f = *state;
+	mapfs_ino file = ino(f, f->root, "file");
+	uint64_t fh = open_fh(f, file, O_RDWR);
+	struct mapfs_setattr set = {
+		.valid = MAPFS_SET_SIZE | MAPFS_SET_KILL_PRIV,
+	};
+	struct mapfs_attr a;
+
+	assert_int_equal(chmod(in(f, "file"), 06755), 0);
+	assert_int_equal(mapfs_write(f->v, file, fh, "x", 1, 0,
+				     MAPFS_WRITE_KILL_PRIV),
+			 1);
+	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 0755);
+	/* Without group execution set-gid means locking, and stays. */
+	assert_int_equal(chmod(in(f, "file"), 06745), 0);
+	assert_int_equal(mapfs_setattr(f->v, file, fh, &set, &a), 0);
+	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 02745);
+	mapfs_release(f->v, fh);
+}
+
+static void test_direct__xattrs_go_through(void **state)
+{
+	struct fixture *f = *state;
+	mapfs_ino file = ino(f, f->root, "file");
+	char buf[64];
+	int err = mapfs_setxattr(f->v, file, "user.a", "v", 1, XATTR_CREATE,
+				 false);
+
+	if (err == -EOPNOTSUPP)
+		skip();
+	assert_int_equal(err, 0);
+	assert_int_equal(getxattr(in(f, "file"), "user.a", buf, 64), 1);
+	assert_int_equal(mapfs_setxattr(f->v, file, "user.a", "v", 1,
+					XATTR_CREATE, false),
+			 -EEXIST);
+	assert_int_equal(mapfs_setxattr(f->v, file, "user.b", "v", 1,
+					XATTR_REPLACE, false),
+			 -ENODATA);
+	assert_int_equal(
+		mapfs_setxattr(f->v, file, "user.e", NULL, 0, 0, false), 0);
+	assert_int_equal(mapfs_getxattr(f->v, file, "user.e", buf, 64), 0);
+	assert_true(mapfs_listxattr(f->v, file, buf, 64) >= 14);
+	assert_int_equal(mapfs_removexattr(f->v, file, "user.a"), 0);
+	assert_int_equal(mapfs_removexattr(f->v, file, "user.a"), -ENODATA);
+	assert_int_equal(chmod(in(f, "file"), 02711), 0);
+	assert_int_equal(mapfs_setxattr(f->v, file, "system.posix_acl_access",
+					acl, sizeof(acl), 0, true),
+			 0);
+	assert_int_equal(stat_of(f, "file").st_mode & 07000, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		READ_TEST(test_direct__read_view_refuses_every_change),
+		READ_TEST(test_direct__read_view_shows_what_others_change),
+		READ_TEST(test_direct__lookup_speaks_as_the_base),
+		READ_TEST(test_direct__memory_goes_with_the_forgets),
+		READ_TEST(test_direct__listing_names_each_object_once),
+		WRITE_TEST(test_direct__listing_names_each_object_once),
+		READ_TEST(test_direct__dotdot_is_the_directory_above),
+		WRITE_TEST(test_direct__new_file_is_written_through),
+		WRITE_TEST(test_direct__new_objects_of_every_type),
+		WRITE_TEST(test_direct__new_objects_belong_to_the_caller),
+		WRITE_TEST(
+			test_direct__default_acl_takes_the_place_of_the_umask),
+		WRITE_TEST(test_direct__setattr_reaches_the_base),
+		WRITE_TEST(test_direct__symlink_has_times_and_owner_of_its_own),
+		WRITE_TEST(test_direct__set_id_bits_go_when_told),
+		WRITE_TEST(test_direct__xattrs_go_through),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The journal after accidents: every torn end, every flipped bit, death and
+ * failure at every step.
+ */
+#include "journal_fixture.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "core/fault.h"
+
+#define HEADER_BYTES 4096
+#define EVENTS_MAX 64
+
+/* One group of the segment under test, as its writer knows it. */
+struct event {
+	size_t begin;
+	size_t end; /* padding not counted */
+	bool is_mark;
+	size_t records; /* tags so far, this one included */
+	size_t covered; /* tags that a mark makes durable */
+};
+
+struct history {
+	struct event event[EVENTS_MAX];
+	size_t count;
+	uint8_t *bytes;
+	size_t len;
+};
+
+static void note_event(struct history *h, struct journal *j, size_t payload,
+		       bool is_mark, size_t records, size_t covered)
+{
+	size_t padded = (payload + 7) & ~(size_t)7;
+	size_t end = (size_t)journal_bytes(j);
+
+	assert_true(h->count < EVENTS_MAX);
+	h->event[h->count++] = (struct event){
+		.begin = end - padded - 32,
+		.end = end - padded + payload,
+		.is_mark = is_mark,
+		.records = records,
+		.covered = covered,
+	};
+}
+
+static void append_noted(struct history *h, struct journal *j, uint64_t tag)
+{
+	append(j, tag, tag);
+	note_event(h, j, group_bytes(tag), false, (size_t)tag + 1, 0);
+}
+
+/* Tags 0 to 8, three marks that lag behind, and perhaps flushes. */
+static struct history write_history(bool flush)
+{
+	struct history h = { .count = 0 };
+	struct journal *j = create_journal('a');
+	size_t covered = 1;
+
+	/* What create writes is not an event: it must always be there. */
+	for (uint64_t tag = 1; tag < 9; tag++) {
+		mapfs_lsn covers = journal_last_lsn(j);
+
+		append_noted(&h, j, tag);
+		if (tag % 3 != 0)
+			continue;
+		covered = (size_t)tag;
+		assert_int_equal(journal_mark(j, GROUP_SYNC, covers), 0);
+		note_event(&h, j, 16, true, (size_t)tag + 1, covered);
+		if (flush)
+			assert_int_equal(journal_flush(j), 0);
+	}
+	journal_close(j);
+	h.bytes = read_segment("1", &h.len);
+	return h;
+}
+
+/* Tags that are to be found when the file is sound up to `cut`. */
+static void expect_at(const struct history *h, size_t cut, size_t *records,
+		      size_t *covered)
+{
+	*records = 1;
+	*covered = 1;
+	for (size_t i = 0; i < h->count && h->event[i].end <= cut; i++) {
+		*records = h->event[i].records;
+		if (h->event[i].is_mark)
+			*covered = h->event[i].covered;
+	}
+}
+
+static void assert_prefix(const struct seen *s, size_t count)
+{
+	assert_int_equal(s->count, count);
+	for (size_t n = 0; n < count; n++)
+		assert_int_equal(s->tag[n], n);
+}
+
+static void check_cut(const struct history *h, size_t cut)
+{
+	struct seen s;
+	size_t records;
+	size_t covered;
+	int err = look('a', &s);
+
+	if (cut < h->event[0].begin) {
+		assert_true(err == -EUCLEAN || err == -EBADMSG);
+		return;
+	}
+	expect_at(h, cut, &records, &covered);
+	assert_int_equal(err, 0);
+	assert_prefix(&s, records);
+	assert_int_equal(look('b', &s), 0);
+	assert_prefix(&s, covered);
+	assert_int_equal(s.discarded, records - covered);
+}
+
+/* Zeros in the place of zeros tear nothing. */
+static size_t skip_zeros(const struct history *h, size_t at)
+{
+	while (at < h->len && h->bytes[at] == 0)
+		at++;
+	return at;
+}
+
+/*
+ * Goal: a torn end costs the groups it tears, and nothing else.
+ * Method: cut the file at every byte, and the same with zeros behind.
+ */
+static void test_journal__torn_at_every_byte(void **state)
+{
+	struct history h = write_history(false);
+	uint8_t *torn = calloc(1, h.len);
+
+	assert_non_null(torn);
+	for (size_t cut = 0; cut <= h.len; cut++) {
+		if (cut > 130 && cut < HEADER_BYTES)
+			continue; /* zeros of the header */
+		write_segment("1", h.bytes, cut);
+		check_cut(&h, cut);
+		if (cut <= 130 && cut >= 120)
+			continue; /* a whole header again */
+		memcpy(torn, h.bytes, cut);
+		write_segment("1", torn, h.len);
+		check_cut(&h, skip_zeros(&h, cut));
+	}
+	free(torn);
+	free(h.bytes);
+}
+
+/* Does the byte belong to a group that a later sound mark vouches for? */
+static bool was_flushed(const struct history *h, size_t at)
+{
+	size_t last_mark = 0;
+	size_t before = 0;
+
+	for (size_t i = 0; i < h->count; i++) {
+		if (!h->event[i].is_mark)
+			continue;
+		before = last_mark;
+		last_mark = h->event[i].end;
+	}
+	return at < before;
+}
+
+static bool is_padding(const struct history *h, size_t at)
+{
+	if (at >= 120 && at < HEADER_BYTES)
+		return true;
+	for (size_t i = 0; i + 1 < h->count; i++)
+		if (at >= h->event[i].end && at < h->event[i + 1].begin)
+			return true;
+	return false;
+}
+
+/* The first group and its mark, by create: 8 bytes padded, and 16. */
+static bool is_first_padding(size_t at)
+{
+	size_t end = HEADER_BYTES + 32 + group_bytes(0);
+
+	return at >= end && at < ((end + 7) & ~(size_t)7);
+}
+
+/*
+ * Goal: a flipped bit is refused, or costs the end; what a flush made durable
+ *       never goes silently, and strangers' bytes never come.
+ * Method: flip every bit.
+ */
+static void test_journal__every_flipped_bit(void **state)
+{
+	struct history h = write_history(true);
+	struct seen s;
+
+	for (size_t at = 0; at < h.len; at++) {
+		if (at >= 128 && at < HEADER_BYTES)
+			continue;
+		for (int bit = 0; bit < 8; bit++) {
+			int err;
+
+			h.bytes[at] ^= (uint8_t)(1 << bit);
+			write_segment("1", h.bytes, h.len);
+			h.bytes[at] ^= (uint8_t)(1 << bit);
+			err = look(bit % 2 ? 'a' : 'b', &s);
+			if (err)
+				assert_true(err == -EUCLEAN ||
+					    err == -EBADMSG ||
+					    err == -EPROTONOSUPPORT);
+			else
+				assert_prefix(&s, s.count);
+			if (is_padding(&h, at) || is_first_padding(at))
+				assert_int_equal(err, 0);
+			else if (was_flushed(&h, at))
+				assert_int_not_equal(err, 0);
+			else
+				assert_int_equal(err, 0);
+		}
+	}
+	free(h.bytes);
+}
+
+/* How a process that ran fn() ended: its exit code, or -signal. */
+static int end_of(void (*fn)(unsigned int n), unsigned int n)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fn(n);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* The state of tags 0 to 19 is the one group 500. */
+static int compact(struct journal *j)
+{
+	struct journal_compaction *c = NULL;
+	uint8_t buf[GROUP_BYTES_MAX];
+	int err = journal_compact_begin(j, &c);
+
+	if (err)
+		return err;
+	for (uint64_t tag = 500; !err && tag < 510; tag++)
+		err = journal_compact_append(c, buf, group_fill(tag, buf));
+	if (err) {
+		journal_compact_abort(c);
+		return err;
+	}
+	return journal_compact_end(c);
+}
+
+static struct journal *two_segments(void)
+{
+	struct journal *j = create_journal('a');
+
+	append(j, 1, 9);
+	journal_close(j);
+	j = reopen('a');
+	append(j, 10, 19);
+	sync_journal(j);
+	return j;
+}
+
+static void test_journal__compaction_replaces_history(void **state)
+{
+	struct journal *j = two_segments();
+	uint64_t before = journal_bytes(j);
+	mapfs_lsn last = journal_last_lsn(j);
+
+	assert_int_equal(compact(j), 0);
+	assert_true(journal_bytes(j) < before);
+	assert_true(journal_last_lsn(j) > last);
+	assert_int_equal(files_in_dir(false), 1);
+	append(j, 20, 22);
+	journal_close(j);
+	assert_seen('a', { 500, 509 }, { 20, 22 });
+	assert_seen('b', { 500, 509 });
+	j = reopen('a');
+	append(j, 23, 23);
+	assert_int_equal(compact(j), 0);
+	journal_close(j);
+	assert_seen('b', { 500, 509 });
+	assert_int_equal(files_in_dir(false), 1);
+}
+
+static void test_journal__aborted_compaction_changes_nothing(void **state)
+{
+	struct journal *j = two_segments();
+	struct journal_compaction *c = NULL;
+
+	assert_int_equal(journal_compact_begin(j, &c), 0);
+	assert_int_equal(journal_compact_append(c, "x", 1), 0);
+	journal_compact_abort(c);
+	assert_int_equal(files_in_dir(false), 2);
+	append(j, 20, 20);
+	journal_close(j);
+	assert_seen('a', { 0, 20 });
+}
+
+/* Part of a compacted state is not a state. */
+static void test_journal__cut_compaction_is_damage(void **state)
+{
+	struct journal *j = two_segments();
+	struct seen s;
+	size_t bytes;
+	uint8_t *p;
+
+	assert_int_equal(compact(j), 0);
+	journal_close(j);
+	p = read_segment("3", &bytes);
+	for (size_t cut = HEADER_BYTES; cut < bytes; cut += 7) {
+		write_segment("3", p, cut);
+		assert_int_equal(look('a', &s), -EBADMSG);
+		assert_int_equal(look('b', &s), -EBADMSG);
+	}
+	free(p);
+}
+
+static void compact_and_die(unsigned int n)
+{
+	struct journal *j = reopen('a');
+
+	fault_arm_kill(n);
+	if (compact(j) != 0)
+		_exit(1);
+}
+
+/*
+ * Goal: death in a compaction leaves the old history or the new state.
+ * Method: a process that dies at each fault point in turn, until none is
+ *         left; then a writer cleans up behind it.
+ */
+static void test_journal__death_at_every_step_of_compaction(void **state)
+{
+	bool seen_old = false;
+	bool seen_new = false;
+	unsigned int n;
+	int end = -SIGKILL;
+
+	for (n = 0; end == -SIGKILL; n++) {
+		struct journal *j = two_segments();
+		struct seen s[2];
+		bool is_new;
+
+		journal_close(j);
+		end = end_of(compact_and_die, n);
+		assert_int_equal(look('a', &s[0]), 0);
+		assert_int_equal(look('b', &s[1]), 0);
+		is_new = seen_is(&s[0], RUNS({ 500, 509 }));
+		seen_new |= is_new;
+		seen_old |= !is_new;
+		if (!is_new)
+			assert_true(seen_is(&s[0], RUNS({ 0, 19 })));
+		assert_int_equal(s[0].count, s[1].count);
+		assert_int_equal(s[0].tag[0], s[1].tag[0]);
+		j = reopen('a');
+		append(j, 600, 600);
+		journal_close(j);
+		if (is_new) {
+			assert_seen('a', { 500, 509 }, { 600, 600 });
+			assert_int_equal(files_in_dir(false), 2);
+		} else {
+			assert_seen('a', { 0, 19 }, { 600, 600 });
+			assert_int_equal(files_in_dir(false), 4);
+		}
+		(void)files_in_dir(true);
+	}
+	assert_int_equal(end, 0);
+	assert_true(seen_old);
+	assert_true(seen_new);
+	assert_true(n > 15);
+}
+
+/*
+ * Goal: a compaction that fails costs nothing; if nobody can say which
+ *       segment counts, nothing more is accepted.
+ * Method: fail each point of it alone, then go on.
+ */
+static void test_journal__failure_at_every_step_of_compaction(void **state)
+{
+	unsigned int broken = 0;
+	unsigned int failed = 0;
+	bool done = false;
+
+	for (unsigned int n = 0; !done; n++) {
+		struct journal *j = two_segments();
+		int err;
+
+		fault_reset();
+		fault_arm(n, EIO);
+		err = compact(j);
+		done = fault_passed() <= n;
+		fault_disarm();
+		failed += err != 0;
+		err = err ? err : 1;
+		if (try_append(j, 20) == 0) {
+			sync_journal(j);
+			journal_close(j);
+			if (err == 1)
+				assert_seen('b', { 500, 509 }, { 20, 20 });
+			else
+				assert_seen('b', { 0, 20 });
+		} else {
+			broken++;
+			assert_int_equal(try_append(j, 20), -EROFS);
+			assert_int_equal(journal_mark(j, GROUP_SYNC, 1),
+					 -EROFS);
+			assert_int_equal(journal_flush(j), -EROFS);
+			journal_close(j);
+			assert_seen('b', { 500, 509 });
+		}
+		(void)files_in_dir(true);
+	}
+	assert_true(failed > 10);
+	assert_int_equal(broken, 1); /* the flush of the directory */
+}
+
+static void create_and_die(unsigned int n)
+{
+	fault_arm_kill(n);
+	(void)create_journal('a');
+}
+
+static void test_journal__death_at_every_step_of_creation(void **state)
+{
+	unsigned int n;
+	int end = -SIGKILL;
+
+	for (n = 0; end == -SIGKILL; n++) {
+		struct seen s;
+		int err;
+
+		end = end_of(create_and_die, n);
+		err = look('b', &s);
+		if (err == 0)
+			assert_prefix(&s, 1);
+		else
+			assert_int_equal(err, -ENOENT);
+		if (err == -ENOENT)
+			journal_close(create_journal('a'));
+		assert_seen('b', { 0, 0 });
+		(void)files_in_dir(true);
+	}
+	assert_int_equal(end, 0);
+	assert_true(n > 5);
+}
+
+static void reopen_and_die(unsigned int n)
+{
+	fault_arm_kill(n);
+	journal_close(reopen('b'));
+}
+
+static void test_journal__death_at_every_step_of_opening(void **state)
+{
+	unsigned int n;
+	int end = -SIGKILL;
+
+	for (n = 0; end == -SIGKILL; n++) {
+		journal_close(two_segments());
+		end = end_of(reopen_and_die, n);
+		assert_seen('b', { 0, 19 });
+		assert_seen('c', { 0, 19 });
+		/* Twice the same accident is no other one. */
+		(void)end_of(reopen_and_die, n);
+		assert_seen('c', { 0, 19 });
+		(void)files_in_dir(true);
+	}
+	assert_int_equal(end, 0);
+	assert_true(n > 8);
+}
+
+static void test_journal__failure_at_every_step_of_opening(void **state)
+{
+	struct journal *j = NULL;
+	unsigned int failed = 0;
+	bool done = false;
+
+	for (unsigned int n = 0; !done; n++) {
+		int err;
+
+		journal_close(two_segments());
+		fault_reset();
+		fault_arm(n, EIO);
+		err = try_reopen('a', &j);
+		done = fault_passed() <= n;
+		fault_disarm();
+		if (!err)
+			journal_close(j);
+		failed += err != 0;
+		j = reopen('a');
+		append(j, 20, 20);
+		journal_close(j);
+		assert_seen('a', { 0, 20 });
+		(void)files_in_dir(true);
+	}
+	assert_true(failed > 8);
+}
+
+/*
+ * Goal: an append that fails was never there, and the next one counts.
+ * Method: fail each point of a batch alone, for two reasons.
+ */
+static void test_journal__failed_append_was_never_there(void **state)
+{
+	static const int reasons[] = { ENOSPC, EIO };
+
+	for (size_t r = 0; r < 2; r++) {
+		unsigned int failed = 0;
+		bool done = false;
+
+		for (unsigned int n = 0; !done; n++) {
+			struct journal *j = create_journal('a');
+			struct seen s;
+			size_t good = 1;
+
+			fault_reset();
+			fault_arm(n, reasons[r]);
+			for (uint64_t tag = 1; tag < 150; tag++) {
+				int err = try_append(j, tag);
+
+				if (err && err != -ENOMEM)
+					assert_int_equal(err, -reasons[r]);
+				good += err == 0;
+			}
+			done = fault_passed() <= n;
+			fault_disarm();
+			append(j, 150, 150);
+			journal_close(j);
+			assert_int_equal(look('a', &s), 0);
+			assert_int_equal(s.count, good + 1);
+			assert_int_equal(s.tag[good], 150);
+			failed += good < 150;
+			(void)files_in_dir(true);
+		}
+		assert_true(failed > 150);
+	}
+}
+
+/* The flushed part of a half-written group must not count. */
+static void test_journal__group_half_overwritten_is_the_new_one(void **state)
+{
+	struct journal *j = create_journal('a');
+	size_t end = (size_t)journal_bytes(j);
+	uint8_t buf[GROUP_BYTES_MAX];
+	int fd = openat(where_dir.dirfd, "1", O_RDWR | O_CLOEXEC);
+
+	/* As after a write that failed in the middle. */
+	assert_true(fd >= 0);
+	memset(buf, 0x5a, sizeof(buf));
+	assert_int_equal(io_pwrite_all("t", fd, buf, sizeof(buf), end), 0);
+	close(fd);
+	assert_seen('a', { 0, 0 });
+	append(j, 1, 1);
+	assert_seen('a', { 0, 1 });
+	append(j, 2, 2);
+	journal_close(j);
+	assert_seen('a', { 0, 2 });
+}
+
+static void test_journal__failed_flush_is_reported_each_time(void **state)
+{
+	struct journal *j = create_journal('a');
+
+	append(j, 1, 1);
+	fault_arm_name("journal.flush", EIO);
+	assert_int_equal(journal_flush(j), -EIO);
+	fault_arm_name("journal.append", EIO);
+	assert_int_equal(journal_mark(j, GROUP_SYNC, 1), -EIO);
+	fault_disarm();
+	journal_close(j);
+	assert_seen('a', { 0, 1 });
+	assert_seen('b', { 0, 0 });
+}
+
+static void test_journal__works_where_nothing_can_be_reserved(void **state)
+{
+	struct journal *j;
+	struct stat st;
+
+	fault_arm_name("journal.reserve", EOPNOTSUPP);
+	j = create_journal('a');
+	append(j, 1, 200);
+	fault_disarm();
+	append(j, 201, 210);
+	assert_int_equal(fstatat(where_dir.dirfd, "1", &st, 0), 0);
+	assert_int_equal(st.st_size, journal_bytes(j));
+	journal_close(j);
+	assert_seen('a', { 0, 210 });
+}
+
+#define test_in_dir(fn)                                            \
+	cmocka_unit_test_setup_teardown(fn, journal_fixture_begin, \
+					journal_fixture_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test_in_dir(test_journal__torn_at_every_byte),
+		test_in_dir(test_journal__every_flipped_bit),
+		test_in_dir(test_journal__compaction_replaces_history),
+		test_in_dir(test_journal__aborted_compaction_changes_nothing),
+		test_in_dir(test_journal__cut_compaction_is_damage),
+		test_in_dir(test_journal__death_at_every_step_of_compaction),
+		test_in_dir(test_journal__failure_at_every_step_of_compaction),
+		test_in_dir(test_journal__death_at_every_step_of_creation),
+		test_in_dir(test_journal__death_at_every_step_of_opening),
+		test_in_dir(test_journal__failure_at_every_step_of_opening),
+		test_in_dir(test_journal__failed_append_was_never_there),
+		test_in_dir(
+			test_journal__group_half_overwritten_is_the_new_one),
+		test_in_dir(test_journal__failed_flush_is_reported_each_time),
+		test_in_dir(test_journal__works_where_nothing_can_be_reserved),
+	};
+
+	if (!getenv("CMOCKA_MESSAGE_OUTPUT"))
+		cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
