@@ -70,7 +70,6 @@ bool base_shed(struct base *b)
 		DL_APPEND(gone, f);
 	}
 	rmutex_unlock(&b->lock);
-	f = gone;
 	DL_FOREACH_SAFE(gone, f, tmp)
 		base_fd_destroy(f);
 	return gone != NULL;

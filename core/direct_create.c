@@ -284,7 +284,7 @@ int direct_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
 		   mapfs_ino dir, mode_t mode, struct mapfs_entry *out)
 {
 	struct birth b;
-	int fd;
+	int fd = -1;
 	int err = birth_begin(direct_of(v), cred, dir, NULL,
 			      (mode & ~(mode_t)S_IFMT) | S_IFREG, &b);
 

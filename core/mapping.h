@@ -29,8 +29,9 @@ int must_check mapping_guard_init(void);
 int must_check mapping_create(struct mapping **out, int fd);
 void mapping_destroy(struct mapping *m);
 /*
- * Copies exactly `len` bytes at `off`; all must lie within the file as it is
- * now (the caller knows the size), else -EIO.
+ * Copies exactly `len` bytes at `off`.  The caller knows the file's size: what
+ * lies in a page beyond its end is -EIO, but the rest of its last page reads
+ * as zeros.  After -EIO `buf` may be filled in part.
  */
 int must_check mapping_read(struct mapping *m, void *buf, size_t len,
 			    uint64_t off);

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <linux/fs.h>
 #include <stdarg.h>
@@ -54,105 +55,124 @@ static bool same_object(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+/* Opens `path` below `at` as a place to look at, and looks. */
+static int look_at(int at, const char *path, int *fd, struct stat *st)
+{
+	int got = openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (got < 0)
+		return -errno;
+	if (fstat(got, st) < 0) {
+		int err = -errno;
+
+		close(got);
+		return err;
+	}
+	*fd = got;
+	return 0;
+}
+
 /* Is `fd` the directory `what` or below it?  Walks up to the root. */
 static int is_below(int fd, const struct stat *what, bool *below)
 {
 	struct stat here = { 0 };
 	struct stat up = { 0 };
-	int at = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int next;
+	int at = -1;
+	int next = -1;
+	int err = look_at(fd, ".", &at, &here);
 
-	if (at < 0 || fstat(at, &here) < 0)
-		goto fail;
-	for (;;) {
-		if (same_object(&here, what)) {
-			*below = true;
+	while (!err) {
+		*below = same_object(&here, what);
+		if (*below)
 			break;
-		}
-		next = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (next < 0 || fstat(next, &up) < 0) {
-			close(at);
-			at = next;
-			goto fail;
-		}
+		err = look_at(at, "..", &next, &up);
+		if (err)
+			break;
 		close(at);
 		at = next;
-		if (same_object(&here, &up)) {
-			*below = false;
+		if (same_object(&here, &up))
 			break;
-		}
 		here = up;
 	}
-	close(at);
-	return 0;
-fail : {
-	int err = -errno;
-
 	if (at >= 0)
 		close(at);
 	return err;
 }
+
+/* The directory `fd`, where the store is or will be, must be outside. */
+static int check_outside_base(int fd, const struct store_options *opt,
+			      char *why, size_t why_bytes)
+{
+	struct stat base = { 0 };
+	bool below = false;
+	int err = fstat(opt->base_fd, &base) < 0 ? -errno : 0;
+
+	if (!err)
+		err = is_below(fd, &base, &below);
+	if (err) {
+		say(why, why_bytes, "store %s: %s", opt->path, strerror(-err));
+		return err;
+	}
+	if (!below)
+		return 0;
+	say(why, why_bytes,
+	    "store %s lies inside the base %s, so the view would show it; choose a directory outside",
+	    opt->path, opt->base);
+	return -EINVAL;
 }
 
-static int check_nesting(const struct store_dir *d,
-			 const struct store_options *opt, char *why,
-			 size_t why_bytes)
+/* A clone of the base's mount has no way up: ask by its path. */
+static int check_base_outside(int storefd, const struct store_options *opt,
+			      char *why, size_t why_bytes)
 {
-	struct stat base;
-	struct stat store;
+	struct stat store = { 0 };
 	bool below = false;
-	int err = 0;
+	int fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 || fstat(storefd, &store) < 0 ? -errno : 0;
 
-	if (fstat(opt->base_fd, &base) < 0 || fstat(d->dirfd, &store) < 0)
-		err = -errno;
 	if (!err)
-		err = is_below(d->dirfd, &base, &below);
-	if (!err && below) {
-		say(why, why_bytes,
-		    "store %s lies inside the base %s, so the view would show it; choose a directory outside",
-		    d->path, opt->base);
-		return -EINVAL;
+		err = is_below(fd, &store, &below);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		say(why, why_bytes, "base %s: %s", opt->base, strerror(-err));
+		return err;
 	}
-	/* A clone of the base's mount has no way up: ask by its path. */
-	if (!err) {
-		int fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (!below)
+		return 0;
+	say(why, why_bytes,
+	    "base %s lies inside the store %s, which keeps nothing but changes; choose another store",
+	    opt->base, opt->path);
+	return -EINVAL;
+}
 
-		err = fd < 0 ? -errno : is_below(fd, &store, &below);
+/* How many names a directory has, and how many of them a store has too. */
+static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
+{
+	static const char *const known[] = { "lock", "pages", "README",
+					     "journal" };
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (!dir) {
+		int err = -errno;
+
 		if (fd >= 0)
 			close(fd);
+		return err;
 	}
-	if (!err && below) {
-		say(why, why_bytes,
-		    "base %s lies inside the store %s, which keeps nothing but changes; choose another store",
-		    opt->base, d->path);
-		return -EINVAL;
+	*names = 0;
+	*ours = 0;
+	while ((e = readdir(dir))) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		(*names)++;
+		for (size_t n = 0; n < sizeof(known) / sizeof(known[0]); n++)
+			*ours += strcmp(e->d_name, known[n]) == 0;
 	}
-	if (err)
-		say(why, why_bytes, "store %s: %s", d->path, strerror(-err));
-	return err;
-}
-
-static bool is_empty_directory(int fd)
-{
-	char buf[1024];
-	ssize_t n;
-	int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool empty = true;
-
-	if (dir < 0)
-		return false;
-	while (empty && (n = getdents64(dir, buf, sizeof(buf))) > 0) {
-		for (ssize_t at = 0; at < n;) {
-			const struct dirent64 *e = (const void *)(buf + at);
-
-			if (strcmp(e->d_name, ".") != 0 &&
-			    strcmp(e->d_name, "..") != 0)
-				empty = false;
-			at += e->d_reclen;
-		}
-	}
-	close(dir);
-	return empty;
+	closedir(dir);
+	return 0;
 }
 
 /* Who holds the lock, in the holder's own words; never fails. */
@@ -260,58 +280,106 @@ static int open_parts(struct store_dir *d, bool is_store)
 	return err;
 }
 
-static int open_directory(struct store_dir *d, const char *path, char *why,
+/* Makes the directory, unless it would change the base to do so. */
+static int make_directory(const struct store_options *opt, char *why,
 			  size_t why_bytes)
 {
-	bool made = mkdir(path, 0700) == 0;
-	int err = made ? 0 : errno;
+	char *copy = strdup(opt->path);
+	int fd;
+	int err = 0;
 
-	if (err && err != EEXIST) {
-		say(why, why_bytes, "store %s: cannot create it: %s", path,
-		    strerror(err));
-		return -err;
+	if (!copy)
+		return -ENOMEM;
+	fd = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		err = check_outside_base(fd, opt, why, why_bytes);
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	if (err)
+		return err;
+	if (mkdir(opt->path, 0700) == 0 || errno == EEXIST)
+		return 0;
+	err = -errno;
+	say(why, why_bytes, "store %s: cannot create it: %s", opt->path,
+	    strerror(-err));
+	return err;
+}
+
+static int open_directory(struct store_dir *d, const struct store_options *opt,
+			  char *why, size_t why_bytes)
+{
+	int err = 0;
+
+	if (access(opt->path, F_OK) < 0 && errno == ENOENT)
+		err = make_directory(opt, why, why_bytes);
+	if (err)
+		return err;
+	d->path = realpath(opt->path, NULL);
+	d->dirfd = open(opt->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->dirfd >= 0 && d->path)
+		return 0;
+	err = -errno;
+	say(why, why_bytes, "store %s: %s", opt->path,
+	    err == -ENOTDIR ? "not a directory; name a directory for it" :
+			      strerror(-err));
+	return err;
+}
+
+/*
+ * A journal makes it a store.  Without one it must be empty, or be what is
+ * left of a store that was being made; anything else is somebody's data.
+ */
+static int check_contents(const struct store_dir *d, bool *is_store, char *why,
+			  size_t why_bytes)
+{
+	unsigned int names = 0;
+	unsigned int ours = 0;
+	int err = count_names(d->dirfd, &names, &ours);
+
+	if (err) {
+		say(why, why_bytes, "store %s: %s", d->path, strerror(-err));
+		return err;
 	}
-	d->path = realpath(path, NULL);
-	d->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (d->dirfd < 0 || !d->path) {
-		err = errno;
-		say(why, why_bytes, "store %s: %s", path,
-		    err == ENOTDIR ?
-			    "not a directory; name a directory for it" :
-			    strerror(err));
-		return -err;
+	*is_store = faccessat(d->dirfd, "journal", F_OK, 0) == 0;
+	if (*is_store || names == 0 ||
+	    (names == ours && faccessat(d->dirfd, "lock", F_OK, 0) == 0))
+		return 0;
+	say(why, why_bytes,
+	    "%s is not a store and not empty; name an empty or new directory",
+	    d->path);
+	return -ENOTEMPTY;
+}
+
+static int open_lock(struct store_dir *d, const struct store_options *opt,
+		     char *why, size_t why_bytes)
+{
+	d->lockfd = openat(d->dirfd, "lock",
+			   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (d->lockfd < 0) {
+		int err = -errno;
+
+		say(why, why_bytes, "store %s: cannot open its lock: %s",
+		    d->path, strerror(-err));
+		return err;
 	}
-	return 0;
+	return lock_store(d, opt, why, why_bytes);
 }
 
 static int open_kept(struct store_dir *d, const struct store_options *opt,
 		     char *why, size_t why_bytes)
 {
 	bool is_store;
-	int err = open_directory(d, opt->path, why, why_bytes);
+	int err = open_directory(d, opt, why, why_bytes);
 
-	if (err)
-		return err;
-	err = check_nesting(d, opt, why, why_bytes);
-	if (err)
-		return err;
-	is_store = faccessat(d->dirfd, "journal", F_OK, 0) == 0;
-	if (!is_store && !is_empty_directory(d->dirfd) &&
-	    faccessat(d->dirfd, "lock", F_OK, 0) != 0) {
-		say(why, why_bytes,
-		    "%s is not a store and not empty; name an empty or new directory",
-		    d->path);
-		return -ENOTEMPTY;
-	}
-	d->lockfd = openat(d->dirfd, "lock",
-			   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (d->lockfd < 0) {
-		err = -errno;
-		say(why, why_bytes, "store %s: cannot open its lock: %s",
-		    d->path, strerror(-err));
-		return err;
-	}
-	err = lock_store(d, opt, why, why_bytes);
+	if (!err)
+		err = check_outside_base(d->dirfd, opt, why, why_bytes);
+	if (!err)
+		err = check_base_outside(d->dirfd, opt, why, why_bytes);
+	if (!err)
+		err = check_contents(d, &is_store, why, why_bytes);
+	if (!err)
+		err = open_lock(d, opt, why, why_bytes);
 	if (err)
 		return err;
 	err = open_parts(d, is_store);

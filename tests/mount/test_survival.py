@@ -47,56 +47,55 @@ def _work(top, notes, seed, sync):
     rnd = random.Random(seed)
     out = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     known = {}
+    # By descriptor: a path would lead elsewhere once the mount is gone.
+    here = os.open(top, os.O_RDONLY)
 
     def note(*words):
         os.write(out, " ".join(map(str, words)).encode() + b"\n")
 
     for version in range(1, 10**6):
         name = f"f{rnd.randrange(12)}"
-        path = os.path.join(top, name)
         what = rnd.randrange(10)
         if what == 0 and name in known:
             note("begin", "unlink", name, version)
-            os.unlink(path)
+            os.unlink(name, dir_fd=here)
             known.pop(name)
-            _maybe_sync_dir(top, sync)
+            _maybe_sync(here, sync)
             note("done", "unlink", name, version)
             continue
         note("begin", "replace", name, version)
-        tmp = os.path.join(top, "tmp")
-        fd = os.open(tmp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        fd = os.open("tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644,
+                     dir_fd=here)
         os.write(fd, _body(name.encode(), version))
-        if sync:
-            os.fsync(fd)
+        _maybe_sync(fd, sync)
         os.close(fd)
-        os.rename(tmp, path)
-        _maybe_sync_dir(top, sync)
+        os.rename("tmp", name, src_dir_fd=here, dst_dir_fd=here)
+        _maybe_sync(here, sync)
         known[name] = version
         note("done", "replace", name, version)
 
 
-def _maybe_sync_dir(top, sync):
+def _maybe_sync(fd, sync):
     if sync:
-        with opened(top, os.O_RDONLY) as fd:
-            os.fsync(fd)
+        os.fsync(fd)
 
 
 def _overwrite(top, notes, seed, sync):
     """In-place writes into one old file: page i holds version v of it."""
     rnd = random.Random(seed)
     out = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    path = os.path.join(top, "old")
-    held = os.open(path, os.O_RDWR)
+    here = os.open(top, os.O_RDONLY)
+    held = os.open("old", os.O_RDWR, dir_fd=here)
     for version in range(1, 10**6):
         i = rnd.randrange(64)
-        fd = held if sync else os.open(path, os.O_RDWR)
+        fd = held if sync else os.open("old", os.O_RDWR, dir_fd=here)
         os.write(out, b"begin page %d %d\n" % (i, version))
         os.pwrite(fd, _page(b"old", version, i), i * PAGE)
         if not sync:
             os.close(fd)
             # A dead daemon is not noticed by close(): the kernel drops
             # what it cannot send.  This request cannot go unanswered.
-            os.utime(path)
+            os.utime("old", dir_fd=here)
             os.write(out, b"done page %d %d\n" % (i, version))
         elif version % 4 == 0:
             os.fdatasync(fd)

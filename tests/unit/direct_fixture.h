@@ -24,6 +24,8 @@
 
 #include <cmocka.h>
 
+#define USER 12345
+
 struct fixture {
 	char dir[64];
 	struct mapfs_view *v;
@@ -112,6 +114,25 @@ static inline int setup_write(void **state)
 	return 0;
 }
 
+/* As an ordinary user, whom modes bind. */
+static inline int setup_user(void **state)
+{
+	struct fixture *f;
+
+	if (setup(state))
+		return -1;
+	f = *state;
+	if (geteuid() == 0) {
+		assert_int_equal(chown(f->dir, USER, USER), 0);
+		assert_int_equal(chown(in(f, "file"), USER, USER), 0);
+		assert_int_equal(chown(in(f, "dir"), USER, USER), 0);
+		assert_int_equal(setegid(USER), 0);
+		assert_int_equal(seteuid(USER), 0);
+	}
+	open_view(f, MAPFS_WRITE);
+	return 0;
+}
+
 static inline int setup_read(void **state)
 {
 	if (setup(state))
@@ -134,6 +155,10 @@ static inline int teardown(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(mapfs_view_close(f->v), 0);
+	if (getuid() == 0) {
+		assert_int_equal(seteuid(0), 0);
+		assert_int_equal(setegid(0), 0);
+	}
 	(void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(f);
 	return 0;
@@ -232,6 +257,7 @@ static inline int note(void *arg, const char *name, mapfs_ino i, mode_t type,
 }
 
 #define READ_TEST(f) cmocka_unit_test_setup_teardown(f, setup_read, teardown)
+#define USER_TEST(f) cmocka_unit_test_setup_teardown(f, setup_user, teardown)
 #define WRITE_TEST(f) cmocka_unit_test_setup_teardown(f, setup_write, teardown)
 
 #endif

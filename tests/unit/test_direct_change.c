@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #define BIG_BYTES (1U << 20)
 
@@ -300,11 +301,30 @@ static void test_direct__open_tells_of_changes_by_others(void **state)
 	mapfs_release(f->v, fh);
 }
 
+struct search {
+	const char *name;
+	mapfs_ino found;
+};
+
+static int search_name(void *arg, const char *name, mapfs_ino i, mode_t type,
+		       uint64_t cookie, const struct mapfs_entry *e)
+{
+	struct search *s = arg;
+
+	(void)type;
+	(void)cookie;
+	(void)e;
+	if (strcmp(name, s->name) == 0)
+		s->found = i;
+	return 0;
+}
+
 static void test_direct__mount_point_is_an_empty_directory(void **state)
 {
 	struct fixture *f = *state;
 	const struct mapfs_cred cred = me();
 	struct list l = { .room = 9, .f = f };
+	struct search s = { .name = "dir" };
 	struct mapfs_entry e;
 	struct mapfs_attr a;
 	struct mapfs_setattr set = { .valid = MAPFS_SET_MODE, .mode = 0600 };
@@ -325,6 +345,9 @@ static void test_direct__mount_point_is_an_empty_directory(void **state)
 	assert_int_equal(mapfs_readdir(f->v, dir, 0, true, note, &l), 0);
 	assert_int_equal(l.count, 2);
 	assert_int_equal(l.dotdot, f->root);
+	assert_int_equal(
+		mapfs_readdir(f->v, f->root, 0, false, search_name, &s), 0);
+	assert_int_equal(s.found, dir);
 	assert_int_equal(mapfs_mkdir(f->v, &cred, dir, "x", 0755, &e), -EROFS);
 	assert_int_equal(mapfs_setattr(f->v, dir, 0, &set, &a), -EROFS);
 	assert_int_equal(mapfs_unlink(f->v, dir, "hidden"), -ENOENT);
@@ -340,37 +363,40 @@ static void test_direct__mount_point_is_an_empty_directory(void **state)
 
 /* --- many at once --- */
 
+#define RACE_FILES 20
+#define RACE_NOFILE 60
+
 struct race {
 	struct fixture *f;
-	mapfs_ino file;
-	mapfs_ino inner;
 	mapfs_ino dir;
+	mapfs_ino file[RACE_FILES];
 	atomic_bool done;
 };
+
+static int move_once(struct race *r)
+{
+	struct mapfs_view *v = r->f->v;
+	mapfs_ino root = r->f->root;
+	int err = mapfs_rename(v, root, "file", r->dir, "file", 0);
+
+	if (!err)
+		err = mapfs_rename(v, root, "dir", root, "dir2", 0);
+	if (!err)
+		err = mapfs_rename(v, r->dir, "file", root, "file", 0);
+	if (!err)
+		err = mapfs_rename(v, root, "dir2", root, "dir", 0);
+	return err;
+}
 
 static void *move_about(void *arg)
 {
 	struct race *r = arg;
-	struct mapfs_view *v = r->f->v;
+	int err = 0;
 
-	for (int n = 0; n < 2000; n++) {
-		int err =
-			mapfs_rename(v, r->f->root, "file", r->dir, "file", 0);
-
-		if (!err)
-			err = mapfs_rename(v, r->f->root, "dir", r->f->root,
-					   "dir2", 0);
-		if (!err)
-			err = mapfs_rename(v, r->dir, "file", r->f->root,
-					   "file", 0);
-		if (!err)
-			err = mapfs_rename(v, r->f->root, "dir2", r->f->root,
-					   "dir", 0);
-		if (err)
-			return "a rename failed";
-	}
+	for (int n = 0; n < 1000 && !err; n++)
+		err = move_once(r);
 	atomic_store(&r->done, true);
-	return NULL;
+	return err ? "a rename failed" : NULL;
 }
 
 static void *look_at(void *arg)
@@ -381,12 +407,10 @@ static void *look_at(void *arg)
 	struct mapfs_attr a;
 	char buf[8];
 
-	while (!atomic_load(&r->done)) {
-		if (mapfs_getattr(v, r->file, 0, &a) ||
-		    mapfs_getattr(v, r->inner, 0, &a))
+	for (int n = 0; !atomic_load(&r->done); n = (n + 1) % RACE_FILES) {
+		if (mapfs_getattr(v, r->file[n], 0, &a))
 			return "a known object was not found";
-		if (mapfs_read(v, r->inner, 0, buf, 5, 0) != 5 ||
-		    mapfs_read(v, r->file, 0, buf, 5, 0) != 5)
+		if (mapfs_read(v, r->file[n], 0, buf, 5, 0) != 5)
 			return "a known file was not readable";
 		if (!mapfs_lookup(v, r->f->root, "file", &e))
 			mapfs_forget(v, e.attr.ino, 1);
@@ -394,20 +418,46 @@ static void *look_at(void *arg)
 	return NULL;
 }
 
+static int setup_few_descriptors(void **state)
+{
+	struct rlimit was;
+	struct rlimit few;
+	int err;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = was;
+	few.rlim_cur = RACE_NOFILE;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	err = setup_write(state);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	return err;
+}
+
 /*
  * Goal: whoever holds an inode number reaches its object, even while the
  * object, or a directory above it, is being renamed.
+ * Method: a view that keeps few descriptors, so that it must go by names.
  */
 static void test_direct__objects_are_found_while_they_move(void **state)
 {
-	struct fixture *f = *state;
-	struct race r = { .f = f };
+	struct race r = { .f = *state };
+	char name[16];
 	pthread_t t[3];
 	void *why[3];
+	mapfs_ino sub;
 
-	r.file = ino(f, f->root, "file");
-	r.dir = ino(f, f->root, "dir");
-	r.inner = ino(f, r.dir, "inner");
+	assert_int_equal(mkdir(in(r.f, "dir/sub"), 0755), 0);
+	r.dir = ino(r.f, r.f->root, "dir");
+	sub = ino(r.f, r.dir, "sub");
+	r.file[0] = ino(r.f, r.f->root, "file");
+	for (int n = 1; n < RACE_FILES; n++) {
+		char path[32];
+
+		(void)snprintf(name, sizeof(name), "n%d", n);
+		(void)snprintf(path, sizeof(path), "dir/sub/n%d", n);
+		put_file(r.f, path, "12345", 5);
+		r.file[n] = ino(r.f, sub, name);
+	}
 	assert_int_equal(pthread_create(&t[0], NULL, move_about, &r), 0);
 	for (int n = 1; n < 3; n++)
 		assert_int_equal(pthread_create(&t[n], NULL, look_at, &r), 0);
@@ -422,18 +472,23 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WRITE_TEST(test_direct__unlinked_file_lives_until_forgotten),
+		USER_TEST(test_direct__unlinked_file_lives_until_forgotten),
 		WRITE_TEST(test_direct__removed_directory_still_answers),
 		WRITE_TEST(test_direct__rename_takes_what_is_below_along),
 		WRITE_TEST(test_direct__replaced_file_is_still_readable),
 		WRITE_TEST(test_direct__exchange_moves_both),
 		WRITE_TEST(test_direct__any_link_leads_to_the_file),
 		WRITE_TEST(test_direct__unnamed_file_can_be_named),
+		USER_TEST(test_direct__unnamed_file_can_be_named),
 		WRITE_TEST(test_direct__wrong_handle_is_an_error),
 		WRITE_TEST(test_direct__large_file_reads_through_any_handle),
+		USER_TEST(test_direct__large_file_reads_through_any_handle),
 		WRITE_TEST(test_direct__holes_and_copies),
 		WRITE_TEST(test_direct__open_tells_of_changes_by_others),
 		WRITE_TEST(test_direct__mount_point_is_an_empty_directory),
-		WRITE_TEST(test_direct__objects_are_found_while_they_move),
+		cmocka_unit_test_setup_teardown(
+			test_direct__objects_are_found_while_they_move,
+			setup_few_descriptors, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
