@@ -247,7 +247,13 @@ static int reserve(struct arena *a, uint64_t start, uint64_t len)
 	uint64_t bytes = (start + len) << MAPFS_PAGE_SHIFT;
 	int err = -EOPNOTSUPP;
 
+	/*
+	 * Pages never take the last space: the journal needs it for what gives
+	 * space back, and for opening the store again.
+	 */
 	if (!a->cannot_reserve)
+		err = io_check_headroom(a->fd, len << MAPFS_PAGE_SHIFT);
+	if (!a->cannot_reserve && !err)
 		err = io_reserve("arena.reserve", a->fd,
 				 start << MAPFS_PAGE_SHIFT,
 				 len << MAPFS_PAGE_SHIFT);

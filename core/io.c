@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "fault.h"
@@ -179,6 +180,23 @@ static int tmpfile_by_name(int dirfd, int *fd)
 		return 0;
 	}
 	return -EEXIST;
+}
+
+int io_check_headroom(int fd, uint64_t len)
+{
+	const uint64_t most = 4U << 20;
+	struct statvfs v;
+	uint64_t total;
+	uint64_t keep;
+
+	if (fstatvfs(fd, &v) < 0)
+		return -errno;
+	total = (uint64_t)v.f_blocks * v.f_frsize;
+	keep = total / 16 < most ? total / 16 : most;
+	/* No size: memory, or a file system that does not say. */
+	if (total == 0 || (uint64_t)v.f_bavail * v.f_frsize >= len + keep)
+		return 0;
+	return -ENOSPC;
 }
 
 int io_tmpfile(int dirfd, int *fd)

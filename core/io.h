@@ -33,6 +33,11 @@ int must_check io_reserve(const char *point, int fd, uint64_t off,
 			  uint64_t len);
 /* Gives space back, keeps the size; -EOPNOTSUPP is not an error for callers. */
 int must_check io_punch(int fd, uint64_t off, uint64_t len);
+/*
+ * -ENOSPC when taking `len` more bytes would leave the file's file system with
+ * less than a sixteenth of itself or 4 MiB, whichever is less.
+ */
+int must_check io_check_headroom(int fd, uint64_t len);
 /* An unlinked file in `dirfd`, or memory of the process for dirfd < 0. */
 int must_check io_tmpfile(int dirfd, int *fd);
 

@@ -13,7 +13,7 @@ from support.control import Info
 from support.sysc import opened, write_file
 from support.view import wait_for
 
-INODES = 30_000
+INODES = 100_000
 FEW = 10_000
 BOUND_BYTES = 900
 DIRS = 100
@@ -32,7 +32,10 @@ def _descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def _fill(base, inodes):
+def _fill(view, inodes):
+    view.base_stays = False	# so many files take long to compare
+    view.keep_base_in_memory()
+    base = view.base
     for d in range(DIRS):
         os.mkdir(base / f"d{d}")
         fd = os.open(base / f"d{d}", os.O_RDONLY)
@@ -51,12 +54,12 @@ def _look(view):
     return count
 
 
+@pytest.mark.root
 @pytest.mark.limit(180)
 @pytest.mark.parametrize("mode", ["copy", "write", "read"])
 def test_an_inode_costs_few_bytes_and_no_descriptor(request, mode, scratch):
     view = request.getfixturevalue(f"{mode}_view")
-    view.base_stays = False	# so many files cost a minute to compare
-    _fill(view.base, INODES)
+    _fill(view, INODES)
     view.mount()
     pid = view.proc.pid
     before, fds = _rss_bytes(pid), _descriptors(pid)
@@ -74,8 +77,7 @@ def test_an_inode_costs_few_bytes_and_no_descriptor(request, mode, scratch):
 @pytest.mark.limit(180)
 def test_memory_is_given_back_when_the_kernel_forgets(copy_view):
     v = copy_view
-    v.base_stays = False
-    _fill(v.base, FEW)
+    _fill(v, FEW)
     v.mount()
     os.stat(v.top)
     start = Info(v.top).inodes_known

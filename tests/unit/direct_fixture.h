@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -158,6 +159,7 @@ static inline int teardown(void **state)
 	if (getuid() == 0) {
 		assert_int_equal(seteuid(0), 0);
 		assert_int_equal(setegid(0), 0);
+		(void)umount2(in(f, "dir"), MNT_DETACH);
 	}
 	(void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(f);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -90,6 +91,8 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	stop(f);
+	if (geteuid() == 0)
+		(void)umount2(in(f, "mnt"), MNT_DETACH);
 	(void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(f);
 	return 0;
@@ -275,6 +278,44 @@ static void test_base__same_name_another_object_is_stale(void **state)
 	assert_read(f, i, 0, 8, "new", 3);
 	base_uncache(f->b, i);
 	assert_int_equal(base_read(f->b, i, buf, 8, 0), -ESTALE);
+}
+
+struct move {
+	struct fixture *f;
+	struct inode *i;
+};
+
+static void *end_move(void *arg)
+{
+	struct move *m = arg;
+
+	usleep(20000);
+	if (inode_move(m->f->t, m->i, root(m->f), "moved"))
+		return NULL;
+	base_move_end(m->f->b);
+	return m;
+}
+
+/*
+ * Goal: a reader that comes between a rename of ours and its being recorded
+ * finds the object all the same.
+ */
+static void test_base__object_is_waited_for_while_it_moves(void **state)
+{
+	struct fixture *f = *state;
+	struct move m = { .f = f };
+	pthread_t t;
+	void *done;
+
+	put_file(f, "file", "hello", 5);
+	start(f, 0);
+	m.i = lookup(f, root(f), "file");
+	base_move_begin(f->b);
+	assert_int_equal(rename(in(f, "file"), in(f, "moved")), 0);
+	assert_int_equal(pthread_create(&t, NULL, end_move, &m), 0);
+	assert_read(f, m.i, 0, 8, "hello", 5);
+	assert_int_equal(pthread_join(t, &done), 0);
+	assert_ptr_equal(done, &m);
 }
 
 static struct timespec atime_of(const char *path)
@@ -605,6 +646,7 @@ int main(void)
 		TEST(test_base__directory_is_read_as_no_file),
 		TEST(test_base__never_leaves_the_base),
 		TEST(test_base__same_name_another_object_is_stale),
+		TEST(test_base__object_is_waited_for_while_it_moves),
 		TEST(test_base__frozen_base_keeps_its_access_times),
 		TEST(test_base__frozen_base_cannot_be_written),
 		TEST(test_base__paths_of_any_depth_open),

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""A full disk below the store [D5]: an error, and a way back."""
+import errno
+import os
+
+import pytest
+
+from support import sysc
+from support.sysc import fails, read_file, write_file
+from support.view import View, wait_for
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def small(scratch):
+    """A view whose store has 16 MiB and no more."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    disk = scratch / "disk"
+    disk.mkdir()
+    sysc.mount("none", disk, "tmpfs", 0, "size=16m")
+    v = View(scratch, "kept")
+    v.store = disk / "store"
+    write_file(v.base / "old", b"o" * MIB)
+    v.mount()
+    yield v
+    if v.mounted:
+        v.unmount()
+    sysc.umount_lazy(disk)
+
+
+def _write_synced(path, size):
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.write(fd, b"x" * size)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _fill(view):
+    """Files of 1 MiB until there is no more; the names of the good ones."""
+    for n in range(64):
+        try:
+            _write_synced(view / f"f{n}", MIB)
+        except OSError as e:
+            assert e.errno == errno.ENOSPC
+            return [f"f{k}" for k in range(n)]
+    raise AssertionError("64 MiB fit into 16")
+
+
+def test_a_full_store_is_enospc_and_what_was_synced_stays(small):
+    good = _fill(small)
+    assert len(good) >= 8
+    assert read_file(small / "old") == b"o" * MIB
+    for name in good:
+        assert read_file(small / name) == b"x" * MIB
+
+
+def test_removing_files_makes_room_again(small):
+    good = _fill(small)
+    for name in good[:4]:
+        os.unlink(small / name)
+
+    def fits():
+        try:
+            _write_synced(small / "again", 2 * MIB)
+        except OSError as e:
+            assert e.errno == errno.ENOSPC
+            return False
+        return True
+    # Space comes back with the next sync point.
+    wait_for("room", fits)
+
+
+def test_a_full_store_can_be_mounted_again(small):
+    good = _fill(small)
+    small.unmount()
+    small.mount()
+    for name in good:
+        assert read_file(small / name) == b"x" * MIB
+    with fails(errno.ENOENT):
+        os.stat(small / "never")
