@@ -15,7 +15,8 @@
  * A directory on another file system (a mount point, another subvolume) is
  * "foreign": it shows as an empty directory.  A file that another one is
  * mounted over does not show (-ENOENT).  Neither is ever asked anything, so
- * a dead server or our own mount below the base cannot hold us up.
+ * a dead server or our own mount below the base cannot hold us up.  A private
+ * clone has no mounts in it: there the covered directory shows, as it is.
  *
  * Lifetime: base_open() .. base_close() (accepts NULL).  A struct base_fd is
  *           held from base_hold() to base_put().

@@ -162,7 +162,8 @@ bool overlay_touch(const struct overlay *o, struct record_attr *a)
 	return true;
 }
 
-static void set_times(struct record_attr *a, const struct mapfs_setattr *set)
+static void set_times(const struct overlay *o, struct record_attr *a,
+		      const struct mapfs_setattr *set)
 {
 	const struct timespec now = overlay_now();
 
@@ -176,7 +177,10 @@ static void set_times(struct record_attr *a, const struct mapfs_setattr *set)
 		a->mtime = set->mtime;
 	else if (set->valid & MAPFS_SET_SIZE)
 		a->mtime = now;
-	a->ctime = set->valid & MAPFS_SET_CTIME ? set->ctime : now;
+	if (set->valid & MAPFS_SET_CTIME)
+		a->ctime = set->ctime;
+	else if (!o->view.kernel_times || !S_ISREG(a->mode))
+		a->ctime = now;
 }
 
 /* Everything of a setattr as records; the stripe is held. */
@@ -204,7 +208,7 @@ static int add_setattr(struct overlay *o, struct inode *i, struct group *g,
 		err = overlay_add_drop_caps(o, i, g);
 	if (err)
 		return err;
-	set_times(&a, set);
+	set_times(o, &a, set);
 	group_add(g, &(struct record){ .type = RECORD_ATTR, .attr = a });
 	return 0;
 }
