@@ -174,11 +174,6 @@ int base_root_fd(const struct base *b)
 	return b->rootfd;
 }
 
-dev_t base_dev(const struct base *b)
-{
-	return b->dev;
-}
-
 void base_proc_path(int fd, char out[BASE_PROC_PATH_BYTES])
 {
 	(void)snprintf(out, BASE_PROC_PATH_BYTES, "/proc/self/fd/%d", fd);

@@ -52,7 +52,6 @@ void base_set_itable(struct base *b, struct itable *t);
 const char *base_path(const struct base *b);
 /* O_PATH descriptor of the root, borrowed. */
 int base_root_fd(const struct base *b);
-dev_t base_dev(const struct base *b);
 
 /*
  * statx of `name` in the directory `dir` (of `dir` itself, which may then be

@@ -157,7 +157,7 @@ int overlay_write_pages(struct overlay *o, struct inode *i, struct group *g,
 		size_t within = off & (MAPFS_PAGE_SIZE - 1);
 		struct pt_run run;
 		uint64_t in_place;
-		size_t n;
+		size_t n = 0;
 
 		pagetable_lookup(&i->delta->pages, page_of(off),
 				 page_ceil(within + len), &run);

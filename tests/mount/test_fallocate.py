@@ -21,7 +21,7 @@ def _need(view, mode):
         return
     with opened(view.tmp, os.O_TMPFILE | os.O_RDWR) as fd:
         os.write(fd, b"x" * PAGE)
-        if error_of(sysc.fallocate, fd, mode, 0, PAGE) == "EOPNOTSUPP":
+        if error_of(sysc.fallocate, fd, mode, 0, PAGE) == "ENOTSUP":
             pytest.skip("the file system below does not have it")
 
 

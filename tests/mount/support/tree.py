@@ -12,6 +12,7 @@ import stat
 SMALL = 4 << 20		# files up to here are read whole
 PAGE = 4096
 SCAN = 64 << 10
+TICK_NS = 10_000_000
 
 
 def _open_quiet(path, flags):
@@ -35,6 +36,25 @@ def _hash_range(h, fd, start, end):
         start += len(buf)
 
 
+def _hash_file(h, fd, size):
+    if size <= SMALL:
+        _hash_range(h, fd, 0, size)
+        return h.hexdigest()
+    at = 0
+    while at < size:
+        try:
+            at = os.lseek(fd, at, os.SEEK_DATA)
+        except OSError as e:
+            if e.errno == errno.ENXIO:
+                break
+            raise
+        end = os.lseek(fd, at, os.SEEK_HOLE)
+        # Pages are hashed by place: begin at a page.
+        _hash_range(h, fd, at - at % PAGE, end)
+        at = end
+    return h.hexdigest()
+
+
 def content(path, size):
     """Hash of the bytes of a file, or the error's name."""
     h = hashlib.blake2b(digest_size=16)
@@ -43,22 +63,10 @@ def content(path, size):
     except OSError as e:
         return errno.errorcode[e.errno]
     try:
-        if size <= SMALL:
-            _hash_range(h, fd, 0, size)
-            return h.hexdigest()
-        at = 0
-        while at < size:
-            try:
-                at = os.lseek(fd, at, os.SEEK_DATA)
-            except OSError as e:
-                if e.errno == errno.ENXIO:
-                    break
-                raise
-            end = os.lseek(fd, at, os.SEEK_HOLE)
-            # Pages are hashed by place: begin at a page.
-            _hash_range(h, fd, at - at % PAGE, end)
-            at = end
-        return h.hexdigest()
+        return _hash_file(h, fd, size)
+    except OSError as e:
+        # A daemon of an ordinary user may not read what a view shows.
+        return errno.errorcode[e.errno]
     finally:
         os.close(fd)
 
@@ -152,6 +160,18 @@ def difference(a, b, limit=12):
                     lines.append(f"{name!r}: {key}: {x!r} != {y!r}")
     more = len(lines) - limit
     return lines[:limit] + ([f"... and {more} more"] if more > 0 else [])
+
+
+def forgive_a_tick(a, b):
+    """The change time of a file may differ by one tick of the clock.
+
+    With its writeback cache the kernel stamps files itself and sends that
+    with the next data; a new link or attribute is stamped by the daemon, too,
+    a moment later, and only that stamp is kept (tests/KNOWN-GAPS.md).
+    """
+    for name in set(a) & set(b):
+        if abs(a[name].get("ctime", 0) - b[name].get("ctime", 0)) < TICK_NS:
+            b[name]["ctime"] = a[name].get("ctime")
 
 
 def assert_same(a, b, what):

@@ -19,7 +19,6 @@ import pytest
 from . import sysc, tree
 
 REPO = Path(__file__).resolve().parents[3]
-TICK_NS = 10_000_000
 PATIENCE = 20.0
 
 SUSPICIOUS = re.compile(
@@ -59,19 +58,6 @@ def wait_for(what, condition, seconds=PATIENCE):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s in vain: {what}")
         time.sleep(0.003)
-
-
-def _forgive_a_tick(before, after):
-    """The change time of a file may differ by one tick of the clock.
-
-    With its writeback cache the kernel stamps files itself and sends that
-    with the next data; a new link or attribute is stamped by the daemon, too,
-    a moment later, and only that stamp is kept (tests/KNOWN-GAPS.md).
-    """
-    for name in before.keys() & after.keys():
-        a, b = before[name], after[name]
-        if abs(a["ctime"] - b["ctime"]) < TICK_NS:
-            b["ctime"] = a["ctime"]
 
 
 class View:
@@ -240,7 +226,7 @@ class View:
             self.unmount()
             self.mount()
             after = self.look()
-            _forgive_a_tick(before, after)
+            tree.forgive_a_tick(before, after)
             tree.assert_same(before, after,
                              "mounting the store again changed the view")
             self.unmount()
