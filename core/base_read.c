@@ -29,6 +29,12 @@ static struct mapping *mapping_of(struct base *b, struct base_fd *f)
 	return m;
 }
 
+/* A look at a hole of tmpfs through a mapping fills it with memory [B1]. */
+static bool has_holes(const struct stat *st)
+{
+	return st->st_blocks < st->st_size / 512;
+}
+
 static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
 			 size_t len, uint64_t off)
 {
@@ -43,12 +49,12 @@ static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
 	left = (uint64_t)st.st_size - off;
 	if (len > left)
 		len = left;
-	if (st.st_size > MAP_FROM_BYTES)
+	if (st.st_size > MAP_FROM_BYTES && !has_holes(&st))
 		m = mapping_of(b, f);
 	if (m && mapping_read(m, buf, len, off) == 0)
 		return (ssize_t)len;
 	/*
-	 * Small, or not to be mapped (not every file system can), or
+	 * Small, sparse, or not to be mapped (not every file system can), or
 	 * truncated under our hands: pread tells all of these apart.
 	 */
 	return io_pread_some(f->fd, buf, len, off);

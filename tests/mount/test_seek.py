@@ -166,3 +166,13 @@ def test_holes_and_data_of_old_files_are_where_they_are_in_the_base(view):
         want = _data(fd, 12 * MIB)
     with opened(view / "f", os.O_RDONLY) as fd:
         assert _data(fd, 12 * MIB) == want
+
+
+@pytest.mark.modes("write", "copy", "kept", people=("root",), plain=False)
+def test_reading_a_hole_takes_no_space_in_the_base(view):
+    """On tmpfs a look through a mapping would fill the hole with memory."""
+    view.keep_base_in_memory()
+    with open(view.base / "f", "wb") as f:
+        f.truncate(64 * MIB)
+    assert read_file(view / "f") == bytes(64 * MIB)
+    assert os.stat(view.base / "f").st_blocks == 0

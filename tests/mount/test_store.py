@@ -346,3 +346,32 @@ def test_daemon_told_to_stop_unmounts_and_keeps_everything(kept_view):
     wait_for("the unmount", lambda: not os.path.ismount(v.mnt))
     v.expected.append("got|in use")
     assert read_file(v / "f") == b"x" * 10000
+
+
+@pytest.mark.modes("kept")
+@pytest.mark.limit(180)
+def test_a_long_history_is_compacted_and_survives_a_kill(view):
+    """The journal holds what still matters, not everything that happened."""
+    write_file(view / "busy", b"x")
+    os.link(view / "busy", view / "second")
+    os.mkdir(view / "d")
+    write_file(view / "d/file", b"y" * 10000)
+    journal = view.store / "journal"
+
+    def newest():
+        return max(int(n) for n in os.listdir(journal) if n.isdigit())
+    first = newest()
+    for n in range(80_000):
+        os.chmod(view / "busy", 0o600 | n & 0o77)
+    wait_for("a compacted journal", lambda: newest() > first)
+    wait_for("old segments to go",
+             lambda: os.listdir(journal) == [str(newest())])
+    assert (journal / str(newest())).stat().st_size < 8 << 20
+    os.chmod(view / "busy", 0o640)
+    before = view.look()
+    view.kill()
+    view.mount()
+    after = view.look()
+    tree.forgive_a_tick(before, after)
+    tree.assert_same(before, after, "the kill changed the view")
+    assert os.stat(view / "busy").st_nlink == 2
