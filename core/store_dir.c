@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "io.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
@@ -165,7 +166,7 @@ static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
 	*names = 0;
 	*ours = 0;
 	while ((e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+		if (base_is_dot(e->d_name))
 			continue;
 		(*names)++;
 		for (size_t n = 0; n < sizeof(known) / sizeof(known[0]); n++)
