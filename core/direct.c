@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "mapping.h"
+#include "trouble.h"
 
 int direct_get(struct direct *d, mapfs_ino ino, struct inode **out)
 {
@@ -168,7 +169,7 @@ int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
 		err = open_base(d, opt);
 	if (err) {
 		(void)snprintf(why, why_bytes, "base %s: %s", opt->base,
-			       strerror(-err));
+			       trouble_text(err));
 		(void)direct_close(&d->view);
 		return err;
 	}

@@ -14,6 +14,7 @@
 #include "direct.h"
 #include "log.h"
 #include "overlay.h"
+#include "trouble.h"
 
 const char *mapfs_mode_name(enum mapfs_mode mode)
 {
@@ -40,7 +41,7 @@ int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
 					direct_open(out, opt, why, why_bytes);
 	if (err && why[0] == '\0')
 		(void)snprintf(why, why_bytes, "%s: %s", opt->base,
-			       strerror(-err));
+			       trouble_text(err));
 	return err;
 }
 
