@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_RECORD_DISK_H
+#define MAPFS_CORE_RECORD_DISK_H
+
+/*
+ * Records as bytes, for record.c, which writes them, and record_decode.c,
+ * which reads them: a header of 8 bytes (type, flags, payload length) and a
+ * payload padded to 8, made of the fixed fields below and at most two runs of
+ * text or value behind them.  FORMAT.md has the tables.
+ *
+ * Locking: none; values.
+ */
+#include <assert.h>
+
+#include "le.h"
+#include "record.h"
+
+struct head_disk {
+	le16 type;
+	le16 flags;
+	le32 payload_bytes;
+};
+static_assert(sizeof(struct head_disk) == 8, "no padding");
+
+struct time_disk {
+	le64 sec;
+	le32 nsec;
+};
+static_assert(sizeof(struct time_disk) == 12, "no padding");
+
+struct attr_disk {
+	le64 ino;
+	le64 parent;
+	le32 mode;
+	le32 nlink;
+	le32 uid;
+	le32 gid;
+	le64 size_bytes;
+	le64 visible_base_bytes;
+	struct time_disk atime;
+	struct time_disk mtime;
+	struct time_disk ctime;
+};
+static_assert(sizeof(struct attr_disk) == 84, "no padding");
+
+struct sig_disk {
+	le64 ino;
+	le64 size_bytes;
+	struct time_disk mtime;
+	struct time_disk ctime;
+	struct time_disk btime;
+	le32 mode;
+};
+static_assert(sizeof(struct sig_disk) == 56, "no padding");
+
+struct inode_disk {
+	struct attr_disk attr;
+	le64 generation;
+	le64 rdev;
+	le64 base_blocks_512;
+	struct time_disk btime;
+	struct sig_disk sig;
+	le32 text_bytes;
+};
+static_assert(sizeof(struct inode_disk) == 180, "no padding");
+
+struct dentry_disk {
+	le64 dir;
+	le64 ino;
+	le32 type;
+	le32 name_bytes;
+};
+static_assert(sizeof(struct dentry_disk) == 24, "no padding");
+
+struct pages_disk {
+	le64 ino;
+	le64 first;
+	le64 count;
+	le64 apage;
+	le32 kind;
+};
+static_assert(sizeof(struct pages_disk) == 36, "no padding");
+
+struct xattr_disk {
+	le64 ino;
+	le32 name_bytes; /* the NUL included */
+	le32 value_bytes;
+};
+static_assert(sizeof(struct xattr_disk) == 16, "no padding");
+
+struct store_disk {
+	le64 ino_tag;
+	le64 next_ino;
+	struct time_disk created;
+	le32 base_bytes;
+};
+static_assert(sizeof(struct store_disk) == 32, "no padding");
+
+#define FLAG_HAS_BASE 1U  /* RECORD_INODE */
+#define FLAG_OVER_BASE 1U /* RECORD_DENTRY */
+
+#endif
