@@ -78,7 +78,8 @@ static int remove_leftover(void *arg, uint64_t number, bool tmp)
 	const struct journal *j = arg;
 	char name[SEGMENT_NAME_BYTES];
 
-	if (tmp || number < j->first_number) {
+	if (tmp ||
+	    (number < j->first_number && !segment_is_needed(j, number))) {
 		segment_name(number, tmp, name);
 		(void)unlinkat(j->where.dirfd, name, 0);
 	}
@@ -102,7 +103,7 @@ int journal_start(struct journal *j)
 	}
 	j->seg = s;
 	/* They count for nothing, so a failure costs space only. */
-	(void)!segment_iterate(j->where.dirfd, remove_leftover, j);
+	journal_tidy(j);
 	return 0;
 }
 
@@ -178,6 +179,29 @@ mapfs_lsn journal_last_lsn(struct journal *j)
 	lsn = j->next_lsn - 1;
 	rmutex_unlock(&j->lock);
 	return lsn;
+}
+
+void journal_position(struct journal *j, uint64_t *first_segment,
+		      uint64_t *last_segment, mapfs_lsn *lsn)
+{
+	rmutex_lock(&j->lock);
+	*first_segment = j->first_number;
+	*last_segment = j->seg.number;
+	*lsn = j->next_lsn - 1;
+	rmutex_unlock(&j->lock);
+}
+
+void journal_set_needs(struct journal *j,
+		       bool (*fn)(void *arg, uint64_t segment), void *arg)
+{
+	j->needs = fn;
+	j->needs_arg = arg;
+}
+
+void journal_tidy(struct journal *j)
+{
+	if (!j->where.ephemeral)
+		(void)!segment_iterate(j->where.dirfd, remove_leftover, j);
 }
 
 uint64_t journal_bytes(struct journal *j)

@@ -105,6 +105,25 @@ int must_check journal_mark(struct journal *j, enum group_kind kind,
 /* Groups appended so far survive a power cut. */
 int must_check journal_flush(struct journal *j);
 mapfs_lsn journal_last_lsn(struct journal *j);
+/* Where the next group would be: its history, and the last lsn before it. */
+void journal_position(struct journal *j, uint64_t *first_segment,
+		      uint64_t *last_segment, mapfs_lsn *lsn);
+/*
+ * Segments that stay although history begins later; asked by journal_start(),
+ * compaction and journal_tidy().  `fn` takes no lock.
+ */
+void journal_set_needs(struct journal *j,
+		       bool (*fn)(void *arg, uint64_t segment), void *arg);
+/* Removes what is neither history nor needed. */
+void journal_tidy(struct journal *j);
+/*
+ * Reads the segments first .. last up to `upto`, whatever came after them;
+ * beside whoever else uses the journal.  `id->uuid` is filled in.
+ */
+int must_check journal_replay_past(const struct journal_where *where,
+				   struct journal_id *id, uint64_t first,
+				   uint64_t last, mapfs_lsn upto,
+				   journal_replay_fn fn, void *arg);
 /* Bytes of all segments that count. */
 uint64_t journal_bytes(struct journal *j);
 

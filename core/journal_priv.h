@@ -121,8 +121,10 @@ struct journal {
 	uint64_t older_bytes;	    /* history before this segment; by lock */
 	uint64_t first_number;	    /* oldest segment that counts; by lock */
 	uint64_t last_number;	    /* newest that open saw; fixed then */
-	bool broken;		    /* nobody knows which name counts */
-	bool closed;		    /* a GROUP_CLOSE was written; by lock */
+	bool (*needs)(void *arg, uint64_t segment); /* fixed early */
+	void *needs_arg;			    /* fixed early */
+	bool broken; /* nobody knows which name counts */
+	bool closed; /* a GROUP_CLOSE was written; by lock */
 };
 
 struct journal *journal_alloc(const struct journal_where *where,
@@ -162,7 +164,8 @@ int must_check segment_append(struct segment *s, enum group_kind kind,
 int must_check segment_append_mark(struct segment *s, enum group_kind kind,
 				   mapfs_lsn lsn, mapfs_lsn covers,
 				   mapfs_lsn flushed);
-/* Removes the segments [first, end), as far as they are there. */
+/* Removes the segments [first, end) that are there and not needed. */
 void segments_remove(struct journal *j, uint64_t first, uint64_t end);
+bool segment_is_needed(const struct journal *j, uint64_t number);
 
 #endif

@@ -31,6 +31,7 @@
 #include "fault.h"
 #include "io.h"
 
+#define PAST_MOST_SEGMENTS (1U << 20)
 #define READ_BYTES ((size_t)1 << 20)
 
 /* A segment as its header tells. */
@@ -179,12 +180,13 @@ static bool kind_is_known(uint32_t kind)
 static int scan_group_at(struct scan *s, uint64_t off, struct sound_group *out)
 {
 	struct group_disk d;
-	const uint8_t *p;
+	const uint8_t *p = NULL;
 	uint64_t len;
 	int ret = scan_bytes(s, off, sizeof(d), &p);
 
 	if (ret <= 0)
 		return ret;
+	assert(p);
 	memcpy(&d, p, sizeof(d));
 	len = le64_get(d.payload_bytes);
 	if (le32_get(d.magic) != GROUP_MAGIC || len > GROUP_MAX_BYTES ||
@@ -529,4 +531,47 @@ int journal_open(struct journal **out, const struct journal_where *where,
 	*id = j->id;
 	*out = j;
 	return 0;
+}
+
+/* Headers of first .. last, oldest last as replay_all() has them. */
+static int collect_past(struct journal *j, struct found *f, uint64_t first,
+			uint64_t last)
+{
+	uint64_t count = last - first + 1;
+
+	/* No store gets that far; a damaged record can say anything. */
+	if (first == 0 || last < first || count > PAST_MOST_SEGMENTS)
+		return -EUCLEAN;
+	f->numbers = calloc(count, sizeof(*f->numbers));
+	f->segs = calloc(count, sizeof(*f->segs));
+	if (!f->numbers || !f->segs)
+		return -ENOMEM;
+	for (uint64_t n = 0; n < count; n++)
+		f->numbers[f->numbers_count++] = last - n;
+	return collect_headers(j, f);
+}
+
+int journal_replay_past(const struct journal_where *where,
+			struct journal_id *id, uint64_t first, uint64_t last,
+			mapfs_lsn upto, journal_replay_fn fn, void *arg)
+{
+	struct journal *j = journal_alloc(where, id);
+	struct found f = { .count = 0 };
+	int err;
+
+	if (!j)
+		return -ENOMEM;
+	err = collect_past(j, &f, first, last);
+	if (!err && f.segs[f.count - 1].number != first)
+		err = -EUCLEAN;
+	for (size_t n = f.count; !err && n-- > 0;)
+		err = replay_segment(j, &f.segs[n],
+				     n > 0 ? f.segs[n - 1].first_lsn - 1 : upto,
+				     fn, arg);
+	if (!err)
+		*id = j->id;
+	free(f.segs);
+	free(f.numbers);
+	journal_close(j);
+	return err;
 }

@@ -300,13 +300,19 @@ int segment_append_mark(struct segment *s, enum group_kind kind, mapfs_lsn lsn,
 	return segment_append(s, kind, lsn, &d, sizeof(d));
 }
 
+bool segment_is_needed(const struct journal *j, uint64_t number)
+{
+	return j->needs && j->needs(j->needs_arg, number);
+}
+
 void segments_remove(struct journal *j, uint64_t first, uint64_t end)
 {
 	char name[SEGMENT_NAME_BYTES];
 
 	/* What stays behind is removed at the next start. */
 	for (uint64_t n = first; n < end && !j->where.ephemeral; n++) {
-		if (fault_point("journal.remove") != 0)
+		if (segment_is_needed(j, n) ||
+		    fault_point("journal.remove") != 0)
 			continue;
 		segment_name(n, false, name);
 		(void)unlinkat(j->where.dirfd, name, 0);
