@@ -34,7 +34,8 @@ void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a)
 struct rwlock *delta_stripe(struct delta_set *s, const struct inode *i)
 {
 	/* Fibonacci hashing: inode numbers of one directory are neighbours. */
-	return &s->stripes[(i->ino * 0x9e3779b97f4a7c15ULL) >> 58];
+	return &s->stripes[(i->ino * 0x9e3779b97f4a7c15ULL) >>
+			   (64 - DELTA_STRIPES_SHIFT)];
 }
 
 static uint64_t ino_prefix(const struct delta_set *s)
@@ -110,6 +111,44 @@ void delta_set_fini(struct delta_set *s)
 		rwlock_fini(&s->stripes[i]);
 }
 
+int delta_set_clear(struct delta_set *s)
+{
+	mapfs_ino *inos = NULL;
+	size_t count = 0;
+	int err = itable_list_kept(s->itable, &inos, &count);
+
+	if (err)
+		return err;
+	for (size_t n = 0; n < count; n++) {
+		struct inode *i = itable_get(s->itable, inos[n]);
+		struct delta *d = i->delta;
+
+		i->delta = NULL;
+		delta_destroy(s, d);
+		inode_set_kept(s->itable, i, false);
+		(void)inode_put(s->itable, i);
+	}
+	free(inos);
+	namespace_fini(&s->names);
+	namespace_init(&s->names);
+	atomic_store(&s->changed, 0);
+	return 0;
+}
+
+void delta_set_lock(struct delta_set *s)
+{
+	for (int i = 0; i < DELTA_STRIPES; i++)
+		rwlock_write_all(&s->stripes[i]);
+	s->is_locked = true;
+}
+
+void delta_set_unlock(struct delta_set *s)
+{
+	s->is_locked = false;
+	for (int i = DELTA_STRIPES; i-- > 0;)
+		rwlock_unlock_all(&s->stripes[i]);
+}
+
 static struct delta *delta_create(const struct record_inode *r)
 {
 	struct delta *d = calloc(1, sizeof(*d));
@@ -154,14 +193,14 @@ static struct inode *changed_get(struct delta_set *s, mapfs_ino ino)
 static void stripe_lock(struct delta_set *s, const struct inode *i,
 			const struct inode *locked)
 {
-	if (i != locked)
+	if (i != locked && !s->is_locked)
 		rwlock_write(delta_stripe(s, i));
 }
 
 static void stripe_unlock(struct delta_set *s, const struct inode *i,
 			  const struct inode *locked)
 {
-	if (i != locked)
+	if (i != locked && !s->is_locked)
 		rwlock_unlock(delta_stripe(s, i));
 }
 

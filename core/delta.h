@@ -27,7 +27,9 @@
 #include "pagetable.h"
 #include "record.h"
 
-#define DELTA_STRIPES 64
+/* All are held at once in a rollback; the thread sanitizer follows 64 locks. */
+#define DELTA_STRIPES_SHIFT 5
+#define DELTA_STRIPES (1 << DELTA_STRIPES_SHIFT)
 
 struct xattr {
 	struct xattr *next;
@@ -63,12 +65,22 @@ struct delta_set {
 	uint64_t ino_tag; /* fixed after replay */
 	_Atomic uint64_t next_ino;
 	_Atomic uint64_t changed; /* inodes with a delta */
-	bool replaying;		  /* fixed before threads start */
+	bool replaying;		  /* by ns_lock, once threads started */
+	bool is_locked;		  /* ... : every stripe is held already */
 };
 
 void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a);
 /* The inodes stay the itable's. */
 void delta_set_fini(struct delta_set *s);
+/*
+ * Forgets what differs: every delta and name, but neither the snapshots nor
+ * which numbers were used.  ns_lock held for writing.  -ENOMEM: nothing
+ * happened.
+ */
+int must_check delta_set_clear(struct delta_set *s);
+/* Every stripe for writing, ns_lock held for writing; applying takes none. */
+void delta_set_lock(struct delta_set *s);
+void delta_set_unlock(struct delta_set *s);
 struct rwlock *delta_stripe(struct delta_set *s, const struct inode *i);
 int must_check delta_set_apply(struct delta_set *s, const void *records,
 			       size_t len, const struct inode *locked);

@@ -13,31 +13,10 @@
 
 struct dump {
 	struct delta_set *set;
-	struct inode **inodes;
-	size_t count;
-	size_t cap;
 	struct group group;
 	int (*emit)(void *arg, const struct group *g);
 	void *arg;
 };
-
-static int collect(void *arg, struct inode *i)
-{
-	struct dump *d = arg;
-
-	if (d->count == d->cap) {
-		size_t cap = d->cap ? d->cap * 2 : 256;
-		struct inode **p =
-			realloc(d->inodes, cap * sizeof(struct inode *));
-
-		if (!p)
-			return -ENOMEM;
-		d->inodes = p;
-		d->cap = cap;
-	}
-	d->inodes[d->count++] = i;
-	return 0;
-}
 
 static int dump_flush(struct dump *d, size_t above)
 {
@@ -145,17 +124,23 @@ int delta_set_dump(struct delta_set *s,
 		   int (*emit)(void *arg, const struct group *g), void *arg)
 {
 	struct dump d = { .set = s, .emit = emit, .arg = arg };
+	mapfs_ino *inos = NULL;
+	size_t count = 0;
 	int err;
 
 	group_init(&d.group);
-	err = itable_iterate_kept(s->itable, collect, &d);
-	for (size_t n = 0; !err && n < d.count; n++)
-		err = dump_inode(&d, d.inodes[n]);
+	err = itable_list_kept(s->itable, &inos, &count);
+	for (size_t n = 0; !err && n < count; n++) {
+		struct inode *i = itable_get(s->itable, inos[n]);
+
+		err = dump_inode(&d, i);
+		(void)inode_put(s->itable, i);
+	}
 	if (!err)
 		err = namespace_iterate(&s->names, dump_dentry, &d);
 	if (!err)
 		err = dump_flush(&d, 0);
 	group_fini(&d.group);
-	free(d.inodes);
+	free(inos);
 	return err;
 }

@@ -568,6 +568,30 @@ uint64_t itable_count(struct itable *t)
 	return count;
 }
 
+int itable_counted(struct itable *t, uint16_t type, mapfs_ino **out,
+		   size_t *count)
+{
+	struct inode *i;
+	struct inode *next;
+	mapfs_ino *all;
+	size_t n = 0;
+
+	rmutex_lock(&t->lock);
+	all = malloc((HASH_COUNT(t->inodes) + 1) * sizeof(*all));
+	if (all) {
+		HASH_ITER(hh, t->inodes, i, next) {
+			if (i->type == type && i->nlookup > 0)
+				all[n++] = i->ino;
+		}
+	}
+	rmutex_unlock(&t->lock);
+	if (!all)
+		return -ENOMEM;
+	*out = all;
+	*count = n;
+	return 0;
+}
+
 int itable_iterate_kept(struct itable *t, int (*fn)(void *arg, struct inode *i),
 			void *arg)
 {
@@ -584,4 +608,41 @@ int itable_iterate_kept(struct itable *t, int (*fn)(void *arg, struct inode *i),
 	}
 	rmutex_unlock(&t->lock);
 	return ret;
+}
+
+struct kept_list {
+	mapfs_ino *inos;
+	size_t count;
+	size_t cap;
+};
+
+static int list_one(void *arg, struct inode *i)
+{
+	struct kept_list *l = arg;
+
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		mapfs_ino *p = realloc(l->inos, cap * sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		l->inos = p;
+		l->cap = cap;
+	}
+	l->inos[l->count++] = i->ino;
+	return 0;
+}
+
+int itable_list_kept(struct itable *t, mapfs_ino **out, size_t *count)
+{
+	struct kept_list l = { 0 };
+	int err = itable_iterate_kept(t, list_one, &l);
+
+	if (err) {
+		free(l.inos);
+		return err;
+	}
+	*out = l.inos;
+	*count = l.count;
+	return 0;
 }

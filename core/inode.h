@@ -130,6 +130,15 @@ void inode_unpin(struct itable *t, struct inode *i);
 /* A duplicate of the pinned descriptor; -ENOENT: there is none. */
 int must_check inode_pin_dup(struct itable *t, struct inode *i, int *fd);
 uint64_t itable_count(struct itable *t);
+/* Inodes of `type` that the kernel counts; the caller's to free. */
+int must_check itable_counted(struct itable *t, uint16_t type, mapfs_ino **out,
+			      size_t *count);
+/*
+ * The numbers of all kept inodes, for who wants to call something for each;
+ * allocated for the caller, NULL when there are none.
+ */
+int must_check itable_list_kept(struct itable *t, mapfs_ino **out,
+				size_t *count);
 /*
  * Each kept inode; non-zero stops with that.  Called under itable.lock: `fn`
  * calls nothing of this file.

@@ -131,6 +131,16 @@ void rwlock_write(struct rwlock *l)
 	rank_set(l->rank, l);
 }
 
+void rwlock_write_all(struct rwlock *l)
+{
+	must_succeed(pthread_rwlock_wrlock(&l->l));
+}
+
+void rwlock_unlock_all(struct rwlock *l)
+{
+	must_succeed(pthread_rwlock_unlock(&l->l));
+}
+
 void rwlock_unlock(struct rwlock *l)
 {
 	rank_clear(l->rank, l);

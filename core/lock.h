@@ -12,7 +12,7 @@
  *                     changes and compaction hold it for writing, changes of
  *                     one file's data or attributes for reading
  *   inode stripe      size, times, attributes, xattrs and page table of the
- *                     inodes that hash to it; never two stripes at once
+ *                     inodes that hash to it; one at a time, or all
  *   itable.lock       the table of known inodes, their counts and places
  *   base cache        which descriptors of the base are open
  *   mapping           which windows of one file are mapped
@@ -63,6 +63,12 @@ void rwlock_init(struct rwlock *l, enum lock_rank rank);
 void rwlock_fini(struct rwlock *l);
 void rwlock_read(struct rwlock *l);
 void rwlock_write(struct rwlock *l);
+/*
+ * For who takes every lock of a rank, in one fixed order, and holds the lock
+ * above them all: nobody else can be doing the same.
+ */
+void rwlock_write_all(struct rwlock *l);
+void rwlock_unlock_all(struct rwlock *l);
 /* Ends either kind of hold. */
 void rwlock_unlock(struct rwlock *l);
 

@@ -104,6 +104,12 @@ void overlay_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)
 		reap(o, ino);
 }
 
+static int overlay_known_files(struct mapfs_view *v, mapfs_ino **out,
+			       size_t *count)
+{
+	return itable_counted(overlay_of(v)->itable, S_IFREG, out, count);
+}
+
 bool overlay_has_base(const struct overlay *o, const struct inode *i)
 {
 	return i == itable_root(o->itable) || i->base_name != NULL;
@@ -267,6 +273,7 @@ static const struct view_ops overlay_ops = {
 	.info = overlay_info,
 	.lookup = overlay_lookup,
 	.forget = overlay_forget,
+	.known_files = overlay_known_files,
 	.mknod = overlay_mknod,
 	.mkdir = overlay_mkdir,
 	.symlink = overlay_symlink,
@@ -292,36 +299,17 @@ static const struct view_ops overlay_ops = {
 	.removexattr = overlay_removexattr,
 };
 
-struct orphans {
-	struct overlay *o;
-	mapfs_ino *ino;
-	size_t count;
-};
-
-static int collect_orphan(void *arg, struct inode *i)
-{
-	struct orphans *all = arg;
-	mapfs_ino *p;
-
-	if (i->delta->attr.nlink != 0)
-		return 0;
-	p = realloc(all->ino, (all->count + 1) * sizeof(*p));
-	if (!p)
-		return -ENOMEM;
-	all->ino = p;
-	p[all->count++] = i->ino;
-	return 0;
-}
-
 /* Files that were unlinked but open when the last daemon ended. */
 static int sweep_orphans(struct overlay *o)
 {
-	struct orphans all = { .o = o };
-	int err = itable_iterate_kept(o->itable, collect_orphan, &all);
+	mapfs_ino *inos = NULL;
+	size_t count = 0;
+	int err = itable_list_kept(o->itable, &inos, &count);
 
-	for (size_t n = 0; !err && n < all.count; n++)
-		reap(o, all.ino[n]);
-	free(all.ino);
+	for (size_t n = 0; !err && n < count; n++)
+		if (seems_orphan(o, inos[n]))
+			reap(o, inos[n]);
+	free(inos);
 	return err;
 }
 

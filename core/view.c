@@ -117,6 +117,13 @@ void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)
 	v->ops->forget(v, ino, nlookup);
 }
 
+int mapfs_known_files(struct mapfs_view *v, mapfs_ino **out, size_t *count)
+{
+	if (!v->ops->known_files)
+		return -EOPNOTSUPP;
+	return v->ops->known_files(v, out, count);
+}
+
 int mapfs_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
 		mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
 		struct mapfs_entry *out)

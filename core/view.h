@@ -21,6 +21,8 @@ struct view_ops {
 	int (*lookup)(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		      struct mapfs_entry *out);
 	void (*forget)(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
+	int (*known_files)(struct mapfs_view *v, mapfs_ino **out,
+			   size_t *count); /* NULL: -EOPNOTSUPP */
 	int (*mknod)(struct mapfs_view *v, const struct mapfs_cred *cred,
 		     mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
 		     struct mapfs_entry *out);
