@@ -277,6 +277,17 @@ static int apply_dentry(struct delta_set *s, const struct record_dentry *r)
 				r->ino, (uint16_t)r->type, r->over_base);
 }
 
+static int apply_hidden(struct delta_set *s, const struct record_hidden *r)
+{
+	struct dentry *d =
+		namespace_lookup(&s->names, r->dir, r->name, r->name_bytes);
+
+	if (!d || !d->over_base)
+		return -EUCLEAN;
+	d->hidden = r->sum;
+	return 0;
+}
+
 static int apply_pages(struct delta_set *s, const struct record_pages *r,
 		       const struct inode *locked)
 {
@@ -405,6 +416,8 @@ static int apply_record(struct delta_set *s, const struct record *r,
 		return apply_xattr(s, r->type, r->ino, NULL, locked);
 	case RECORD_INODE_GONE:
 		return apply_inode_gone(s, r->ino, locked);
+	case RECORD_HIDDEN:
+		return apply_hidden(s, &r->hidden);
 	}
 	return -EUCLEAN;
 }

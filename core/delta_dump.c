@@ -117,6 +117,16 @@ static int dump_dentry(void *arg, const struct dentry *e)
 			.name_bytes = e->name_bytes,
 		},
 	});
+	if (e->hidden != 0)
+		group_add(&d->group, &(struct record){
+			.type = RECORD_HIDDEN,
+			.hidden = {
+				.dir = e->dir,
+				.sum = e->hidden,
+				.name = e->name,
+				.name_bytes = e->name_bytes,
+			},
+		});
 	return dump_flush(d, DUMP_GROUP_BYTES);
 }
 

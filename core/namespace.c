@@ -176,6 +176,7 @@ int namespace_insert(struct namespace *ns, mapfs_ino dir, const char *name,
 		     bool over_base)
 {
 	struct dirlist *l = dirlist_find_or_add(ns, dir);
+	const struct dentry *old;
 	struct dentry *d;
 
 	if (!l || dirlist_reserve(l))
@@ -186,6 +187,8 @@ int namespace_insert(struct namespace *ns, mapfs_ino dir, const char *name,
 	d->ino = ino;
 	d->type = type;
 	d->over_base = over_base;
+	old = namespace_lookup(ns, dir, name, name_bytes);
+	d->hidden = old ? old->hidden : 0;
 	namespace_remove(ns, dir, name, name_bytes);
 	HASH_ADD(hh, ns->dentries, dir,
 		 offsetof(struct dentry, name) - offsetof(struct dentry, dir) +

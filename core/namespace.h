@@ -20,6 +20,8 @@
 struct dentry {
 	UT_hash_handle hh;
 	uint64_t cookie; /* place in the listing of its directory */
+	uint64_t hidden; /* sum of the version of the base object that the
+			    name hid first; 0: unknown */
 	mapfs_ino ino;	 /* 0: whiteout */
 	uint16_t type;	 /* S_IFMT bits */
 	uint16_t name_bytes;
@@ -41,7 +43,10 @@ void namespace_fini(struct namespace *ns);
 /* NULL: the delta says nothing of this name. */
 struct dentry *namespace_lookup(const struct namespace *ns, mapfs_ino dir,
 				const char *name, size_t name_bytes);
-/* Adds, or replaces what the delta said (the cookie is new then, too). */
+/*
+ * Adds, or replaces what the delta said (the cookie is new then, too, and
+ * `hidden` stays).
+ */
 int must_check namespace_insert(struct namespace *ns, mapfs_ino dir,
 				const char *name, size_t name_bytes,
 				mapfs_ino ino, uint16_t type, bool over_base);

@@ -43,6 +43,16 @@ int overlay_get(struct overlay *o, mapfs_ino ino, struct inode **out)
 	return 0;
 }
 
+/*
+ * A removed directory of the base remembers what was removed in it: a commit
+ * must know whether the base has something else there by now.
+ */
+static bool is_tombstone(const struct overlay *o, const struct inode *i)
+{
+	return i->delta->base && S_ISDIR(i->type) &&
+	       namespace_has(&o->set.names, i->ino);
+}
+
 /* Removes an unlinked inode nobody counts; ns_lock held for writing. */
 static void reap_locked(struct overlay *o, mapfs_ino ino)
 {
@@ -51,7 +61,7 @@ static void reap_locked(struct overlay *o, mapfs_ino ino)
 
 	if (!i)
 		return;
-	if (i->delta && i->delta->attr.nlink == 0 &&
+	if (i->delta && i->delta->attr.nlink == 0 && !is_tombstone(o, i) &&
 	    inode_is_idle(o->itable, i)) {
 		group_init(&g);
 		group_add(&g, &(struct record){

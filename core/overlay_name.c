@@ -44,6 +44,18 @@ void overlay_add_name(struct group *g, const struct inode *dir,
 			.name_bytes = strlen(name),
 		},
 	});
+	/* A commit must know whether it deletes what the view had seen. */
+	if (!was->in_delta && was->over_base && was->inode &&
+	    was->inode->delta && was->inode->delta->base)
+		group_add(g, &(struct record){
+			.type = RECORD_HIDDEN,
+			.hidden = {
+				.dir = dir->ino,
+				.sum = sig_sum(&was->inode->delta->base->sig),
+				.name = name,
+				.name_bytes = strlen(name),
+			},
+		});
 }
 
 void overlay_add_dir_change(struct group *g, const struct inode *dir, int links,

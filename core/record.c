@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checksum.h"
+
 void group_init(struct group *g)
 {
 	*g = (struct group){ 0 };
@@ -118,6 +120,14 @@ static struct sig_disk sig_encode(const struct record_sig *sig)
 	};
 }
 
+uint64_t sig_sum(const struct record_sig *sig)
+{
+	struct sig_disk d = sig_encode(sig);
+	uint64_t sum = checksum64(&d, sizeof(d), 0);
+
+	return sum ? sum : 1;
+}
+
 static void group_add_inode(struct group *g, const struct record_inode *i)
 {
 	struct inode_disk d = {
@@ -188,6 +198,18 @@ static void group_add_store(struct group *g, const struct record_store *s)
 		  NULL, 0);
 }
 
+static void group_add_hidden(struct group *g, const struct record_hidden *h)
+{
+	struct hidden_disk d = {
+		.dir = le64_of(h->dir),
+		.sum = le64_of(h->sum),
+		.name_bytes = le32_of((uint32_t)h->name_bytes),
+	};
+
+	group_put(g, RECORD_HIDDEN, 0, &d, sizeof(d), h->name, h->name_bytes,
+		  NULL, 0);
+}
+
 void group_add(struct group *g, const struct record *r)
 {
 	switch (r->type) {
@@ -213,6 +235,9 @@ void group_add(struct group *g, const struct record *r)
 	case RECORD_XATTR:
 	case RECORD_XATTR_GONE:
 		group_add_xattr(g, r->type, &r->xattr);
+		return;
+	case RECORD_HIDDEN:
+		group_add_hidden(g, &r->hidden);
 		return;
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE: {

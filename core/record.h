@@ -29,6 +29,7 @@ enum record_type {
 	RECORD_XATTR_GONE,  /* ... removed */
 	RECORD_XATTR_OWN,   /* the base's extended attributes count no more */
 	RECORD_INODE_GONE,  /* an inode and its pages leave the delta */
+	RECORD_HIDDEN,	    /* which version of a base object a name hides */
 };
 
 /* The members of an inode that operations change. */
@@ -101,6 +102,14 @@ struct record_store {
 	size_t base_bytes;
 };
 
+/* The version of the base object that (dir, name) hid first. */
+struct record_hidden {
+	mapfs_ino dir;
+	uint64_t sum; /* sig_sum() */
+	const char *name;
+	size_t name_bytes;
+};
+
 struct record {
 	enum record_type type;
 	union {
@@ -111,6 +120,7 @@ struct record {
 		struct record_pages pages;
 		struct record_xattr xattr;
 		mapfs_ino ino; /* RECORD_INODE_GONE, RECORD_XATTR_OWN */
+		struct record_hidden hidden;
 	};
 };
 
@@ -130,6 +140,9 @@ void group_reset(struct group *g);
 int must_check group_error(const struct group *g);
 /* Encodes and appends one record. */
 void group_add(struct group *g, const struct record *r);
+
+/* 64 bits of a signature, for comparing only; never 0. */
+uint64_t sig_sum(const struct record_sig *sig);
 
 /* Steps through `len` bytes from *pos on. */
 int must_check record_next(const uint8_t *buf, size_t len, size_t *pos,

@@ -205,6 +205,26 @@ static int decode_ino(struct record *r, const uint8_t *p, size_t len)
 	return 0;
 }
 
+static int decode_hidden(struct record *r, const uint8_t *p, size_t len)
+{
+	const struct hidden_disk *d = (const void *)p;
+	const char *name = (const char *)(d + 1);
+	size_t text;
+
+	if (len < sizeof(*d))
+		return -EUCLEAN;
+	text = le32_get(d->name_bytes);
+	if (text != len - sizeof(*d) || !name_is_sound(name, text))
+		return -EUCLEAN;
+	r->hidden = (struct record_hidden){
+		.dir = le64_get(d->dir),
+		.sum = le64_get(d->sum),
+		.name = name,
+		.name_bytes = text,
+	};
+	return 0;
+}
+
 static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 			 const uint8_t *p, size_t len)
 {
@@ -224,6 +244,8 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 	case RECORD_XATTR:
 	case RECORD_XATTR_GONE:
 		return decode_xattr(r, p, len);
+	case RECORD_HIDDEN:
+		return decode_hidden(r, p, len);
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE:
 		return decode_ino(r, p, len);

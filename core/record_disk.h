@@ -96,6 +96,13 @@ struct store_disk {
 };
 static_assert(sizeof(struct store_disk) == 32, "no padding");
 
+struct hidden_disk {
+	le64 dir;
+	le64 sum;
+	le32 name_bytes;
+};
+static_assert(sizeof(struct hidden_disk) == 20, "no padding");
+
 #define FLAG_HAS_BASE 1U  /* RECORD_INODE */
 #define FLAG_OVER_BASE 1U /* RECORD_DENTRY */
 

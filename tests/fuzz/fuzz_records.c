@@ -102,6 +102,14 @@ static struct record some_record(void)
 			.name_bytes = 1 + (size_t)(random() % 4),
 		};
 		break;
+	case RECORD_HIDDEN:
+		r.hidden = (struct record_hidden){
+			.dir = some_ino(),
+			.sum = (uint64_t)random(),
+			.name = "name",
+			.name_bytes = 1 + (size_t)(random() % 4),
+		};
+		break;
 	case RECORD_PAGES:
 		r.pages = (struct record_pages){
 			.ino = a.ino,
