@@ -19,7 +19,7 @@
  * A run that is about to be punched is made BARE first, so it cannot be
  * handed out under the punch, and cannot be reserved again before it is over.
  */
-#include "arena.h"
+#include "arena_priv.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,10 +27,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arena_bits.h"
 #include "fault.h"
 #include "io.h"
-#include "lock.h"
 #include "mapping.h"
 
 #define CHUNK_MIN_PAGES 4ULL	 /* 16 KiB */
@@ -38,38 +36,9 @@
 #define CHUNK_SHARE 8		 /* of what is used already */
 /* Shorter holes would cost the file system more than the space is worth. */
 #define PUNCH_MIN_PAGES 16ULL
-#define MAX_PAGES ((uint64_t)INT64_MAX >> MAPFS_PAGE_SHIFT)
+#define MAX_PAGES (1ULL << MAPFS_APAGE_BITS)
 
-struct range {
-	uint64_t begin;
-	uint64_t end; /* begin >= end: empty */
-};
-
-#define RANGE_EMPTY ((struct range){ .begin = UINT64_MAX, .end = 0 })
-
-struct arena {
-	int fd;			 /* fixed while open, owned */
-	struct mapping *mapping; /* fixed while open */
-
-	struct rmutex layout; /* RANK_ARENA */
-	uint64_t file_bytes;  /* by layout */
-	bool cannot_reserve;  /* by layout */
-	bool cannot_punch;    /* by layout */
-	bool trimmed;	      /* by layout */
-
-	struct rmutex lock;	/* RANK_LEAF */
-	struct arena_bits bits; /* by lock */
-	uint64_t end;		/* pages the maps speak of; by lock */
-	uint64_t used;		/* TAKEN; by lock */
-	uint64_t reserved;	/* RESERVED; by lock */
-	uint64_t ready;		/* RESERVED, not TAKEN; by lock */
-	uint64_t pinned;	/* PINNED; by lock */
-	uint64_t lowest;	/* no READY page is below; by lock */
-	struct range pending;	/* surrounds PENDING; by lock */
-	struct range sealed;	/* surrounds SEALED; by lock */
-};
-
-static void range_add(struct range *r, uint64_t begin, uint64_t end)
+void arena_range_add(struct range *r, uint64_t begin, uint64_t end)
 {
 	if (begin < r->begin)
 		r->begin = begin;
@@ -89,6 +58,8 @@ int arena_open(struct arena **out, int fd)
 		return err;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EUCLEAN;
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
@@ -112,6 +83,8 @@ void arena_close(struct arena *a)
 {
 	if (!a)
 		return;
+	assert(!a->pins);
+	arena_parents_fini(a);
 	mapping_destroy(a->mapping);
 	close(a->fd);
 	arena_bits_fini(&a->bits);
@@ -120,8 +93,7 @@ void arena_close(struct arena *a)
 	free(a);
 }
 
-/* Makes the maps speak of pages below `end`; lock held. */
-static int arena_extend(struct arena *a, uint64_t end)
+int arena_extend_locked(struct arena *a, uint64_t end)
 {
 	int err;
 
@@ -134,27 +106,40 @@ static int arena_extend(struct arena *a, uint64_t end)
 	return 0;
 }
 
+/* Nobody has them, but for snapshots that kept them when they were freed. */
+static bool may_mark(const struct arena *a, uint64_t first, uint64_t count)
+{
+	return arena_bits_count(&a->bits, MAP_TAKEN, first, count) ==
+	       arena_bits_count(&a->bits, MAP_PENDING, first, count) +
+		       arena_bits_count(&a->bits, MAP_SEALED, first, count);
+}
+
 int arena_mark(struct arena *a, mapfs_apage first, uint64_t count)
 {
 	uint64_t in_file;
+	uint64_t taken;
 	uint64_t fresh;
 	int err = 0;
 
+	if (apage_arena(first) > 0)
+		return arena_parent_check(a, first, count);
 	rmutex_lock(&a->layout);
 	in_file = a->file_bytes >> MAPFS_PAGE_SHIFT;
 	rmutex_unlock(&a->layout);
 	if (count == 0 || first >= in_file || count > in_file - first)
 		return -EUCLEAN;
 	rmutex_lock(&a->lock);
-	err = arena_extend(a, first + count);
-	if (!err && arena_bits_count(&a->bits, MAP_TAKEN, first, count) > 0)
+	err = arena_extend_locked(a, first + count);
+	if (!err && !may_mark(a, first, count))
 		err = -EUCLEAN;
 	if (!err) {
-		(void)arena_bits_set(&a->bits, MAP_TAKEN, first, count);
+		taken = arena_bits_set(&a->bits, MAP_TAKEN, first, count);
 		fresh = arena_bits_set(&a->bits, MAP_RESERVED, first, count);
-		a->used += count;
+		(void)arena_bits_clear(&a->bits, MAP_PENDING, first, count);
+		(void)arena_bits_clear(&a->bits, MAP_SEALED, first, count);
+		a->used += taken;
 		a->reserved += fresh;
-		a->ready -= count - fresh;
+		a->ready -= taken - fresh;
 	}
 	rmutex_unlock(&a->lock);
 	return err;
@@ -344,7 +329,7 @@ static int alloc_growing(struct arena *a, uint64_t want, mapfs_apage hint,
 	err = reserve_chunk(a, start, want, used, &len);
 	rmutex_lock(&a->lock);
 	if (!err)
-		err = arena_extend(a, start + len);
+		err = arena_extend_locked(a, start + len);
 	if (!err) {
 		make_ready(a, start, len);
 		*got = take_at(a, start, want, first);
@@ -367,6 +352,8 @@ int arena_alloc(struct arena *a, uint64_t want, mapfs_apage hint,
 	assert(want > 0);
 	if (err)
 		return err;
+	if (hint >= MAX_PAGES)
+		hint = UINT64_MAX; /* behind a page of another arena */
 	rmutex_lock(&a->lock);
 	n = take_ready(a, want, hint, &page);
 	rmutex_unlock(&a->lock);
@@ -393,15 +380,16 @@ static void assert_live(const struct arena *a, uint64_t first, uint64_t count)
 
 void arena_free(struct arena *a, mapfs_apage first, uint64_t count)
 {
+	if (apage_arena(first) > 0)
+		return; /* it stays its owner's */
 	rmutex_lock(&a->lock);
 	assert_live(a, first, count);
 	(void)arena_bits_set(&a->bits, MAP_PENDING, first, count);
-	range_add(&a->pending, first, first + count);
+	arena_range_add(&a->pending, first, first + count);
 	rmutex_unlock(&a->lock);
 }
 
-/* TAKEN pages become READY; lock held. */
-static void make_free(struct arena *a, uint64_t first, uint64_t count)
+void arena_make_free_locked(struct arena *a, uint64_t first, uint64_t count)
 {
 	uint64_t n = arena_bits_clear(&a->bits, MAP_TAKEN, first, count);
 
@@ -414,10 +402,11 @@ static void make_free(struct arena *a, uint64_t first, uint64_t count)
 
 void arena_unalloc(struct arena *a, mapfs_apage first, uint64_t count)
 {
+	assert(apage_arena(first) == 0);
 	rmutex_lock(&a->lock);
 	assert_live(a, first, count);
 	assert(arena_bits_count(&a->bits, MAP_PINNED, first, count) == 0);
-	make_free(a, first, count);
+	arena_make_free_locked(a, first, count);
 	rmutex_unlock(&a->lock);
 }
 
@@ -435,7 +424,7 @@ void arena_seal_freed(struct arena *a)
 			break;
 		(void)arena_bits_set(&a->bits, MAP_SEALED, first, n);
 		(void)arena_bits_clear(&a->bits, MAP_PENDING, first, n);
-		range_add(&a->sealed, first, first + n);
+		arena_range_add(&a->sealed, first, first + n);
 		p->begin = first + n;
 	}
 	*p = RANGE_EMPTY;
@@ -527,8 +516,8 @@ void arena_release_sealed(struct arena *a)
 		if (n == 0)
 			break;
 		(void)arena_bits_clear(&a->bits, MAP_SEALED, first, n);
-		make_free(a, first, n);
-		range_add(&freed, first, first + n);
+		arena_make_free_locked(a, first, n);
+		arena_range_add(&freed, first, first + n);
 		s->begin = first + n;
 	}
 	/* Pinned ones stay behind; they can be anywhere. */
@@ -541,44 +530,10 @@ void arena_release_sealed(struct arena *a)
 	rmutex_unlock(&a->layout);
 }
 
-int arena_pin_all(struct arena *a)
-{
-	uint64_t first;
-	uint64_t at = 0;
-	uint64_t n;
-
-	rmutex_lock(&a->lock);
-	while ((n = arena_bits_find(&a->bits, WANT_LIVE, at, a->end, a->end,
-				    &first)) > 0) {
-		a->pinned += arena_bits_set(&a->bits, MAP_PINNED, first, n);
-		at = first + n;
-	}
-	rmutex_unlock(&a->lock);
-	return 0;
-}
-
-void arena_unpin_all(struct arena *a)
-{
-	rmutex_lock(&a->lock);
-	if (a->pinned > 0)
-		(void)arena_bits_clear(&a->bits, MAP_PINNED, 0, a->end);
-	a->pinned = 0;
-	rmutex_unlock(&a->lock);
-}
-
-bool arena_is_pinned(struct arena *a, mapfs_apage page)
-{
-	bool pinned;
-
-	rmutex_lock(&a->lock);
-	pinned = a->pinned > 0 && page < a->end &&
-		 arena_bits_count(&a->bits, MAP_PINNED, page, 1) > 0;
-	rmutex_unlock(&a->lock);
-	return pinned;
-}
-
 int arena_read(struct arena *a, uint64_t off, void *buf, size_t len)
 {
+	if (off >> MAPFS_PAGE_SHIFT >= MAX_PAGES)
+		return arena_parent_read(a, off, buf, len);
 	return mapping_read(a->mapping, buf, len, off);
 }
 
@@ -619,6 +574,11 @@ void arena_stats(struct arena *a, struct arena_stats *out)
 	out->used_pages = a->used;
 	out->reserved_pages = a->reserved;
 	out->pinned_pages = a->pinned;
+	out->live_pages = a->used;
+	if (a->end > 0)
+		out->live_pages -=
+			arena_bits_count(&a->bits, MAP_PENDING, 0, a->end) +
+			arena_bits_count(&a->bits, MAP_SEALED, 0, a->end);
 	rmutex_unlock(&a->lock);
 }
 

@@ -36,9 +36,15 @@ struct arena_stats {
 	uint64_t used_pages; /* handed out, pending frees included */
 	uint64_t reserved_pages;
 	uint64_t pinned_pages;
+	uint64_t live_pages; /* used, and not on their way out */
 };
 
 int must_check arena_open(struct arena **out, int fd);
+/*
+ * The next arena up the line of parents, for reading; takes the descriptor
+ * when it succeeds.  Before any page of it is named.
+ */
+int must_check arena_add_parent(struct arena *a, int fd);
 void arena_close(struct arena *a);
 
 /*
@@ -63,9 +69,32 @@ void arena_seal_freed(struct arena *a);
  */
 void arena_release_sealed(struct arena *a);
 
-/* Every page handed out now may no longer be written in place. */
-int must_check arena_pin_all(struct arena *a);
-void arena_unpin_all(struct arena *a);
+/*
+ * Replay: they left the delta.  Free at once, but for those a snapshot pins.
+ */
+void arena_free_replayed(struct arena *a, mapfs_apage first, uint64_t count);
+
+/*
+ * A set of pages that may no longer be written in place [P1], nor reused when
+ * they are freed, until the set is gone.  arena_pin(): the pages handed out
+ * now.  arena_pin_none(): none yet; replay adds pages that only snapshots
+ * have with arena_pin_add() (-EUCLEAN as arena_mark()).
+ */
+struct arena_pins;
+int must_check arena_pin(struct arena *a, struct arena_pins **out);
+int must_check arena_pin_none(struct arena *a, struct arena_pins **out);
+int must_check arena_pin_add(struct arena *a, struct arena_pins *p,
+			     mapfs_apage first, uint64_t count);
+/*
+ * Ends the set.  Pages that nobody has any more are free after the next
+ * sync point (`replaying`: at once).
+ */
+void arena_unpin(struct arena *a, struct arena_pins *p, bool replaying);
+uint64_t arena_pins_count(const struct arena_pins *p);
+/* The first run of the set at or after `from`; 0: there is none. */
+uint64_t arena_pins_next(const struct arena_pins *p, uint64_t from,
+			 mapfs_apage *first);
+/* Pages of parents always are. */
 bool arena_is_pinned(struct arena *a, mapfs_apage page);
 
 /* `off` is a byte offset in the arena: page * 4096 + offset in the page. */

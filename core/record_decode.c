@@ -138,6 +138,17 @@ static int decode_dentry(struct record *r, const uint8_t *p, size_t len,
 	return 0;
 }
 
+/* Pages of one arena that exists. */
+static bool apages_are_sound(const struct record_pages *p)
+{
+	const uint64_t most = 1ULL << MAPFS_APAGE_BITS;
+	uint64_t page = p->apage & (most - 1);
+
+	return p->kind != RECORD_PAGES_ARENA ||
+	       (apage_arena(p->apage) < MAPFS_ARENAS &&
+		p->count <= most - page);
+}
+
 static int decode_pages(struct record *r, const uint8_t *p, size_t len)
 {
 	const struct pages_disk *d = (const void *)p;
@@ -154,8 +165,8 @@ static int decode_pages(struct record *r, const uint8_t *p, size_t len)
 		.kind = le32_get(d->kind),
 	};
 	if (out.count == 0 || out.first >= most ||
-	    out.count > most - out.first || out.apage >= most ||
-	    out.count > most - out.apage || out.kind > 2)
+	    out.count > most - out.first || !apages_are_sound(&out) ||
+	    out.kind > 2)
 		return -EUCLEAN;
 	r->pages = out;
 	return 0;

@@ -103,7 +103,8 @@ struct hidden_disk {
 };
 static_assert(sizeof(struct hidden_disk) == 20, "no padding");
 
-#define FLAG_HAS_BASE 1U  /* RECORD_INODE */
-#define FLAG_OVER_BASE 1U /* RECORD_DENTRY */
+#define FLAG_HAS_BASE 1U      /* RECORD_INODE */
+#define FLAG_OVER_BASE 1U     /* RECORD_DENTRY */
+#define RECORD_PAGES_ARENA 2U /* the kind that names arena pages */
 
 #endif

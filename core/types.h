@@ -18,13 +18,26 @@
 #define MAPFS_PAGE_SHIFT 12
 #define MAPFS_PAGE_SIZE 4096U
 
-typedef uint64_t mapfs_ino;   /* st_ino of an object in a view */
-typedef uint64_t mapfs_pgno;  /* number of a page within a file */
-typedef uint64_t mapfs_apage; /* number of a page within the arena */
-typedef uint64_t mapfs_lsn;   /* position in the journal, never reused */
+typedef uint64_t mapfs_ino;  /* st_ino of an object in a view */
+typedef uint64_t mapfs_pgno; /* number of a page within a file */
+/*
+ * Number of a page within an arena, and above that the number of the arena:
+ * 0 is the store's own, 1 that of the store it is a branch of, and so on up.
+ */
+typedef uint64_t mapfs_apage;
+typedef uint64_t mapfs_lsn; /* position in the journal, never reused */
 
 /* Largest file size a view admits; the kernel's own limit for FUSE. */
 #define MAPFS_MAX_SIZE INT64_MAX
+
+/* Pages of one arena; with the page's offset a byte's place has 64 bits. */
+#define MAPFS_APAGE_BITS 44
+#define MAPFS_ARENAS 256U
+
+static inline unsigned int apage_arena(mapfs_apage page)
+{
+	return (unsigned int)(page >> MAPFS_APAGE_BITS);
+}
 
 /* First page at or after byte `off`. */
 static inline mapfs_pgno page_ceil(uint64_t off)

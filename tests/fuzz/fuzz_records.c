@@ -53,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(err <= 0);
 	err = delta_set_dump(&set, emit_nowhere, NULL);
 	must(err <= 0);
+	must(arena_check(arena));
 	delta_set_fini(&set);
 	itable_destroy(table);
 	arena_close(arena);
