@@ -27,6 +27,7 @@ void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a)
 	*s = (struct delta_set){ .itable = t, .arena = a };
 	atomic_init(&s->next_ino, 1);
 	namespace_init(&s->names);
+	snapshots_init(&s->snapshots);
 	for (int i = 0; i < DELTA_STRIPES; i++)
 		rwlock_init(&s->stripes[i], RANK_INODE);
 }
@@ -76,9 +77,11 @@ static void pages_freed(void *arg, mapfs_apage first, uint64_t count)
 {
 	struct delta_set *s = arg;
 
+	if (!s->arena)
+		return;
 	/* Replay: nobody has read them; live: not before a sync [A1]. */
 	if (s->replaying)
-		arena_unalloc(s->arena, first, count);
+		arena_free_replayed(s->arena, first, count);
 	else
 		arena_free(s->arena, first, count);
 }
@@ -107,6 +110,7 @@ void delta_set_fini(struct delta_set *s)
 {
 	(void)itable_iterate_kept(s->itable, destroy_delta_of, NULL);
 	namespace_fini(&s->names);
+	snapshots_fini(&s->snapshots, s->arena);
 	for (int i = 0; i < DELTA_STRIPES; i++)
 		rwlock_fini(&s->stripes[i]);
 }
@@ -133,6 +137,39 @@ int delta_set_clear(struct delta_set *s)
 	namespace_init(&s->names);
 	atomic_store(&s->changed, 0);
 	return 0;
+}
+
+static int resign_name(void *arg, const struct dentry *d)
+{
+	const struct record_sig *now = snapshots_signature_now(arg, d->hidden);
+
+	if (d->hidden && now)
+		((struct dentry *)d)->hidden = sig_sum(now);
+	return 0;
+}
+
+int delta_set_resign(struct delta_set *s, const struct snapshots *by)
+{
+	mapfs_ino *inos = NULL;
+	size_t count = 0;
+	int err = by->resigned ? itable_list_kept(s->itable, &inos, &count) : 0;
+
+	for (size_t n = 0; !err && n < count; n++) {
+		struct inode *i = itable_get(s->itable, inos[n]);
+		struct delta_base *base = i->delta->base;
+		const struct record_sig *now =
+			base ? snapshots_signature_now(by,
+						       sig_sum(&base->sig)) :
+			       NULL;
+
+		if (now)
+			base->sig = *now;
+		(void)inode_put(s->itable, i);
+	}
+	free(inos);
+	if (err || !by->resigned)
+		return err;
+	return namespace_iterate(&s->names, resign_name, (void *)by);
 }
 
 void delta_set_lock(struct delta_set *s)
@@ -291,7 +328,7 @@ static int apply_hidden(struct delta_set *s, const struct record_hidden *r)
 static int apply_pages(struct delta_set *s, const struct record_pages *r,
 		       const struct inode *locked)
 {
-	const struct pt_run run = {
+	struct pt_run run = {
 		.kind = (enum pt_kind)r->kind,
 		.first = r->first,
 		.count = r->count,
@@ -302,7 +339,11 @@ static int apply_pages(struct delta_set *s, const struct record_pages *r,
 
 	if (!i)
 		return -EUCLEAN;
-	if (s->replaying && run.kind == PT_ARENA)
+	/* A parent's own arena is ours one step up the line. */
+	run.apage += (uint64_t)s->depth << MAPFS_APAGE_BITS;
+	if (run.kind == PT_ARENA && apage_arena(run.apage) >= MAPFS_ARENAS)
+		err = -EUCLEAN;
+	if (!err && s->replaying && s->arena && run.kind == PT_ARENA)
 		err = arena_mark(s->arena, run.apage, run.count);
 	stripe_lock(s, i, locked);
 	if (!err && !S_ISREG(i->delta->attr.mode))
@@ -393,6 +434,8 @@ static int apply_record(struct delta_set *s, const struct record *r,
 {
 	switch (r->type) {
 	case RECORD_STORE:
+		if (s->depth > 0)
+			return 0;
 		s->ino_tag = r->store.ino_tag;
 		if (r->store.next_ino > s->next_ino)
 			s->next_ino = r->store.next_ino;
@@ -418,6 +461,17 @@ static int apply_record(struct delta_set *s, const struct record *r,
 		return apply_inode_gone(s, r->ino, locked);
 	case RECORD_HIDDEN:
 		return apply_hidden(s, &r->hidden);
+	case RECORD_LINE:
+	case RECORD_RESIGNED:
+	case RECORD_SNAPSHOT:
+	case RECORD_SNAPSHOT_GONE:
+	case RECORD_PINNED:
+		/* A parent's snapshots are its own. */
+		return s->depth > 0 ? 0 :
+				      snapshots_apply(&s->snapshots, r,
+						      s->arena, s->replaying);
+	case RECORD_PARENT:
+		return 0; /* the store's own affair */
 	}
 	return -EUCLEAN;
 }

@@ -26,6 +26,7 @@
 #include "namespace.h"
 #include "pagetable.h"
 #include "record.h"
+#include "snapshot.h"
 
 /* All are held at once in a rollback; the thread sanitizer follows 64 locks. */
 #define DELTA_STRIPES_SHIFT 5
@@ -58,15 +59,18 @@ struct delta {
 };
 
 struct delta_set {
-	struct itable *itable;	/* borrowed */
-	struct arena *arena;	/* borrowed */
-	struct namespace names; /* by ns_lock */
+	struct itable *itable;	    /* borrowed */
+	struct arena *arena;	    /* borrowed; NULL: pages are not tracked */
+	struct namespace names;	    /* by ns_lock */
+	struct snapshots snapshots; /* by ns_lock */
 	struct rwlock stripes[DELTA_STRIPES];
 	uint64_t ino_tag; /* fixed after replay */
 	_Atomic uint64_t next_ino;
 	_Atomic uint64_t changed; /* inodes with a delta */
 	bool replaying;		  /* by ns_lock, once threads started */
 	bool is_locked;		  /* ... : every stripe is held already */
+	unsigned int depth;	  /* replay: 0, or how far up the line of
+				     parents the records come from */
 };
 
 void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a);
@@ -78,6 +82,12 @@ void delta_set_fini(struct delta_set *s);
  * happened.
  */
 int must_check delta_set_clear(struct delta_set *s);
+/*
+ * Objects of the base that an undo gave another signature have that one.
+ * Nobody else may know the set yet, or every stripe is held.
+ */
+int must_check delta_set_resign(struct delta_set *s,
+				const struct snapshots *by);
 /* Every stripe for writing, ns_lock held for writing; applying takes none. */
 void delta_set_lock(struct delta_set *s);
 void delta_set_unlock(struct delta_set *s);

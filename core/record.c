@@ -210,6 +210,69 @@ static void group_add_hidden(struct group *g, const struct record_hidden *h)
 		  NULL, 0);
 }
 
+static void group_add_line(struct group *g, const struct record_line *l)
+{
+	struct line_disk d = {
+		.base_version = le64_of(l->base_version),
+		.next_base_version = le64_of(l->next_base_version),
+		.next_snapshot = le64_of(l->next_snapshot),
+	};
+
+	group_put(g, RECORD_LINE, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+}
+
+static void group_add_snapshot(struct group *g, const struct record_snapshot *s)
+{
+	struct snapshot_disk d = {
+		.id = le64_of(s->id),
+		.lsn = le64_of(s->lsn),
+		.first_segment = le64_of(s->first_segment),
+		.last_segment = le64_of(s->last_segment),
+		.base_version = le64_of(s->base_version),
+		.private_pages = le64_of(s->private_pages),
+		.time = time_encode(s->time),
+		.name_bytes = le32_of((uint32_t)s->name_bytes),
+		.message_bytes = le32_of((uint32_t)s->message_bytes),
+	};
+
+	group_put(g, RECORD_SNAPSHOT, s->pins_follow ? FLAG_PINS_FOLLOW : 0, &d,
+		  sizeof(d), s->name, s->name_bytes, s->message,
+		  s->message_bytes);
+}
+
+static void group_add_pinned(struct group *g, const struct record_pinned *p)
+{
+	struct pinned_disk d = {
+		.snapshot = le64_of(p->snapshot),
+		.first = le64_of(p->first),
+		.count = le64_of(p->count),
+	};
+
+	group_put(g, RECORD_PINNED, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+}
+
+static void group_add_parent(struct group *g, const struct record_parent *p)
+{
+	struct parent_disk d = {
+		.snapshot = le64_of(p->snapshot),
+		.path_bytes = le32_of((uint32_t)p->path_bytes),
+	};
+
+	memcpy(d.uuid, p->uuid, sizeof(d.uuid));
+	group_put(g, RECORD_PARENT, p->begins ? FLAG_BEGINS : 0, &d, sizeof(d),
+		  p->path, p->path_bytes, NULL, 0);
+}
+
+static void group_add_resigned(struct group *g, const struct record_resigned *r)
+{
+	struct resigned_disk d = {
+		.sum = le64_of(r->sum),
+		.sig = sig_encode(&r->sig),
+	};
+
+	group_put(g, RECORD_RESIGNED, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+}
+
 void group_add(struct group *g, const struct record *r)
 {
 	switch (r->type) {
@@ -239,6 +302,22 @@ void group_add(struct group *g, const struct record *r)
 	case RECORD_HIDDEN:
 		group_add_hidden(g, &r->hidden);
 		return;
+	case RECORD_LINE:
+		group_add_line(g, &r->line);
+		return;
+	case RECORD_SNAPSHOT:
+		group_add_snapshot(g, &r->snapshot);
+		return;
+	case RECORD_PINNED:
+		group_add_pinned(g, &r->pinned);
+		return;
+	case RECORD_PARENT:
+		group_add_parent(g, &r->parent);
+		return;
+	case RECORD_RESIGNED:
+		group_add_resigned(g, &r->resigned);
+		return;
+	case RECORD_SNAPSHOT_GONE:
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE: {
 		le64 d = le64_of(r->ino); /* or snapshot_id */

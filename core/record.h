@@ -30,6 +30,12 @@ enum record_type {
 	RECORD_XATTR_OWN,   /* the base's extended attributes count no more */
 	RECORD_INODE_GONE,  /* an inode and its pages leave the delta */
 	RECORD_HIDDEN,	    /* which version of a base object a name hides */
+	RECORD_LINE,	    /* numbers of the line of snapshots */
+	RECORD_SNAPSHOT,    /* this moment has a name from now on */
+	RECORD_SNAPSHOT_GONE,
+	RECORD_PINNED,	 /* pages of a snapshot that precedes this segment */
+	RECORD_PARENT,	 /* the store is a branch */
+	RECORD_RESIGNED, /* a version of a base object has another signature */
 };
 
 /* The members of an inode that operations change. */
@@ -110,6 +116,47 @@ struct record_hidden {
 	size_t name_bytes;
 };
 
+struct record_line {
+	uint64_t base_version;	    /* of the base this delta belongs to */
+	uint64_t next_base_version; /* never used so far */
+	uint64_t next_snapshot;	    /* never used so far */
+};
+
+struct record_snapshot {
+	uint64_t id;
+	mapfs_lsn lsn;		/* the last that belongs to it */
+	uint64_t first_segment; /* where its history begins, */
+	uint64_t last_segment;	/* ... and the one that holds lsn */
+	uint64_t base_version;
+	uint64_t private_pages;
+	struct timespec time;
+	bool pins_follow; /* its pages come as RECORD_PINNED */
+	const char *name;
+	size_t name_bytes;
+	const char *message;
+	size_t message_bytes;
+};
+
+struct record_pinned {
+	uint64_t snapshot;
+	mapfs_apage first;
+	uint64_t count;
+};
+
+struct record_parent {
+	uint8_t uuid[16];
+	uint64_t snapshot;
+	bool begins; /* what follows builds on that snapshot's delta */
+	const char *path;
+	size_t path_bytes;
+};
+
+/* What an undo brought back: the same bytes, but not the same change time. */
+struct record_resigned {
+	uint64_t sum; /* sig_sum() of what it was */
+	struct record_sig sig;
+};
+
 struct record {
 	enum record_type type;
 	union {
@@ -119,8 +166,14 @@ struct record {
 		struct record_dentry dentry;
 		struct record_pages pages;
 		struct record_xattr xattr;
-		mapfs_ino ino; /* RECORD_INODE_GONE, RECORD_XATTR_OWN */
 		struct record_hidden hidden;
+		struct record_line line;
+		struct record_snapshot snapshot;
+		struct record_pinned pinned;
+		struct record_parent parent;
+		struct record_resigned resigned;
+		mapfs_ino ino;	      /* RECORD_INODE_GONE, RECORD_XATTR_OWN */
+		uint64_t snapshot_id; /* RECORD_SNAPSHOT_GONE */
 	};
 };
 

@@ -236,6 +236,108 @@ static int decode_hidden(struct record *r, const uint8_t *p, size_t len)
 	return 0;
 }
 
+static int decode_line(struct record *r, const uint8_t *p, size_t len)
+{
+	const struct line_disk *d = (const void *)p;
+
+	if (len != sizeof(*d))
+		return -EUCLEAN;
+	r->line = (struct record_line){
+		.base_version = le64_get(d->base_version),
+		.next_base_version = le64_get(d->next_base_version),
+		.next_snapshot = le64_get(d->next_snapshot),
+	};
+	return 0;
+}
+
+static int decode_snapshot(struct record *r, const uint8_t *p, size_t len,
+			   uint16_t flags)
+{
+	const struct snapshot_disk *d = (const void *)p;
+	const char *name = (const char *)(d + 1);
+	size_t name_bytes;
+	size_t message_bytes;
+	struct timespec time;
+
+	if (len < sizeof(*d))
+		return -EUCLEAN;
+	name_bytes = le32_get(d->name_bytes);
+	message_bytes = le32_get(d->message_bytes);
+	time = time_decode(d->time);
+	if (name_bytes + message_bytes != len - sizeof(*d) ||
+	    !name_is_sound(name, name_bytes) || !time_is_sound(time) ||
+	    memchr(name + name_bytes, 0, message_bytes))
+		return -EUCLEAN;
+	r->snapshot = (struct record_snapshot){
+		.id = le64_get(d->id),
+		.lsn = le64_get(d->lsn),
+		.first_segment = le64_get(d->first_segment),
+		.last_segment = le64_get(d->last_segment),
+		.base_version = le64_get(d->base_version),
+		.private_pages = le64_get(d->private_pages),
+		.time = time,
+		.pins_follow = flags & FLAG_PINS_FOLLOW,
+		.name = name,
+		.name_bytes = name_bytes,
+		.message = name + name_bytes,
+		.message_bytes = message_bytes,
+	};
+	return 0;
+}
+
+static int decode_pinned(struct record *r, const uint8_t *p, size_t len)
+{
+	const struct pinned_disk *d = (const void *)p;
+	const uint64_t most = 1ULL << MAPFS_APAGE_BITS;
+
+	if (len != sizeof(*d))
+		return -EUCLEAN;
+	r->pinned = (struct record_pinned){
+		.snapshot = le64_get(d->snapshot),
+		.first = le64_get(d->first),
+		.count = le64_get(d->count),
+	};
+	if (r->pinned.count == 0 || r->pinned.first >= most ||
+	    r->pinned.count > most - r->pinned.first)
+		return -EUCLEAN;
+	return 0;
+}
+
+static int decode_parent(struct record *r, const uint8_t *p, size_t len,
+			 uint16_t flags)
+{
+	const struct parent_disk *d = (const void *)p;
+	size_t text;
+
+	if (len < sizeof(*d))
+		return -EUCLEAN;
+	text = le32_get(d->path_bytes);
+	if (text != len - sizeof(*d) || text == 0 || memchr(d + 1, 0, text) ||
+	    *(const char *)(d + 1) != '/')
+		return -EUCLEAN;
+	r->parent = (struct record_parent){
+		.snapshot = le64_get(d->snapshot),
+		.begins = flags & FLAG_BEGINS,
+		.path = (const char *)(d + 1),
+		.path_bytes = text,
+	};
+	memcpy(r->parent.uuid, d->uuid, sizeof(d->uuid));
+	return 0;
+}
+
+static int decode_resigned(struct record *r, const uint8_t *p, size_t len)
+{
+	const struct resigned_disk *d = (const void *)p;
+
+	if (len != sizeof(*d))
+		return -EUCLEAN;
+	r->resigned = (struct record_resigned){
+		.sum = le64_get(d->sum),
+		.sig = sig_decode(&d->sig),
+	};
+	return 0;
+}
+
 static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 			 const uint8_t *p, size_t len)
 {
@@ -257,6 +359,17 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 		return decode_xattr(r, p, len);
 	case RECORD_HIDDEN:
 		return decode_hidden(r, p, len);
+	case RECORD_LINE:
+		return decode_line(r, p, len);
+	case RECORD_SNAPSHOT:
+		return decode_snapshot(r, p, len, flags);
+	case RECORD_PINNED:
+		return decode_pinned(r, p, len);
+	case RECORD_PARENT:
+		return decode_parent(r, p, len, flags);
+	case RECORD_RESIGNED:
+		return decode_resigned(r, p, len);
+	case RECORD_SNAPSHOT_GONE:
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE:
 		return decode_ino(r, p, len);

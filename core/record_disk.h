@@ -103,6 +103,48 @@ struct hidden_disk {
 };
 static_assert(sizeof(struct hidden_disk) == 20, "no padding");
 
+struct line_disk {
+	le64 base_version;
+	le64 next_base_version;
+	le64 next_snapshot;
+};
+static_assert(sizeof(struct line_disk) == 24, "no padding");
+
+struct snapshot_disk {
+	le64 id;
+	le64 lsn;
+	le64 first_segment;
+	le64 last_segment;
+	le64 base_version;
+	le64 private_pages;
+	struct time_disk time;
+	le32 name_bytes;
+	le32 message_bytes;
+};
+static_assert(sizeof(struct snapshot_disk) == 68, "no padding");
+
+struct pinned_disk {
+	le64 snapshot;
+	le64 first;
+	le64 count;
+};
+static_assert(sizeof(struct pinned_disk) == 24, "no padding");
+
+struct parent_disk {
+	uint8_t uuid[16];
+	le64 snapshot;
+	le32 path_bytes;
+};
+static_assert(sizeof(struct parent_disk) == 28, "no padding");
+
+struct resigned_disk {
+	le64 sum;
+	struct sig_disk sig;
+};
+static_assert(sizeof(struct resigned_disk) == 64, "no padding");
+
+#define FLAG_PINS_FOLLOW 1U   /* RECORD_SNAPSHOT */
+#define FLAG_BEGINS 1U	      /* RECORD_PARENT */
 #define FLAG_HAS_BASE 1U      /* RECORD_INODE */
 #define FLAG_OVER_BASE 1U     /* RECORD_DENTRY */
 #define RECORD_PAGES_ARENA 2U /* the kind that names arena pages */

@@ -66,10 +66,57 @@ static mapfs_ino some_ino(void)
 	return ROOT_INO + (mapfs_ino)(random() % 6);
 }
 
+/* Of the line of snapshots and parents. */
+static struct record some_line_record(enum record_type type)
+{
+	struct record r = { .type = type };
+
+	switch ((int)type) {
+	case RECORD_LINE:
+		r.line.next_snapshot = (uint64_t)(random() % 4);
+		break;
+	case RECORD_SNAPSHOT:
+		r.snapshot = (struct record_snapshot){
+			.id = (uint64_t)(random() % 4),
+			.first_segment = 1,
+			.last_segment = 1,
+			.pins_follow = random() % 2,
+			.name = "abc",
+			.name_bytes = 1 + (size_t)(random() % 3),
+			.message = "why",
+			.message_bytes = (size_t)(random() % 4),
+		};
+		break;
+	case RECORD_PINNED:
+		r.pinned = (struct record_pinned){
+			.snapshot = (uint64_t)(random() % 4),
+			.first = (uint64_t)random() % 60,
+			.count = 1 + (uint64_t)random() % 10,
+		};
+		break;
+	case RECORD_RESIGNED:
+		r.resigned.sum = (uint64_t)(random() % 4);
+		break;
+	case RECORD_SNAPSHOT_GONE:
+		r.snapshot_id = (uint64_t)(random() % 4);
+		break;
+	case RECORD_PARENT:
+		r.parent = (struct record_parent){
+			.snapshot = 1,
+			.path = "/p",
+			.path_bytes = 2,
+		};
+		break;
+	default:
+		abort();
+	}
+	return r;
+}
+
 static struct record some_record(void)
 {
 	static const mode_t types[] = { S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO };
-	struct record r = { .type = (enum record_type)(1 + random() % 10) };
+	struct record r = { .type = (enum record_type)(1 + random() % 17) };
 	struct record_attr a = {
 		.ino = some_ino(),
 		.mode = types[random() % 4] | 0644,
@@ -111,6 +158,13 @@ static struct record some_record(void)
 			.name_bytes = 1 + (size_t)(random() % 4),
 		};
 		break;
+	case RECORD_LINE:
+	case RECORD_SNAPSHOT:
+	case RECORD_SNAPSHOT_GONE:
+	case RECORD_PINNED:
+	case RECORD_PARENT:
+	case RECORD_RESIGNED:
+		return some_line_record(r.type);
 	case RECORD_PAGES:
 		r.pages = (struct record_pages){
 			.ino = a.ino,

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of snapshots, changed by records like everything else.
+ *
+ * In the journal a snapshot's record stands at its moment, so replay pins
+ * what the delta names just then.  A compacted journal has forgotten those
+ * moments: there the pages follow as records.
+ */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+/* Numbers are also offsets of locks, and the next one must fit too. */
+#define NUMBER_MAX ((uint64_t)INT64_MAX - 1)
+
+void snapshots_init(struct snapshots *s)
+{
+	*s = (struct snapshots){
+		.line = {
+			.base_version = 1,
+			.next_base_version = 2,
+			.next_snapshot = 1,
+		},
+	};
+}
+
+static void snapshot_destroy(struct snapshot *one, struct arena *a,
+			     bool replaying)
+{
+	if (a)
+		arena_unpin(a, one->pins, replaying);
+	free((char *)one->rec.name);
+	free((char *)one->rec.message);
+	free(one);
+}
+
+void snapshots_fini(struct snapshots *s, struct arena *a)
+{
+	struct snapshot *one;
+	struct snapshot *next;
+	struct resigned *r;
+	struct resigned *r_next;
+
+	HASH_ITER(hh, s->resigned, r, r_next) {
+		HASH_DEL(s->resigned, r);
+		free(r);
+	}
+	DL_FOREACH_SAFE(s->list, one, next) {
+		DL_DELETE(s->list, one);
+		snapshot_destroy(one, a, false);
+	}
+}
+
+struct snapshot *snapshots_find(const struct snapshots *s, const char *name)
+{
+	struct snapshot *one;
+
+	DL_FOREACH(s->list, one)
+		if (strcmp(one->rec.name, name) == 0)
+			return one;
+	return NULL;
+}
+
+struct snapshot *snapshots_find_id(const struct snapshots *s, uint64_t id)
+{
+	struct snapshot *one;
+
+	DL_FOREACH(s->list, one)
+		if (one->rec.id == id)
+			return one;
+	return NULL;
+}
+
+bool snapshots_need(const struct snapshots *s, uint64_t segment)
+{
+	const struct snapshot *one;
+
+	DL_FOREACH(s->list, one)
+		if (segment >= one->rec.first_segment &&
+		    segment <= one->rec.last_segment)
+			return true;
+	return false;
+}
+
+bool snapshots_is_reachable(const struct snapshots *s,
+			    const struct snapshot *one)
+{
+	return one->rec.base_version == s->line.base_version;
+}
+
+static int snapshot_pin(struct snapshot *one, struct arena *a)
+{
+	if (!a)
+		return 0;
+	return one->rec.pins_follow ? arena_pin_none(a, &one->pins) :
+				      arena_pin(a, &one->pins);
+}
+
+static int snapshot_add(struct snapshots *s, const struct record_snapshot *r,
+			struct arena *a)
+{
+	struct snapshot *one;
+	int err;
+
+	if (r->id == 0 || r->id > NUMBER_MAX || snapshots_find_id(s, r->id))
+		return -EUCLEAN;
+	one = calloc(1, sizeof(*one));
+	if (!one)
+		return -ENOMEM;
+	one->rec = *r;
+	one->rec.name = strndup(r->name, r->name_bytes);
+	one->rec.message = strndup(r->message, r->message_bytes);
+	err = one->rec.name && one->rec.message ? 0 : -ENOMEM;
+	if (!err && snapshots_find(s, one->rec.name))
+		err = -EUCLEAN;
+	if (!err)
+		err = snapshot_pin(one, a);
+	if (err) {
+		snapshot_destroy(one, NULL, false);
+		return err;
+	}
+	DL_APPEND(s->list, one);
+	if (s->line.next_snapshot <= r->id)
+		s->line.next_snapshot = r->id + 1;
+	return 0;
+}
+
+static int snapshot_remove(struct snapshots *s, uint64_t id, struct arena *a,
+			   bool replaying)
+{
+	struct snapshot *one = snapshots_find_id(s, id);
+
+	if (!one)
+		return -EUCLEAN;
+	DL_DELETE(s->list, one);
+	snapshot_destroy(one, a, replaying);
+	return 0;
+}
+
+static int snapshot_add_pages(struct snapshots *s,
+			      const struct record_pinned *r, struct arena *a)
+{
+	struct snapshot *one = snapshots_find_id(s, r->snapshot);
+
+	if (!one || !one->rec.pins_follow)
+		return -EUCLEAN;
+	return a ? arena_pin_add(a, one->pins, r->first, r->count) : 0;
+}
+
+/* A number given twice would be journaled before it is found out. */
+static int snapshots_set_line(struct snapshots *s, const struct record_line *r)
+{
+	const struct snapshot *one;
+
+	if (r->base_version == 0 || r->base_version >= r->next_base_version ||
+	    r->next_base_version > NUMBER_MAX || r->next_snapshot == 0 ||
+	    r->next_snapshot > NUMBER_MAX)
+		return -EUCLEAN;
+	DL_FOREACH(s->list, one)
+		if (one->rec.id >= r->next_snapshot)
+			return -EUCLEAN;
+	s->line = *r;
+	return 0;
+}
+
+int snapshots_resign(struct snapshots *s, uint64_t sum,
+		     const struct record_sig *sig)
+{
+	struct resigned *r = NULL;
+
+	/* One that is what it was would be looked up for ever. */
+	if (sig_sum(sig) == sum)
+		return 0;
+	HASH_FIND(hh, s->resigned, &sum, sizeof(sum), r);
+	if (!r) {
+		r = calloc(1, sizeof(*r));
+		if (!r)
+			return -ENOMEM;
+		r->sum = sum;
+		HASH_ADD(hh, s->resigned, sum, sizeof(r->sum), r);
+		if (!r->hh.tbl) {
+			free(r);
+			return -ENOMEM;
+		}
+	}
+	r->sig = *sig;
+	return 0;
+}
+
+const struct record_sig *snapshots_signature_now(const struct snapshots *s,
+						 uint64_t sum)
+{
+	const struct record_sig *now = NULL;
+	unsigned int most = HASH_COUNT(s->resigned);
+
+	/* Each undo is a step; hostile records may lead in a circle. */
+	while (most-- > 0) {
+		struct resigned *r = NULL;
+
+		HASH_FIND(hh, s->resigned, &sum, sizeof(sum), r);
+		if (!r)
+			break;
+		now = &r->sig;
+		sum = sig_sum(now);
+	}
+	return now;
+}
+
+int snapshots_apply(struct snapshots *s, const struct record *r,
+		    struct arena *a, bool replaying)
+{
+	switch ((int)r->type) {
+	case RECORD_LINE:
+		return snapshots_set_line(s, &r->line);
+	case RECORD_RESIGNED:
+		return snapshots_resign(s, r->resigned.sum, &r->resigned.sig);
+	case RECORD_SNAPSHOT:
+		return snapshot_add(s, &r->snapshot, a);
+	case RECORD_SNAPSHOT_GONE:
+		return snapshot_remove(s, r->snapshot_id, a, replaying);
+	case RECORD_PINNED:
+		return snapshot_add_pages(s, &r->pinned, a);
+	default:
+		return -EUCLEAN;
+	}
+}
+
+static int dump_pins(const struct snapshot *one, struct group *g,
+		     int (*emit)(void *arg, struct group *g), void *arg)
+{
+	struct record r = {
+		.type = RECORD_PINNED,
+		.pinned = { .snapshot = one->rec.id },
+	};
+	uint64_t at = 0;
+	int err = 0;
+
+	while (!err && (r.pinned.count = arena_pins_next(
+				one->pins, at, &r.pinned.first)) > 0) {
+		group_add(g, &r);
+		at = r.pinned.first + r.pinned.count;
+		err = emit(arg, g);
+	}
+	return err;
+}
+
+int snapshots_dump(const struct snapshots *s, struct group *g,
+		   int (*emit)(void *arg, struct group *g), void *arg)
+{
+	const struct resigned *signature;
+	const struct resigned *tmp;
+	const struct snapshot *one;
+	int err;
+
+	HASH_ITER(hh, s->resigned, signature, tmp)
+		group_add(g, &(struct record){
+			.type = RECORD_RESIGNED,
+			.resigned = {
+				.sum = signature->sum,
+				.sig = signature->sig,
+			},
+		});
+	group_add(g, &(struct record){ .type = RECORD_LINE, .line = s->line });
+	err = emit(arg, g);
+	DL_FOREACH(s->list, one) {
+		struct record r = {
+			.type = RECORD_SNAPSHOT,
+			.snapshot = one->rec,
+		};
+
+		if (err)
+			break;
+		r.snapshot.pins_follow = true;
+		group_add(g, &r);
+		err = emit(arg, g);
+		if (!err)
+			err = dump_pins(one, g, emit, arg);
+	}
+	return err;
+}
