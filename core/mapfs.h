@@ -44,10 +44,19 @@ enum mapfs_store_kind {
 struct mapfs_options {
 	enum mapfs_mode mode;
 	enum mapfs_store_kind store_kind; /* copy mode only */
-	const char *base;		  /* directory to show */
-	const char *store;		  /* copy mode, else NULL */
+	const char *base;     /* directory to show; NULL: the one the kept store
+			     was made for */
+	const char *store;    /* copy mode, else NULL */
+	const char *snapshot; /* kept store: show what it was then, for
+				   looking only; beside whoever else uses the
+				   store; or NULL */
+	bool look_only;	      /* kept store: nothing of it changes, others
+				   may look too; -EBUSY while it is mounted */
 	const char *mountpoint; /* named in the store's lock, or NULL */
-	/* Receives one line without newline; level is syslog's. May be NULL. */
+	/*
+	 * Receives one line without newline; level is syslog's.  One for the
+	 * whole process: NULL leaves it as it is.
+	 */
 	void (*log)(void *arg, int level, const char *line);
 	void *log_arg;
 };
@@ -129,6 +138,7 @@ struct mapfs_info {
 	uint64_t journal_bytes;
 	uint64_t inodes_known; /* that this process holds in memory */
 	uint64_t inodes_changed;
+	bool is_latched; /* [D4] a sync failed: no more changes */
 };
 
 /* Opens.  On error `why` (of `why_bytes`) holds one sentence for people. */
@@ -248,7 +258,35 @@ int must_check mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino,
 int must_check mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino,
 				 const char *name);
 
-/* What a resting or mounted store says of itself, for `mapfs list`. */
 const char *mapfs_mode_name(enum mapfs_mode mode);
+
+/*
+ * Snapshots: moments of a kept store that stay as they were.  They are made
+ * of, and by, a copy view that is open for writing (-EINVAL: not a kept
+ * store, -EROFS: opened for looking); `why` holds a sentence on error.  What
+ * the kernel of a mount still holds back must have been sent before.
+ */
+struct mapfs_snapshot {
+	uint64_t id;	     /* never used again in this store */
+	const char *name;    /* as a file name, without '@' */
+	const char *message; /* "" if none was given */
+	struct timespec time;
+	uint64_t private_pages;
+	bool is_reachable; /* false: the base was committed to since */
+};
+
+/* Strings are borrowed until the call returns; non-zero stops with it. */
+typedef int (*mapfs_snapshot_fn)(void *arg, const struct mapfs_snapshot *s);
+
+/* Durable on return [D1].  -EEXIST: the name is taken. */
+int must_check mapfs_snapshot_create(struct mapfs_view *v, const char *name,
+				     const char *message, char *why,
+				     size_t why_bytes);
+/* Its pages are free again.  -EBUSY: branches or mounts of it, named. */
+int must_check mapfs_snapshot_delete(struct mapfs_view *v, const char *name,
+				     char *why, size_t why_bytes);
+/* Oldest first; works for views opened for looking too. */
+int must_check mapfs_snapshot_iterate(struct mapfs_view *v,
+				      mapfs_snapshot_fn fn, void *arg);
 
 #endif

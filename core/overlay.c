@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "mapping.h"
+#include "trouble.h"
 
 /*
  * The coarse clock is the one the kernel stamps files with: a finer one here
@@ -307,6 +308,9 @@ static const struct view_ops overlay_ops = {
 	.listxattr = overlay_listxattr,
 	.setxattr = overlay_setxattr,
 	.removexattr = overlay_removexattr,
+	.snapshot_create = overlay_snapshot_create,
+	.snapshot_delete = overlay_snapshot_delete,
+	.snapshot_iterate = overlay_snapshot_iterate,
 };
 
 /* Files that were unlinked but open when the last daemon ended. */
@@ -326,9 +330,20 @@ static int sweep_orphans(struct overlay *o)
 static int open_base(struct overlay *o, const struct mapfs_options *opt,
 		     char *why, size_t why_bytes)
 {
+	const char *path = opt->base;
+	char *recorded = NULL;
 	struct statx stx;
 	bool foreign;
-	int err = base_open(&o->base, opt->base, BASE_FROZEN);
+	int err = 0;
+
+	if (!path) {
+		err = store_recorded_base(opt->store, &recorded, why,
+					  why_bytes);
+		if (err)
+			return err;
+		path = recorded;
+	}
+	err = base_open(&o->base, path, BASE_FROZEN);
 
 	if (!err && statx(base_root_fd(o->base), "", AT_EMPTY_PATH,
 			  STATX_BASIC_STATS, &stx) < 0)
@@ -342,9 +357,17 @@ static int open_base(struct overlay *o, const struct mapfs_options *opt,
 				&foreign);
 	}
 	if (err)
-		(void)snprintf(why, why_bytes, "base %s: %s", opt->base,
-			       strerror(-err));
+		(void)snprintf(why, why_bytes, "base %s: %s", path,
+			       trouble_text(err));
+	free(recorded);
 	return err;
+}
+
+static enum store_use use_of(const struct mapfs_options *opt)
+{
+	if (opt->snapshot)
+		return STORE_PAST;
+	return opt->look_only ? STORE_LOOK : STORE_CHANGE;
 }
 
 int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
@@ -352,6 +375,8 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 {
 	struct overlay *o = calloc(1, sizeof(*o));
 	struct store_options so = {
+		.use = use_of(opt),
+		.snapshot = opt->snapshot,
 		.kind = opt->store_kind,
 		.path = opt->store,
 		.mountpoint = opt->mountpoint,
@@ -376,7 +401,8 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	err = store_open(&o->store, &so, &o->set, why, why_bytes);
 	if (err)
 		goto free_set;
-	err = sweep_orphans(o);
+	o->view.look_only = so.use != STORE_CHANGE;
+	err = o->view.look_only ? 0 : sweep_orphans(o);
 	if (!err)
 		err = store_start(o->store, &o->ns_lock);
 	if (err)

@@ -119,6 +119,14 @@ int must_check overlay_dir_is_empty(struct overlay *o, struct inode *dir,
 int overlay_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
 		    bool plus, mapfs_dirent_fn fn, void *arg);
 
+/* overlay_snapshot.c */
+int overlay_snapshot_create(struct mapfs_view *v, const char *name,
+			    const char *message, char *why, size_t why_bytes);
+int overlay_snapshot_delete(struct mapfs_view *v, const char *name, char *why,
+			    size_t why_bytes);
+int overlay_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
+			     void *arg);
+
 /* overlay_data.c */
 /* Bytes of the inode's pages, clipped by nothing; its stripe held. */
 int must_check overlay_read_pages(struct overlay *o, struct inode *i, void *buf,

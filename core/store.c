@@ -34,43 +34,20 @@
 #include "journal.h"
 #include "log.h"
 #include "store_priv.h"
+#include "trouble.h"
 
 #define SYNC_INTERVAL_S 5
-/* Compact when the journal has outgrown what it held after the last time. */
-#define COMPACT_MIN_BYTES (8ULL << 20)
-#define COMPACT_GROWTH 4
-
-struct store {
-	struct store_dir dir;	  /* fixed while open */
-	struct journal *journal;  /* fixed while open */
-	struct arena *arena;	  /* fixed while open */
-	struct delta_set *set;	  /* borrowed */
-	struct rwlock *ns_lock;	  /* borrowed, from store_start() on */
-	char *base;		  /* path of the base, for the record */
-	struct timespec created;  /* fixed after replay */
-	bool ephemeral;		  /* fixed at birth */
-	_Atomic int latched;	  /* errno that latched it, or 0 */
-	_Atomic uint64_t changes; /* commits and touches so far */
-	struct rmutex sync_lock;  /* RANK_SYNC */
-	uint64_t synced;	  /* value of changes; by sync_lock */
-	uint64_t compacted_bytes; /* by sync_lock */
-	pthread_t thread;
-	bool has_thread;
-	pthread_mutex_t stop_lock;
-	pthread_cond_t stop_cond;
-	bool stopping; /* by stop_lock */
-};
-
 /* What replay finds out before anything can be checked. */
 struct replay {
 	struct store *st;
+	struct delta_set *set;
 	const struct store_options *opt;
 	bool seen_store;
 	char *why;
 	size_t why_bytes;
 };
 
-static void store_latch(struct store *st, int err, const char *what)
+void store_latch(struct store *st, int err, const char *what)
 {
 	int none = 0;
 
@@ -84,7 +61,7 @@ static void store_latch(struct store *st, int err, const char *what)
 
 int store_may_change(struct store *st)
 {
-	return st->latched ? -EROFS : 0;
+	return st->latched || st->use != STORE_CHANGE ? -EROFS : 0;
 }
 
 struct arena *store_arena(struct store *st)
@@ -117,8 +94,7 @@ int store_commit(struct store *st, const struct group *g,
 	return err;
 }
 
-/* The sync point itself; sync_lock held. */
-static int sync_locked(struct store *st)
+int store_sync_locked(struct store *st)
 {
 	uint64_t upto = st->changes;
 	mapfs_lsn covers;
@@ -151,14 +127,14 @@ int store_sync(struct store *st)
 	if (st->latched)
 		err = -EIO;
 	else if (st->synced < mine)
-		err = sync_locked(st);
+		err = store_sync_locked(st);
 	if (err && !st->latched)
 		store_latch(st, err, "sync failed");
 	rmutex_unlock(&st->sync_lock);
 	return err;
 }
 
-static void add_store_record(struct group *g, const struct store *st)
+void store_add_head(struct group *g, const struct store *st)
 {
 	group_add(g, &(struct record){
 		.type = RECORD_STORE,
@@ -170,71 +146,11 @@ static void add_store_record(struct group *g, const struct store *st)
 			.base_bytes = strlen(st->base),
 		},
 	});
-}
-
-static int emit_group(void *arg, const struct group *g)
-{
-	return journal_compact_append(arg, g->buf, g->len_bytes);
-}
-
-static int compact_write(struct store *st, struct journal_compaction *c)
-{
-	struct group g;
-	int err;
-
-	group_init(&g);
-	add_store_record(&g, st);
-	err = group_error(&g);
-	if (!err)
-		err = emit_group(c, &g);
-	if (!err)
-		err = delta_set_dump(st->set, emit_group, c);
-	group_fini(&g);
-	return err;
-}
-
-/* Rewrites the journal; ns_lock keeps every change away meanwhile. */
-static int compact_locked(struct store *st)
-{
-	struct journal_compaction *c;
-	int err = sync_locked(st);
-
-	if (err)
-		return err;
-	err = journal_compact_begin(st->journal, &c);
-	if (err)
-		return err;
-	err = compact_write(st, c);
-	if (err) {
-		journal_compact_abort(c);
-		return err;
-	}
-	err = journal_compact_end(c);
-	/* Perhaps both have a name now: nothing may follow in the old one. */
-	if (err && err != -ENOSPC)
-		store_latch(st, err, "cannot replace the journal");
-	return err;
-}
-
-static void compact_if_grown(struct store *st)
-{
-	uint64_t limit;
-	int err = 0;
-
-	rmutex_lock(&st->sync_lock);
-	limit = st->compacted_bytes * COMPACT_GROWTH;
-	if (limit < COMPACT_MIN_BYTES)
-		limit = COMPACT_MIN_BYTES;
-	if (!st->latched && journal_bytes(st->journal) > limit) {
-		rwlock_write(st->ns_lock);
-		err = compact_locked(st);
-		rwlock_unlock(st->ns_lock);
-		st->compacted_bytes = journal_bytes(st->journal);
-	}
-	rmutex_unlock(&st->sync_lock);
-	if (err)
-		log_line(LOG_WARNING, "journal not compacted: %s",
-			 strerror(-err));
+	if (st->line.is_branch)
+		group_add(g, &(struct record){
+				     .type = RECORD_PARENT,
+				     .parent = st->line.parent,
+			     });
 }
 
 /* Wakes every interval, or when store_close() says so. */
@@ -253,45 +169,89 @@ static void *store_thread(void *arg)
 		pthread_mutex_unlock(&st->stop_lock);
 		/* A failure is latched and logged there. */
 		if (!st->latched && store_sync(st) == 0)
-			compact_if_grown(st);
+			store_compact_if_grown(st);
 		pthread_mutex_lock(&st->stop_lock);
 	}
 	pthread_mutex_unlock(&st->stop_lock);
 	return NULL;
 }
 
+/* The first group of a history: whose store it is, and of what. */
+static int replay_head(struct replay *rp, const void *records, size_t len)
+{
+	struct record_parent parent;
+	struct store *st = rp->st;
+	struct record r;
+	bool is_branch;
+	size_t pos = 0;
+	int ret = record_next(records, len, &pos, &r);
+
+	if (ret < 0)
+		return ret;
+	if (ret == 0 || r.type != RECORD_STORE)
+		return -EUCLEAN;
+	st->created = r.store.created;
+	if (strlen(rp->opt->base) != r.store.base_bytes ||
+	    memcmp(rp->opt->base, r.store.base, r.store.base_bytes) != 0) {
+		store_say(
+			rp->why, rp->why_bytes,
+			"store %s holds changes of %.*s, not of %s; mount it with that base",
+			st->dir.path, (int)r.store.base_bytes, r.store.base,
+			rp->opt->base);
+		return -EXDEV;
+	}
+	ret = store_line_find(records, len, &parent, &is_branch);
+	if (ret || !is_branch)
+		return ret;
+	if (st->line.count == 0)
+		ret = store_line_open(&st->line, st->arena, &parent, rp->why,
+				      rp->why_bytes);
+	if (!ret && parent.begins)
+		ret = store_line_load(&st->line, 0, rp->set);
+	/* Not "this store has no journal", which would begin one. */
+	return ret == -ENOENT ? -ESTALE : ret;
+}
+
 static int replay_group(void *arg, mapfs_lsn lsn, const void *records,
 			size_t len)
 {
 	struct replay *rp = arg;
-	struct record r;
-	size_t pos = 0;
+	int err = 0;
 
 	(void)lsn;
-	if (!rp->seen_store) {
-		int ret = record_next(records, len, &pos, &r);
-
-		if (ret < 0)
-			return ret;
-		if (ret == 0 || r.type != RECORD_STORE)
-			return -EUCLEAN;
-		rp->seen_store = true;
-		rp->st->created = r.store.created;
-		if (strlen(rp->opt->base) != r.store.base_bytes ||
-		    memcmp(rp->opt->base, r.store.base, r.store.base_bytes) !=
-			    0) {
-			(void)snprintf(
-				rp->why, rp->why_bytes,
-				"store %s holds changes of %.*s, not of %s; mount it with that base",
-				rp->st->dir.path, (int)r.store.base_bytes,
-				r.store.base, rp->opt->base);
-			return -EXDEV;
-		}
-	}
-	return delta_set_apply(rp->st->set, records, len, NULL);
+	if (!rp->seen_store)
+		err = replay_head(rp, records, len);
+	rp->seen_store = true;
+	return err ? err : delta_set_apply(rp->set, records, len, NULL);
 }
 
-static const char *trouble(int err)
+int store_snapshot_load(struct store *st, const struct snapshot *one,
+			const struct snapshots *known, struct delta_set *into)
+{
+	char why[256];
+	const struct store_options opt = { .base = st->base };
+	struct journal_where where = { .dirfd = st->dir.journalfd };
+	struct journal_id id = { 0 };
+	struct replay rp = {
+		.st = st,
+		.set = into,
+		.opt = &opt,
+		.why = why,
+		.why_bytes = sizeof(why),
+	};
+	int err;
+
+	into->replaying = true;
+	err = journal_replay_past(&where, &id, one->rec.first_segment,
+				  one->rec.last_segment, one->rec.lsn,
+				  replay_group, &rp);
+	into->replaying = false;
+	if (!err)
+		err = store_line_resign(&st->line, into);
+	return err ? err : delta_set_resign(into, known);
+}
+
+const char *store_trouble(int err)
 {
 	switch (err) {
 	case -EPROTONOSUPPORT:
@@ -300,7 +260,7 @@ static const char *trouble(int err)
 	case -EBADMSG:
 		return "its journal is damaged; nothing was changed, restore the store from a copy or start a new one";
 	default:
-		return strerror(-err);
+		return trouble_text(err);
 	}
 }
 
@@ -317,13 +277,24 @@ static int create_journal(struct store *st, const struct journal_where *where,
 	st->set->ino_tag &= (1U << 22) - 1;
 	clock_gettime(CLOCK_REALTIME_COARSE, &st->created);
 	group_init(&g);
-	add_store_record(&g, st);
+	store_add_head(&g, st);
+	group_add(&g, &(struct record){
+			      .type = RECORD_LINE,
+			      .line = st->set->snapshots.line,
+		      });
 	err = group_error(&g);
 	if (!err)
 		err = journal_create(&st->journal, where, id, g.buf,
 				     g.len_bytes);
 	group_fini(&g);
 	return err;
+}
+
+static bool is_needed(void *arg, uint64_t segment)
+{
+	const struct store *st = arg;
+
+	return snapshots_need(&st->set->snapshots, segment);
 }
 
 static int open_journal(struct store *st, const struct store_options *opt,
@@ -335,6 +306,7 @@ static int open_journal(struct store *st, const struct store_options *opt,
 	};
 	struct replay rp = {
 		.st = st,
+		.set = st->set,
 		.opt = opt,
 		.why = why,
 		.why_bytes = why_bytes,
@@ -348,23 +320,85 @@ static int open_journal(struct store *st, const struct store_options *opt,
 	if (st->dir.created)
 		return create_journal(st, &where, &id);
 	st->set->replaying = true;
-	err = journal_open(&st->journal, &where, &id, false, replay_group, &rp,
-			   &discarded);
+	err = journal_open(&st->journal, &where, &id, st->use != STORE_CHANGE,
+			   replay_group, &rp, &discarded);
 	st->set->replaying = false;
-	if (err == -ENOENT)
-		return create_journal(st, &where, &id);
+	if (err == -ENOENT && st->use == STORE_CHANGE)
+		return store_dir_has_pages(&st->dir) ?
+			       -EUCLEAN :
+			       create_journal(st, &where, &id);
 	if (err)
 		return err;
 	if (!rp.seen_store)
 		return -EUCLEAN;
+	err = store_line_resign(&st->line, st->set);
+	if (err)
+		return err;
 	if (discarded)
 		log_line(
 			LOG_NOTICE,
 			"store %s: %llu operations after the last sync point were lost with the machine",
 			st->dir.path, (unsigned long long)discarded);
+	if (st->use != STORE_CHANGE)
+		return 0;
 	/* What was trusted must last before the new segment builds on it. */
 	err = arena_sync(st->arena);
-	return err ? err : journal_start(st->journal);
+	if (err)
+		return err;
+	journal_set_needs(st->journal, is_needed, st);
+	return journal_start(st->journal);
+}
+
+/* A snapshot by name, held so that nobody deletes it meanwhile. */
+static int hold_snapshot(struct store *st, const char *name,
+			 struct store_facts *facts, struct snapshot **out,
+			 char *why, size_t why_bytes)
+{
+	const struct snapshot *one;
+	uint64_t id = 0;
+	int err;
+
+	/* Looked up again once it is held: it may have gone in between. */
+	for (int n = 0; n < 2; n++) {
+		store_facts_fini(facts);
+		err = store_facts_read(facts, st->dir.dirfd, st->dir.path, why,
+				       why_bytes);
+		if (err)
+			return err;
+		one = snapshots_find(&facts->snapshots, name);
+		if (!one || (n > 0 && one->rec.id != id))
+			return store_no_snapshot(st->dir.path, name, why,
+						 why_bytes);
+		id = one->rec.id;
+		if (n == 0 && st->dir.readersfd >= 0)
+			err = store_readers_hold(st->dir.readersfd, id);
+		if (err)
+			return err;
+	}
+	*out = (struct snapshot *)one;
+	return store_snapshot_may_show(&facts->snapshots, one, st->dir.path,
+				       why, why_bytes);
+}
+
+static int open_past(struct store *st, const struct store_options *opt,
+		     char *why, size_t why_bytes)
+{
+	struct store_facts facts = { 0 };
+	struct snapshot *one = NULL;
+	int err =
+		hold_snapshot(st, opt->snapshot, &facts, &one, why, why_bytes);
+
+	if (!err && strcmp(facts.base, opt->base) != 0) {
+		store_say(
+			why, why_bytes,
+			"store %s holds changes of %s, not of %s; mount it with that base",
+			st->dir.path, facts.base, opt->base);
+		err = -EXDEV;
+	}
+	if (!err)
+		err = store_snapshot_load(st, one, &facts.snapshots, st->set);
+	store_facts_fini(&facts);
+	return err;
 }
 
 static struct store *store_alloc(const struct store_options *opt,
@@ -381,6 +415,7 @@ static struct store *store_alloc(const struct store_options *opt,
 	}
 	st->set = set;
 	st->ephemeral = opt->kind != MAPFS_STORE_DIR;
+	st->use = opt->use;
 	rmutex_init(&st->sync_lock, RANK_SYNC);
 	pthread_mutex_init(&st->stop_lock, NULL);
 	pthread_cond_init(&st->stop_cond, NULL);
@@ -391,6 +426,7 @@ static void store_free(struct store *st)
 {
 	journal_close(st->journal);
 	arena_close(st->arena);
+	store_line_close(&st->line);
 	store_dir_close(&st->dir);
 	pthread_cond_destroy(&st->stop_cond);
 	pthread_mutex_destroy(&st->stop_lock);
@@ -416,18 +452,25 @@ int store_open(struct store **out, const struct store_options *opt,
 		goto free_store;
 	st->dir.pagesfd = -1; /* the arena's now */
 	set->arena = st->arena;
-	err = open_journal(st, opt, why, why_bytes);
+	err = opt->use == STORE_PAST ? open_past(st, opt, why, why_bytes) :
+				       open_journal(st, opt, why, why_bytes);
 	if (err)
 		goto free_store;
-	st->compacted_bytes = journal_bytes(st->journal);
+	if (st->journal) {
+		journal_set_needs(st->journal, is_needed, st);
+		st->compacted_bytes = journal_bytes(st->journal);
+	}
 	*out = st;
 	return 0;
 
 free_store:
+	/* Its pins go while there is an arena. */
+	snapshots_fini(&set->snapshots, st->arena);
+	set->arena = NULL;
 	if (why[0] == '\0')
 		(void)snprintf(why, why_bytes, "store %s: %s",
 			       st->dir.path ? st->dir.path : "(temporary)",
-			       trouble(err));
+			       store_trouble(err));
 	store_free(st);
 	return err;
 }
@@ -437,6 +480,8 @@ int store_start(struct store *st, struct rwlock *ns_lock)
 	int err;
 
 	st->ns_lock = ns_lock;
+	if (st->use != STORE_CHANGE)
+		return 0;
 	err = pthread_create(&st->thread, NULL, store_thread, st);
 	st->has_thread = err == 0;
 	return -err;
@@ -467,12 +512,24 @@ static void announce_closing(struct store *st)
 			 st->dir.path, strerror(-err));
 }
 
+/* The set outlives the arena, but its pins must not. */
+static void store_drop_pins(struct store *st)
+{
+	snapshots_fini(&st->set->snapshots, st->arena);
+	st->set->arena = NULL;
+}
+
 int store_close(struct store *st)
 {
 	int err;
 
 	if (!st)
 		return 0;
+	if (st->use != STORE_CHANGE) {
+		store_drop_pins(st);
+		store_free(st);
+		return 0;
+	}
 	announce_closing(st);
 	store_stop_thread(st);
 	err = store_sync(st);
@@ -484,6 +541,7 @@ int store_close(struct store *st)
 		if (err)
 			store_latch(st, err, "last sync failed");
 	}
+	store_drop_pins(st);
 	store_free(st);
 	return err;
 }
@@ -495,8 +553,9 @@ void store_info(struct store *st, struct mapfs_info *out)
 	arena_stats(st->arena, &stats);
 	out->store = st->dir.path;
 	out->private_pages = stats.used_pages;
-	out->journal_bytes = journal_bytes(st->journal);
+	out->journal_bytes = st->journal ? journal_bytes(st->journal) : 0;
 	out->inodes_changed = st->set->changed;
+	out->is_latched = st->latched != 0;
 }
 
 int store_statfs(struct store *st, struct statvfs *out)

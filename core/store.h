@@ -29,7 +29,16 @@
 
 struct store;
 
+/* What somebody who opens a store wants with it. */
+enum store_use {
+	STORE_CHANGE, /* alone; creates it when there is none */
+	STORE_LOOK,   /* beside others who look; -EBUSY while it is in use */
+	STORE_PAST,   /* a snapshot, beside anybody */
+};
+
 struct store_options {
+	enum store_use use;
+	const char *snapshot; /* STORE_PAST */
 	enum mapfs_store_kind kind;
 	const char *path;	/* the store; or where unlinked files go */
 	const char *base;	/* absolute path of the base */
@@ -56,6 +65,50 @@ void store_touch(struct store *st);
 /* Everything committed and touched before the call survives a power cut. */
 int must_check store_sync(struct store *st);
 void store_info(struct store *st, struct mapfs_info *out);
+/*
+ * Snapshots (core/snapshot.h).  create and delete: nothing held, and after
+ * store_start(); both are durable on return [D1].
+ */
+int must_check store_snapshot_create(struct store *st, const char *name,
+				     const char *message, char *why,
+				     size_t why_bytes);
+int must_check store_snapshot_delete(struct store *st, const char *name,
+				     char *why, size_t why_bytes);
+/* What people are told of a name that is no snapshot's; returns -ENOENT. */
+int store_no_snapshot(const char *store, const char *name, char *why,
+		      size_t why_bytes);
+/* -ESTALE and a sentence: the base was committed to since. */
+int must_check store_snapshot_may_show(const struct snapshots *all,
+				       const struct snapshot *one,
+				       const char *store, char *why,
+				       size_t why_bytes);
+/*
+ * The delta of a snapshot, into an empty set; `known` says how objects of the
+ * base are signed by now.
+ */
+int must_check store_snapshot_load(struct store *st, const struct snapshot *one,
+				   const struct snapshots *known,
+				   struct delta_set *into);
+/*
+ * Keeps syncs and changes away, for store_replace() and what must be true
+ * at the same moment.  Takes RANK_SYNC, RANK_NAMESPACE.
+ */
+void store_lock(struct store *st);
+void store_unlock(struct store *st);
+/*
+ * The delta becomes that of `state` (NULL: empty), whose arena pages must be
+ * pinned, and the base version `base_version`; durable on return.  Between
+ * store_lock() and store_unlock().  An error before the journal was replaced
+ * changes nothing; a later one latches the store.
+ */
+int must_check store_replace(struct store *st, struct delta_set *state,
+			     uint64_t base_version);
+/* A base version that was never used. */
+uint64_t store_new_base_version(const struct store *st);
+/* The path the store was made for; allocated.  Beside anybody. */
+int must_check store_recorded_base(const char *path, char **base, char *why,
+				   size_t why_bytes);
+
 /* Free space where the pages go. */
 int must_check store_statfs(struct store *st, struct statvfs *out);
 

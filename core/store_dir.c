@@ -27,6 +27,7 @@
 
 #include "base.h"
 #include "io.h"
+#include "trouble.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
 #define STATX_MNT_ID_UNIQUE 0x00004000U /* Linux 6.8 */
@@ -41,8 +42,7 @@ static const char readme[] =
 	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
 	"See `mapfs --help`; mount it again with: mapfs mount -s STORE BASE MOUNTPOINT\n";
 
-__attribute__((format(printf, 3, 4))) static void
-say(char *why, size_t why_bytes, const char *fmt, ...)
+void store_say(char *why, size_t why_bytes, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -50,6 +50,14 @@ say(char *why, size_t why_bytes, const char *fmt, ...)
 	(void)vsnprintf(why, why_bytes, fmt, ap);
 	va_end(ap);
 }
+
+static const struct store_dir store_dir_none = {
+	.dirfd = -1,
+	.lockfd = -1,
+	.journalfd = -1,
+	.pagesfd = -1,
+	.readersfd = -1,
+};
 
 static bool same_object(const struct stat *a, const struct stat *b)
 {
@@ -111,14 +119,16 @@ static int check_outside_base(int fd, const struct store_options *opt,
 	if (!err)
 		err = is_below(fd, &base, &below);
 	if (err) {
-		say(why, why_bytes, "store %s: %s", opt->path, strerror(-err));
+		store_say(why, why_bytes, "store %s: %s", opt->path,
+			  trouble_text(err));
 		return err;
 	}
 	if (!below)
 		return 0;
-	say(why, why_bytes,
-	    "store %s lies inside the base %s, so the view would show it; choose a directory outside",
-	    opt->path, opt->base);
+	store_say(
+		why, why_bytes,
+		"store %s lies inside the base %s, so the view would show it; choose a directory outside",
+		opt->path, opt->base);
 	return -EINVAL;
 }
 
@@ -136,22 +146,25 @@ static int check_base_outside(int storefd, const struct store_options *opt,
 	if (fd >= 0)
 		close(fd);
 	if (err) {
-		say(why, why_bytes, "base %s: %s", opt->base, strerror(-err));
+		store_say(why, why_bytes, "base %s: %s", opt->base,
+			  trouble_text(err));
 		return err;
 	}
 	if (!below)
 		return 0;
-	say(why, why_bytes,
-	    "base %s lies inside the store %s, which keeps nothing but changes; choose another store",
-	    opt->base, opt->path);
+	store_say(
+		why, why_bytes,
+		"base %s lies inside the store %s, which keeps nothing but changes; choose another store",
+		opt->base, opt->path);
 	return -EINVAL;
 }
 
 /* How many names a directory has, and how many of them a store has too. */
 static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
 {
-	static const char *const known[] = { "lock", "pages", "README",
-					     "journal" };
+	static const char *const known[] = { "lock",	"pages",   "README",
+					     "journal", "readers", "branches",
+					     "commit" };
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
@@ -194,14 +207,16 @@ static int lock_store(struct store_dir *d, const struct store_options *opt,
 	int tries = 0;
 	int n;
 
-	while (flock(d->lockfd, LOCK_EX | LOCK_NB) < 0) {
+	while (flock(d->lockfd, (opt->use == STORE_LOOK ? LOCK_SH : LOCK_EX) |
+					LOCK_NB) < 0) {
 		int err = -errno;
 
 		if (err == -EINTR)
 			continue;
 		if (err != -EWOULDBLOCK) {
-			say(why, why_bytes, "store %s: cannot lock it: %s",
-			    d->path, strerror(-err));
+			store_say(why, why_bytes,
+				  "store %s: cannot lock it: %s", d->path,
+				  strerror(-err));
 			return err;
 		}
 		read_holder(d->lockfd, holder, sizeof(holder));
@@ -210,11 +225,14 @@ static int lock_store(struct store_dir *d, const struct store_options *opt,
 			nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
 			continue;
 		}
-		say(why, why_bytes,
-		    "store %s is in use, %s; unmount that first, or choose another store",
-		    d->path, holder);
+		store_say(
+			why, why_bytes,
+			"store %s is in use, %s; unmount that first, or choose another store",
+			d->path, holder);
 		return -EBUSY;
 	}
+	if (opt->use == STORE_LOOK)
+		return 0;
 	n = snprintf(holder, sizeof(holder), "mounted on %s by process %d\n",
 		     opt->mountpoint ? opt->mountpoint : "nothing",
 		     (int)getpid());
@@ -237,7 +255,9 @@ static void set_nocow(int fd)
 static int write_readme(int dirfd)
 {
 	int fd = openat(dirfd, "README",
-			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW |
+				O_NONBLOCK,
+			0600);
 	int err;
 
 	if (fd < 0)
@@ -247,16 +267,27 @@ static int write_readme(int dirfd)
 	return err;
 }
 
+bool store_dir_has_pages(const struct store_dir *d)
+{
+	struct stat st;
+
+	return d->dirfd >= 0 &&
+	       fstatat(d->dirfd, "pages", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_size > 0;
+}
+
 /*
  * The journal directory is made last: a directory that has one is a store,
- * one that lacks it was never finished and holds nothing.
+ * one that lacks it was never finished and holds nothing.  If it has pages
+ * all the same, somebody took its journal away.
  */
-static int open_parts(struct store_dir *d, bool is_store)
+static int open_parts(struct store_dir *d, enum store_use use, bool is_store)
 {
 	int err = 0;
 
 	d->pagesfd = openat(d->dirfd, "pages",
-			    O_RDWR | O_CLOEXEC | O_NOFOLLOW |
+			    (use == STORE_CHANGE ? O_RDWR : O_RDONLY) |
+				    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
 				    (is_store ? 0 : O_CREAT | O_TRUNC),
 			    0600);
 	if (d->pagesfd < 0)
@@ -272,12 +303,19 @@ static int open_parts(struct store_dir *d, bool is_store)
 	d->journalfd = openat(d->dirfd, "journal",
 			      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (d->journalfd < 0)
-		return -errno;
+		return is_store && errno == ENOENT ? -EUCLEAN : -errno;
 	if (!is_store) {
 		set_nocow(d->journalfd);
 		err = io_fsync("store.dir", d->dirfd);
 	}
 	d->created = !is_store;
+	if (!err)
+		err = store_readers_open(d->dirfd, use == STORE_CHANGE,
+					 &d->readersfd);
+	/* Who cannot write there cannot hold either, and is warned by EIO. */
+	if (use != STORE_CHANGE &&
+	    (err == -ENOENT || err == -EROFS || err == -EACCES))
+		err = 0;
 	return err;
 }
 
@@ -302,8 +340,8 @@ static int make_directory(const struct store_options *opt, char *why,
 	if (mkdir(opt->path, 0700) == 0 || errno == EEXIST)
 		return 0;
 	err = -errno;
-	say(why, why_bytes, "store %s: cannot create it: %s", opt->path,
-	    strerror(-err));
+	store_say(why, why_bytes, "store %s: cannot create it: %s", opt->path,
+		  trouble_text(err));
 	return err;
 }
 
@@ -312,7 +350,8 @@ static int open_directory(struct store_dir *d, const struct store_options *opt,
 {
 	int err = 0;
 
-	if (access(opt->path, F_OK) < 0 && errno == ENOENT)
+	if (opt->use == STORE_CHANGE && access(opt->path, F_OK) < 0 &&
+	    errno == ENOENT)
 		err = make_directory(opt, why, why_bytes);
 	if (err)
 		return err;
@@ -321,9 +360,9 @@ static int open_directory(struct store_dir *d, const struct store_options *opt,
 	if (d->dirfd >= 0 && d->path)
 		return 0;
 	err = -errno;
-	say(why, why_bytes, "store %s: %s", opt->path,
-	    err == -ENOTDIR ? "not a directory; name a directory for it" :
-			      strerror(-err));
+	store_say(why, why_bytes, "store %s: %s", opt->path,
+		  err == -ENOTDIR ? "not a directory; name a directory for it" :
+				    trouble_text(err));
 	return err;
 }
 
@@ -339,16 +378,19 @@ static int check_contents(const struct store_dir *d, bool *is_store, char *why,
 	int err = count_names(d->dirfd, &names, &ours);
 
 	if (err) {
-		say(why, why_bytes, "store %s: %s", d->path, strerror(-err));
+		store_say(why, why_bytes, "store %s: %s", d->path,
+			  trouble_text(err));
 		return err;
 	}
-	*is_store = faccessat(d->dirfd, "journal", F_OK, 0) == 0;
+	*is_store = faccessat(d->dirfd, "journal", F_OK, 0) == 0 ||
+		    store_dir_has_pages(d);
 	if (*is_store || names == 0 ||
 	    (names == ours && faccessat(d->dirfd, "lock", F_OK, 0) == 0))
 		return 0;
-	say(why, why_bytes,
-	    "%s is not a store and not empty; name an empty or new directory",
-	    d->path);
+	store_say(
+		why, why_bytes,
+		"%s is not a store and not empty; name an empty or new directory",
+		d->path);
 	return -ENOTEMPTY;
 }
 
@@ -356,12 +398,15 @@ static int open_lock(struct store_dir *d, const struct store_options *opt,
 		     char *why, size_t why_bytes)
 {
 	d->lockfd = openat(d->dirfd, "lock",
-			   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+			   (opt->use == STORE_CHANGE ? O_RDWR | O_CREAT :
+						       O_RDONLY) |
+				   O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			   0600);
 	if (d->lockfd < 0) {
 		int err = -errno;
 
-		say(why, why_bytes, "store %s: cannot open its lock: %s",
-		    d->path, strerror(-err));
+		store_say(why, why_bytes, "store %s: cannot open its lock: %s",
+			  d->path, trouble_text(err));
 		return err;
 	}
 	return lock_store(d, opt, why, why_bytes);
@@ -370,7 +415,7 @@ static int open_lock(struct store_dir *d, const struct store_options *opt,
 static int open_kept(struct store_dir *d, const struct store_options *opt,
 		     char *why, size_t why_bytes)
 {
-	bool is_store;
+	bool is_store = false;
 	int err = open_directory(d, opt, why, why_bytes);
 
 	if (!err)
@@ -379,14 +424,41 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 		err = check_base_outside(d->dirfd, opt, why, why_bytes);
 	if (!err)
 		err = check_contents(d, &is_store, why, why_bytes);
-	if (!err)
+	if (!err && !is_store && opt->use != STORE_CHANGE) {
+		store_say(why, why_bytes, "%s: not a store; name one",
+			  opt->path);
+		err = -ENOENT;
+	}
+	if (!err && opt->use != STORE_PAST)
 		err = open_lock(d, opt, why, why_bytes);
 	if (err)
 		return err;
-	err = open_parts(d, is_store);
+	err = open_parts(d, opt->use, is_store);
 	if (err)
-		say(why, why_bytes, "store %s: cannot open its files: %s",
-		    d->path, strerror(-err));
+		store_say(why, why_bytes, "store %s: cannot open its files: %s",
+			  d->path, trouble_text(err));
+	return err;
+}
+
+int store_dir_lock_only(struct store_dir *d, const struct store_options *opt,
+			char *why, size_t why_bytes)
+{
+	bool is_store = false;
+	int err;
+
+	*d = store_dir_none;
+	err = open_directory(d, opt, why, why_bytes);
+	if (!err)
+		err = check_contents(d, &is_store, why, why_bytes);
+	if (!err && !is_store) {
+		store_say(why, why_bytes, "%s: not a store; name one",
+			  opt->path);
+		err = -ENOENT;
+	}
+	if (!err)
+		err = open_lock(d, opt, why, why_bytes);
+	if (err)
+		store_dir_close(d);
 	return err;
 }
 
@@ -406,17 +478,19 @@ static int open_ephemeral(struct store_dir *d, const struct store_options *opt,
 		}
 		if (d->dirfd < 0) {
 			err = -errno;
-			say(why, why_bytes,
-			    "%s: no place for a temporary store: %s; set TMPDIR or use -s",
-			    dir, strerror(-err));
+			store_say(
+				why, why_bytes,
+				"%s: no place for a temporary store: %s; set TMPDIR or use -s",
+				dir, strerror(-err));
 			return err;
 		}
 	}
 	err = io_tmpfile(d->dirfd, &d->pagesfd);
 	if (err)
-		say(why, why_bytes,
-		    "%s: cannot create a temporary store: %s; set TMPDIR or use -s",
-		    dir ? dir : "memory", strerror(-err));
+		store_say(
+			why, why_bytes,
+			"%s: cannot create a temporary store: %s; set TMPDIR or use -s",
+			dir ? dir : "memory", strerror(-err));
 	d->created = true;
 	return err;
 }
@@ -426,12 +500,7 @@ int store_dir_open(struct store_dir *d, const struct store_options *opt,
 {
 	int err;
 
-	*d = (struct store_dir){
-		.dirfd = -1,
-		.lockfd = -1,
-		.journalfd = -1,
-		.pagesfd = -1,
-	};
+	*d = store_dir_none;
 	err = opt->kind == MAPFS_STORE_DIR ?
 		      open_kept(d, opt, why, why_bytes) :
 		      open_ephemeral(d, opt, why, why_bytes);
@@ -444,6 +513,8 @@ void store_dir_close(struct store_dir *d)
 {
 	if (d->pagesfd >= 0)
 		close(d->pagesfd);
+	if (d->readersfd >= 0)
+		close(d->readersfd);
 	if (d->journalfd >= 0)
 		close(d->journalfd);
 	if (d->lockfd >= 0)
@@ -451,12 +522,7 @@ void store_dir_close(struct store_dir *d)
 	if (d->dirfd >= 0)
 		close(d->dirfd);
 	free(d->path);
-	*d = (struct store_dir){
-		.dirfd = -1,
-		.lockfd = -1,
-		.journalfd = -1,
-		.pagesfd = -1,
-	};
+	*d = store_dir_none;
 }
 
 /* The boot id's 32 hexadecimal digits as 16 bytes. */

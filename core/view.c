@@ -36,7 +36,8 @@ int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
 
 	assert(why_bytes > 0);
 	why[0] = '\0';
-	log_set(opt->log, opt->log_arg);
+	if (opt->log)
+		log_set(opt->log, opt->log_arg);
 	err = opt->mode == MAPFS_COPY ? overlay_open(out, opt, why, why_bytes) :
 					direct_open(out, opt, why, why_bytes);
 	if (err && why[0] == '\0')
@@ -87,7 +88,7 @@ static int check_name(const char *name)
 
 static int check_change(const struct mapfs_view *v)
 {
-	return v->mode == MAPFS_READ ? -EROFS : 0;
+	return v->mode == MAPFS_READ || v->look_only ? -EROFS : 0;
 }
 
 static int check_new_name(const struct mapfs_view *v, const char *name)
@@ -278,7 +279,7 @@ ssize_t mapfs_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 int mapfs_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		bool data_only)
 {
-	if (v->mode == MAPFS_READ)
+	if (check_change(v))
 		return 0;
 	return v->ops->fsync(v, ino, fh, data_only);
 }
@@ -341,4 +342,40 @@ int mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
 	int err = check_change(v);
 
 	return err ? err : v->ops->removexattr(v, ino, name);
+}
+
+/* What only copy mode can do: is there such a thing here? */
+static int check_kept(bool has_op, char *why, size_t why_bytes)
+{
+	why[0] = '\0';
+	if (has_op)
+		return 0;
+	(void)snprintf(
+		why, why_bytes,
+		"this view keeps no changes of its own; only a copy view does");
+	return -EINVAL;
+}
+
+int mapfs_snapshot_create(struct mapfs_view *v, const char *name,
+			  const char *message, char *why, size_t why_bytes)
+{
+	int err = check_kept(v->ops->snapshot_create, why, why_bytes);
+
+	return err ? err :
+		     v->ops->snapshot_create(v, name, message, why, why_bytes);
+}
+
+int mapfs_snapshot_delete(struct mapfs_view *v, const char *name, char *why,
+			  size_t why_bytes)
+{
+	int err = check_kept(v->ops->snapshot_delete, why, why_bytes);
+
+	return err ? err : v->ops->snapshot_delete(v, name, why, why_bytes);
+}
+
+int mapfs_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
+			   void *arg)
+{
+	return v->ops->snapshot_iterate ? v->ops->snapshot_iterate(v, fn, arg) :
+					  0;
 }

@@ -79,12 +79,21 @@ struct view_ops {
 			bool kill_sgid);
 	int (*removexattr)(struct mapfs_view *v, mapfs_ino ino,
 			   const char *name);
+	/* From here on NULL where nothing is kept beside the base. */
+	int (*snapshot_create)(struct mapfs_view *v, const char *name,
+			       const char *message, char *why,
+			       size_t why_bytes);
+	int (*snapshot_delete)(struct mapfs_view *v, const char *name,
+			       char *why, size_t why_bytes);
+	int (*snapshot_iterate)(struct mapfs_view *v, mapfs_snapshot_fn fn,
+				void *arg);
 };
 
 struct mapfs_view {
 	const struct view_ops *ops; /* fixed at birth */
 	enum mapfs_mode mode;	    /* fixed at birth */
 	mapfs_ino root_ino;	    /* fixed at birth */
+	bool look_only;		    /* fixed when open: nothing changes */
 	bool kernel_times;	    /* fixed before the first request */
 };
 

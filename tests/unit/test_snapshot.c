@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Snapshots, the way back to them, and branches, through the core's door.
+ */
+#include "overlay_fixture.h"
+
+#define PAGE 4096
+
+static char why[512];
+
+static void put(struct fixture *f, const char *name, const char *text,
+		uint64_t off)
+{
+	mapfs_ino ino = look(f, root(f), name);
+
+	assert_int_equal(mapfs_write(f->v, ino, 0, text, strlen(text), off, 0),
+			 strlen(text));
+}
+
+static void expect(struct mapfs_view *v, const char *name, uint64_t off,
+		   const char *want)
+{
+	struct mapfs_entry e;
+	char got[64] = { 0 };
+
+	assert_int_equal(mapfs_lookup(v, mapfs_root_ino(v), name, &e), 0);
+	assert_int_equal(mapfs_read(v, e.attr.ino, 0, got, strlen(want), off),
+			 strlen(want));
+	assert_string_equal(got, want);
+	mapfs_forget(v, e.attr.ino, 1);
+}
+
+static void create(struct fixture *f, const char *name)
+{
+	struct mapfs_entry e;
+
+	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), name,
+				     S_IFREG | 0644, 0, &e),
+			 0);
+}
+
+static void snap(struct fixture *f, const char *name)
+{
+	int err =
+		mapfs_snapshot_create(f->v, name, "why not", why, sizeof(why));
+
+	if (err)
+		print_message("%s\n", why);
+	assert_int_equal(err, 0);
+}
+
+static struct mapfs_view *open_at(struct fixture *f, const char *store,
+				  const char *snapshot)
+{
+	struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.store = store,
+		.snapshot = snapshot,
+	};
+	struct mapfs_view *v;
+	int err = mapfs_view_open(&v, &opt, why, sizeof(why));
+
+	(void)f;
+	if (err)
+		print_message("%s\n", why);
+	assert_int_equal(err, 0);
+	return v;
+}
+
+static int count_one(void *arg, const struct mapfs_snapshot *s)
+{
+	assert_string_equal(s->message, "why not");
+	assert_true(s->is_reachable);
+	(*(unsigned int *)arg)++;
+	return 0;
+}
+
+static unsigned int count(struct mapfs_view *v)
+{
+	unsigned int n = 0;
+
+	assert_int_equal(mapfs_snapshot_iterate(v, count_one, &n), 0);
+	return n;
+}
+
+static uint64_t pages(struct fixture *f)
+{
+	struct mapfs_info info;
+
+	mapfs_view_info(f->v, &info);
+	return info.private_pages;
+}
+
+static void test_snapshot__later_writes_do_not_reach_it(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_view *past;
+	struct mapfs_entry e;
+
+	open_view(f, MAPFS_STORE_DIR);
+	put(f, "big", "one", 5000);
+	snap(f, "a");
+	put(f, "big", "two", 5000);
+	create(f, "new");
+	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
+	/* Beside the live view. */
+	past = open_at(f, f->store, "a");
+	expect(past, "big", 4999, "boneb");
+	expect(past, "small", 0, "hello");
+	assert_int_equal(mapfs_lookup(past, mapfs_root_ino(past), "new", &e),
+			 -ENOENT);
+	assert_int_equal(mapfs_lookup(past, mapfs_root_ino(past), "big", &e),
+			 0);
+	assert_int_equal(mapfs_write(past, e.attr.ino, 0, "x", 1, 0, 0),
+			 -EROFS);
+	assert_int_equal(mapfs_mkdir(past, &nobody, mapfs_root_ino(past), "d",
+				     0777, &e),
+			 -EROFS);
+	assert_int_equal(mapfs_view_close(past), 0);
+	expect(f->v, "big", 4999, "btwob");
+	reopen(f);
+	expect(f->v, "big", 4999, "btwob");
+	past = open_at(f, f->store, "a");
+	expect(past, "big", 4999, "boneb");
+	assert_int_equal(count(past), 0);
+	assert_int_equal(mapfs_view_close(past), 0);
+	assert_int_equal(count(f->v), 1);
+}
+
+static void test_snapshot__names_are_checked(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const bad[] = { "", ".", "..", ".a", "a/b", "a@b" };
+
+	open_view(f, MAPFS_STORE_DIR);
+	for (size_t n = 0; n < sizeof(bad) / sizeof(*bad); n++)
+		assert_int_equal(mapfs_snapshot_create(f->v, bad[n], "", why,
+						       sizeof(why)),
+				 -EINVAL);
+	snap(f, "a");
+	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", why, sizeof(why)),
+			 -EEXIST);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "b", why, sizeof(why)),
+			 -ENOENT);
+	close_view(f);
+	open_view(f, MAPFS_STORE_UNLINKED);
+	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", why, sizeof(why)),
+			 -EINVAL);
+	assert_non_null(strstr(why, "-s STORE"));
+}
+
+static void test_snapshot__deleting_gives_its_pages_back(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before;
+
+	open_view(f, MAPFS_STORE_DIR);
+	put(f, "big", "one", 0);
+	before = pages(f);
+	snap(f, "a");
+	put(f, "big", "two", 0);
+	assert_int_equal(pages(f), before + 1);
+	put(f, "big", "six", 0);
+	assert_int_equal(pages(f), before + 1);
+	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
+	assert_int_equal(pages(f), before + 1);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)), 0);
+	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
+	assert_int_equal(pages(f), before);
+	assert_int_equal(count(f->v), 0);
+	reopen(f);
+	assert_int_equal(count(f->v), 0);
+	assert_int_equal(pages(f), before);
+	expect(f->v, "big", 0, "sixb");
+}
+static void test_store__without_its_journal_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct stat before;
+	struct stat after;
+	char cmd[512];
+	char pages[128];
+
+	open_view(f, MAPFS_STORE_DIR);
+	put(f, "big", "one", 0);
+	close_view(f);
+	(void)snprintf(pages, sizeof(pages), "%s/pages", f->store);
+	assert_int_equal(stat(pages, &before), 0);
+	(void)snprintf(cmd, sizeof(cmd),
+		       "cp -a %s/journal %s && rm %s/journal/*", f->store,
+		       f->dir, f->store);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(try_open(f, MAPFS_STORE_DIR, why), -EUCLEAN);
+	assert_non_null(strstr(why, "journal"));
+	(void)snprintf(cmd, sizeof(cmd), "rmdir %s/journal", f->store);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(try_open(f, MAPFS_STORE_DIR, why), -EUCLEAN);
+	assert_int_equal(stat(pages, &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
+	(void)snprintf(cmd, sizeof(cmd), "mv %s/journal %s", f->dir, f->store);
+	assert_int_equal(system(cmd), 0);
+	open_view(f, MAPFS_STORE_DIR);
+	expect(f->v, "big", 0, "oneb");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_snapshot__later_writes_do_not_reach_it),
+		TEST(test_snapshot__names_are_checked),
+		TEST(test_snapshot__deleting_gives_its_pages_back),
+		TEST(test_store__without_its_journal_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
