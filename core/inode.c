@@ -401,6 +401,16 @@ bool inode_is_idle(struct itable *t, struct inode *i)
 	return is_idle;
 }
 
+bool inode_is_known(struct itable *t, const struct inode *i)
+{
+	bool known;
+
+	rmutex_lock(&t->lock);
+	known = i->nlookup > 0 || i == t->root;
+	rmutex_unlock(&t->lock);
+	return known;
+}
+
 void inode_set_kept(struct itable *t, struct inode *i, bool kept)
 {
 	struct remains r = { .fd = -1 };

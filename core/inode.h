@@ -38,6 +38,8 @@ struct inode {
 	uint64_t nlookup;	   /* by itable.lock */
 	_Atomic uint64_t shown;	   /* write mode: hash of what was last
 					   shown of it; 0: nothing */
+	_Atomic bool is_stale;	   /* copy mode: the kernel's cached pages
+					   are of another time */
 	struct inode *pin_prev;	   /* by itable.lock */
 	struct inode *pin_next;	   /* by itable.lock */
 	int pinned_fd;		   /* by itable.lock; -1: none */
@@ -91,6 +93,8 @@ void inode_count_lookup(struct itable *t, struct inode *i);
 bool itable_forget(struct itable *t, mapfs_ino ino, uint64_t n);
 /* Neither the kernel nor a request counts it, but for the caller's hold. */
 bool inode_is_idle(struct itable *t, struct inode *i);
+/* Does the kernel count it? */
+bool inode_is_known(struct itable *t, const struct inode *i);
 /* kept: stays in the table whatever the counts say. */
 void inode_set_kept(struct itable *t, struct inode *i, bool kept);
 /*

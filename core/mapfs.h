@@ -115,8 +115,10 @@ struct mapfs_setattr {
 
 /* mapfs_write() flags. */
 enum mapfs_write_flags {
-	MAPFS_WRITE_KILL_PRIV = 1
-				<< 0, /* the writer may not keep set-id bits */
+	/* The writer may not keep set-id bits. */
+	MAPFS_WRITE_KILL_PRIV = 1 << 0,
+	/* From the kernel's cache, not from a write(2) that waits for it. */
+	MAPFS_WRITE_CACHED = 1 << 1,
 };
 
 /*
@@ -288,5 +290,39 @@ int must_check mapfs_snapshot_delete(struct mapfs_view *v, const char *name,
 /* Oldest first; works for views opened for looking too. */
 int must_check mapfs_snapshot_iterate(struct mapfs_view *v,
 				      mapfs_snapshot_fn fn, void *arg);
+
+/*
+ * What a kernel that shows this view may believe wrongly after a change that
+ * did not come through it.  Either a name (dir, name), or an inode (name is
+ * NULL): its attributes and pages.
+ */
+struct mapfs_stale {
+	mapfs_ino dir;
+	const char *name;
+	mapfs_ino ino;
+	uint64_t generation; /* of ino, as in its struct mapfs_entry */
+	mode_t type;	     /* S_IFMT bits of ino */
+	bool is_gone;	     /* the inode is no more: -ESTALE from now on */
+	uint64_t size_bytes; /* what it is now */
+	uint64_t was_bytes;  /* what it was before */
+};
+typedef void (*mapfs_stale_fn)(void *arg, const struct mapfs_stale *s);
+
+/*
+ * After a change behind the kernel's back, pages that it had cached before
+ * are worth nothing: MAPFS_WRITE_CACHED of an inode told to a mapfs_stale_fn
+ * is answered as done and dropped, until its caches were invalidated and this
+ * was called.
+ */
+void mapfs_settle(struct mapfs_view *v, mapfs_ino ino);
+
+/*
+ * Back to a snapshot; what came after it is gone unless another snapshot
+ * holds it.  `fn` is called for everything that is not what it was, after
+ * the change, with no lock held.
+ */
+int must_check mapfs_rollback(struct mapfs_view *v, const char *name,
+			      mapfs_stale_fn fn, void *arg, char *why,
+			      size_t why_bytes);
 
 #endif

@@ -235,10 +235,17 @@ void overlay_change_end(struct overlay *o, struct inode *i)
 static int overlay_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 			 bool data_only)
 {
-	(void)ino;
+	struct overlay *o = overlay_of(v);
+	struct inode *i;
+	int err = overlay_get(o, ino, &i);
+
 	(void)fh;
 	(void)data_only;
-	return store_sync(overlay_of(v)->store);
+	/* Of an inode that a rollback took away, pages were dropped. */
+	if (err)
+		return err;
+	overlay_put(o, i);
+	return store_sync(o->store);
 }
 
 /*
@@ -311,6 +318,8 @@ static const struct view_ops overlay_ops = {
 	.snapshot_create = overlay_snapshot_create,
 	.snapshot_delete = overlay_snapshot_delete,
 	.snapshot_iterate = overlay_snapshot_iterate,
+	.settle = overlay_settle,
+	.rollback = overlay_rollback,
 };
 
 /* Files that were unlinked but open when the last daemon ended. */

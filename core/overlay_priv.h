@@ -126,6 +126,30 @@ int overlay_snapshot_delete(struct mapfs_view *v, const char *name, char *why,
 			    size_t why_bytes);
 int overlay_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
 			     void *arg);
+int overlay_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
+		     void *arg, char *why, size_t why_bytes);
+/*
+ * The whole delta becomes `state` (NULL: empty), of base version
+ * `base_version`; its itable has our root.  As store_replace().
+ */
+int must_check overlay_replace(struct overlay *o, struct delta_set *state,
+			       uint64_t base_version, mapfs_stale_fn fn,
+			       void *arg);
+
+/* overlay_stale.c: what the kernel may believe wrongly after a change. */
+struct stale;
+int must_check stale_create(struct stale **out, struct overlay *o);
+void stale_destroy(struct stale *s);
+/* ns_lock held for writing: all that differs from the base in `set`. */
+int must_check stale_note_set(struct stale *s, struct delta_set *set);
+int must_check stale_note_name(struct stale *s, mapfs_ino dir,
+			       const char *name);
+int must_check stale_note_inode(struct stale *s, mapfs_ino ino, uint16_t type);
+/* The change happened: cached pages of these inodes are refused. */
+void stale_mark(struct stale *s);
+/* Tells; no lock held. */
+void stale_tell(struct stale *s, mapfs_stale_fn fn, void *arg);
+void overlay_settle(struct mapfs_view *v, mapfs_ino ino);
 
 /* overlay_data.c */
 /* Bytes of the inode's pages, clipped by nothing; its stripe held. */

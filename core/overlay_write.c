@@ -241,10 +241,19 @@ ssize_t overlay_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 
 	(void)fh;
 	err = overlay_change_begin(o, ino, &i);
+	/*
+	 * A rollback took the inode away, with all that was written to it; as
+	 * an error this would come back from close(2) and syncfs(2).
+	 */
+	if (err == -ESTALE && (flags & MAPFS_WRITE_CACHED))
+		return (ssize_t)len;
 	if (err)
 		return err;
 	if (!S_ISREG(i->type))
 		err = S_ISDIR(i->type) ? -EISDIR : -EINVAL;
+	/* Pages of a time that a rollback or revert took back. */
+	if (!err && (flags & MAPFS_WRITE_CACHED) && i->is_stale)
+		done = len;
 	while (!err && done < len) {
 		size_t n = len - done;
 

@@ -379,3 +379,17 @@ int mapfs_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
 	return v->ops->snapshot_iterate ? v->ops->snapshot_iterate(v, fn, arg) :
 					  0;
 }
+
+void mapfs_settle(struct mapfs_view *v, mapfs_ino ino)
+{
+	if (v->ops->settle)
+		v->ops->settle(v, ino);
+}
+
+int mapfs_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
+		   void *arg, char *why, size_t why_bytes)
+{
+	int err = check_kept(v->ops->rollback, why, why_bytes);
+
+	return err ? err : v->ops->rollback(v, name, fn, arg, why, why_bytes);
+}

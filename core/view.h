@@ -87,6 +87,10 @@ struct view_ops {
 			       char *why, size_t why_bytes);
 	int (*snapshot_iterate)(struct mapfs_view *v, mapfs_snapshot_fn fn,
 				void *arg);
+	void (*settle)(struct mapfs_view *v, mapfs_ino ino);
+	int (*rollback)(struct mapfs_view *v, const char *name,
+			mapfs_stale_fn fn, void *arg, char *why,
+			size_t why_bytes);
 };
 
 struct mapfs_view {

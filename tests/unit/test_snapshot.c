@@ -49,6 +49,15 @@ static void snap(struct fixture *f, const char *name)
 	assert_int_equal(err, 0);
 }
 
+static void back(struct fixture *f, const char *name)
+{
+	int err = mapfs_rollback(f->v, name, NULL, NULL, why, sizeof(why));
+
+	if (err)
+		print_message("%s\n", why);
+	assert_int_equal(err, 0);
+}
+
 static struct mapfs_view *open_at(struct fixture *f, const char *store,
 				  const char *snapshot)
 {
@@ -143,6 +152,9 @@ static void test_snapshot__names_are_checked(void **state)
 			 -EEXIST);
 	assert_int_equal(mapfs_snapshot_delete(f->v, "b", why, sizeof(why)),
 			 -ENOENT);
+	assert_int_equal(mapfs_rollback(f->v, "b", NULL, NULL, why,
+					sizeof(why)),
+			 -ENOENT);
 	close_view(f);
 	open_view(f, MAPFS_STORE_UNLINKED);
 	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", why, sizeof(why)),
@@ -174,6 +186,138 @@ static void test_snapshot__deleting_gives_its_pages_back(void **state)
 	assert_int_equal(pages(f), before);
 	expect(f->v, "big", 0, "sixb");
 }
+
+struct told {
+	unsigned int names;
+	unsigned int inodes;
+	unsigned int gone;
+	bool size_seen;
+};
+
+static void tell(void *arg, const struct mapfs_stale *s)
+{
+	struct told *t = arg;
+
+	if (s->name) {
+		t->names++;
+		return;
+	}
+	t->inodes++;
+	t->gone += s->is_gone;
+	t->size_seen |= s->was_bytes != s->size_bytes;
+}
+
+static void test_rollback__brings_back_data_names_and_sizes(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_setattr set = { .valid = MAPFS_SET_SIZE, .size_bytes = 3 };
+	struct mapfs_entry e;
+	struct mapfs_attr attr;
+	struct told told = { 0 };
+	mapfs_ino made;
+	mapfs_ino big;
+
+	open_view(f, MAPFS_STORE_DIR);
+	big = look(f, root(f), "big");
+	put(f, "big", "one", 5000);
+	snap(f, "a");
+	put(f, "big", "two", 5000);
+	assert_int_equal(mapfs_setattr(f->v, big, 0, &set, &attr), 0);
+	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), "new",
+				     S_IFREG | 0644, 0, &e),
+			 0);
+	made = e.attr.ino;
+	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
+	assert_int_equal(mapfs_rename(f->v, root(f), "sub", root(f), "bus", 0),
+			 0);
+	assert_int_equal(
+		mapfs_rollback(f->v, "a", tell, &told, why, sizeof(why)), 0);
+	assert_true(told.names >= 4);
+	assert_true(told.inodes >= 3);
+	assert_true(told.gone >= 1);
+	assert_true(told.size_seen);
+	for (int n = 0; n < 2; n++) {
+		expect(f->v, "big", 4999, "boneb");
+		expect(f->v, "small", 0, "hello");
+		(void)look(f, root(f), "sub");
+		assert_int_equal(mapfs_lookup(f->v, root(f), "bus", &e),
+				 -ENOENT);
+		assert_int_equal(mapfs_lookup(f->v, root(f), "new", &e),
+				 -ENOENT);
+		assert_int_equal(mapfs_getattr(f->v, made, 0, &attr), -ESTALE);
+		if (n == 0)
+			reopen(f);
+	}
+	/* A number is never given again. */
+	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), "next",
+				     S_IFREG | 0644, 0, &e),
+			 0);
+	assert_int_not_equal(e.attr.ino, made);
+}
+
+static void test_rollback__cached_pages_of_before_are_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = { 0 };
+	mapfs_ino big;
+
+	open_view(f, MAPFS_STORE_DIR);
+	snap(f, "a");
+	put(f, "big", "one", 0);
+	big = look(f, root(f), "big");
+	assert_int_equal(
+		mapfs_rollback(f->v, "a", tell, &told, why, sizeof(why)), 0);
+	assert_int_equal(
+		mapfs_write(f->v, big, 0, "two", 3, 0, MAPFS_WRITE_CACHED), 3);
+	expect(f->v, "big", 0, "bbb");
+	assert_int_equal(mapfs_write(f->v, big, 0, "six", 3, 0, 0), 3);
+	expect(f->v, "big", 0, "six");
+	mapfs_settle(f->v, big);
+	assert_int_equal(
+		mapfs_write(f->v, big, 0, "ten", 3, 0, MAPFS_WRITE_CACHED), 3);
+	expect(f->v, "big", 0, "ten");
+}
+
+/*
+ * Goal: several snapshots, written over in between, rolled to and fro.
+ * Method: the text of each is its number; every page is one of theirs.
+ */
+static void test_rollback__to_any_snapshot_in_any_order(void **state)
+{
+	static const int order[] = { 3, 0, 4, 1, 2, 2, 0 };
+	struct fixture *f = *state;
+	char name[2] = "0";
+
+	open_view(f, MAPFS_STORE_DIR);
+	for (int n = 0; n < 5; n++) {
+		name[0] = (char)('0' + n);
+		put(f, "big", name, 0);
+		put(f, "big", name, (uint64_t)(n + 1) * PAGE);
+		create(f, name);
+		snap(f, name);
+	}
+	for (size_t n = 0; n < sizeof(order) / sizeof(*order); n++) {
+		name[0] = (char)('0' + order[n]);
+		back(f, name);
+		expect(f->v, "big", 0, name);
+		expect(f->v, "big", (uint64_t)(order[n] + 1) * PAGE, name);
+		expect(f->v, "big", (uint64_t)(order[n] + 2) * PAGE, "b");
+		put(f, "big", "zzz", 0);
+		if (n % 2)
+			reopen(f);
+	}
+	assert_int_equal(count(f->v), 5);
+	for (int n = 0; n < 5; n++) {
+		name[0] = (char)('0' + n);
+		assert_int_equal(
+			mapfs_snapshot_delete(f->v, name, why, sizeof(why)), 0);
+	}
+	reopen(f);
+	expect(f->v, "big", 0, "zzz");
+	/* That of big, and the one page the oldest snapshot wrote beside. */
+	assert_int_equal(pages(f), 2);
+}
+
 static void test_store__without_its_journal_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -212,6 +356,9 @@ int main(void)
 		TEST(test_snapshot__later_writes_do_not_reach_it),
 		TEST(test_snapshot__names_are_checked),
 		TEST(test_snapshot__deleting_gives_its_pages_back),
+		TEST(test_rollback__brings_back_data_names_and_sizes),
+		TEST(test_rollback__cached_pages_of_before_are_dropped),
+		TEST(test_rollback__to_any_snapshot_in_any_order),
 		TEST(test_store__without_its_journal_is_refused),
 	};
 

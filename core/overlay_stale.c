@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes behind the kernel's back.  It was promised that names, attributes
+ * and pages of a copy view only change through it, so whoever breaks that
+ * notes first what will be wrong, and tells afterwards.
+ *
+ *   under ns_lock:  note what differs before, and what will differ after
+ *                   change; mark the inodes stale
+ *   no lock held:   tell; the caller invalidates, then overlay_settle()
+ *
+ * Between mark and settle the kernel may still send dirty pages of before,
+ * mixed with bytes that nobody wrote after: they are dropped, as if they had
+ * been written just before the change.
+ */
+#include "overlay_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct stale_name {
+	mapfs_ino dir;
+	char *name;
+};
+
+struct stale_inode {
+	mapfs_ino ino;
+	uint16_t type;
+	uint64_t was_bytes;
+};
+
+struct stale {
+	struct overlay *o; /* borrowed */
+	struct stale_name *names;
+	size_t name_count;
+	size_t name_cap;
+	struct stale_inode *inodes;
+	size_t inode_count;
+	size_t inode_cap;
+};
+
+int stale_create(struct stale **out, struct overlay *o)
+{
+	struct stale *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->o = o;
+	*out = s;
+	return 0;
+}
+
+void stale_destroy(struct stale *s)
+{
+	if (!s)
+		return;
+	for (size_t n = 0; n < s->name_count; n++)
+		free(s->names[n].name);
+	free(s->names);
+	free(s->inodes);
+	free(s);
+}
+
+/* Room for one more element of `bytes` in *array. */
+static int make_room(void **array, size_t count, size_t *cap, size_t bytes)
+{
+	size_t want = *cap ? *cap * 2 : 64;
+	void *p;
+
+	if (count < *cap)
+		return 0;
+	p = realloc(*array, want * bytes);
+	if (!p)
+		return -ENOMEM;
+	*array = p;
+	*cap = want;
+	return 0;
+}
+
+int stale_note_name(struct stale *s, mapfs_ino dir, const char *name)
+{
+	void *names = s->names;
+	int err = make_room(&names, s->name_count, &s->name_cap,
+			    sizeof(*s->names));
+
+	s->names = names;
+	if (err)
+		return err;
+	s->names[s->name_count] =
+		(struct stale_name){ .dir = dir, .name = strdup(name) };
+	if (!s->names[s->name_count].name)
+		return -ENOMEM;
+	s->name_count++;
+	return 0;
+}
+
+int stale_note_inode(struct stale *s, mapfs_ino ino, uint16_t type)
+{
+	struct inode *i = itable_get(s->o->itable, ino);
+	struct stale_inode one = { .ino = ino, .type = type };
+	void *inodes = s->inodes;
+	struct mapfs_attr attr;
+	int err;
+
+	/* Whoever is not in the table is not known to the kernel either. */
+	if (!i)
+		return 0;
+	if (S_ISREG(type) && overlay_fill_attr(s->o, i, &attr) == 0)
+		one.was_bytes = attr.size_bytes;
+	(void)inode_put(s->o->itable, i);
+	err = make_room(&inodes, s->inode_count, &s->inode_cap,
+			sizeof(*s->inodes));
+	s->inodes = inodes;
+	if (!err)
+		s->inodes[s->inode_count++] = one;
+	return err;
+}
+
+static int collect_name(void *arg, const struct dentry *d)
+{
+	return stale_note_name(arg, d->dir, d->name);
+}
+
+int stale_note_set(struct stale *s, struct delta_set *set)
+{
+	mapfs_ino *inos = NULL;
+	size_t count = 0;
+	int err = itable_list_kept(set->itable, &inos, &count);
+
+	for (size_t n = 0; !err && n < count; n++) {
+		struct inode *i = itable_get(set->itable, inos[n]);
+
+		err = stale_note_inode(s, i->ino, i->type);
+		(void)inode_put(set->itable, i);
+	}
+	free(inos);
+	return err ? err : namespace_iterate(&set->names, collect_name, s);
+}
+
+void stale_mark(struct stale *s)
+{
+	for (size_t n = 0; n < s->inode_count; n++) {
+		struct inode *i = itable_get(s->o->itable, s->inodes[n].ino);
+
+		if (!i)
+			continue;
+		i->is_stale = true;
+		(void)inode_put(s->o->itable, i);
+	}
+}
+
+void overlay_settle(struct mapfs_view *v, mapfs_ino ino)
+{
+	struct overlay *o = overlay_of(v);
+	struct inode *i = itable_get(o->itable, ino);
+
+	if (!i)
+		return;
+	i->is_stale = false;
+	overlay_put(o, i);
+}
+
+static void tell_name(struct stale *s, const struct stale_name *name,
+		      mapfs_stale_fn fn, void *arg)
+{
+	struct inode *dir = itable_get(s->o->itable, name->dir);
+
+	if (!dir)
+		return;
+	if (inode_is_known(s->o->itable, dir))
+		fn(arg, &(struct mapfs_stale){
+				.dir = name->dir,
+				.name = name->name,
+			});
+	overlay_put(s->o, dir);
+}
+
+static void tell_inode(struct stale *s, const struct stale_inode *one,
+		       mapfs_stale_fn fn, void *arg)
+{
+	struct inode *i = itable_get(s->o->itable, one->ino);
+	struct mapfs_stale stale = {
+		.ino = one->ino,
+		.type = one->type,
+		.was_bytes = one->was_bytes,
+	};
+	struct mapfs_attr attr;
+
+	if (!i)
+		return;
+	if (!inode_is_known(s->o->itable, i)) {
+		i->is_stale = false;
+		overlay_put(s->o, i);
+		return;
+	}
+	if (overlay_fill_attr(s->o, i, &attr) == 0)
+		stale.size_bytes = attr.size_bytes;
+	else
+		stale.is_gone = true;
+	stale.generation = i->generation;
+	fn(arg, &stale);
+	overlay_put(s->o, i);
+}
+
+static int by_ino(const void *a, const void *b)
+{
+	const struct stale_inode *x = a;
+	const struct stale_inode *y = b;
+
+	return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+void stale_tell(struct stale *s, mapfs_stale_fn fn, void *arg)
+{
+	for (size_t n = 0; n < s->name_count; n++)
+		tell_name(s, &s->names[n], fn, arg);
+	if (s->inode_count > 1)
+		qsort(s->inodes, s->inode_count, sizeof(*s->inodes), by_ino);
+	for (size_t n = 0; n < s->inode_count; n++)
+		if (n == 0 || s->inodes[n].ino != s->inodes[n - 1].ino)
+			tell_inode(s, &s->inodes[n], fn, arg);
+}
