@@ -163,6 +163,7 @@ int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
 		return -ENOMEM;
 	d->view.ops = opt->mode == MAPFS_READ ? &read_ops : &write_ops;
 	d->view.mode = opt->mode;
+	d->view.base_fd = -1; /* nobody compares with it */
 	rmutex_init(&d->lock, RANK_DIRECT);
 	err = mapping_guard_init();
 	if (!err)

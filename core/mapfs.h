@@ -152,6 +152,11 @@ int mapfs_view_close(struct mapfs_view *v);
 void mapfs_view_info(struct mapfs_view *v, struct mapfs_info *out);
 mapfs_ino mapfs_root_ino(const struct mapfs_view *v);
 /*
+ * An O_PATH descriptor of the base's root, borrowed: the base itself, though
+ * its path may lead to a mount over it by now.  -1: there is none.
+ */
+int mapfs_base_fd(const struct mapfs_view *v);
+/*
  * The kernel's writeback cache is on: it keeps the times of files itself and
  * sends them.  Called once, before the first request.
  */
@@ -315,6 +320,21 @@ typedef void (*mapfs_stale_fn)(void *arg, const struct mapfs_stale *s);
  * was called.
  */
 void mapfs_settle(struct mapfs_view *v, mapfs_ino ino);
+
+/*
+ * One path of the inode, from the root, without leading '/'; the caller's to
+ * free.  A good guess: directories above may have moved, so look whether it
+ * leads to the inode.  -ENOENT: it has no name that is known.
+ */
+int must_check mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out);
+
+/*
+ * Drift: base files that were changed below the view after they had been
+ * changed in it.  Of those the view shows its own pages only, and reading
+ * others fails.  `path` is the file's in the base; non-zero stops with it.
+ */
+typedef int (*mapfs_drift_fn)(void *arg, const char *path, bool is_gone);
+int must_check mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
 
 /*
  * Back to a snapshot; what came after it is gone unless another snapshot

@@ -318,6 +318,8 @@ static const struct view_ops overlay_ops = {
 	.snapshot_create = overlay_snapshot_create,
 	.snapshot_delete = overlay_snapshot_delete,
 	.snapshot_iterate = overlay_snapshot_iterate,
+	.drift = overlay_drift,
+	.find_path = overlay_find_path,
 	.settle = overlay_settle,
 	.rollback = overlay_rollback,
 };
@@ -410,6 +412,7 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	err = store_open(&o->store, &so, &o->set, why, why_bytes);
 	if (err)
 		goto free_set;
+	o->view.base_fd = so.base_fd;
 	o->view.look_only = so.use != STORE_CHANGE;
 	err = o->view.look_only ? 0 : sweep_orphans(o);
 	if (!err)

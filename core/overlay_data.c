@@ -24,18 +24,23 @@ static bool same_time(struct timespec a, struct statx_timestamp b)
 	return a.tv_sec == b.tv_sec && a.tv_nsec == (long)b.tv_nsec;
 }
 
+bool overlay_signature_fits(const struct record_sig *sig,
+			    const struct statx *stx)
+{
+	return stx->stx_ino == sig->ino && stx->stx_size == sig->size_bytes &&
+	       same_time(sig->mtime, stx->stx_mtime) &&
+	       same_time(sig->ctime, stx->stx_ctime);
+}
+
 static int check_signature(struct overlay *o, struct inode *i)
 {
-	const struct record_sig *sig = &i->delta->base->sig;
 	struct statx stx;
 	bool foreign;
 	int err = base_stat(o->base, i, NULL, &stx, &foreign);
 
 	if (err)
 		return err == -ENOENT || err == -ESTALE ? -EIO : err;
-	if (stx.stx_ino == sig->ino && stx.stx_size == sig->size_bytes &&
-	    same_time(sig->mtime, stx.stx_mtime) &&
-	    same_time(sig->ctime, stx.stx_ctime))
+	if (overlay_signature_fits(&i->delta->base->sig, &stx))
 		return 0;
 	log_line(
 		LOG_WARNING,

@@ -136,6 +136,12 @@ int must_check overlay_replace(struct overlay *o, struct delta_set *state,
 			       uint64_t base_version, mapfs_stale_fn fn,
 			       void *arg);
 
+/* overlay_drift.c */
+int overlay_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
+
+/* overlay_path.c */
+int overlay_find_path(struct mapfs_view *v, mapfs_ino ino, char **out);
+
 /* overlay_stale.c: what the kernel may believe wrongly after a change. */
 struct stale;
 int must_check stale_create(struct stale **out, struct overlay *o);
@@ -152,6 +158,9 @@ void stale_tell(struct stale *s, mapfs_stale_fn fn, void *arg);
 void overlay_settle(struct mapfs_view *v, mapfs_ino ino);
 
 /* overlay_data.c */
+/* Is it the version of a file that the signature was made of? */
+bool overlay_signature_fits(const struct record_sig *sig,
+			    const struct statx *stx);
 /* Bytes of the inode's pages, clipped by nothing; its stripe held. */
 int must_check overlay_read_pages(struct overlay *o, struct inode *i, void *buf,
 				  size_t len, uint64_t off);

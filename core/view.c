@@ -61,6 +61,11 @@ mapfs_ino mapfs_root_ino(const struct mapfs_view *v)
 	return v->root_ino;
 }
 
+int mapfs_base_fd(const struct mapfs_view *v)
+{
+	return v->base_fd;
+}
+
 void mapfs_set_kernel_times(struct mapfs_view *v, bool on)
 {
 	v->kernel_times = on;
@@ -378,6 +383,16 @@ int mapfs_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
 {
 	return v->ops->snapshot_iterate ? v->ops->snapshot_iterate(v, fn, arg) :
 					  0;
+}
+
+int mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
+{
+	return v->ops->drift ? v->ops->drift(v, fn, arg) : 0;
+}
+
+int mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out)
+{
+	return v->ops->find_path ? v->ops->find_path(v, ino, out) : -ENOENT;
 }
 
 void mapfs_settle(struct mapfs_view *v, mapfs_ino ino)

@@ -87,6 +87,8 @@ struct view_ops {
 			       char *why, size_t why_bytes);
 	int (*snapshot_iterate)(struct mapfs_view *v, mapfs_snapshot_fn fn,
 				void *arg);
+	int (*drift)(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
+	int (*find_path)(struct mapfs_view *v, mapfs_ino ino, char **out);
 	void (*settle)(struct mapfs_view *v, mapfs_ino ino);
 	int (*rollback)(struct mapfs_view *v, const char *name,
 			mapfs_stale_fn fn, void *arg, char *why,
@@ -97,6 +99,7 @@ struct mapfs_view {
 	const struct view_ops *ops; /* fixed at birth */
 	enum mapfs_mode mode;	    /* fixed at birth */
 	mapfs_ino root_ino;	    /* fixed at birth */
+	int base_fd;		    /* fixed when open, borrowed; or -1 */
 	bool look_only;		    /* fixed when open: nothing changes */
 	bool kernel_times;	    /* fixed before the first request */
 };

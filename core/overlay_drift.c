@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which changed files lost the version of the base they were built on.  The
+ * table of inodes is locked while it is walked, and the base may be slow, so
+ * first the numbers are taken down, then each is looked at.
+ */
+#include "overlay_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* False: it is new, or removed, so no version of the base matters to it. */
+static bool signature_of(struct overlay *o, struct inode *i,
+			 struct record_sig *out)
+{
+	bool has = false;
+
+	rwlock_read(delta_stripe(&o->set, i));
+	if (i->delta && i->delta->base && i->delta->attr.nlink > 0) {
+		*out = i->delta->base->sig;
+		has = true;
+	}
+	rwlock_unlock(delta_stripe(&o->set, i));
+	return has;
+}
+
+static int tell(struct overlay *o, struct inode *i, bool is_gone,
+		mapfs_drift_fn fn, void *arg)
+{
+	char *path;
+	int err = inode_base_path(o->itable, i, &path);
+
+	if (err)
+		return err == -ESTALE ? 0 : err;
+	err = fn(arg, path, is_gone);
+	free(path);
+	return err;
+}
+
+static int look(struct overlay *o, struct inode *i, mapfs_drift_fn fn,
+		void *arg)
+{
+	struct record_sig sig;
+	struct statx stx;
+	bool foreign;
+	int err;
+
+	if (!signature_of(o, i, &sig))
+		return 0;
+	err = base_stat(o->base, i, NULL, &stx, &foreign);
+	if (err == -ENOENT || err == -ESTALE || err == -ENOTDIR)
+		return tell(o, i, true, fn, arg);
+	if (err)
+		return err;
+	if (overlay_signature_fits(&sig, &stx))
+		return 0;
+	/* A descriptor that is still open leads to it all the same. */
+	return tell(o, i, stx.stx_nlink == 0, fn, arg);
+}
+
+int overlay_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
+{
+	struct overlay *o = overlay_of(v);
+	mapfs_ino *inos = NULL;
+	size_t count = 0;
+	int err = itable_list_kept(o->itable, &inos, &count);
+
+	for (size_t n = 0; !err && n < count; n++) {
+		struct inode *i = itable_get(o->itable, inos[n]);
+
+		if (!i)
+			continue;
+		/* A directory's times change with its names. */
+		if (!S_ISDIR(i->type))
+			err = look(o, i, fn, arg);
+		overlay_put(o, i);
+	}
+	free(inos);
+	return err;
+}
