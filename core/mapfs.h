@@ -344,5 +344,12 @@ int must_check mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
 int must_check mapfs_rollback(struct mapfs_view *v, const char *name,
 			      mapfs_stale_fn fn, void *arg, char *why,
 			      size_t why_bytes);
+/*
+ * `path` (from the view's root, "" is the root) and everything below it are
+ * again what the base has there.
+ */
+int must_check mapfs_revert(struct mapfs_view *v, const char *path,
+			    mapfs_stale_fn fn, void *arg, char *why,
+			    size_t why_bytes);
 
 #endif

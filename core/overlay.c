@@ -131,7 +131,7 @@ static struct timespec time_of(struct statx_timestamp t)
 	return (struct timespec){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
 }
 
-static struct record_sig record_sig_of(const struct statx *stx)
+struct record_sig overlay_sig_of(const struct statx *stx)
 {
 	return (struct record_sig){
 		.ino = stx->stx_ino,
@@ -143,8 +143,8 @@ static struct record_sig record_sig_of(const struct statx *stx)
 	};
 }
 
-static void inode_record_of(const struct statx *stx, mapfs_ino ino,
-			    mapfs_ino parent, struct record_inode *r)
+void overlay_inode_record(const struct statx *stx, mapfs_ino ino,
+			  mapfs_ino parent, struct record_inode *r)
 {
 	bool is_file = S_ISREG(stx->stx_mode);
 	bool has_btime = stx->stx_mask & STATX_BTIME;
@@ -170,7 +170,7 @@ static void inode_record_of(const struct statx *stx, mapfs_ino ino,
 		.base_blocks_512 = stx->stx_blocks,
 		.btime = has_btime ? time_of(stx->stx_btime) :
 				     (struct timespec){ 0, -1 },
-		.sig = record_sig_of(stx),
+		.sig = overlay_sig_of(stx),
 	};
 }
 
@@ -194,9 +194,9 @@ int overlay_copy_up(struct overlay *o, struct inode *i, bool locked)
 		err = inode_base_path(o->itable, i, &path);
 	if (err)
 		return err;
-	inode_record_of(&stx, i->ino,
-			i->base_parent ? i->base_parent->ino : i->ino,
-			&r.inode);
+	overlay_inode_record(&stx, i->ino,
+			     i->base_parent ? i->base_parent->ino : i->ino,
+			     &r.inode);
 	r.inode.text = path;
 	r.inode.text_bytes = strlen(path);
 	group_init(&g);
@@ -322,6 +322,7 @@ static const struct view_ops overlay_ops = {
 	.find_path = overlay_find_path,
 	.settle = overlay_settle,
 	.rollback = overlay_rollback,
+	.revert = overlay_revert,
 };
 
 /* Files that were unlinked but open when the last daemon ended. */

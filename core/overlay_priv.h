@@ -46,10 +46,15 @@ void overlay_put(struct overlay *o, struct inode *i);
 bool overlay_has_base(const struct overlay *o, const struct inode *i);
 /* Puts the inode into the delta as it is; `locked`: its stripe is held. */
 int must_check overlay_copy_up(struct overlay *o, struct inode *i, bool locked);
+/* What enters the delta for a base object; its text is left out. */
+void overlay_inode_record(const struct statx *stx, mapfs_ino ino,
+			  mapfs_ino parent, struct record_inode *r);
 int must_check overlay_change_begin(struct overlay *o, mapfs_ino ino,
 				    struct inode **out);
 void overlay_change_end(struct overlay *o, struct inode *i);
 struct timespec overlay_now(void);
+/* The signature of a base object that looks like this. */
+struct record_sig overlay_sig_of(const struct statx *stx);
 
 /* overlay_attr.c */
 int must_check overlay_fill_attr(struct overlay *o, struct inode *i,
@@ -156,6 +161,10 @@ void stale_mark(struct stale *s);
 /* Tells; no lock held. */
 void stale_tell(struct stale *s, mapfs_stale_fn fn, void *arg);
 void overlay_settle(struct mapfs_view *v, mapfs_ino ino);
+
+/* overlay_revert.c */
+int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
+		   void *arg, char *why, size_t why_bytes);
 
 /* overlay_data.c */
 /* Is it the version of a file that the signature was made of? */

@@ -408,3 +408,11 @@ int mapfs_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
 
 	return err ? err : v->ops->rollback(v, name, fn, arg, why, why_bytes);
 }
+
+int mapfs_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
+		 void *arg, char *why, size_t why_bytes)
+{
+	int err = check_kept(v->ops->revert, why, why_bytes);
+
+	return err ? err : v->ops->revert(v, path, fn, arg, why, why_bytes);
+}

@@ -93,6 +93,8 @@ struct view_ops {
 	int (*rollback)(struct mapfs_view *v, const char *name,
 			mapfs_stale_fn fn, void *arg, char *why,
 			size_t why_bytes);
+	int (*revert)(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
+		      void *arg, char *why, size_t why_bytes);
 };
 
 struct mapfs_view {

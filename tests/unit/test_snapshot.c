@@ -318,6 +318,147 @@ static void test_rollback__to_any_snapshot_in_any_order(void **state)
 	assert_int_equal(pages(f), 2);
 }
 
+static void revert(struct fixture *f, const char *path, int want)
+{
+	int err = mapfs_revert(f->v, path, NULL, NULL, why, sizeof(why));
+
+	if (err != want)
+		print_message("%s\n", why);
+	assert_int_equal(err, want);
+}
+
+static uint32_t links(struct fixture *f, mapfs_ino ino)
+{
+	struct mapfs_attr attr;
+
+	assert_int_equal(mapfs_getattr(f->v, ino, 0, &attr), 0);
+	return attr.nlink;
+}
+
+static uint64_t changed(struct fixture *f)
+{
+	struct mapfs_info info;
+
+	mapfs_view_info(f->v, &info);
+	return info.inodes_changed;
+}
+
+static void test_revert__one_file_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_entry e;
+
+	open_view(f, MAPFS_STORE_DIR);
+	put(f, "big", "one", 0);
+	put(f, "small", "J", 0);
+	create(f, "new");
+	revert(f, "big", 0);
+	for (int n = 0; n < 2; n++) {
+		expect(f->v, "big", 0, "bbb");
+		expect(f->v, "small", 0, "Jello");
+		(void)look(f, root(f), "new");
+		if (n == 0)
+			reopen(f);
+	}
+	revert(f, "new", 0);
+	assert_int_equal(mapfs_lookup(f->v, root(f), "new", &e), -ENOENT);
+	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
+	revert(f, "small", 0);
+	expect(f->v, "small", 0, "hello");
+	revert(f, "small", 0);
+	revert(f, "nothing", -ENOENT);
+	revert(f, "big/x", -ENOTDIR);
+	revert(f, "", 0);
+	assert_int_equal(changed(f), 0);
+}
+
+static void test_revert__a_tree_with_what_moved_in_and_out(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_entry e;
+	mapfs_ino sub;
+	mapfs_ino inner;
+	uint32_t root_links;
+
+	open_view(f, MAPFS_STORE_DIR);
+	root_links = links(f, root(f));
+	sub = look(f, root(f), "sub");
+	inner = look(f, sub, "inner");
+	assert_int_equal(mapfs_write(f->v, inner, 0, "X", 1, 0, 0), 1);
+	assert_int_equal(mapfs_mkdir(f->v, &nobody, sub, "deep", 0777, &e), 0);
+	assert_int_equal(
+		mapfs_rename(f->v, root(f), "small", e.attr.ino, "s", 0), 0);
+	assert_int_equal(mapfs_rename(f->v, sub, "inner", root(f), "outer", 0),
+			 0);
+	assert_int_equal(mapfs_rename(f->v, root(f), "sub", root(f), "bus", 0),
+			 0);
+	put(f, "big", "stay", 0);
+	revert(f, "sub", 0);
+	for (int n = 0; n < 2; n++) {
+		assert_int_equal(look(f, root(f), "sub"), sub);
+		assert_int_equal(mapfs_lookup(f->v, root(f), "bus", &e),
+				 -ENOENT);
+		assert_int_equal(mapfs_lookup(f->v, root(f), "outer", &e),
+				 -ENOENT);
+		assert_int_equal(mapfs_lookup(f->v, sub, "deep", &e), -ENOENT);
+		assert_int_equal(look(f, sub, "inner"), inner);
+		assert_content(f, inner, 0, "inner", 5);
+		expect(f->v, "small", 0, "hello");
+		expect(f->v, "big", 0, "stay");
+		assert_int_equal(links(f, root(f)), root_links);
+		assert_int_equal(links(f, sub), 2);
+		if (n == 0)
+			reopen(f);
+	}
+}
+
+static void test_revert__links_of_the_view_stay(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_entry e;
+	mapfs_ino big;
+
+	open_view(f, MAPFS_STORE_DIR);
+	big = look(f, root(f), "big");
+	assert_int_equal(mapfs_link(f->v, big, root(f), "more", &e), 0);
+	put(f, "big", "one", 0);
+	revert(f, "big", 0);
+	for (int n = 0; n < 2; n++) {
+		assert_int_equal(look(f, root(f), "more"), big);
+		expect(f->v, "more", 0, "bbb");
+		assert_int_equal(links(f, big), 2);
+		if (n == 0)
+			reopen(f);
+	}
+	revert(f, "more", 0);
+	assert_int_equal(links(f, big), 1);
+}
+
+static void test_revert__refuses_to_hide_what_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_entry e;
+	mapfs_ino sub;
+
+	open_view(f, MAPFS_STORE_DIR);
+	sub = look(f, root(f), "sub");
+	assert_int_equal(mapfs_rename(f->v, root(f), "small", sub, "s", 0), 0);
+	create(f, "small");
+	revert(f, "sub", -EEXIST);
+	assert_non_null(strstr(why, "small"));
+	assert_int_equal(mapfs_lookup(f->v, sub, "s", &e), 0);
+	revert(f, "small", 0);
+	assert_int_equal(mapfs_lookup(f->v, sub, "s", &e), -ENOENT);
+	expect(f->v, "small", 0, "hello");
+	revert(f, "sub", 0);
+	/* What was not kept can be reverted all the same. */
+	close_view(f);
+	open_view(f, MAPFS_STORE_UNLINKED);
+	put(f, "big", "one", 0);
+	revert(f, "big", 0);
+	expect(f->v, "big", 0, "bbb");
+}
+
 static void test_store__without_its_journal_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -359,6 +500,10 @@ int main(void)
 		TEST(test_rollback__brings_back_data_names_and_sizes),
 		TEST(test_rollback__cached_pages_of_before_are_dropped),
 		TEST(test_rollback__to_any_snapshot_in_any_order),
+		TEST(test_revert__one_file_and_nothing_else),
+		TEST(test_revert__a_tree_with_what_moved_in_and_out),
+		TEST(test_revert__links_of_the_view_stay),
+		TEST(test_revert__refuses_to_hide_what_comes_back),
 		TEST(test_store__without_its_journal_is_refused),
 	};
 

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Putting a path back to the base.
+ *
+ * A path means a name in a directory inode, so below a renamed directory it
+ * is what that directory has in the base.  From there everything is decided
+ * by looking at the delta only:
+ *
+ *   made in the view, below the path       goes with its last name
+ *   of the base, at or below the path      forgets its changes, and comes
+ *                                          back if it was moved away
+ *   of the base, moved in from elsewhere   goes back to where it was
+ *
+ * The delta without these is then written as a new journal, as a rollback
+ * does, so a crash finds all of it or nothing.
+ */
+#include "overlay_revert.h"
+#include "trouble.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct reverting {
+	struct overlay *o;
+	struct fates fates;
+	struct inode *dir; /* with a hold */
+	const char *name;  /* in dir */
+	char *base_path;   /* of the name, NULL: the base has none */
+	mapfs_ino base_ino;
+	char *why;
+	size_t why_bytes;
+};
+
+struct fate_of *fates_find(const struct fates *f, mapfs_ino ino)
+{
+	struct fate_of *one = NULL;
+
+	HASH_FIND(hh, f->all, &ino, sizeof(ino), one);
+	return one;
+}
+
+static int fates_add(struct fates *f, mapfs_ino ino, enum fate fate,
+		     struct fate_of **out)
+{
+	struct fate_of *one = calloc(1, sizeof(*one));
+
+	if (!one)
+		return -ENOMEM;
+	one->ino = ino;
+	one->fate = fate;
+	HASH_ADD(hh, f->all, ino, sizeof(one->ino), one);
+	if (!one->hh.tbl) {
+		free(one);
+		return -ENOMEM;
+	}
+	if (out)
+		*out = one;
+	return 0;
+}
+
+static void fates_fini(struct fates *f)
+{
+	struct lost_name *n;
+	struct lost_name *n_next;
+	struct fate_of *one;
+	struct fate_of *next;
+
+	HASH_CLEAR(by_path, f->paths);
+	HASH_ITER(hh, f->all, one, next) {
+		HASH_DEL(f->all, one);
+		free(one->base_path);
+		free(one);
+	}
+	HASH_ITER(hh, f->lost, n, n_next) {
+		HASH_DEL(f->lost, n);
+		free(n);
+	}
+}
+
+bool fates_is_lost(const struct fates *f, const struct dentry *d)
+{
+	struct lost_name *n = NULL;
+
+	HASH_FIND_PTR(f->lost, &d, n);
+	return n != NULL;
+}
+
+static int lose(struct fates *f, const struct dentry *d)
+{
+	struct lost_name *n;
+
+	if (fates_is_lost(f, d))
+		return 0;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	n->dentry = d;
+	HASH_ADD_PTR(f->lost, dentry, n);
+	if (n->hh.tbl)
+		return 0;
+	free(n);
+	return -ENOMEM;
+}
+
+/* Where the object is in the base; takes the path. */
+static int fate_set_path(struct fates *f, struct fate_of *one, char *path)
+{
+	one->base_path = path;
+	HASH_ADD_KEYPTR(by_path, f->paths, path, strlen(path), one);
+	return one->by_path.tbl ? 0 : -ENOMEM;
+}
+
+static bool is_at_or_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return strncmp(path, top, len) == 0 &&
+	       (path[len] == '\0' || path[len] == '/' || len == 0);
+}
+
+static int judge_changed(struct reverting *r, struct inode *i)
+{
+	struct fate_of *one;
+	char *path;
+	int err;
+
+	if (!i->delta->base)
+		return 0;
+	err = inode_base_path(r->o->itable, i, &path);
+	if (err)
+		return err;
+	if (i->ino != r->base_ino && !is_at_or_below(path, r->base_path)) {
+		free(path);
+		return 0;
+	}
+	err = fates_add(&r->fates, i->ino, FATE_BASE, &one);
+	if (err)
+		free(path);
+	else
+		err = fate_set_path(&r->fates, one, path);
+	return err;
+}
+
+/* Everything of the base at or below the path that has changed. */
+static int find_changed(struct reverting *r)
+{
+	mapfs_ino *inos = NULL;
+	size_t count = 0;
+	int err = itable_list_kept(r->o->itable, &inos, &count);
+
+	for (size_t n = 0; !err && n < count; n++) {
+		struct inode *i = itable_get(r->o->itable, inos[n]);
+
+		err = judge_changed(r, i);
+		(void)inode_put(r->o->itable, i);
+	}
+	free(inos);
+	return err;
+}
+
+static int lose_below(struct reverting *r, mapfs_ino dir);
+
+/* The name goes; what it points at follows as it must. */
+static int lose_name(struct reverting *r, const struct dentry *d)
+{
+	struct fate_of *one = fates_find(&r->fates, d->ino);
+	struct inode *i;
+	char *path = NULL;
+	int err = lose(&r->fates, d);
+
+	if (err || d->ino == 0)
+		return err;
+	i = itable_get(r->o->itable, d->ino);
+	if (!i || !i->delta)
+		err = -EUCLEAN;
+	if (!err && !one)
+		err = fates_add(&r->fates, d->ino,
+				i->delta->base ? FATE_RETURN : FATE_NEW, &one);
+	if (!err && one->fate == FATE_RETURN && !one->base_path)
+		err = inode_base_path(r->o->itable, i, &path);
+	if (!err && path)
+		err = fate_set_path(&r->fates, one, path);
+	if (!err && one->fate == FATE_NEW && S_ISDIR(i->type) &&
+	    one->links == 0)
+		err = lose_below(r, d->ino);
+	if (!err)
+		one->links--;
+	if (i)
+		(void)inode_put(r->o->itable, i);
+	return err;
+}
+
+static int lose_below(struct reverting *r, mapfs_ino dir)
+{
+	const struct dentry *d;
+	uint64_t cookie = 0;
+	int err = 0;
+
+	while (!err &&
+	       (d = namespace_next(&r->o->set.names, dir, cookie)) != NULL) {
+		cookie = d->cookie;
+		if (!fates_is_lost(&r->fates, d))
+			err = lose_name(r, d);
+	}
+	return err;
+}
+
+/* The path that a dentry over a base name hides; NULL: none. */
+static char *hidden_path(struct overlay *o, const struct dentry *d)
+{
+	struct inode *dir = itable_get(o->itable, d->dir);
+	char *above = NULL;
+	char *path = NULL;
+
+	if (!dir)
+		return NULL;
+	if (d->over_base && overlay_has_base(o, dir) &&
+	    inode_base_path(o->itable, dir, &above) == 0 &&
+	    asprintf(&path, "%s%s%s", above, above[0] ? "/" : "", d->name) < 0)
+		path = NULL;
+	free(above);
+	(void)inode_put(o->itable, dir);
+	return path;
+}
+
+static struct fate_of *fate_by_path(const struct fates *f, const char *path)
+{
+	struct fate_of *one = NULL;
+
+	HASH_FIND(by_path, f->paths, path, strlen(path), one);
+	return one;
+}
+
+struct scan {
+	struct reverting *r;
+	bool found; /* something new was decided */
+};
+
+/* A dentry of the delta that stands where an object wants to return to. */
+static int scan_place(void *arg, const struct dentry *d)
+{
+	struct scan *s = arg;
+	struct fates *f = &s->r->fates;
+	struct fate_of *one;
+	char *path = hidden_path(s->r->o, d);
+	int err = 0;
+
+	if (!path)
+		return 0;
+	one = fate_by_path(f, path);
+	if (one && one->ino != d->ino && !one->was_hidden) {
+		one->was_hidden = true;
+		one->parent = d->dir;
+		one->links++;
+		s->found = true;
+		if (!fates_is_lost(f, d) && d->ino != 0) {
+			(void)snprintf(
+				s->r->why, s->r->why_bytes,
+				"%s: what is in the view there hides what must go back to it; revert that path first",
+				path);
+			err = -EEXIST;
+		} else if (!fates_is_lost(f, d)) {
+			err = lose(f, d);
+		}
+	}
+	free(path);
+	return err;
+}
+
+/* Another name of an object that comes back to its own. */
+static int scan_moved(void *arg, const struct dentry *d)
+{
+	struct scan *s = arg;
+	struct fate_of *one = fates_find(&s->r->fates, d->ino);
+
+	if (!one || d->ino == 0 || fates_is_lost(&s->r->fates, d) ||
+	    one->fate == FATE_NEW || !one->was_hidden)
+		return 0;
+	s->found = true;
+	one->links--;
+	return lose(&s->r->fates, d);
+}
+
+/* A link that the view made to a file of the base: it keeps its name. */
+static int scan_staying(void *arg, const struct dentry *d)
+{
+	struct scan *s = arg;
+	struct fate_of *one = fates_find(&s->r->fates, d->ino);
+
+	if (one && d->ino != 0 && one->fate == FATE_BASE &&
+	    !fates_is_lost(&s->r->fates, d))
+		one->stay++;
+	return 0;
+}
+
+/* Inodes that live on with another number of names or subdirectories. */
+static int count_directory(struct reverting *r, const struct dentry *d)
+{
+	struct fate_of *dir = fates_find(&r->fates, d->dir);
+	struct inode *i;
+	struct statx stx;
+	bool foreign;
+	int err = 0;
+
+	if (!dir)
+		err = fates_add(&r->fates, d->dir, FATE_STAY, &dir);
+	if (err || dir->fate == FATE_BASE || dir->fate == FATE_NEW)
+		return err;
+	if (d->ino != 0 && S_ISDIR(d->type))
+		dir->links--;
+	i = itable_get(r->o->itable, d->dir);
+	if (i && d->over_base && overlay_has_base(r->o, i) &&
+	    base_stat(r->o->base, i, d->name, &stx, &foreign) == 0 &&
+	    S_ISDIR(stx.stx_mode))
+		dir->links++;
+	if (i)
+		(void)inode_put(r->o->itable, i);
+	return 0;
+}
+
+static int decide(struct reverting *r)
+{
+	struct overlay *o = r->o;
+	const struct dentry *d = namespace_lookup(&o->set.names, r->dir->ino,
+						  r->name, strlen(r->name));
+	struct scan s = { .r = r, .found = true };
+	struct fate_of *one;
+	struct fate_of *next;
+	int err = r->base_path ? find_changed(r) : 0;
+
+	HASH_ITER(hh, r->fates.all, one, next)
+		if (!err)
+			err = lose_below(r, one->ino);
+	if (!err && d && !fates_is_lost(&r->fates, d))
+		err = lose_name(r, d);
+	while (!err && s.found) {
+		s.found = false;
+		err = namespace_iterate(&o->set.names, scan_place, &s);
+		if (!err)
+			err = namespace_iterate(&o->set.names, scan_moved, &s);
+	}
+	for (const struct lost_name *n = r->fates.lost; !err && n;
+	     n = n->hh.next)
+		err = count_directory(r, n->dentry);
+	if (!err)
+		err = namespace_iterate(&o->set.names, scan_staying, &s);
+	return err;
+}
+
+/* What the kernel will have to forget. */
+static int note_stale(const struct reverting *r, struct stale *stale)
+{
+	struct fate_of *one;
+	struct fate_of *next;
+	int err = 0;
+
+	for (const struct lost_name *n = r->fates.lost; !err && n;
+	     n = n->hh.next)
+		err = stale_note_name(stale, n->dentry->dir, n->dentry->name);
+	HASH_ITER(hh, r->fates.all, one, next) {
+		struct inode *i = itable_get(r->o->itable, one->ino);
+
+		if (!i)
+			continue;
+		if (!err)
+			err = stale_note_inode(stale, i->ino, i->type);
+		(void)inode_put(r->o->itable, i);
+	}
+	return err;
+}
+
+/* store_lock() is held. */
+static int revert_locked(struct reverting *r, struct stale *stale)
+{
+	struct overlay *o = r->o;
+	struct delta_set state;
+	struct itable *table;
+	int err = decide(r);
+
+	if (!err && !r->fates.all)
+		return 0; /* it is what the base says already */
+	if (!err)
+		err = note_stale(r, stale);
+	if (!err)
+		err = itable_create(&table, o->view.root_ino);
+	if (err)
+		return err;
+	delta_set_init(&state, table, NULL);
+	err = fates_apply(&r->fates, &state);
+	if (!err)
+		err = store_replace(o->store, &state,
+				    o->set.snapshots.line.base_version);
+	if (!err)
+		stale_mark(stale);
+	delta_set_fini(&state);
+	itable_destroy(table);
+	return err;
+}
+
+/* The directory of the path's last name, with a hold; ns_lock held. */
+static int walk(struct reverting *r, char *path)
+{
+	struct overlay *o = r->o;
+	struct found f = { 0 };
+	char *rest = path;
+	char *name = strsep(&rest, "/");
+	int err = overlay_get(o, o->view.root_ino, &r->dir);
+
+	while (!err && rest) {
+		if (name[0] == '\0' || strcmp(name, ".") == 0) {
+			name = strsep(&rest, "/");
+			continue;
+		}
+		err = strcmp(name, "..") == 0 ?
+			      -EINVAL :
+			      overlay_find(o, r->dir, name, &f);
+		if (!err && (!f.inode || !S_ISDIR(f.inode->type)))
+			err = f.inode ? -ENOTDIR : -ENOENT;
+		if (err)
+			break;
+		(void)inode_put(o->itable, r->dir);
+		r->dir = f.inode;
+		f.inode = NULL;
+		name = strsep(&rest, "/");
+	}
+	if (f.inode)
+		(void)inode_put(o->itable, f.inode);
+	r->name = name;
+	return err;
+}
+
+/* What the base has under that name. */
+static int find_base(struct reverting *r)
+{
+	struct statx stx;
+	char *above;
+	bool foreign;
+	int err;
+
+	if (!overlay_has_base(r->o, r->dir))
+		return 0;
+	err = base_stat(r->o->base, r->dir, r->name, &stx, &foreign);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	r->base_ino = stx.stx_ino;
+	err = inode_base_path(r->o->itable, r->dir, &above);
+	if (err)
+		return err;
+	if (asprintf(&r->base_path, "%s%s%s", above, above[0] ? "/" : "",
+		     r->name) < 0) {
+		r->base_path = NULL;
+		err = -ENOMEM;
+	}
+	free(above);
+	return err;
+}
+
+static int revert_path(struct overlay *o, char *path, struct stale *stale,
+		       char *why, size_t why_bytes)
+{
+	struct reverting r = {
+		.o = o,
+		.fates = { .o = o },
+		.why = why,
+		.why_bytes = why_bytes,
+	};
+	int err;
+
+	store_lock(o->store);
+	err = store_may_change(o->store);
+	if (!err)
+		err = walk(&r, path);
+	if (!err)
+		err = find_base(&r);
+	if (!err && !r.base_path &&
+	    !namespace_lookup(&o->set.names, r.dir->ino, r.name,
+			      strlen(r.name)))
+		err = -ENOENT;
+	if (!err)
+		err = revert_locked(&r, stale);
+	store_unlock(o->store);
+	if (r.dir)
+		overlay_put(o, r.dir);
+	fates_fini(&r.fates);
+	free(r.base_path);
+	return err;
+}
+
+int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
+		   void *arg, char *why, size_t why_bytes)
+{
+	struct overlay *o = overlay_of(v);
+	struct stale *stale;
+	char *copy;
+	size_t len;
+	int err = v->look_only ? -EROFS : stale_create(&stale, o);
+
+	if (err)
+		return err;
+	copy = strdup(path);
+	if (!copy)
+		err = -ENOMEM;
+	for (len = copy ? strlen(copy) : 0; len > 0 && copy[len - 1] == '/';)
+		copy[--len] = '\0';
+	if (!err && len == 0)
+		err = overlay_replace(
+			o, NULL, o->set.snapshots.line.base_version, fn, arg);
+	else if (!err)
+		err = revert_path(o, copy, stale, why, why_bytes);
+	free(copy);
+	if (err == -ENOENT && why[0] == '\0')
+		(void)snprintf(
+			why, why_bytes,
+			"%s: neither the view nor the base has it; name a path from the root of the view",
+			path);
+	else if (err && why[0] == '\0')
+		(void)snprintf(why, why_bytes, "%s: %s", path,
+			       trouble_text(err));
+	if (!err && fn)
+		stale_tell(stale, fn, arg);
+	stale_destroy(stale);
+	return err;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The delta after a revert: the records of the delta as it is, without those
+ * of what is gone or is the base's again, and with links counted anew.
+ */
+#include "overlay_revert.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct filter {
+	const struct fates *fates;
+	struct delta_set *state;
+	struct timespec now;
+};
+
+/* Does the name that a record of the live delta speaks of leave it? */
+static bool is_lost(const struct filter *f, mapfs_ino dir, const char *name,
+		    size_t name_bytes)
+{
+	const struct dentry *d = namespace_lookup(&f->fates->o->set.names, dir,
+						  name, name_bytes);
+
+	return d && fates_is_lost(f->fates, d);
+}
+
+/* Links that an object has in the end, beside those the base gives it. */
+static int64_t links_left(const struct fate_of *one,
+			  const struct record_attr *a)
+{
+	return (int64_t)a->nlink + one->links;
+}
+
+/* Is the inode in the delta no more? */
+static bool is_gone(const struct filter *f, mapfs_ino ino)
+{
+	const struct fate_of *one = fates_find(f->fates, ino);
+
+	if (!one)
+		return false;
+	if (one->fate == FATE_BASE)
+		return true;
+	if (one->fate == FATE_NEW) {
+		struct inode *i = itable_get(f->fates->o->itable, ino);
+		bool gone = true;
+
+		if (i && i->delta && !S_ISDIR(i->type))
+			gone = links_left(one, &i->delta->attr) <= 0;
+		if (i)
+			(void)inode_put(f->fates->o->itable, i);
+		return gone;
+	}
+	return false;
+}
+
+/* As the base has it, but for the names the view gave it. */
+static int adjust_to_base(const struct filter *f, const struct fate_of *one,
+			  struct record_inode *r)
+{
+	struct overlay *o = f->fates->o;
+	struct inode *i = itable_get(o->itable, one->ino);
+	struct statx stx;
+	bool foreign;
+	int err = i ? base_stat(o->base, i, NULL, &stx, &foreign) : -ESTALE;
+
+	if (!err) {
+		const char *text = r->text;
+		const size_t text_bytes = r->text_bytes;
+
+		overlay_inode_record(&stx, one->ino, 0, r);
+		r->text = text;
+		r->text_bytes = text_bytes;
+		r->attr.nlink += one->stay;
+	}
+	if (i)
+		(void)inode_put(o->itable, i);
+	return err;
+}
+
+static int adjust(const struct filter *f, struct record_inode *r)
+{
+	struct record_attr *a = &r->attr;
+	const struct fate_of *one = fates_find(f->fates, a->ino);
+
+	if (!one)
+		return 0;
+	if (one->fate == FATE_BASE)
+		return adjust_to_base(f, one, r);
+	/* Some file systems count no subdirectories: 1 for ever. */
+	if (!S_ISDIR(a->mode) || a->nlink >= 2)
+		a->nlink = (uint32_t)links_left(one, a);
+	a->ctime = f->now;
+	if (S_ISDIR(a->mode) && one->fate == FATE_STAY)
+		a->mtime = f->now;
+	if (S_ISDIR(a->mode) && one->fate == FATE_RETURN && one->parent)
+		a->parent = one->parent;
+	return 0;
+}
+
+/* A file of the base that the view gave names which stay. */
+static bool stays_linked(const struct filter *f, mapfs_ino ino)
+{
+	const struct fate_of *one = fates_find(f->fates, ino);
+
+	return one && one->fate == FATE_BASE && one->stay > 0;
+}
+
+static bool is_kept(const struct filter *f, const struct record *r)
+{
+	switch ((int)r->type) {
+	case RECORD_INODE:
+		return !is_gone(f, r->inode.attr.ino) ||
+		       stays_linked(f, r->inode.attr.ino);
+	case RECORD_PAGES:
+		return !is_gone(f, r->pages.ino);
+	case RECORD_XATTR:
+		return !is_gone(f, r->xattr.ino);
+	case RECORD_XATTR_OWN:
+		return !is_gone(f, r->ino);
+	case RECORD_DENTRY:
+		return !is_lost(f, r->dentry.dir, r->dentry.name,
+				r->dentry.name_bytes);
+	case RECORD_HIDDEN:
+		return !is_lost(f, r->hidden.dir, r->hidden.name,
+				r->hidden.name_bytes);
+	default:
+		return true;
+	}
+}
+
+static int filter_group(void *arg, const struct group *g)
+{
+	const struct filter *f = arg;
+	struct group out;
+	struct record r;
+	size_t pos = 0;
+	int ret;
+
+	group_init(&out);
+	while ((ret = record_next(g->buf, g->len_bytes, &pos, &r)) > 0) {
+		if (!is_kept(f, &r))
+			continue;
+		if (r.type == RECORD_INODE)
+			ret = adjust(f, &r.inode);
+		if (ret < 0)
+			break;
+		group_add(&out, &r);
+	}
+	if (!ret)
+		ret = group_error(&out);
+	if (!ret)
+		ret = delta_set_apply(f->state, out.buf, out.len_bytes, NULL);
+	group_fini(&out);
+	return ret;
+}
+
+int fates_apply(const struct fates *f, struct delta_set *state)
+{
+	struct filter filter = {
+		.fates = f,
+		.state = state,
+		.now = overlay_now(),
+	};
+	int err;
+
+	state->replaying = true;
+	err = delta_set_dump(&f->o->set, filter_group, &filter);
+	state->replaying = false;
+	return err;
+}
