@@ -352,4 +352,36 @@ int must_check mapfs_revert(struct mapfs_view *v, const char *path,
 			    mapfs_stale_fn fn, void *arg, char *why,
 			    size_t why_bytes);
 
+/*
+ * A new store `to` that begins as snapshot `name` of the store `from`, which
+ * may be in use.  Constant time and space: the pages stay the parent's.
+ */
+int must_check mapfs_branch(const char *from, const char *name, const char *to,
+			    char *why, size_t why_bytes);
+
+/* What a store says of itself to anybody who may read it; no lock needed. */
+struct mapfs_store_info {
+	char *path;	  /* absolute */
+	char *base;	  /* path of the base */
+	char *mountpoint; /* where it is mounted now, or NULL */
+	pid_t pid;	  /* of the process that uses it, or 0 */
+	char *parent;	  /* the store it is a branch of, or NULL */
+	char *parent_snapshot;
+	char **branches;      /* stores that are branches of it; NULL ends */
+	char **branches_of;   /* ... and of which snapshot, side by side */
+	bool commit_is_open;  /* `mapfs commit` must finish first */
+	unsigned int commits; /* that can be undone */
+	struct timespec created;
+};
+int must_check mapfs_store_describe(const char *path,
+				    struct mapfs_store_info *out, char *why,
+				    size_t why_bytes);
+void mapfs_store_info_fini(struct mapfs_store_info *info);
+/*
+ * Removes a store with all that is in it.  -EBUSY: it is mounted, or a branch
+ * of it needs it; `why` names that.  Files that are no store's stay, and then
+ * so does the directory: -ENOTEMPTY.
+ */
+int must_check mapfs_discard(const char *path, char *why, size_t why_bytes);
+
 #endif

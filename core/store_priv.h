@@ -16,6 +16,9 @@
 #include "journal.h"
 #include "store.h"
 
+/* There while a commit was begun and is not finished. */
+#define STORE_COMMIT_OPEN "commit/open"
+
 struct store_dir {
 	int dirfd;     /* the store, or where unlinked files go; -1: memory */
 	int lockfd;    /* -1: ephemeral */

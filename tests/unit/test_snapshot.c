@@ -318,6 +318,166 @@ static void test_rollback__to_any_snapshot_in_any_order(void **state)
 	assert_int_equal(pages(f), 2);
 }
 
+static void branch(struct fixture *f, const char *from, const char *name,
+		   const char *to)
+{
+	int err = mapfs_branch(from, name, to, why, sizeof(why));
+
+	(void)f;
+	if (err)
+		print_message("%s\n", why);
+	assert_int_equal(err, 0);
+}
+
+static void test_branch__goes_its_own_way(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture g = *f;
+	struct fixture h = *f;
+
+	(void)snprintf(g.store, sizeof(g.store), "%s/branch", f->dir);
+	(void)snprintf(h.store, sizeof(h.store), "%s/twig", f->dir);
+	open_view(f, MAPFS_STORE_DIR);
+	put(f, "big", "one", 0);
+	put(f, "big", "own", PAGE);
+	create(f, "parents");
+	snap(f, "a");
+	put(f, "big", "two", 0);
+	branch(f, f->store, "a", g.store);
+	open_view(&g, MAPFS_STORE_DIR);
+	expect(g.v, "big", 0, "one");
+	expect(g.v, "parents", 0, "");
+	assert_int_equal(pages(&g), 0);
+	put(&g, "big", "six", 0);
+	create(&g, "childs");
+	expect(g.v, "big", 0, "sixb");
+	expect(g.v, "big", PAGE, "ownb");
+	expect(f->v, "big", 0, "twob");
+	snap(&g, "b");
+	put(&g, "big", "ten", 0);
+	branch(&g, g.store, "b", h.store);
+	open_view(&h, MAPFS_STORE_DIR);
+	for (int n = 0; n < 3; n++) {
+		expect(h.v, "big", 0, "sixb");
+		expect(h.v, "big", PAGE, "ownb");
+		expect(h.v, "childs", 0, "");
+		expect(g.v, "big", 0, "tenb");
+		put(&h, "big", "h", PAGE * 2);
+		if (n == 0)
+			reopen(&h);
+		/* A journal begun anew needs the parents' pages only. */
+		if (n == 1) {
+			snap(&h, "c");
+			back(&h, "c");
+			reopen(&h);
+		}
+	}
+	back(&g, "b");
+	expect(g.v, "big", 0, "sixb");
+	close_view(&h);
+	close_view(&g);
+	reopen(f);
+	expect(f->v, "big", 0, "twob");
+	/* Who is needed says by whom. */
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)),
+			 -EBUSY);
+	assert_non_null(strstr(why, g.store));
+	close_view(f);
+	assert_int_equal(mapfs_discard(g.store, why, sizeof(why)), -EBUSY);
+	assert_non_null(strstr(why, h.store));
+	assert_int_equal(mapfs_discard(h.store, why, sizeof(why)), 0);
+	assert_int_equal(access(h.store, F_OK), -1);
+	assert_int_equal(mapfs_discard(g.store, why, sizeof(why)), 0);
+	open_view(f, MAPFS_STORE_DIR);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)), 0);
+}
+
+static void test_discard__leaves_what_somebody_reads(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_view *past;
+
+	open_view(f, MAPFS_STORE_DIR);
+	put(f, "big", "one", 0);
+	snap(f, "a");
+	assert_int_equal(mapfs_discard(f->store, why, sizeof(why)), -EBUSY);
+	past = open_at(f, f->store, "a");
+	/* A snapshot that is shown cannot be deleted either. */
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)),
+			 -EBUSY);
+	close_view(f);
+	assert_int_equal(mapfs_discard(f->store, why, sizeof(why)), -EBUSY);
+	assert_non_null(strstr(why, "snapshot"));
+	expect(past, "big", 0, "oneb");
+	assert_int_equal(mapfs_view_close(past), 0);
+	assert_int_equal(mapfs_discard(f->store, why, sizeof(why)), 0);
+	assert_int_equal(access(f->store, F_OK), -1);
+}
+
+static void test_branch__needs_its_parent(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture g = *f;
+	char moved[128];
+
+	(void)snprintf(g.store, sizeof(g.store), "%s/branch", f->dir);
+	(void)snprintf(moved, sizeof(moved), "%s/moved", f->dir);
+	open_view(f, MAPFS_STORE_DIR);
+	snap(f, "a");
+	close_view(f);
+	branch(f, f->store, "a", g.store);
+	assert_int_equal(mapfs_branch(f->store, "a", g.store, why, sizeof(why)),
+			 -EEXIST);
+	assert_int_equal(mapfs_branch(f->store, "b", moved, why, sizeof(why)),
+			 -ENOENT);
+	assert_int_equal(rename(f->store, moved), 0);
+	assert_int_equal(try_open(&g, MAPFS_STORE_DIR, why), -ESTALE);
+	assert_non_null(strstr(why, f->store));
+	assert_int_equal(rename(moved, f->store), 0);
+	open_view(&g, MAPFS_STORE_DIR);
+	close_view(&g);
+}
+
+static void test_look__shares_and_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.store = f->store,
+		.look_only = true,
+	};
+	struct mapfs_store_info info;
+	struct mapfs_view *a;
+	struct mapfs_view *b;
+	struct mapfs_attr attr;
+
+	open_view(f, MAPFS_STORE_DIR);
+	put(f, "big", "one", 0);
+	assert_int_equal(mapfs_view_open(&a, &opt, why, sizeof(why)), -EBUSY);
+	assert_int_equal(
+		mapfs_store_describe(f->store, &info, why, sizeof(why)), 0);
+	assert_string_equal(info.base, f->base);
+	assert_int_equal(info.pid, getpid());
+	mapfs_store_info_fini(&info);
+	close_view(f);
+	assert_int_equal(mapfs_view_open(&a, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&b, &opt, why, sizeof(why)), 0);
+	expect(a, "big", 0, "oneb");
+	expect(b, "big", 0, "oneb");
+	assert_int_equal(
+		mapfs_setattr(a, mapfs_root_ino(a), 0,
+			      &(struct mapfs_setattr){ .valid = MAPFS_SET_MODE,
+						       .mode = 0700 },
+			      &attr),
+		-EROFS);
+	assert_int_equal(try_open(f, MAPFS_STORE_DIR, why), -EBUSY);
+	assert_int_equal(mapfs_view_close(a), 0);
+	assert_int_equal(mapfs_view_close(b), 0);
+	opt.store = f->base;
+	assert_int_equal(mapfs_view_open(&a, &opt, why, sizeof(why)), -ENOENT);
+}
+
 static void revert(struct fixture *f, const char *path, int want)
 {
 	int err = mapfs_revert(f->v, path, NULL, NULL, why, sizeof(why));
@@ -500,11 +660,15 @@ int main(void)
 		TEST(test_rollback__brings_back_data_names_and_sizes),
 		TEST(test_rollback__cached_pages_of_before_are_dropped),
 		TEST(test_rollback__to_any_snapshot_in_any_order),
+		TEST(test_branch__goes_its_own_way),
+		TEST(test_branch__needs_its_parent),
+		TEST(test_discard__leaves_what_somebody_reads),
 		TEST(test_revert__one_file_and_nothing_else),
 		TEST(test_revert__a_tree_with_what_moved_in_and_out),
 		TEST(test_revert__links_of_the_view_stay),
 		TEST(test_revert__refuses_to_hide_what_comes_back),
 		TEST(test_store__without_its_journal_is_refused),
+		TEST(test_look__shares_and_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Snapshots, rollback, revert and branches when something fails, or the
+ * process is gone, at any point of them.
+ *
+ * Each verb starts from the same store.  What it may leave is what was before
+ * or what it leads to; after a success only the latter.
+ */
+#include "overlay_fixture.h"
+
+#include <sys/wait.h>
+
+#define PAGE 4096
+#define DIED 77
+
+static char why[512];
+
+static int put(struct fixture *f, const char *name, const char *text,
+	       uint64_t off)
+{
+	struct mapfs_entry e;
+	ssize_t n = mapfs_lookup(f->v, root(f), name, &e);
+
+	if (n < 0)
+		return (int)n;
+	n = mapfs_write(f->v, e.attr.ino, 0, text, strlen(text), off, 0);
+	mapfs_forget(f->v, e.attr.ino, 1);
+	return n < 0 ? (int)n : 0;
+}
+
+/* Snapshot "old" has "one" in big, the view has "two" and no "small". */
+static void prepare(struct fixture *f)
+{
+	char cmd[512];
+
+	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s %s-branch", f->store,
+		       f->store);
+	assert_int_equal(system(cmd), 0);
+	open_view(f, MAPFS_STORE_DIR);
+	assert_int_equal(put(f, "big", "one", 0), 0);
+	assert_int_equal(
+		mapfs_snapshot_create(f->v, "old", "", why, sizeof(why)), 0);
+	assert_int_equal(put(f, "big", "two", 0), 0);
+	assert_int_equal(put(f, "big", "own", PAGE), 0);
+	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
+}
+
+struct seen {
+	char big[8];
+	bool has_small;
+	bool has_old;
+	bool has_new;
+	bool branch_is_old;
+	bool has_branch;
+};
+
+static int see_snapshot(void *arg, const struct mapfs_snapshot *s)
+{
+	struct seen *seen = arg;
+
+	seen->has_old |= strcmp(s->name, "old") == 0;
+	seen->has_new |= strcmp(s->name, "new") == 0;
+	return 0;
+}
+
+static void see_big(struct mapfs_view *v, char *out)
+{
+	struct mapfs_entry e;
+
+	assert_int_equal(mapfs_lookup(v, mapfs_root_ino(v), "big", &e), 0);
+	assert_int_equal(mapfs_read(v, e.attr.ino, 0, out, 3, 0), 3);
+	mapfs_forget(v, e.attr.ino, 1);
+}
+
+/* A snapshot that is listed must show what it was made of. */
+static void check_snapshot(struct fixture *f, const char *name,
+			   const char *want)
+{
+	struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.store = f->store,
+		.snapshot = name,
+	};
+	struct mapfs_view *v;
+	char big[8] = "";
+
+	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), 0);
+	see_big(v, big);
+	assert_string_equal(big, want);
+	assert_int_equal(mapfs_view_close(v), 0);
+}
+
+static void see(struct fixture *f, struct seen *out)
+{
+	struct fixture g = *f;
+	struct mapfs_entry e;
+
+	*out = (struct seen){ .has_old = false };
+	see_big(f->v, out->big);
+	out->has_small = mapfs_lookup(f->v, root(f), "small", &e) == 0;
+	assert_int_equal(mapfs_snapshot_iterate(f->v, see_snapshot, out), 0);
+	if (out->has_old)
+		check_snapshot(f, "old", "one");
+	if (out->has_new)
+		check_snapshot(f, "new", "two");
+	(void)snprintf(g.store, sizeof(g.store), "%.80s-branch", f->store);
+	g.v = NULL;
+	if (access(g.store, F_OK) < 0)
+		return;
+	/* What an interrupted branch left is a store of its own, or nothing. */
+	if (try_open(&g, MAPFS_STORE_DIR, why) == 0) {
+		char big[8] = "";
+
+		out->has_branch = true;
+		see_big(g.v, big);
+		out->branch_is_old = strcmp(big, "one") == 0;
+		close_view(&g);
+	}
+}
+
+static int do_create(struct fixture *f)
+{
+	return mapfs_snapshot_create(f->v, "new", "", why, sizeof(why));
+}
+
+static int do_delete(struct fixture *f)
+{
+	return mapfs_snapshot_delete(f->v, "old", why, sizeof(why));
+}
+
+static int do_rollback(struct fixture *f)
+{
+	return mapfs_rollback(f->v, "old", NULL, NULL, why, sizeof(why));
+}
+
+static int do_revert(struct fixture *f)
+{
+	return mapfs_revert(f->v, "big", NULL, NULL, why, sizeof(why));
+}
+
+static int do_branch(struct fixture *f)
+{
+	char to[128];
+
+	(void)snprintf(to, sizeof(to), "%s-branch", f->store);
+	return mapfs_branch(f->store, "old", to, why, sizeof(why));
+}
+
+static bool is_before(const struct seen *s)
+{
+	return strcmp(s->big, "two") == 0 && !s->has_small && s->has_old &&
+	       !s->has_new;
+}
+
+static bool is_created(const struct seen *s)
+{
+	return strcmp(s->big, "two") == 0 && !s->has_small && s->has_old &&
+	       s->has_new;
+}
+
+static bool is_deleted(const struct seen *s)
+{
+	return strcmp(s->big, "two") == 0 && !s->has_small && !s->has_old;
+}
+
+static bool is_rolled_back(const struct seen *s)
+{
+	return strcmp(s->big, "one") == 0 && s->has_small && s->has_old;
+}
+
+static bool is_reverted(const struct seen *s)
+{
+	return strcmp(s->big, "bbb") == 0 && !s->has_small && s->has_old;
+}
+
+static bool is_branched(const struct seen *s)
+{
+	return is_before(s) && s->has_branch && s->branch_is_old;
+}
+
+struct verb {
+	int (*run)(struct fixture *f);
+	bool (*is_done)(const struct seen *s);
+};
+
+/* After the failure the store must be of use: it takes a change, or says no. */
+static void check_after(struct fixture *f, const struct verb *verb, bool done,
+			unsigned int n)
+{
+	struct seen seen;
+
+	see(f, &seen);
+	if (!(verb->is_done(&seen) || (!done && is_before(&seen))))
+		print_message("point %u: big %s small %d old %d new %d\n", n,
+			      seen.big, seen.has_small, seen.has_old,
+			      seen.has_new);
+	assert_true(verb->is_done(&seen) || (!done && is_before(&seen)));
+	assert_int_equal(put(f, "big", "zzz", 2 * (uint64_t)PAGE), 0);
+	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
+}
+
+static unsigned int count_points(struct fixture *f, const struct verb *verb)
+{
+	unsigned int points;
+
+	prepare(f);
+	fault_reset();
+	assert_int_equal(verb->run(f), 0);
+	points = fault_passed();
+	assert_true(points > 3);
+	check_after(f, verb, true, 0);
+	close_view(f);
+	return points;
+}
+
+static void fail_at_each(struct fixture *f, const struct verb *verb)
+{
+	const int errors[] = { EIO, ENOSPC, ENOMEM };
+	unsigned int points = count_points(f, verb);
+
+	for (unsigned int n = 0; n < 3 * points; n++) {
+		int err;
+
+		prepare(f);
+		fault_arm(n / 3, errors[n % 3]);
+		err = verb->run(f);
+		fault_disarm();
+		if (err)
+			assert_true(why[0] != '\0');
+		(void)!mapfs_view_close(f->v);
+		f->v = NULL;
+		open_view(f, MAPFS_STORE_DIR);
+		check_after(f, verb, err == 0, n / 3);
+		close_view(f);
+	}
+}
+
+/* The child dies inside the verb; the kernel keeps what it had written. */
+static void die_at_each(struct fixture *f, const struct verb *verb)
+{
+	unsigned int points = count_points(f, verb);
+
+	for (unsigned int n = 0; n < points; n++) {
+		int status;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			prepare(f);
+			fault_arm_kill(n);
+			(void)!verb->run(f);
+			_exit(DIED);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+		open_view(f, MAPFS_STORE_DIR);
+		check_after(f, verb, false, n);
+		close_view(f);
+	}
+}
+
+static void both(void **state, int (*run)(struct fixture *f),
+		 bool (*is_done)(const struct seen *s))
+{
+	const struct verb verb = { .run = run, .is_done = is_done };
+
+	fail_at_each(*state, &verb);
+	die_at_each(*state, &verb);
+}
+
+static void test_snapshot__created_or_not(void **state)
+{
+	both(state, do_create, is_created);
+}
+
+static void test_snapshot__deleted_or_not(void **state)
+{
+	both(state, do_delete, is_deleted);
+}
+
+static void test_rollback__happened_or_not(void **state)
+{
+	both(state, do_rollback, is_rolled_back);
+}
+
+static void test_revert__happened_or_not(void **state)
+{
+	both(state, do_revert, is_reverted);
+}
+
+static void test_branch__is_there_or_not(void **state)
+{
+	both(state, do_branch, is_branched);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_snapshot__created_or_not),
+		TEST(test_snapshot__deleted_or_not),
+		TEST(test_rollback__happened_or_not),
+		TEST(test_revert__happened_or_not),
+		TEST(test_branch__is_there_or_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
