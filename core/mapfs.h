@@ -384,4 +384,7 @@ void mapfs_store_info_fini(struct mapfs_store_info *info);
  */
 int must_check mapfs_discard(const char *path, char *why, size_t why_bytes);
 
+/* What differs, and applying it to the base: these are part of the door. */
+#include "diff.h" /* IWYU pragma: export */
+
 #endif

@@ -12,9 +12,13 @@ class Levels:
         self.files = {}
         self.modules = {}
         self.doors = {}
+        self.friends = {}
         for level, *names in tree.table(root, "levels.txt"):
             if level == "door":
                 self.doors[names[0]] = {f"core/{n}" for n in names[1:]}
+                continue
+            if level == "friend":
+                self.friends[names[0]] = names[1:]
                 continue
             for name in names:
                 where = self.files if "." in name else self.modules
@@ -55,7 +59,8 @@ def judge_core(source, target, levels):
         return f"level {ours} includes {name} of level {theirs}"
     if name.endswith("_priv.h"):
         module = levels.module(name[:-len("_priv.h")])
-        if not tree.module_matches(source.stem, module):
+        friends = [module, *levels.friends.get(name, ())]
+        if not any(tree.module_matches(source.stem, f) for f in friends):
             return f"{name} is private to {module}"
     return None
 

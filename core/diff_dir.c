@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Directories by identity.  One of the base is known by its path there (a
+ * directory has one name), one made in a view by its inode number.
+ *
+ * Where a side has a directory of the base follows from the path alone: the
+ * nearest directory above that the side changed either says something else
+ * of the next name on the way, or all below it is as in the base.  So a
+ * directory that nobody changed costs no look at the base.
+ */
+#include "diff_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static struct dnode *find_path(const struct differ *d, const char *path,
+			       size_t bytes)
+{
+	struct dnode *dir = NULL;
+
+	if (d->by_path)
+		HASH_FIND(hh_path, d->by_path, path, bytes, dir);
+	return dir;
+}
+
+struct dnode *dnode_of_id(const struct differ *d, mapfs_ino id)
+{
+	struct dnode *dir = NULL;
+
+	if (d->by_id && id)
+		HASH_FIND(hh_id, d->by_id, &id, sizeof(id), dir);
+	return dir;
+}
+
+static int dnode_add_id(struct differ *d, struct dnode *dir, mapfs_ino id)
+{
+	assert(dir->id == 0);
+	dir->id = id;
+	HASH_ADD(hh_id, d->by_id, id, sizeof(dir->id), dir);
+	if (dir->hh_id.tbl)
+		return 0;
+	dir->id = 0;
+	return -ENOMEM;
+}
+
+static int dnode_create(struct differ *d, struct dnode **out)
+{
+	struct dnode *dir = calloc(1, sizeof(*dir));
+
+	if (!dir)
+		return -ENOMEM;
+	dir->next = d->dnodes;
+	d->dnodes = dir;
+	*out = dir;
+	return 0;
+}
+
+int dnode_of_path(struct differ *d, const char *path, size_t bytes,
+		  struct dnode **out)
+{
+	struct dnode *dir = find_path(d, path, bytes);
+	int err;
+
+	if (dir) {
+		*out = dir;
+		return 0;
+	}
+	err = dnode_create(d, &dir);
+	if (err)
+		return err;
+	dir->base_path = strndup(path, bytes);
+	if (!dir->base_path)
+		return -ENOMEM;
+	HASH_ADD_KEYPTR(hh_path, d->by_path, dir->base_path, bytes, dir);
+	if (!dir->hh_path.tbl)
+		return -ENOMEM;
+	*out = dir;
+	return 0;
+}
+
+static int load_dir(struct differ *d, const struct side_inode *si)
+{
+	struct dnode *dir = dnode_of_id(d, si->id);
+	int err = 0;
+
+	if (dir)
+		return 0;
+	if (si->base_path)
+		err = dnode_of_path(d, si->base_path, strlen(si->base_path),
+				    &dir);
+	else
+		err = dnode_create(d, &dir);
+	/* A tombstone and what came after it may share a path. */
+	if (!err && dir->id == 0)
+		err = dnode_add_id(d, dir, si->id);
+	return err;
+}
+
+int dnodes_load(struct differ *d)
+{
+	struct side_inode *si;
+	struct side_inode *next;
+	int err = dnode_of_path(d, "", 0, &d->root);
+
+	if (!err)
+		err = dnode_add_id(d, d->root, d->to->view.root_ino);
+	if (err)
+		return err;
+	d->root->inode = itable_get(d->to->itable, d->to->view.root_ino);
+	for (int s = OLD; s < SIDES; s++) {
+		HASH_ITER(hh, d->side[s].inodes, si, next) {
+			if (S_ISDIR(si->attr.mode))
+				err = load_dir(d, si);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+void dnodes_unload(struct differ *d)
+{
+	HASH_CLEAR(hh_id, d->by_id);
+	HASH_CLEAR(hh_path, d->by_path);
+	while (d->dnodes) {
+		struct dnode *dir = d->dnodes;
+
+		d->dnodes = dir->next;
+		if (dir->inode)
+			overlay_put(d->to, dir->inode);
+		free(dir->base_path);
+		free(dir);
+	}
+}
+
+/* Length of the path above, and the name behind it. */
+static size_t split_path(const char *path, size_t bytes, const char **name)
+{
+	while (bytes > 0 && path[bytes - 1] != '/')
+		bytes--;
+	*name = path + bytes;
+	return bytes > 0 ? bytes - 1 : 0;
+}
+
+/* Does the side leave the way to this place as it is in the base? */
+static bool base_way_is_free(const struct differ *d, const char *path,
+			     enum side s)
+{
+	size_t bytes = strlen(path);
+
+	while (bytes > 0) {
+		const char *name;
+		size_t above = split_path(path, bytes, &name);
+		const struct dnode *dir = find_path(d, path, above);
+		const struct side_inode *si =
+			dir ? side_inode(&d->side[s], dir->id) : NULL;
+
+		if (si)
+			return si->attr.nlink > 0 &&
+			       !side_dentry(&d->side[s], dir->id, name,
+					    (size_t)(path + bytes - name));
+		bytes = above;
+	}
+	return true;
+}
+
+static int find_place(struct differ *d, struct dnode *dir, enum side s,
+		      struct place *p)
+{
+	const struct side_inode *si = side_inode(&d->side[s], dir->id);
+
+	if (dir == d->root) {
+		p->is_present = true;
+		return 0;
+	}
+	if (si && si->attr.nlink == 0)
+		return 0;
+	if (si && si->names) {
+		p->parent = dnode_of_id(d, si->names->dir);
+		p->name = si->names->name;
+		p->is_present = p->parent != NULL;
+		return p->parent ? 0 : -EUCLEAN;
+	}
+	if (!dir->base_path || !base_way_is_free(d, dir->base_path, s))
+		return 0;
+	p->is_present = true;
+	return dnode_of_path(d, dir->base_path,
+			     split_path(dir->base_path, strlen(dir->base_path),
+					&p->name),
+			     &p->parent);
+}
+
+int dnode_place(struct differ *d, struct dnode *dir, enum side s,
+		const struct place **out)
+{
+	struct place *p = &dir->place[s];
+	int err = 0;
+
+	if (!p->is_known) {
+		err = find_place(d, dir, s, p);
+		p->is_known = !err;
+	}
+	*out = p;
+	return err;
+}
+
+int dnode_is_present(struct differ *d, struct dnode *dir, enum side s,
+		     bool *present)
+{
+	const struct place *p;
+	int err = dnode_place(d, dir, s, &p);
+
+	*present = !err && p->is_present;
+	return err;
+}
+
+int dnode_on(struct differ *d, struct dnode *dir, enum side s,
+	     struct dnode **out)
+{
+	bool present;
+	int err = dnode_is_present(d, dir, s, &present);
+
+	*out = present ? dir : dir->twin;
+	return err;
+}
+
+int dnode_is_moved(struct differ *d, struct dnode *dir, bool *moved)
+{
+	const struct place *old_place = &dir->place[OLD];
+	const struct place *new_place = &dir->place[NEW];
+	int err = dnode_place(d, dir, OLD, &old_place);
+
+	*moved = false;
+	if (!err)
+		err = dnode_place(d, dir, NEW, &new_place);
+	if (err || !old_place->is_present || !new_place->is_present ||
+	    dir == d->root)
+		return err;
+	*moved = strcmp(old_place->name, new_place->name) != 0 ||
+		 (old_place->parent != new_place->parent &&
+		  old_place->parent != new_place->parent->twin);
+	return 0;
+}
+
+/* The directory `name` of the base in one whose inode is there already. */
+static int find_inode(struct differ *d, struct dnode *above, const char *name,
+		      struct dnode *dir)
+{
+	struct statx stx;
+	bool foreign;
+	int err = base_stat(d->to->base, above->inode, name, &stx, &foreign);
+
+	if (!err && (foreign || !S_ISDIR(stx.stx_mode)))
+		err = -ENOTDIR;
+	if (!err)
+		err = itable_get_or_add(d->to->itable, stx.stx_ino,
+					base_generation(&stx), S_IFDIR,
+					above->inode, name, false, &dir->inode);
+	return err;
+}
+
+int dnode_inode(struct differ *d, struct dnode *dir, struct inode **out)
+{
+	const char *path = dir->base_path;
+	struct dnode *above = d->root;
+	char name[NAME_MAX + 1];
+	int err = 0;
+
+	assert(path);
+	while (!dir->inode && !err) {
+		size_t start = above == d->root ? 0 :
+						  strlen(above->base_path) + 1;
+		size_t bytes = strcspn(path + start, "/");
+		struct dnode *next;
+
+		if (bytes == 0 || bytes > NAME_MAX)
+			return -EUCLEAN;
+		memcpy(name, path + start, bytes);
+		name[bytes] = '\0';
+		err = dnode_of_path(d, path, start + bytes, &next);
+		if (!err && !next->inode)
+			err = find_inode(d, above, name, next);
+		above = next;
+	}
+	*out = dir->inode;
+	return err;
+}
+
+static void facts_of(const struct statx *stx, bool foreign,
+		     struct base_facts *facts)
+{
+	*facts = (struct base_facts){
+		.ino = stx->stx_ino,
+		.generation = base_generation(stx),
+		.rdev = (uint64_t)stx->stx_rdev_major << 32 |
+			stx->stx_rdev_minor,
+		.size_bytes = stx->stx_size,
+		.mode = stx->stx_mode,
+		.nlink = stx->stx_nlink,
+		.uid = stx->stx_uid,
+		.gid = stx->stx_gid,
+		.mtime = { stx->stx_mtime.tv_sec, stx->stx_mtime.tv_nsec },
+		.is_foreign = foreign,
+	};
+}
+
+int dnode_base_lookup(struct differ *d, struct dnode *dir, const char *name,
+		      struct base_facts *facts)
+{
+	struct inode *inode;
+	struct statx stx;
+	bool foreign;
+	int err;
+
+	*facts = (struct base_facts){ 0 };
+	if (!dir->base_path || dir->is_foreign)
+		return 0;
+	err = dnode_inode(d, dir, &inode);
+	if (!err)
+		err = base_stat(d->to->base, inode, name, &stx, &foreign);
+	if (!err)
+		facts_of(&stx, foreign, facts);
+	/* A name or a directory that the base lost meanwhile. */
+	return err == -ENOENT || err == -ENOTDIR || err == -ESTALE ? 0 : err;
+}
+
+/* One step up on the way to the root, as `s` has it if it can. */
+static int step_up(struct differ *d, struct dnode **dir, enum side s,
+		   const char **name)
+{
+	const enum side other = s == OLD ? NEW : OLD;
+	const struct place *p;
+	int err = dnode_place(d, *dir, s, &p);
+
+	if (!err && !p->is_present && (*dir)->twin)
+		err = dnode_place(d, (*dir)->twin, s, &p);
+	if (!err && !p->is_present)
+		err = dnode_place(d, *dir, other, &p);
+	if (!err && (!p->is_present || !p->parent))
+		err = -EUCLEAN;
+	if (err)
+		return err;
+	*name = p->name;
+	*dir = p->parent;
+	return 0;
+}
+
+/* A path that grows at its beginning. */
+struct way {
+	char *buf;
+	size_t at; /* of the first byte */
+	size_t cap;
+};
+
+static int way_prepend(struct way *w, const char *name)
+{
+	size_t len = strlen(name);
+	size_t cap = w->cap ? w->cap : 128;
+	char *p;
+
+	while (cap - (w->cap - w->at) < len + 1)
+		cap *= 2;
+	if (cap > w->cap) {
+		p = malloc(cap);
+		if (!p)
+			return -ENOMEM;
+		if (w->buf)
+			memcpy(p + cap - (w->cap - w->at), w->buf + w->at,
+			       w->cap - w->at);
+		w->at = cap - (w->cap - w->at);
+		free(w->buf);
+		w->buf = p;
+		w->cap = cap;
+	}
+	w->at -= len + 1;
+	memcpy(w->buf + w->at, name, len);
+	/* Ends the last name, or stands between two. */
+	w->buf[w->at + len] = w->at + len + 1 == w->cap ? '\0' : '/';
+	return 0;
+}
+
+int dnode_path(struct differ *d, struct dnode *dir, const char *name,
+	       enum side s, char **out)
+{
+	/* A way that visits more directories than there are is a circle. */
+	const uint64_t most = 2 * (HASH_CNT(hh_id, d->by_id) +
+				   HASH_CNT(hh_path, d->by_path)) +
+			      4096;
+	struct way w = { 0 };
+	uint64_t steps = 0;
+	int err = dir || *name ? way_prepend(&w, name) : 0;
+
+	while (!err && dir && dir != d->root) {
+		err = step_up(d, &dir, s, &name);
+		if (!err)
+			err = ++steps > most ? -EUCLEAN : way_prepend(&w, name);
+	}
+	if (!err) {
+		*out = w.buf ? strdup(w.buf + w.at) : strdup("");
+		err = *out ? 0 : -ENOMEM;
+	}
+	free(w.buf);
+	return err;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The delta of one side, copied: as large as what changed, and from then on
+ * the view may go on changing without anybody waiting.
+ */
+#include "diff_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/*
+ * Two stores of one origin may have given the same number to different new
+ * objects.  Then the new side's gets an id no inode has.
+ */
+#define ID_CLASH (1ULL << 63)
+
+struct side_inode *side_inode(const struct diff_side *side, mapfs_ino id)
+{
+	struct side_inode *si = NULL;
+
+	if (side->inodes && id)
+		HASH_FIND(hh, side->inodes, &id, sizeof(id), si);
+	return si;
+}
+
+struct side_dentry *side_dentry(const struct diff_side *side, mapfs_ino dir,
+				const char *name, size_t name_bytes)
+{
+	struct {
+		mapfs_ino dir;
+		char name[NAME_MAX + 1];
+	} key = { .dir = dir };
+	struct side_dentry *de = NULL;
+
+	if (!side->dentries || name_bytes > NAME_MAX)
+		return NULL;
+	memcpy(key.name, name, name_bytes);
+	HASH_FIND(hh, side->dentries, &key, sizeof(key.dir) + name_bytes, de);
+	return de;
+}
+
+static bool same_birth(const struct side_inode *a, const struct delta *b)
+{
+	return !a->base_path && !b->base &&
+	       a->btime.tv_sec == b->btime.tv_sec &&
+	       a->btime.tv_nsec == b->btime.tv_nsec &&
+	       (a->attr.mode & S_IFMT) == (b->attr.mode & S_IFMT);
+}
+
+static mapfs_ino id_of(const struct differ *d, enum side s, mapfs_ino ino,
+		       const struct delta *delta)
+{
+	const struct side_inode *old;
+
+	if (s == OLD || !d->side[OLD].o || delta->base)
+		return ino;
+	old = side_inode(&d->side[OLD], ino);
+	return old && !same_birth(old, delta) ? ino | ID_CLASH : ino;
+}
+
+/* `i` is taken when this succeeds. */
+static int add_inode(struct differ *d, enum side s, struct inode *i)
+{
+	struct diff_side *side = &d->side[s];
+	const struct delta *delta = i->delta;
+	struct side_inode *si = calloc(1, sizeof(*si));
+	int err = 0;
+
+	if (!si)
+		return -ENOMEM;
+	si->id = id_of(d, s, i->ino, delta);
+	si->attr = delta->attr;
+	si->rdev = delta->rdev;
+	si->btime = delta->btime;
+	si->owns_xattrs = delta->owns_xattrs;
+	if (delta->base)
+		err = inode_base_path(side->o->itable, i, &si->base_path);
+	if (!err) {
+		HASH_ADD(hh, side->inodes, id, sizeof(si->id), si);
+		err = si->hh.tbl ? 0 : -ENOMEM;
+	}
+	if (err) {
+		free(si->base_path);
+		free(si);
+		return err;
+	}
+	si->inode = i;
+	return 0;
+}
+
+static int load_inodes(struct differ *d, enum side s)
+{
+	struct overlay *o = d->side[s].o;
+	mapfs_ino *inos = NULL;
+	size_t count = 0;
+	int err = itable_list_kept(o->itable, &inos, &count);
+
+	for (size_t n = 0; !err && n < count; n++) {
+		struct inode *i = itable_get(o->itable, inos[n]);
+
+		if (!i)
+			continue;
+		err = i->delta ? add_inode(d, s, i) : 0;
+		/* ns_lock is held, so an orphan must wait for the next put. */
+		if (err || !i->delta)
+			(void)inode_put(o->itable, i);
+	}
+	free(inos);
+	return err;
+}
+
+struct loading {
+	struct differ *d;
+	enum side s;
+};
+
+/* The id the side knows an inode of its delta under; 0: it has none. */
+static struct side_inode *find_ino(const struct diff_side *side, mapfs_ino ino)
+{
+	struct side_inode *si = side_inode(side, ino | ID_CLASH);
+
+	return si ? si : side_inode(side, ino);
+}
+
+static int add_dentry(void *arg, const struct dentry *from)
+{
+	struct loading *l = arg;
+	struct diff_side *side = &l->d->side[l->s];
+	struct side_inode *dir = find_ino(side, from->dir);
+	struct side_inode *i = from->ino ? find_ino(side, from->ino) : NULL;
+	struct side_dentry *de;
+
+	if (!dir || (from->ino && !i))
+		return -EUCLEAN;
+	de = calloc(1, sizeof(*de) + from->name_bytes + 1);
+	if (!de)
+		return -ENOMEM;
+	de->dir = dir->id;
+	de->id = i ? i->id : 0;
+	de->type = from->type;
+	memcpy(de->name, from->name, from->name_bytes);
+	HASH_ADD(hh, side->dentries, dir,
+		 offsetof(struct side_dentry, name) -
+			 offsetof(struct side_dentry, dir) + from->name_bytes,
+		 de);
+	if (!de->hh.tbl) {
+		free(de);
+		return -ENOMEM;
+	}
+	de->next_in_dir = dir->dentries;
+	dir->dentries = de;
+	if (i) {
+		de->next_of_object = i->names;
+		i->names = de;
+	}
+	return 0;
+}
+
+int side_load(struct differ *d, enum side s, struct overlay *o)
+{
+	struct loading l = { .d = d, .s = s };
+	int err;
+
+	d->side[s].o = o;
+	if (!o)
+		return 0;
+	/* For writing: changes of one file's attributes only read-lock it. */
+	rwlock_write(&o->ns_lock);
+	err = load_inodes(d, s);
+	if (!err)
+		err = namespace_iterate(&o->set.names, add_dentry, &l);
+	rwlock_unlock(&o->ns_lock);
+	return err;
+}
+
+void side_unload(struct diff_side *side)
+{
+	struct side_inode *si;
+	struct side_inode *next_inode;
+	struct side_dentry *de;
+	struct side_dentry *next;
+
+	HASH_ITER(hh, side->dentries, de, next) {
+		HASH_DEL(side->dentries, de);
+		free(de);
+	}
+	HASH_ITER(hh, side->inodes, si, next_inode) {
+		HASH_DEL(side->inodes, si);
+		overlay_put(side->o, si->inode);
+		free(si->base_path);
+		free(si);
+	}
+}
