@@ -47,6 +47,8 @@ struct mapfs_options {
 	const char *base;     /* directory to show; NULL: the one the kept store
 			     was made for */
 	const char *store;    /* copy mode, else NULL */
+	bool for_commit;      /* core/commit.c only: one that was begun and
+				   not finished is no obstacle */
 	const char *snapshot; /* kept store: show what it was then, for
 				   looking only; beside whoever else uses the
 				   store; or NULL */
@@ -385,6 +387,7 @@ void mapfs_store_info_fini(struct mapfs_store_info *info);
 int must_check mapfs_discard(const char *path, char *why, size_t why_bytes);
 
 /* What differs, and applying it to the base: these are part of the door. */
-#include "diff.h" /* IWYU pragma: export */
+#include "commit.h" /* IWYU pragma: export */
+#include "diff.h"   /* IWYU pragma: export */
 
 #endif

@@ -389,6 +389,7 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	struct store_options so = {
 		.use = use_of(opt),
 		.snapshot = opt->snapshot,
+		.for_commit = opt->for_commit,
 		.kind = opt->store_kind,
 		.path = opt->store,
 		.mountpoint = opt->mountpoint,

@@ -39,6 +39,7 @@ enum store_use {
 struct store_options {
 	enum store_use use;
 	const char *snapshot; /* STORE_PAST */
+	bool for_commit;      /* an unfinished commit is no obstacle */
 	enum mapfs_store_kind kind;
 	const char *path;	/* the store; or where unlinked files go */
 	const char *base;	/* absolute path of the base */

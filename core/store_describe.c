@@ -314,6 +314,7 @@ int mapfs_discard(const char *path, char *why, size_t why_bytes)
 {
 	struct store_options opt = {
 		.use = STORE_CHANGE,
+		.for_commit = true,
 		.kind = MAPFS_STORE_DIR,
 		.path = path,
 		.base = "/",

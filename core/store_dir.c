@@ -412,6 +412,20 @@ static int open_lock(struct store_dir *d, const struct store_options *opt,
 	return lock_store(d, opt, why, why_bytes);
 }
 
+/* A base that is half old and half new must not be shown as if it were. */
+static int check_no_commit(const struct store_dir *d, char *why,
+			   size_t why_bytes)
+{
+	if (faccessat(d->dirfd, STORE_COMMIT_OPEN, F_OK, AT_SYMLINK_NOFOLLOW) <
+	    0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	store_say(
+		why, why_bytes,
+		"store %s has a commit that was interrupted; finish it with `mapfs commit %s`",
+		d->path, d->path);
+	return -EBUSY;
+}
+
 static int open_kept(struct store_dir *d, const struct store_options *opt,
 		     char *why, size_t why_bytes)
 {
@@ -431,6 +445,8 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 	}
 	if (!err && opt->use != STORE_PAST)
 		err = open_lock(d, opt, why, why_bytes);
+	if (!err && opt->use == STORE_CHANGE && !opt->for_commit)
+		err = check_no_commit(d, why, why_bytes);
 	if (err)
 		return err;
 	err = open_parts(d, opt->use, is_store);

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the view and somebody else both changed: each kind is found before
+ * anything is written, and either side can win.
+ */
+#include "commit_fixture.h"
+
+struct look {
+	int count;
+	enum mapfs_conflict_kind kind;
+	char path[256];
+	struct mapfs_diff_side ours;
+	struct mapfs_diff_side theirs;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/mapfs-conflict-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	(void)snprintf(f->base, sizeof(f->base), "%s/base", f->dir);
+	(void)snprintf(f->store, sizeof(f->store), "%s/store", f->dir);
+	assert_int_equal(mkdir(f->base, 0755), 0);
+	assert_int_equal(mkdir(b_path(f, "d"), 0755), 0);
+	b_put(f, "a", 'a', 100, 0);
+	b_put(f, "b", 'b', 20000, 0);
+	b_put(f, "d/x", 'x', 100, 0);
+	open_view(f);
+	/* Something that is no conflict, to be applied or not. */
+	v_put(f, "other", "no conflict");
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	fault_disarm();
+	if (f->v)
+		(void)!mapfs_view_close(f->v);
+	remove_tree(f->dir);
+	free(f);
+	return 0;
+}
+
+static int note(void *arg, const struct mapfs_conflict *x)
+{
+	struct look *l = arg;
+
+	l->count++;
+	l->kind = x->kind;
+	l->ours = x->ours;
+	l->theirs = x->theirs;
+	(void)snprintf(l->path, sizeof(l->path), "%s", x->path);
+	return 0;
+}
+
+/* Exactly this conflict is found, and stops the commit before it writes. */
+static void assert_conflict(struct fixture *f, enum mapfs_conflict_kind kind,
+			    const char *path, bool ours, bool theirs)
+{
+	const struct mapfs_commit_options opt = commit_options(f, MAPFS_STOP);
+	struct mapfs_commit *c;
+	struct look l = { 0 };
+	char *before;
+	char *after;
+
+	close_view(f);
+	before = base_text(f);
+	assert_int_equal(mapfs_commit_open(&c, &opt, f->why, sizeof(f->why)),
+			 0);
+	assert_int_equal(mapfs_commit_conflicts(c, note, &l), 1);
+	assert_int_equal(l.count, 1);
+	assert_string_equal(l.path, path);
+	assert_int_equal(l.kind, kind);
+	assert_int_equal(l.ours.mode != 0, ours);
+	assert_int_equal(l.theirs.mode != 0, theirs);
+	assert_int_equal(mapfs_commit_run(c, f->why, sizeof(f->why)), -EEXIST);
+	assert_non_null(strstr(f->why, path));
+	mapfs_commit_close(c);
+	after = base_text(f);
+	assert_same_text(before, after, "base after a commit that stopped");
+	free(before);
+	free(after);
+}
+
+static bool is_there(const struct fixture *f, const char *path)
+{
+	struct stat st;
+
+	return lstat(b_path(f, path), &st) == 0;
+}
+
+/* The first byte of a file of the base; 0: there is no such file. */
+static char first_byte(const struct fixture *f, const char *path)
+{
+	int fd = open(b_path(f, path), O_RDONLY);
+	char c = 0;
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, &c, 1) != 1)
+		c = 0;
+	close(fd);
+	return c;
+}
+
+/* The rest is applied; undoing takes all of it back; the view is as it was. */
+static void resolve(struct fixture *f, enum mapfs_resolution who)
+{
+	char *before = base_text(f);
+	char *after;
+
+	commit(f, who);
+	assert_true(is_there(f, "other"));
+	undo(f);
+	assert_false(is_there(f, "other"));
+	after = base_text(f);
+	assert_same_text(before, after, "base after undo");
+	free(before);
+	free(after);
+	/* What was in conflict is so again. */
+	assert_int_equal(try_commit(f, MAPFS_STOP), -EEXIST);
+	commit(f, who);
+	open_view(f);
+	before = base_text(f);
+	after = view_text(f);
+	assert_same_text(before, after, "base and view after the commit");
+	free(before);
+	free(after);
+	close_view(f);
+}
+
+static void content(struct fixture *f)
+{
+	v_write(f, "a", "view", 4, 0);
+	b_put(f, "a", 'T', 100, 0);
+	assert_conflict(f, MAPFS_CONFLICT_CONTENT, "a", true, true);
+}
+
+static void test_conflict__content_ours(void **state)
+{
+	content(*state);
+	resolve(*state, MAPFS_OURS);
+	assert_int_equal(first_byte(*state, "a"), 'v');
+}
+
+static void test_conflict__content_theirs(void **state)
+{
+	content(*state);
+	resolve(*state, MAPFS_THEIRS);
+	assert_int_equal(first_byte(*state, "a"), 'T');
+}
+
+/*
+ * Goal: never half of one version and half of the other.
+ * Method: a page of a file changed here, another page there.
+ */
+static void test_conflict__content_in_part_cannot_be_ours(void **state)
+{
+	struct fixture *f = *state;
+
+	v_write(f, "b", "view", 4, 0);
+	b_put(f, "b", 'T', 10, 10000);
+	assert_conflict(f, MAPFS_CONFLICT_CONTENT, "b", true, true);
+	assert_int_equal(try_commit(f, MAPFS_OURS), -ENODATA);
+	assert_false(is_there(f, "other"));
+	resolve(f, MAPFS_THEIRS);
+	assert_int_equal(first_byte(f, "b"), 'b');
+}
+
+static void deleted(struct fixture *f)
+{
+	v_unlink(f, "a");
+	b_put(f, "a", 'T', 50, 0);
+	assert_conflict(f, MAPFS_CONFLICT_DELETED, "a", false, true);
+}
+
+static void test_conflict__deleted_ours(void **state)
+{
+	deleted(*state);
+	resolve(*state, MAPFS_OURS);
+	assert_false(is_there(*state, "a"));
+}
+
+static void test_conflict__deleted_theirs(void **state)
+{
+	deleted(*state);
+	resolve(*state, MAPFS_THEIRS);
+	assert_int_equal(first_byte(*state, "a"), 'T');
+}
+
+static void missing(struct fixture *f)
+{
+	v_write(f, "a", "view", 4, 0);
+	assert_int_equal(unlink(b_path(f, "a")), 0);
+	assert_conflict(f, MAPFS_CONFLICT_MISSING, "a", true, false);
+}
+
+static void test_conflict__missing_ours(void **state)
+{
+	missing(*state);
+	resolve(*state, MAPFS_OURS);
+	assert_int_equal(first_byte(*state, "a"), 'v');
+}
+
+static void test_conflict__missing_theirs(void **state)
+{
+	missing(*state);
+	resolve(*state, MAPFS_THEIRS);
+	assert_false(is_there(*state, "a"));
+}
+
+static void added(struct fixture *f)
+{
+	v_put(f, "new", "view");
+	b_put(f, "new", 'T', 10, 0);
+	assert_conflict(f, MAPFS_CONFLICT_ADDED, "new", true, true);
+}
+
+static void test_conflict__added_ours(void **state)
+{
+	added(*state);
+	resolve(*state, MAPFS_OURS);
+	assert_int_equal(first_byte(*state, "new"), 'v');
+}
+
+static void test_conflict__added_theirs(void **state)
+{
+	added(*state);
+	resolve(*state, MAPFS_THEIRS);
+	assert_int_equal(first_byte(*state, "new"), 'T');
+}
+
+static void added_tree(struct fixture *f)
+{
+	v_mkdir(f, "tree");
+	v_put(f, "tree/view", "view");
+	v_rename(f, "b", "tree/b", 0);
+	assert_int_equal(mkdir(b_path(f, "tree"), 0755), 0);
+	b_put(f, "tree/base", 'T', 10, 0);
+	assert_conflict(f, MAPFS_CONFLICT_ADDED, "tree", true, true);
+}
+
+static void test_conflict__added_directory_ours(void **state)
+{
+	added_tree(*state);
+	resolve(*state, MAPFS_OURS);
+	assert_int_equal(first_byte(*state, "tree/b"), 'b');
+	assert_int_equal(first_byte(*state, "tree/view"), 'v');
+	assert_false(is_there(*state, "tree/base"));
+	assert_false(is_there(*state, "b"));
+}
+
+static void test_conflict__added_directory_theirs(void **state)
+{
+	added_tree(*state);
+	resolve(*state, MAPFS_THEIRS);
+	assert_int_equal(first_byte(*state, "b"), 'b');
+	assert_false(is_there(*state, "tree/view"));
+	assert_int_equal(first_byte(*state, "tree/base"), 'T');
+}
+
+static void type(struct fixture *f)
+{
+	v_write(f, "a", "view", 4, 0);
+	assert_int_equal(unlink(b_path(f, "a")), 0);
+	assert_int_equal(symlink("d/x", b_path(f, "a")), 0);
+	assert_conflict(f, MAPFS_CONFLICT_TYPE, "a", true, true);
+}
+
+static void test_conflict__type_ours(void **state)
+{
+	struct stat st;
+
+	type(*state);
+	resolve(*state, MAPFS_OURS);
+	assert_int_equal(lstat(b_path(*state, "a"), &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(first_byte(*state, "a"), 'v');
+	/* The link was replaced, not followed. */
+	assert_int_equal(first_byte(*state, "d/x"), 'x');
+}
+
+static void test_conflict__type_theirs(void **state)
+{
+	struct stat st;
+
+	type(*state);
+	resolve(*state, MAPFS_THEIRS);
+	assert_int_equal(lstat(b_path(*state, "a"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+}
+
+static void not_empty(struct fixture *f)
+{
+	v_unlink(f, "d/x");
+	v_rmdir(f, "d");
+	b_put(f, "d/late", 'T', 10, 0);
+	assert_conflict(f, MAPFS_CONFLICT_NOT_EMPTY, "d/late", false, true);
+}
+
+static void test_conflict__not_empty_ours(void **state)
+{
+	not_empty(*state);
+	resolve(*state, MAPFS_OURS);
+	assert_false(is_there(*state, "d"));
+}
+
+static void test_conflict__not_empty_theirs(void **state)
+{
+	not_empty(*state);
+	resolve(*state, MAPFS_THEIRS);
+	assert_int_equal(first_byte(*state, "d/late"), 'T');
+	assert_false(is_there(*state, "d/x"));
+}
+
+static void directory_and_file(struct fixture *f)
+{
+	v_write(f, "a", "view", 4, 0);
+	assert_int_equal(unlink(b_path(f, "a")), 0);
+	assert_int_equal(mkdir(b_path(f, "a"), 0755), 0);
+	b_put(f, "a/in", 'T', 10, 0);
+	assert_conflict(f, MAPFS_CONFLICT_NOT_EMPTY, "a", true, true);
+}
+
+static void test_conflict__directory_against_file_ours(void **state)
+{
+	directory_and_file(*state);
+	resolve(*state, MAPFS_OURS);
+	assert_int_equal(first_byte(*state, "a"), 'v');
+}
+
+static void test_conflict__directory_against_file_theirs(void **state)
+{
+	directory_and_file(*state);
+	resolve(*state, MAPFS_THEIRS);
+	assert_int_equal(first_byte(*state, "a/in"), 'T');
+}
+
+/* Names are judged singly: another name in a directory is no conflict. */
+static void test_conflict__other_names_in_a_directory_are_none(void **state)
+{
+	struct fixture *f = *state;
+
+	v_put(f, "d/view", "view");
+	b_put(f, "d/base", 'T', 10, 0);
+	close_view(f);
+	commit(f, MAPFS_STOP);
+	assert_int_equal(first_byte(f, "d/view"), 'v');
+	assert_int_equal(first_byte(f, "d/base"), 'T');
+}
+
+static void test_conflict__undo_refuses_what_was_changed_since(void **state)
+{
+	struct fixture *f = *state;
+	char *before;
+	char *after;
+
+	v_write(f, "a", "view", 4, 0);
+	close_view(f);
+	commit(f, MAPFS_STOP);
+	b_put(f, "a", 'L', 10, 0);
+	before = base_text(f);
+	assert_int_equal(try_undo(f), -ESTALE);
+	assert_non_null(strstr(f->why, "a: "));
+	after = base_text(f);
+	assert_same_text(before, after, "base after an undo that refused");
+	free(before);
+	free(after);
+}
+
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(test_conflict__##name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(content_ours),
+		CASE(content_theirs),
+		CASE(content_in_part_cannot_be_ours),
+		CASE(deleted_ours),
+		CASE(deleted_theirs),
+		CASE(missing_ours),
+		CASE(missing_theirs),
+		CASE(added_ours),
+		CASE(added_theirs),
+		CASE(added_directory_ours),
+		CASE(added_directory_theirs),
+		CASE(type_ours),
+		CASE(type_theirs),
+		CASE(not_empty_ours),
+		CASE(not_empty_theirs),
+		CASE(directory_against_file_ours),
+		CASE(directory_against_file_theirs),
+		CASE(other_names_in_a_directory_are_none),
+		CASE(undo_refuses_what_was_changed_since),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
