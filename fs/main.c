@@ -2,7 +2,7 @@
 /*
  * Threads of the daemon:
  *
- *    main      runs libfuse's session, which starts its workers
+ *    main      runs the session, which starts its workers
  *    notify    answers what needs the kernel to write back first
  *    watcher   looks through the mount once to see that it answers, then
  *              waits for signals
@@ -162,7 +162,7 @@ static void stop_gently(struct server *s)
 	}
 	if (s->mount.notify && notify_stop(s->mount.notify))
 		logfile_say(s->log, LOG_ERR, "a seek does not end");
-	fuse_session_exit(s->mount.se);
+	session_stop(&s->mount);
 }
 
 static void *watcher_run(void *arg)
@@ -173,7 +173,7 @@ static void *watcher_run(void *arg)
 
 	if (err) {
 		atomic_store(&s->probe_err, err);
-		fuse_session_exit(s->mount.se);
+		session_stop(&s->mount);
 		return NULL;
 	}
 	if (s->ready_fd >= 0)

@@ -18,6 +18,7 @@
 #include "core/mapfs.h"
 #include "options.h"
 
+struct loop;
 struct notify;
 
 /* The largest READ and WRITE; more gains nothing (256 pages). */
@@ -27,6 +28,7 @@ struct mount {
 	struct mapfs_view *view;      /* fixed at birth */
 	const struct fs_options *opt; /* fixed at birth */
 	struct fuse_session *se;      /* set before the first request */
+	struct loop *loop;	      /* likewise; NULL with io_uring */
 	struct notify *notify;	      /* likewise; NULL in read mode */
 	mapfs_ino root_ino;	      /* fixed at birth */
 	uid_t owner;		      /* fixed at birth */

@@ -20,10 +20,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "barrier.h"
+#include "loop.h"
 #include "ops.h"
 
-#define MAX_BACKGROUND 64
-#define CONGESTION 48
+#define BACKGROUND 64
 
 static const struct fuse_lowlevel_ops session_ops;
 
@@ -42,8 +43,9 @@ static void session_init(void *arg, struct fuse_conn_info *conn)
 	bool is_copy = m->opt->mode == MAPFS_COPY;
 
 	conn->max_write = MOUNT_IO_BYTES;
-	conn->max_background = MAX_BACKGROUND;
-	conn->congestion_threshold = CONGESTION;
+	/* What waits outside the queue is what a barrier cannot see. */
+	conn->max_background = is_copy ? BARRIER_BACKGROUND : BACKGROUND;
+	conn->congestion_threshold = conn->max_background / 4 * 3;
 	conn->time_gran = 1;
 	/* With its writeback cache the kernel sets the times of files. */
 	mapfs_set_kernel_times(m->view, want(conn, FUSE_CAP_WRITEBACK_CACHE,
@@ -259,6 +261,20 @@ static bool session_start(struct mount *m, struct fuse_args *args)
 	return false;
 }
 
+static int session_make_loop(struct mount *m, char *why, size_t why_bytes)
+{
+	int err;
+
+	if (m->opt->uring)
+		return 0;
+	err = loop_create(&m->loop, m->se, m->opt->max_threads);
+	if (err) {
+		snprintf(why, why_bytes, "out of memory; try again later");
+		session_destroy(m);
+	}
+	return err;
+}
+
 int session_mount(struct mount *m, char *why, size_t why_bytes)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
@@ -282,10 +298,11 @@ int session_mount(struct mount *m, char *why, size_t why_bytes)
 		explain(said, m->opt->mountpoint, why, why_bytes);
 	fuse_opt_free_args(&args);
 	free(options);
-	return is_mounted ? 0 : -EIO;
+	return is_mounted ? session_make_loop(m, why, why_bytes) : -EIO;
 }
 
-int session_run(struct mount *m)
+/* The threads of a ring are libfuse's, and end with its own loop only. */
+static int run_with_ring(struct mount *m)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 	int err;
@@ -300,8 +317,23 @@ int session_run(struct mount *m)
 	return err < 0 ? err : 0;
 }
 
+int session_run(struct mount *m)
+{
+	return m->loop ? loop_run(m->loop) : run_with_ring(m);
+}
+
+void session_stop(struct mount *m)
+{
+	if (m->loop)
+		loop_stop(m->loop);
+	else
+		fuse_session_exit(m->se);
+}
+
 void session_destroy(struct mount *m)
 {
+	loop_destroy(m->loop);
+	m->loop = NULL;
 	if (m->se)
 		fuse_session_destroy(m->se);
 	m->se = NULL;

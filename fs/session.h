@@ -15,8 +15,10 @@
 #include "mount.h"
 
 int must_check session_mount(struct mount *m, char *why, size_t why_bytes);
-/* Serves until unmounted or fuse_session_exit(). */
+/* Serves until unmounted or session_stop(). */
 int must_check session_run(struct mount *m);
+/* From any thread. */
+void session_stop(struct mount *m);
 void session_destroy(struct mount *m);
 
 #endif
