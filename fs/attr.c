@@ -9,6 +9,7 @@
 #include "node.h"
 #include "ops.h"
 #include "reply.h"
+#include "stale.h"
 
 static uint64_t handle_of(const struct fuse_file_info *fi)
 {
@@ -53,6 +54,25 @@ static unsigned int set_of_fuse(unsigned int valid)
 	return set;
 }
 
+/*
+ * The kernel writes back the times it kept of a file that a rollback took
+ * away: nobody waits for the answer, but a refusal would come back as EIO from
+ * close(2) and syncfs(2).  Looks like utimensat(2) on such a file, which
+ * succeeds then; of other types the kernel keeps no times.
+ */
+static bool is_late_time(const struct mount *m, unsigned int valid)
+{
+	return m->has_writeback &&
+	       valid == (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_CTIME);
+}
+
+static void reply_gone(fuse_req_t req, mapfs_ino ino)
+{
+	const struct stat st = { .st_ino = ino, .st_mode = S_IFREG };
+
+	fuse_reply_attr(req, &st, 0);
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
 		struct fuse_file_info *fi)
 {
@@ -70,9 +90,16 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
 	struct mapfs_attr attr;
 	int err;
 
-	err = mapfs_setattr(m->view, node_ino(m, node), handle_of(fi), &set,
-			    &attr);
-	reply_attr(m, req, err, &attr);
+	if (stale_is_correction(m, req))
+		err = stale_answer_correction(m, node_ino(m, node), &set,
+					      &attr);
+	else
+		err = mapfs_setattr(m->view, node_ino(m, node), handle_of(fi),
+				    &set, &attr);
+	if (err == -ESTALE && is_late_time(m, (unsigned int)valid))
+		reply_gone(req, node_ino(m, node));
+	else
+		reply_attr(m, req, err, &attr);
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)

@@ -81,6 +81,7 @@ static int probe(struct server *s)
 	if (stat(mountpoint, &st) < 0)
 		return -errno;
 	s->dev = st.st_dev;
+	atomic_store(&s->mount.dev, st.st_dev);
 	fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);

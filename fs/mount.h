@@ -25,18 +25,22 @@ struct notify;
 #define MOUNT_IO_BYTES (1U << 20)
 
 struct mount {
-	struct mapfs_view *view;      /* fixed at birth */
-	const struct fs_options *opt; /* fixed at birth */
-	struct fuse_session *se;      /* set before the first request */
-	struct loop *loop;	      /* likewise; NULL with io_uring */
-	struct notify *notify;	      /* likewise; NULL in read mode */
-	mapfs_ino root_ino;	      /* fixed at birth */
-	uid_t owner;		      /* fixed at birth */
-	bool is_stateless;	      /* fixed at birth */
-	double entry_timeout;	      /* seconds, fixed at birth */
-	double negative_timeout;      /* seconds, fixed at birth */
-	double attr_timeout;	      /* seconds, fixed at birth */
-	pthread_key_t buffer_key;     /* each thread's own buffer */
+	struct mapfs_view *view;	/* fixed at birth */
+	const struct fs_options *opt;	/* fixed at birth */
+	struct fuse_session *se;	/* set before the first request */
+	struct loop *loop;		/* likewise; NULL with io_uring */
+	struct notify *notify;		/* likewise; NULL in read mode */
+	mapfs_ino root_ino;		/* fixed at birth */
+	uid_t owner;			/* fixed at birth */
+	bool is_stateless;		/* fixed at birth */
+	bool has_writeback;		/* fixed before the first request */
+	_Atomic dev_t dev;		/* 0 until the mount has answered */
+	_Atomic pid_t corrector;	/* see fs/stale.c; or 0 */
+	atomic_bool correction_settles; /* likewise */
+	double entry_timeout;		/* seconds, fixed at birth */
+	double negative_timeout;	/* seconds, fixed at birth */
+	double attr_timeout;		/* seconds, fixed at birth */
+	pthread_key_t buffer_key;	/* each thread's own buffer */
 	atomic_uint_fast64_t requests[MAPFS_OP_COUNT]; /* atomic */
 	atomic_uint writes_running;		       /* atomic */
 };

@@ -48,8 +48,9 @@ static void session_init(void *arg, struct fuse_conn_info *conn)
 	conn->congestion_threshold = conn->max_background / 4 * 3;
 	conn->time_gran = 1;
 	/* With its writeback cache the kernel sets the times of files. */
-	mapfs_set_kernel_times(m->view, want(conn, FUSE_CAP_WRITEBACK_CACHE,
-					     is_copy && m->opt->writeback));
+	m->has_writeback = want(conn, FUSE_CAP_WRITEBACK_CACHE,
+				is_copy && m->opt->writeback);
+	mapfs_set_kernel_times(m->view, m->has_writeback);
 	want(conn, FUSE_CAP_CACHE_SYMLINKS, is_copy);
 	want(conn, FUSE_CAP_NO_OPENDIR_SUPPORT, is_copy);
 	want(conn, FUSE_CAP_AUTO_INVAL_DATA, !is_copy);
