@@ -8,11 +8,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "barrier.h"
+#include "job.h"
 #include "mount.h"
 #include "ops.h"
 #include "reply.h"
+#include "verb.h"
 
 static const char *const op_names[] = {
 	[MAPFS_OP_LOOKUP] = "lookup",
@@ -79,24 +83,10 @@ static void info_fill(struct mount *m, struct mapfs_control_info *out)
 		 info.store ? info.store : "");
 }
 
-void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
-	      struct fuse_file_info *fi, unsigned int flags, const void *in,
-	      size_t in_bytes, size_t out_bytes)
+static void reply_info(struct mount *m, fuse_req_t req)
 {
-	struct mount *m = mount_of(req, MAPFS_OP_IOCTL);
-	uid_t uid = fuse_req_ctx(req)->uid;
-	struct mapfs_control_info *info;
+	struct mapfs_control_info *info = calloc(1, sizeof(*info));
 
-	if (cmd != (unsigned int)MAPFS_IOC_INFO || node != FUSE_ROOT_ID ||
-	    out_bytes < sizeof(*info)) {
-		reply_err(req, -ENOTTY);
-		return;
-	}
-	if (uid != 0 && uid != m->owner) {
-		reply_err(req, -EPERM);
-		return;
-	}
-	info = calloc(1, sizeof(*info));
 	if (!info) {
 		reply_err(req, -ENOMEM);
 		return;
@@ -104,4 +94,115 @@ void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
 	info_fill(m, info);
 	fuse_reply_ioctl(req, 0, info, sizeof(*info));
 	free(info);
+}
+
+static void reply_ioctl(fuse_req_t req, int err, const void *out, size_t bytes)
+{
+	if (err)
+		reply_err(req, err);
+	else
+		fuse_reply_ioctl(req, 0, out, bytes);
+}
+
+static bool is_ended(const char *s, size_t room)
+{
+	return memchr(s, '\0', room) != NULL;
+}
+
+static int start(struct mount *m, struct mapfs_control_start *ask)
+{
+	if (ask->bytes != sizeof(*ask) || (ask->flags & ~verb_flags(ask->verb)))
+		return -EINVAL;
+	/* A list of paths ends with an empty one. */
+	if (ask->path[sizeof(ask->path) - 1] != '\0' ||
+	    ask->path[sizeof(ask->path) - 2] != '\0')
+		return -EINVAL;
+	if (!is_ended(ask->name, sizeof(ask->name)) ||
+	    !is_ended(ask->message, sizeof(ask->message)))
+		return -EINVAL;
+	if (ask->verb == MAPFS_VERB_MARK) {
+		ask->since = barrier_moment(m);
+		return 0;
+	}
+	if (!verb_is_known(ask->verb))
+		return -EOPNOTSUPP;
+	return jobs_start(m->jobs, ask);
+}
+
+/* What came with a request has no alignment to speak of: work on copies. */
+static void reply_start(struct mount *m, fuse_req_t req, const void *in)
+{
+	struct mapfs_control_start ask;
+
+	memcpy(&ask, in, sizeof(ask));
+	reply_ioctl(req, start(m, &ask), &ask, sizeof(ask));
+}
+
+static void reply_poll(struct mount *m, fuse_req_t req, const void *in)
+{
+	struct mapfs_control_poll poll;
+	int err = -EINVAL;
+
+	memcpy(&poll, in, sizeof(poll));
+	if (poll.bytes == sizeof(poll))
+		err = jobs_poll(m->jobs, &poll);
+	reply_ioctl(req, err, &poll, sizeof(poll));
+}
+
+static void reply_read(struct mount *m, fuse_req_t req, const void *in)
+{
+	struct mapfs_control_read read;
+	int err = -EINVAL;
+
+	memcpy(&read, in, sizeof(read));
+	if (read.bytes == sizeof(read))
+		err = jobs_read(m->jobs, &read);
+	reply_ioctl(req, err, &read, sizeof(read));
+}
+
+static const struct question {
+	unsigned int cmd;
+	size_t in_bytes;
+	size_t out_bytes;
+} questions[] = {
+	{ (unsigned int)MAPFS_IOC_INFO, 0, sizeof(struct mapfs_control_info) },
+	{ (unsigned int)MAPFS_IOC_START, sizeof(struct mapfs_control_start),
+	  sizeof(struct mapfs_control_start) },
+	{ (unsigned int)MAPFS_IOC_POLL, sizeof(struct mapfs_control_poll),
+	  sizeof(struct mapfs_control_poll) },
+	{ (unsigned int)MAPFS_IOC_READ, sizeof(struct mapfs_control_read),
+	  sizeof(struct mapfs_control_read) },
+};
+
+static bool is_question(unsigned int cmd, size_t in_bytes, size_t out_bytes)
+{
+	for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++) {
+		const struct question *q = &questions[i];
+
+		if (q->cmd == cmd)
+			return in_bytes >= q->in_bytes &&
+			       out_bytes >= q->out_bytes;
+	}
+	return false;
+}
+
+void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
+	      struct fuse_file_info *fi, unsigned int flags, const void *in,
+	      size_t in_bytes, size_t out_bytes)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_IOCTL);
+	uid_t uid = fuse_req_ctx(req)->uid;
+
+	if (node != FUSE_ROOT_ID || !is_question(cmd, in_bytes, out_bytes))
+		reply_err(req, -ENOTTY);
+	else if (uid != 0 && uid != m->owner)
+		reply_err(req, -EPERM);
+	else if (cmd == (unsigned int)MAPFS_IOC_INFO)
+		reply_info(m, req);
+	else if (cmd == (unsigned int)MAPFS_IOC_START)
+		reply_start(m, req, in);
+	else if (cmd == (unsigned int)MAPFS_IOC_POLL)
+		reply_poll(m, req, in);
+	else
+		reply_read(m, req, in);
 }

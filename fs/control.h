@@ -3,8 +3,23 @@
 #define MAPFS_FS_CONTROL_H
 
 /*
- * Asking a mount about itself: an ioctl on its root directory, for whoever
- * mounted it and for root; -EPERM for others, -ENOTTY elsewhere.
+ * Asking a mount about itself, and telling it to do something: ioctls on its
+ * root directory, for whoever mounted it and for root; -EPERM for others,
+ * -ENOTTY elsewhere.
+ *
+ * What may take long is a job: START gives its number, POLL says how far it
+ * is, READ hands out its result piece by piece.  A job begins when all that
+ * the kernel sent before START has been done, so to have what programs wrote
+ *
+ *    fd = the mount's root
+ *    ioctl START with verb MARK    -> moment
+ *    syncfs(fd)                    the kernel sends its dirty pages
+ *    ioctl START with the verb and that moment    -> job
+ *    ioctl POLL until its state is DONE or FAILED
+ *    ioctl READ from 0 on, as far as POLL's result_bytes
+ *
+ * A client that dies leaves a job that ends by itself; a result is forgotten
+ * once its last byte was read, or a minute after its last POLL or READ.
  *
  * The layout is an agreement between a daemon and commands of other
  * versions: fields are only ever added behind `bytes`' end, by growing a
@@ -78,6 +93,78 @@ _Static_assert(sizeof(struct mapfs_control_info) < (1 << 14),
 _Static_assert(MAPFS_OP_COUNT <= CONTROL_OPS, "every count has room");
 
 #define MAPFS_IOC_INFO _IOR('M', 0xf5, struct mapfs_control_info)
+
+/* What is to be done; results are records as fs/wire.h has them. */
+enum mapfs_verb {
+	MAPFS_VERB_MARK,     /* no job: `since` is the moment */
+	MAPFS_VERB_FLUSH,    /* nothing but wait for what was sent before */
+	MAPFS_VERB_LOG,	     /* result: the snapshots, oldest first */
+	MAPFS_VERB_STATUS,   /* result: latched or not, then what drifted */
+	MAPFS_VERB_SNAPSHOT, /* `name`, `message` */
+	MAPFS_VERB_SNAPSHOT_DELETE, /* `name` */
+	MAPFS_VERB_ROLLBACK,	    /* to `name` */
+	MAPFS_VERB_REVERT,	    /* `path`, from the view's root */
+	/*
+	 * What changed since snapshot `name` (empty: the base); `flags` is
+	 * enum mapfs_control_diff; `path`: only these and what is below, each
+	 * ended by a NUL and the last by two; none: all.
+	 */
+	MAPFS_VERB_DIFF,
+	MAPFS_VERB_BASE, /* result: the daemon's descriptor of the base */
+	MAPFS_VERB_COUNT
+};
+
+struct mapfs_control_start {
+	uint32_t bytes; /* of this struct */
+	uint32_t verb;	/* enum mapfs_verb */
+	uint64_t since; /* the moment before syncfs(); MARK: the answer */
+	uint64_t job;	/* the answer */
+	uint64_t flags; /* of the verb; others must be 0 */
+	char name[256];
+	char message[2048];
+	char path[4096];
+};
+
+enum mapfs_control_diff {
+	MAPFS_CONTROL_RANGES = 1 << 0, /* want_ranges */
+	MAPFS_CONTROL_TREE = 1 << 1,   /* want_tree */
+};
+
+enum mapfs_job_state {
+	MAPFS_JOB_WAITS,
+	MAPFS_JOB_RUNS,
+	MAPFS_JOB_DONE,
+	MAPFS_JOB_FAILED,
+};
+
+struct mapfs_control_poll {
+	uint32_t bytes; /* of this struct */
+	uint32_t state; /* enum mapfs_job_state */
+	uint64_t job;	/* asked for */
+	uint64_t done;	/* progress, of `all` (0: unknown) */
+	uint64_t all;
+	uint64_t result_bytes; /* DONE */
+	int32_t err;	       /* FAILED: a negative errno */
+	uint32_t unused;
+	char why[1024]; /* FAILED: one sentence, or empty */
+};
+
+#define CONTROL_READ_BYTES 8192
+
+struct mapfs_control_read {
+	uint32_t bytes; /* of this struct */
+	uint32_t len;	/* the answer: bytes of `chunk` */
+	uint64_t job;
+	uint64_t off;
+	char chunk[CONTROL_READ_BYTES];
+};
+
+#define MAPFS_IOC_START _IOWR('M', 0xf6, struct mapfs_control_start)
+#define MAPFS_IOC_POLL _IOWR('M', 0xf7, struct mapfs_control_poll)
+#define MAPFS_IOC_READ _IOWR('M', 0xf8, struct mapfs_control_read)
+
+_Static_assert(sizeof(struct mapfs_control_start) < 8192,
+	       "two pages are enough to ask");
 
 /* "lookup"; NULL for numbers that name nothing. */
 const char *control_op_name(unsigned int op);

@@ -4,6 +4,7 @@
  *
  *    main      runs the session, which starts its workers
  *    notify    answers what needs the kernel to write back first
+ *    jobs      does what commands ask of the mount
  *    watcher   looks through the mount once to see that it answers, then
  *              waits for signals
  *
@@ -26,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "job.h"
 #include "logfile.h"
 #include "mount.h"
 #include "notify.h"
@@ -163,6 +165,8 @@ static void stop_gently(struct server *s)
 	}
 	if (s->mount.notify && notify_stop(s->mount.notify))
 		logfile_say(s->log, LOG_ERR, "a seek does not end");
+	if (jobs_stop(s->mount.jobs))
+		logfile_say(s->log, LOG_ERR, "a job does not end");
 	session_stop(&s->mount);
 }
 
@@ -235,6 +239,7 @@ static int server_open_view(struct server *s, char *why, size_t why_bytes)
 	if (err)
 		return err;
 	err = mount_init(&s->mount, s->view, opt);
+	s->mount.log = s->log;
 	if (!err)
 		return 0;
 	snprintf(why, why_bytes, "out of memory; try again later");
@@ -262,6 +267,8 @@ static int start_threads(struct server *s)
 
 	if (s->opt->mode != MAPFS_READ)
 		err = notify_create(&s->mount.notify, &s->mount);
+	if (!err)
+		err = jobs_create(&s->mount.jobs, &s->mount);
 	if (!err)
 		err = -pthread_create(&s->watcher, NULL, watcher_run, s);
 	return err;
@@ -298,7 +305,12 @@ static int server_run(struct server *s, char *why, size_t why_bytes)
 		logfile_say(s->log, LOG_ERR, "a seek does not end, giving up");
 		_exit(1);
 	}
+	if (s->mount.jobs && jobs_stop(s->mount.jobs)) {
+		logfile_say(s->log, LOG_ERR, "a job does not end, giving up");
+		_exit(1);
+	}
 	notify_destroy(s->mount.notify);
+	jobs_destroy(s->mount.jobs);
 	return err;
 }
 

@@ -18,6 +18,8 @@
 #include "core/mapfs.h"
 #include "options.h"
 
+struct jobs;
+struct logfile;
 struct loop;
 struct notify;
 
@@ -27,8 +29,10 @@ struct notify;
 struct mount {
 	struct mapfs_view *view;	/* fixed at birth */
 	const struct fs_options *opt;	/* fixed at birth */
+	struct logfile *log;		/* fixed at birth; or NULL */
 	struct fuse_session *se;	/* set before the first request */
 	struct loop *loop;		/* likewise; NULL with io_uring */
+	struct jobs *jobs;		/* likewise */
 	struct notify *notify;		/* likewise; NULL in read mode */
 	mapfs_ino root_ino;		/* fixed at birth */
 	uid_t owner;			/* fixed at birth */

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What a mount says of itself: the ioctl of fs/control.h.
+"""What a mount says of itself and does when told: the ioctls of fs/control.h.
 
-The names of the requests are read from that header, so that the two cannot
-disagree.
+The names of the requests and verbs are read from that header, so that the two
+cannot disagree.
 """
 import fcntl
 import os
 import re
 import struct
+import time
 
 from .view import REPO
 
@@ -16,11 +17,66 @@ LAYOUT = struct.Struct(f"=IIiIQQQQ{OPS}Q32s4096s4096s")
 NUMBER = 2 << 30 | LAYOUT.size << 16 | ord("M") << 8 | 0xf5
 
 
-def _names():
+START = struct.Struct("=IIQQQ256s2048s4096s")
+POLL = struct.Struct("=IIQQQQiI1024s")
+READ = struct.Struct("=IIQQ8192s")
+WAITS, RUNS, DONE, FAILED = range(4)
+
+
+def _number(layout, n):
+    return 3 << 30 | layout.size << 16 | ord("M") << 8 | n
+
+
+def _enum(name, prefix):
     text = (REPO / "fs/control.h").read_text()
-    body = re.search(r"enum mapfs_op \{(.*?)\};", text, re.S).group(1)
-    names = re.findall(r"MAPFS_OP_(\w+)", body)
+    body = re.search(r"enum %s \{(.*?)\};" % name, text, re.S).group(1)
+    body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
+    names = re.findall(prefix + r"(\w+)", body)
     return [n.lower() for n in names if n != "COUNT"]
+
+
+def _names():
+    return _enum("mapfs_op", "MAPFS_OP_")
+
+
+def verb(name):
+    return _enum("mapfs_verb", "MAPFS_VERB_").index(name)
+
+
+def ask(fd, n, layout, *values):
+    """One ioctl; what it answers, as the layout's tuple."""
+    buf = bytearray(layout.pack(layout.size, *values))
+    fcntl.ioctl(fd, _number(layout, n), buf)
+    return layout.unpack(buf)
+
+
+def start(fd, what, since=0, name=b"", message=b"", path=b"", flags=0):
+    """The number of a job; the moment, for "mark"."""
+    r = ask(fd, 0xf6, START, verb(what), since, 0, flags, name, message, path)
+    return r[2] if what == "mark" else r[3]
+
+
+def poll(fd, job):
+    """(state, bytes of its result, errno)"""
+    r = ask(fd, 0xf7, POLL, 0, job, 0, 0, 0, 0, 0, b"")
+    return r[1], r[5], r[6]
+
+
+def read(fd, job, off):
+    r = ask(fd, 0xf8, READ, 0, job, off, b"")
+    return r[4][:r[1]]
+
+
+def finish(fd, job, seconds=20):
+    deadline = time.monotonic() + seconds
+    while True:
+        state, size, err = poll(fd, job)
+        if state == DONE:
+            return size
+        if state == FAILED:
+            raise OSError(-err, os.strerror(-err))
+        assert time.monotonic() < deadline, "the job does not end"
+        time.sleep(0.0005)
 
 
 class Info:

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One function puts, and one takes, for each kind of value; whoever puts a
+ * record has the function that takes it right below.
+ */
+#include "wire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROOM_FIRST 4096
+#define ROOM_MOST (1U << 30) /* a result that large is refused: -EFBIG */
+#define NUMBER_BYTES 8
+
+static char *wire_room(struct wire_out *o, size_t len)
+{
+	size_t room = o->room ? o->room : ROOM_FIRST;
+	char *mem;
+
+	if (!o->err && (len > ROOM_MOST || o->len > ROOM_MOST - len))
+		o->err = -EFBIG;
+	if (o->err)
+		return NULL;
+	while (room - o->len < len)
+		room *= 2;
+	if (room > o->room) {
+		mem = realloc(o->mem, room);
+		if (!mem) {
+			o->err = -ENOMEM;
+			return NULL;
+		}
+		o->mem = mem;
+		o->room = room;
+	}
+	o->len += len;
+	return o->mem + o->len - len;
+}
+
+void wire_put(struct wire_out *o, uint64_t value)
+{
+	unsigned char *to = (unsigned char *)wire_room(o, NUMBER_BYTES);
+
+	for (unsigned int i = 0; to && i < NUMBER_BYTES; i++)
+		to[i] = (unsigned char)(value >> (8 * i));
+}
+
+void wire_put_string(struct wire_out *o, const char *s)
+{
+	size_t len = strlen(s);
+	char *to;
+
+	wire_put(o, len);
+	to = wire_room(o, len + 1);
+	if (to)
+		memcpy(to, s, len + 1);
+}
+
+void wire_out_fini(struct wire_out *o)
+{
+	free(o->mem);
+	*o = (struct wire_out){ 0 };
+}
+
+bool wire_is_over(const struct wire_in *in)
+{
+	return in->left == 0 || in->is_bad;
+}
+
+static const char *wire_pass(struct wire_in *in, size_t len)
+{
+	const char *at = in->at;
+
+	if (in->is_bad || len > in->left) {
+		in->is_bad = true;
+		return NULL;
+	}
+	in->at += len;
+	in->left -= len;
+	return at;
+}
+
+uint64_t wire_take(struct wire_in *in)
+{
+	const unsigned char *from =
+		(const unsigned char *)wire_pass(in, NUMBER_BYTES);
+	uint64_t value = 0;
+
+	for (unsigned int i = 0; from && i < NUMBER_BYTES; i++)
+		value |= (uint64_t)from[i] << (8 * i);
+	return value;
+}
+
+const char *wire_take_string(struct wire_in *in)
+{
+	uint64_t len = wire_take(in);
+	const char *s = NULL;
+
+	if (len < in->left)
+		s = wire_pass(in, (size_t)len + 1);
+	if (s && s[len] == '\0' && strlen(s) == len)
+		return s;
+	in->is_bad = true;
+	return "";
+}
+
+static void put_time(struct wire_out *o, struct timespec t)
+{
+	wire_put(o, (uint64_t)t.tv_sec);
+	wire_put(o, (uint64_t)t.tv_nsec);
+}
+
+static struct timespec take_time(struct wire_in *in)
+{
+	struct timespec t;
+
+	t.tv_sec = (time_t)wire_take(in);
+	t.tv_nsec = (long)wire_take(in);
+	return t;
+}
+
+void wire_put_snapshot(struct wire_out *o, const struct mapfs_snapshot *s)
+{
+	wire_put(o, s->id);
+	wire_put_string(o, s->name);
+	wire_put_string(o, s->message);
+	put_time(o, s->time);
+	wire_put(o, s->private_pages);
+	wire_put(o, s->is_reachable);
+}
+
+void wire_take_snapshot(struct wire_in *in, struct mapfs_snapshot *out)
+{
+	out->id = wire_take(in);
+	out->name = wire_take_string(in);
+	out->message = wire_take_string(in);
+	out->time = take_time(in);
+	out->private_pages = wire_take(in);
+	out->is_reachable = wire_take(in) != 0;
+}
+
+void wire_put_drift(struct wire_out *o, const char *path, bool is_gone)
+{
+	wire_put_string(o, path);
+	wire_put(o, is_gone);
+}
+
+void wire_take_drift(struct wire_in *in, const char **path, bool *is_gone)
+{
+	*path = wire_take_string(in);
+	*is_gone = wire_take(in) != 0;
+}
+
+static void put_side(struct wire_out *o, const struct mapfs_diff_side *s)
+{
+	wire_put(o, s->ino);
+	wire_put(o, s->mode);
+	wire_put(o, s->uid);
+	wire_put(o, s->gid);
+	wire_put(o, s->nlink);
+	wire_put(o, s->size_bytes);
+	put_time(o, s->mtime);
+}
+
+static void take_side(struct wire_in *in, struct mapfs_diff_side *out)
+{
+	out->ino = wire_take(in);
+	out->mode = (mode_t)wire_take(in);
+	out->uid = (uid_t)wire_take(in);
+	out->gid = (gid_t)wire_take(in);
+	out->nlink = (uint32_t)wire_take(in);
+	out->size_bytes = wire_take(in);
+	out->mtime = take_time(in);
+}
+
+void wire_put_entry(struct wire_out *o, const struct mapfs_diff_entry *e)
+{
+	wire_put(o, e->change);
+	wire_put(o, e->what);
+	wire_put_string(o, e->path);
+	wire_put_string(o, e->old_path);
+	put_side(o, &e->old_side);
+	put_side(o, &e->new_side);
+	wire_put(o, e->pages);
+	wire_put(o, e->bytes);
+	wire_put(o, e->range_count);
+	for (size_t i = 0; i < e->range_count; i++) {
+		wire_put(o, e->ranges[i].off_bytes);
+		wire_put(o, e->ranges[i].len_bytes);
+	}
+}
+
+static void take_ranges(struct wire_in *in, struct mapfs_diff_entry *out,
+			struct mapfs_range **ranges)
+{
+	uint64_t count = wire_take(in);
+	struct mapfs_range *list;
+
+	if (count > in->left / (NUMBER_BYTES + NUMBER_BYTES)) {
+		in->is_bad = true;
+		return;
+	}
+	if (count == 0)
+		return;
+	list = realloc(*ranges, (size_t)count * sizeof(*list));
+	if (!list) {
+		in->is_bad = true;
+		return;
+	}
+	*ranges = list;
+	for (size_t i = 0; i < count; i++) {
+		list[i].off_bytes = wire_take(in);
+		list[i].len_bytes = wire_take(in);
+	}
+	out->ranges = list;
+	out->range_count = (size_t)count;
+}
+
+void wire_take_entry(struct wire_in *in, struct mapfs_diff_entry *out,
+		     struct mapfs_range **ranges)
+{
+	*out = (struct mapfs_diff_entry){ 0 };
+	out->change = (enum mapfs_change)wire_take(in);
+	out->what = (unsigned int)wire_take(in);
+	out->path = wire_take_string(in);
+	out->old_path = wire_take_string(in);
+	take_side(in, &out->old_side);
+	take_side(in, &out->new_side);
+	out->pages = wire_take(in);
+	out->bytes = wire_take(in);
+	take_ranges(in, out, ranges);
+}
