@@ -4,14 +4,13 @@
  * itself.  One that is dead, hung or somebody else's is listed all the same.
  */
 #include <argp.h>
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
-#include "core/mapfs.h"
+#include "json.h"
 #include "mounts.h"
 #include "text.h"
 
@@ -55,13 +54,6 @@ static const char *state_name(int err)
 	}
 }
 
-static const char *mode_name(const struct mapfs_control_info *info)
-{
-	if (info->mode > MAPFS_COPY)
-		return "unknown";
-	return mapfs_mode_name((enum mapfs_mode)info->mode);
-}
-
 static void listing_add(struct listing *l, const char *const cells[COLUMNS])
 {
 	struct line *more = realloc(l->lines, (l->count + 1) * sizeof(*more));
@@ -88,7 +80,7 @@ static void listing_add_row(struct listing *l, const struct mount_row *row,
 	char pid[16];
 	const char *const cells[COLUMNS] = {
 		[COLUMN_TARGET] = row->target,
-		[COLUMN_MODE] = err ? "-" : mode_name(info),
+		[COLUMN_MODE] = err ? "-" : info_mode_name(info),
 		[COLUMN_STATE] = state_name(err),
 		[COLUMN_PID] = err ? "-" : pid,
 		[COLUMN_BASE] = err ? row->source : info->base,
@@ -117,46 +109,17 @@ static void listing_free(struct listing *l)
 	free(l->lines);
 }
 
-/* cJSON would pass on bytes that are no UTF-8. */
-static void json_add_string(cJSON *to, const char *key, const char *value)
-{
-	char *text = text_json(value);
-
-	cJSON_AddRawToObject(to, key, text);
-	free(text);
-}
-
 static void json_add_row(cJSON *array, const struct mount_row *row, int err,
 			 const struct mapfs_control_info *info)
 {
 	cJSON *o = cJSON_CreateObject();
-	cJSON *requests;
 
 	cJSON_AddItemToArray(array, o);
 	json_add_string(o, "mountpoint", row->target);
 	json_add_string(o, "state", state_name(err));
 	json_add_string(o, "base", err ? row->source : info->base);
-	if (err)
-		return;
-	json_add_string(o, "mode", mode_name(info));
-	if (*info->store)
-		json_add_string(o, "store", info->store);
-	else
-		cJSON_AddNullToObject(o, "store");
-	cJSON_AddNumberToObject(o, "pid", info->pid);
-	cJSON_AddNumberToObject(o, "uid", info->owner_uid);
-	json_add_string(o, "version", info->version);
-	cJSON_AddNumberToObject(o, "private_pages",
-				(double)info->private_pages);
-	cJSON_AddNumberToObject(o, "journal_bytes",
-				(double)info->journal_bytes);
-	cJSON_AddNumberToObject(o, "inodes_known", (double)info->inodes_known);
-	cJSON_AddNumberToObject(o, "inodes_changed",
-				(double)info->inodes_changed);
-	requests = cJSON_AddObjectToObject(o, "requests");
-	for (unsigned int i = 0; control_op_name(i); i++)
-		cJSON_AddNumberToObject(requests, control_op_name(i),
-					(double)info->requests[i]);
+	if (!err)
+		json_add_info(o, info);
 }
 
 static int list_json(struct mounts *table)
@@ -164,19 +127,13 @@ static int list_json(struct mounts *table)
 	struct mapfs_control_info info;
 	cJSON *array = cJSON_CreateArray();
 	struct mount_row row;
-	char *text;
 
 	while (mounts_next(table, &row)) {
 		if (mounts_is_ours(&row))
 			json_add_row(array, &row, mounts_ask(&row, &info),
 				     &info);
 	}
-	text = cJSON_Print(array);
-	if (text)
-		puts(text);
-	cJSON_free(text);
-	cJSON_Delete(array);
-	return text ? COMMAND_OK : COMMAND_FAILED;
+	return json_print(array);
 }
 
 static int list_people(struct mounts *table)
@@ -229,7 +186,8 @@ static const struct argp list_argp = {
 	       "With --json each mount is an object with mountpoint, state and base, "
 	       "and when alive mode, store (or null), pid, uid, version, "
 	       "private_pages, journal_bytes, inodes_known, inodes_changed, and "
-	       "requests: how many the kernel has sent, by operation.",
+	       "requests: how many the kernel has sent, by operation.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
 };
 
 int cmd_list(int argc, char **argv)

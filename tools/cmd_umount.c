@@ -195,7 +195,8 @@ static const struct argp umount_argp = {
 	.args_doc = "MOUNTPOINT",
 	.doc = "Unmounts, and waits until the store is closed.\v"
 	       "A mount whose daemon is dead is cleared away, too. Without --lazy a "
-	       "mount that is in use is left as it is.",
+	       "mount that is in use is left as it is.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
 };
 
 int cmd_umount(int argc, char **argv)

@@ -152,6 +152,39 @@ char *text_json(const char *s)
 	return o.start;
 }
 
+void text_size(char out[TEXT_SIZE], uint64_t bytes)
+{
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB",
+					     "TiB",   "PiB", "EiB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024) {
+		value /= 1024;
+		unit++;
+	}
+	(void)snprintf(out, TEXT_SIZE, "%.*f %s", unit ? 1 : 0, value,
+		       units[unit]);
+}
+
+char *text_join(const char *dir, const char *name)
+{
+	size_t bytes = strlen(dir) + strlen(name) + 2;
+	char *path = room(bytes);
+
+	snprintf(path, bytes, "%s%s%s", dir, *dir ? "/" : "", name);
+	return path;
+}
+
+void text_time(char *out, size_t bytes, time_t when)
+{
+	struct tm tm;
+
+	if (!localtime_r(&when, &tm) ||
+	    strftime(out, bytes, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		(void)snprintf(out, bytes, "?");
+}
+
 void say(const char *fmt, ...)
 {
 	char *line = NULL;
