@@ -228,6 +228,7 @@ static int server_open_view(struct server *s, char *why, size_t why_bytes)
 		.store_kind = opt->store_kind,
 		.base = opt->base,
 		.store = opt->mode == MAPFS_COPY ? opt->store : NULL,
+		.snapshot = opt->snapshot,
 		.mountpoint = opt->mountpoint,
 		.log = logfile_line,
 		.log_arg = s->log,

@@ -122,6 +122,7 @@ void options_fini(struct fs_options *opt)
 	free(opt->base);
 	free(opt->mountpoint);
 	free(opt->store);
+	free(opt->snapshot);
 	free(opt->logfile);
 	free(opt->passed_on);
 }
@@ -168,9 +169,27 @@ static int set_path(char **at, const char *path)
 	return 0;
 }
 
+/* STORE@NAME; a name has no '@', so the last one counts. */
+static int split_snapshot(struct fs_options *opt)
+{
+	char *at = strrchr(opt->store, '@');
+
+	free(opt->snapshot);
+	opt->snapshot = NULL;
+	if (!at || !at[1] || strchr(at, '/') || access(opt->store, F_OK) == 0)
+		return 0;
+	opt->snapshot = strdup(at + 1);
+	if (!opt->snapshot)
+		return -ENOMEM;
+	*at = '\0';
+	return 0;
+}
+
 int options_set_store(struct fs_options *opt, const char *store, char *why,
 		      size_t why_bytes)
 {
+	int err;
+
 	if (!*store) {
 		snprintf(why, why_bytes,
 			 "store: empty; name a directory, or say memory");
@@ -183,7 +202,8 @@ int options_set_store(struct fs_options *opt, const char *store, char *why,
 		return 0;
 	}
 	opt->store_kind = MAPFS_STORE_DIR;
-	return set_path(&opt->store, store);
+	err = set_path(&opt->store, store);
+	return err ? err : split_snapshot(opt);
 }
 
 int options_set_logfile(struct fs_options *opt, const char *path)
@@ -337,9 +357,9 @@ static int set_temporary(struct fs_options *opt, char *why, size_t why_bytes)
 int options_settle(struct fs_options *opt, char *why, size_t why_bytes)
 {
 	snprintf(why, why_bytes, "out of memory; try again later");
-	if (opt->read_only && !opt->has_mode)
+	if (opt->read_only && !opt->has_mode && !opt->snapshot)
 		opt->mode = MAPFS_READ;
-	if (opt->mode == MAPFS_READ)
+	if (opt->mode == MAPFS_READ || opt->snapshot)
 		opt->read_only = true;
 	if (!opt->xattr)
 		opt->acl = false;

@@ -20,6 +20,7 @@ struct fs_options {
 	char *base;
 	char *mountpoint; /* absolute */
 	char *store;	  /* a directory, or NULL */
+	char *snapshot;	  /* of the store, or NULL: the store as it is */
 	char *logfile;	  /* or NULL */
 	char *passed_on;  /* the kernel's, comma-separated, or NULL */
 	enum mapfs_mode mode;
@@ -43,6 +44,7 @@ int must_check options_add(struct fs_options *opt, const char *list,
 			   bool sloppy, char *why, size_t why_bytes);
 int must_check options_set_mode(struct fs_options *opt, const char *name,
 				char *why, size_t why_bytes);
+/* A directory, "memory", or STORE@NAME; an existing path is meant as it is. */
 int must_check options_set_store(struct fs_options *opt, const char *store,
 				 char *why, size_t why_bytes);
 /* Leaves `why` alone: only memory can fail. */

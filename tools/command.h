@@ -20,6 +20,9 @@ enum command_status {
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_list(int argc, char **argv);
+int cmd_snapshot(int argc, char **argv);
+int cmd_log(int argc, char **argv);
+int cmd_rollback(int argc, char **argv);
 /* As mount(8) calls it: BASE MOUNTPOINT [-sfnv] [-o OPTIONS]. */
 int cmd_mount_helper(int argc, char **argv);
 

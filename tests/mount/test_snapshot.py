@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""Snapshots of a live view and of a resting store: what is in them, what
+they keep, and what deleting one gives back."""
+import contextlib
+import json
+import mmap
+import os
+import threading
+import time
+
+import pytest
+
+from support import tree
+from support.control import Info
+from support.sysc import opened, read_file, write_file
+from support.view import mapfs
+
+PAGE = 4096
+pytestmark = pytest.mark.modes("kept", plain=False)
+
+
+@contextlib.contextmanager
+def _stepping(program, path):
+    """A child that runs a generator on the opened file, step by step."""
+    go, done = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(go[1])
+            f = os.open(path, os.O_RDWR | os.O_CREAT)
+            steps = program(f)
+            while os.read(go[0], 1):
+                next(steps, None)
+                os.write(done[1], b".")
+        finally:
+            os._exit(0)
+    os.close(go[0])
+    os.close(done[1])
+
+    def step():
+        os.write(go[1], b".")
+        assert os.read(done[0], 1) == b".", "the child died"
+
+    try:
+        yield step
+    finally:
+        os.close(go[1])
+        os.close(done[0])
+        os.waitpid(pid, 0)
+
+
+def _log(where):
+    return json.loads(mapfs("log", "--json", where).text)
+
+
+def _refused(*args):
+    p = mapfs(*args, check=False)
+    assert p.returncode == 1, p.text
+    return p.text
+
+
+def _rollback_at_rest(view, name):
+    view.unmount()
+    mapfs("rollback", "-y", view.store, name)
+    view.mount()
+
+
+@pytest.mark.parametrize("pages", [2, 512])
+def test_snapshot_has_what_the_kernel_holds_back(view, pages):
+    """Without closing or syncing; the later bytes are not in it."""
+    half = pages * PAGE
+
+    def program(f):
+        os.ftruncate(f, 2 * half)
+        with mmap.mmap(f, 2 * half) as m:
+            m[:half] = b"m" * half
+            os.pwrite(f, b"w" * half, half)
+            yield
+            m[:] = b"x" * len(m)
+
+    # A process of its own: a fork with the file open would flush it.
+    with _stepping(program, view / "f") as step:
+        step()
+        mapfs("snapshot", view.mnt, "one")
+        step()
+    _rollback_at_rest(view, "one")
+    assert read_file(view / "f") == b"m" * half + b"w" * half
+
+
+def test_snapshots_below_a_writer_are_moments(view):
+    """Each pass writes its number to file after file; what was there before
+    a snapshot was asked for is in it."""
+    files, stop = 8, threading.Event()
+    fds = [os.open(view / f"f{n}", os.O_RDWR | os.O_CREAT)
+           for n in range(files)]
+
+    def writer():
+        value = 0
+        while not stop.is_set():
+            value += 1
+            for fd in fds:
+                os.pwrite(fd, b"%08d" % value, 0)
+
+    t = threading.Thread(target=writer)
+    t.start()
+    lower = []
+    try:
+        for n in range(5):
+            lower.append(int(os.pread(fds[-1], 8, 0) or 0))
+            mapfs("snapshot", view.mnt, f"s{n}")
+    finally:
+        stop.set()
+        t.join()
+        for fd in fds:
+            os.close(fd)
+    view.unmount()
+    for n in reversed(range(5)):
+        mapfs("rollback", "-y", view.store, f"s{n}")
+        view.mount()
+        for i in range(files):
+            assert int(read_file(view / f"f{i}") or 0) >= lower[n]
+        view.unmount()
+
+
+def test_rollback_at_rest_gives_the_tree_of_then(view):
+    os.mkdir(view / "d")
+    write_file(view / "d/f", b"then" * 3000)
+    os.symlink("d/f", view / "l")
+    then = view.look()
+    mapfs("snapshot", view.mnt, "then")
+    write_file(view / "d/f", b"now")
+    os.rename(view / "d", view / "e")
+    os.unlink(view / "l")
+    view.unmount()
+    assert [s["name"] for s in _log(view.store)] == ["then"]
+    mapfs("rollback", "-y", view.store, "then")
+    view.mount()
+    tree.assert_same(then, view.look(), "not the tree of then")
+
+
+def test_snapshot_of_a_resting_store(view):
+    write_file(view / "f", b"then")
+    view.unmount()
+    mapfs("snapshot", "-m", "at rest", view.store, "then")
+    view.mount()
+    write_file(view / "f", b"now")
+    _rollback_at_rest(view, "then")
+    assert read_file(view / "f") == b"then"
+
+
+def test_log_says_name_time_pages_and_message(view):
+    assert _log(view.top) == []
+    write_file(view / "f", os.urandom(10 * PAGE))
+    before = time.time()
+    mapfs("snapshot", view.mnt, "one", "-m", "first \u00e9\n word")
+    write_file(view / "g", os.urandom(10 * PAGE))
+    mapfs("snapshot", view.mnt, "two")
+    one, two = _log(view.mnt)
+    assert (one["name"], two["name"]) == ("one", "two")
+    assert one["id"] != two["id"]
+    assert (one["private_pages"], two["private_pages"]) == (10, 20)
+    assert (one["message"], two["message"]) == ("first \u00e9\n word", "")
+    assert before - 1 < one["time"] <= two["time"] < time.time() + 1
+    assert one["reachable"] is True
+    text = mapfs("log", view.mnt).text.splitlines()
+    assert len(text) == 3
+    assert "one" in text[1] and "first \u00e9\\n word" in text[1]
+    view.unmount()
+    assert _log(view.store) == [one, two]
+
+
+def test_names_are_refused_with_a_word(view):
+    write_file(view / "f", b"x")
+    mapfs("snapshot", view.mnt, "one")
+    assert "has a snapshot one already" in \
+        _refused("snapshot", view.mnt, "one")
+    for name in ("a/b", "a@b", "", ".."):
+        assert "snapshot name" in _refused("snapshot", view.mnt, name)
+    assert "too long" in _refused("snapshot", view.mnt, "n" * 300)
+    assert "has no snapshot two" in _refused("snapshot", "-d", view.mnt,
+                                             "two")
+    assert "has no snapshot two" in _refused("rollback", "-y", view.mnt,
+                                             "two")
+    assert [s["name"] for s in _log(view.mnt)] == ["one"]
+
+
+def test_deleting_gives_pages_back(view):
+    def used():
+        return Info(view.top).private_pages
+
+    write_file(view / "f", os.urandom(1000 * PAGE))
+    mapfs("snapshot", view.mnt, "one")
+    write_file(view / "f", os.urandom(1000 * PAGE))
+    mapfs("snapshot", view.mnt, "two")
+    os.unlink(view / "f")
+    assert used() >= 2000
+    mapfs("snapshot", "-d", view.mnt, "one")
+    assert 1000 <= used() < 1100
+    mapfs("snapshot", "-d", view.mnt, "two")
+    assert used() < 100
+    assert _log(view.mnt) == []
+
+
+def test_a_view_without_a_store_has_no_snapshots(scratch, copy_view):
+    copy_view / ""
+    text = _refused("snapshot", copy_view.mnt, "one")
+    assert "no kept store; mount it with -s STORE" in text, text
+@pytest.mark.limit(180)
+@pytest.mark.root
+def test_snapshot_of_a_gibibyte(kept_view, capsys):
+    """Printed, not judged: the machine may be busy."""
+    view = kept_view
+    with opened(view / "f", os.O_RDWR | os.O_CREAT) as f:
+        block = os.urandom(1 << 20)
+        for i in range(1024):
+            os.pwrite(f, block, i << 20)
+        os.fsync(f)
+    took = []
+    for n in range(5):
+        t = time.perf_counter()
+        mapfs("snapshot", view.mnt, f"s{n}")
+        took.append((time.perf_counter() - t) * 1000)
+    assert _log(view.mnt)[0]["private_pages"] == 1 << 18
+    print("snapshot of 1 GiB, ms:", [round(t, 1) for t in took])

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Short jobs should feel like a call, and long ones should not keep a
+ * processor busy with asking, so the pause between two questions grows.
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAUSE_FIRST_NS 100000
+#define PAUSE_MOST_NS 50000000
+
+struct run {
+	int fd;
+	const char *shown;
+	const struct control_call *call;
+	uint64_t job;
+	char *why;
+	size_t why_bytes;
+};
+
+static int refuse(const struct run *r, int err)
+{
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+		snprintf(r->why, r->why_bytes,
+			 "%s: not yours; ask its owner or root", r->shown);
+		break;
+	case -ENOTTY:
+	case -EINVAL:
+	case -EOPNOTSUPP:
+		snprintf(r->why, r->why_bytes,
+			 "%s: its daemon does not know this; it is of another "
+			 "version, unmount and mount again",
+			 r->shown);
+		break;
+	case -EBUSY:
+		snprintf(r->why, r->why_bytes,
+			 "%s: too many commands wait for it; try again later",
+			 r->shown);
+		break;
+	case -ENOTCONN:
+	case -ESHUTDOWN:
+	case -ECONNABORTED:
+		snprintf(r->why, r->why_bytes,
+			 "%s: unmounted in the meantime; mount it again",
+			 r->shown);
+		break;
+	case -ECANCELED:
+		snprintf(r->why, r->why_bytes,
+			 "%s: given up, because the mount ended or nobody "
+			 "asked for the result; try again",
+			 r->shown);
+		break;
+	default:
+		snprintf(r->why, r->why_bytes, "%s: %s; look into its log",
+			 r->shown, strerror(-err));
+		break;
+	}
+	return err;
+}
+
+static int fill(char *to, size_t room, const char *from)
+{
+	if (!from)
+		return 0;
+	if (strlen(from) >= room)
+		return -ENAMETOOLONG;
+	memcpy(to, from, strlen(from) + 1);
+	return 0;
+}
+
+static int ask_start(const struct run *r, uint32_t verb,
+		     struct mapfs_control_start *s)
+{
+	s->bytes = sizeof(*s);
+	s->verb = verb;
+	return ioctl(r->fd, MAPFS_IOC_START, s) < 0 ? -errno : 0;
+}
+
+static int start(struct run *r)
+{
+	struct mapfs_control_start s = { 0 };
+	int err = ask_start(r, MAPFS_VERB_MARK, &s);
+
+	if (err)
+		return refuse(r, err);
+	/* The kernel sends its dirty pages; START comes behind them. */
+	if (syncfs(r->fd) < 0 && r->call->verb == MAPFS_VERB_SNAPSHOT &&
+	    errno != ESTALE) {
+		err = -errno;
+		snprintf(r->why, r->why_bytes,
+			 "%s: not all that programs wrote could be stored: %s; "
+			 "nothing was done, see to that and try again",
+			 r->shown, strerror(-err));
+		return err;
+	}
+	s.flags = r->call->flags;
+	/* The path is a list of one: two NULs at its end. */
+	if (fill(s.name, sizeof(s.name), r->call->name) ||
+	    fill(s.message, sizeof(s.message), r->call->message) ||
+	    fill(s.path, sizeof(s.path) - 1, r->call->path)) {
+		snprintf(r->why, r->why_bytes,
+			 "%s: the name, message or path is too long; use a "
+			 "shorter one",
+			 r->shown);
+		return -ENAMETOOLONG;
+	}
+	if (r->call->paths)
+		memcpy(s.path, r->call->paths, r->call->paths_bytes);
+	err = ask_start(r, r->call->verb, &s);
+	if (err)
+		return refuse(r, err);
+	r->job = s.job;
+	return 0;
+}
+
+static int wait_for_end(const struct run *r, struct mapfs_control_poll *p)
+{
+	struct timespec pause = { .tv_nsec = PAUSE_FIRST_NS };
+
+	for (;;) {
+		*p = (struct mapfs_control_poll){
+			.bytes = sizeof(*p),
+			.job = r->job,
+		};
+		if (ioctl(r->fd, MAPFS_IOC_POLL, p) < 0)
+			return refuse(r, -errno);
+		if (p->state == MAPFS_JOB_DONE)
+			return 0;
+		if (p->state == MAPFS_JOB_FAILED)
+			break;
+		if (r->call->progress)
+			r->call->progress(r->call->progress_arg, p->done,
+					  p->all);
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < PAUSE_MOST_NS)
+			pause.tv_nsec += pause.tv_nsec / 2;
+	}
+	p->why[sizeof(p->why) - 1] = '\0';
+	if (!p->why[0])
+		return refuse(r, p->err);
+	snprintf(r->why, r->why_bytes, "%s", p->why);
+	return p->err;
+}
+
+static int read_result(const struct run *r, struct control_result *out)
+{
+	struct mapfs_control_read *chunk = calloc(1, sizeof(*chunk));
+	size_t have = 0;
+	int err = chunk ? 0 : -ENOMEM;
+
+	while (!err && have < out->len) {
+		chunk->bytes = sizeof(*chunk);
+		chunk->job = r->job;
+		chunk->off = have;
+		if (ioctl(r->fd, MAPFS_IOC_READ, chunk) < 0)
+			err = -errno;
+		else if (chunk->len == 0 || chunk->len > out->len - have ||
+			 chunk->len > sizeof(chunk->chunk))
+			err = -EIO;
+		if (err)
+			break;
+		memcpy(out->bytes + have, chunk->chunk, chunk->len);
+		have += chunk->len;
+	}
+	free(chunk);
+	return err ? refuse(r, err) : 0;
+}
+
+int control_run(int fd, const char *shown, const struct control_call *call,
+		struct control_result *out, char *why, size_t why_bytes)
+{
+	struct run r = {
+		.fd = fd,
+		.shown = shown,
+		.call = call,
+		.why = why,
+		.why_bytes = why_bytes,
+	};
+	struct mapfs_control_poll poll;
+	int err = start(&r);
+
+	*out = (struct control_result){ 0 };
+	if (!err)
+		err = wait_for_end(&r, &poll);
+	if (err || poll.result_bytes == 0)
+		return err;
+	out->len = (size_t)poll.result_bytes;
+	out->bytes = malloc(out->len);
+	if (!out->bytes)
+		return refuse(&r, -ENOMEM);
+	err = read_result(&r, out);
+	if (err)
+		control_result_fini(out);
+	return err;
+}
+
+struct wire_in control_result_wire(const struct control_result *r)
+{
+	return (struct wire_in){ .at = r->bytes, .left = r->len };
+}
+
+void control_result_fini(struct control_result *r)
+{
+	free(r->bytes);
+	*r = (struct control_result){ 0 };
+}

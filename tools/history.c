@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Strings of the core and of a result are borrowed for a moment only, so the
+ * list has copies.
+ */
+#include "history.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control.h"
+
+static int add(void *arg, const struct mapfs_snapshot *s)
+{
+	struct history *h = arg;
+	struct mapfs_snapshot *list =
+		realloc(h->list, (h->count + 1) * sizeof(*list));
+	struct mapfs_snapshot *one;
+
+	if (!list)
+		return -ENOMEM;
+	h->list = list;
+	one = &list[h->count];
+	*one = *s;
+	one->name = strdup(s->name);
+	one->message = strdup(s->message);
+	if (!one->name || !one->message) {
+		free((char *)one->name);
+		free((char *)one->message);
+		return -ENOMEM;
+	}
+	h->count++;
+	return 0;
+}
+
+static int read_live(struct history *h, const struct target *t, char *why,
+		     size_t why_bytes)
+{
+	const struct control_call call = { .verb = MAPFS_VERB_LOG };
+	struct control_result result;
+	struct mapfs_snapshot s;
+	struct wire_in in;
+	int err = control_run(t->fd, t->shown, &call, &result, why, why_bytes);
+
+	if (err)
+		return err;
+	in = control_result_wire(&result);
+	while (!err && !wire_is_over(&in)) {
+		wire_take_snapshot(&in, &s);
+		err = in.is_bad ? -EBADMSG : add(h, &s);
+	}
+	control_result_fini(&result);
+	if (err)
+		snprintf(why, why_bytes, "%s: its answer makes no sense: %s",
+			 t->shown, strerror(-err));
+	return err;
+}
+
+static int read_resting(struct history *h, const struct target *t, char *why,
+			size_t why_bytes)
+{
+	struct mapfs_view *v;
+	int err = target_open_view(t, true, &v, why, why_bytes);
+
+	if (err)
+		return err;
+	err = mapfs_snapshot_iterate(v, add, h);
+	if (err)
+		snprintf(why, why_bytes, "%s: %s", t->shown, strerror(-err));
+	/* Nothing was changed, so nothing can fail to be synced. */
+	(void)!mapfs_view_close(v);
+	return err;
+}
+
+int history_read(struct history *out, const struct target *t, char *why,
+		 size_t why_bytes)
+{
+	int err;
+
+	*out = (struct history){ 0 };
+	if (t->kind == TARGET_LIVE)
+		err = read_live(out, t, why, why_bytes);
+	else
+		err = read_resting(out, t, why, why_bytes);
+	if (err)
+		history_fini(out);
+	return err;
+}
+
+const struct mapfs_snapshot *history_find(const struct history *h,
+					  const char *name)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		if (strcmp(h->list[i].name, name) == 0)
+			return &h->list[i];
+	}
+	return NULL;
+}
+
+void history_fini(struct history *h)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		free((char *)h->list[i].name);
+		free((char *)h->list[i].message);
+	}
+	free(h->list);
+	*h = (struct history){ 0 };
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mount a path lies in is the one on the longest beginning of it that is
+ * a mount point.  Mounts are asked by mounts_ask(), which cannot hang, before
+ * anything here opens them.
+ */
+#include "target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct find {
+	struct target *out;
+	const char *arg; /* as people wrote it */
+	struct mounts *table;
+	char *why;
+	size_t why_bytes;
+};
+
+static int out_of_memory(struct find *f)
+{
+	snprintf(f->why, f->why_bytes, "out of memory; try again later");
+	return -ENOMEM;
+}
+
+/* Takes `path` apart until its beginning is a mount point. */
+static bool find_mount(struct mounts *table, const char *path,
+		       struct mount_row *row)
+{
+	char start[PATH_MAX];
+	char *slash;
+
+	snprintf(start, sizeof(start), "%s", path);
+	while (!mounts_find(table, start, row)) {
+		slash = strrchr(start, '/');
+		if (!slash || strcmp(start, "/") == 0)
+			return false;
+		slash[slash == start ? 1 : 0] = '\0';
+	}
+	return true;
+}
+
+static int refuse_mount(struct find *f, const struct mount_row *row, int err)
+{
+	const char *words;
+
+	switch (err) {
+	case -ENOTCONN:
+	case -ECONNABORTED:
+		words = "its daemon is dead; run mapfs umount on it and mount "
+			"again";
+		break;
+	case -ETIMEDOUT:
+		words = "its daemon does not answer; try again later";
+		break;
+	case -EXDEV:
+		words = "another mount covers it; unmount that first";
+		break;
+	case -EACCES:
+	case -EPERM:
+		/* The kernel lets root into no other user's mount either. */
+		words = geteuid() == 0 ?
+				"another user's, who alone may look into it; "
+				"run this as that user" :
+				"not yours; ask its owner or root";
+		break;
+	default:
+		words = strerror(-err);
+		break;
+	}
+	snprintf(f->why, f->why_bytes, "%s: %s", row->target, words);
+	return err;
+}
+
+static int open_root(const struct mount_row *row, int *fd)
+{
+	struct stat st;
+	int got = open(row->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = 0;
+
+	if (got < 0)
+		return -errno;
+	if (fstat(got, &st) < 0)
+		err = -errno;
+	else if (st.st_dev != row->dev)
+		err = -EXDEV;
+	if (err)
+		close(got);
+	else
+		*fd = got;
+	return err;
+}
+
+/* The path is in this mount of ours. */
+static int found_live(struct find *f, const struct mount_row *row,
+		      const char *path)
+{
+	struct target *t = f->out;
+	size_t root = strcmp(row->target, "/") ? strlen(row->target) : 0;
+	int err = mounts_ask(row, &t->info);
+
+	if (!err)
+		err = open_root(row, &t->fd);
+	if (err)
+		return refuse_mount(f, row, err);
+	t->kind = TARGET_LIVE;
+	t->shown = strdup(row->target);
+	t->inside = strdup(path[root] == '/' ? path + root + 1 : path + root);
+	t->store = t->info.store[0] ? strdup(t->info.store) : NULL;
+	if (!t->shown || !t->inside || (t->info.store[0] && !t->store))
+		return out_of_memory(f);
+	return 0;
+}
+
+/* If not, errno says why. */
+static bool is_store(const char *path)
+{
+	char journal[PATH_MAX + sizeof("/journal")];
+	struct stat st;
+
+	snprintf(journal, sizeof(journal), "%s/journal", path);
+	if (stat(journal, &st) < 0)
+		return false;
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode);
+}
+
+/* Does this mount show the store at `path`? */
+static bool shows_store(const struct mount_row *row, const char *path)
+{
+	struct mapfs_control_info *info = calloc(1, sizeof(*info));
+	bool shows = info && mounts_is_ours(row) &&
+		     mounts_ask(row, info) == 0 &&
+		     strcmp(info->store, path) == 0;
+
+	free(info);
+	return shows;
+}
+
+/* The mount that shows the store; `hint`, its own word, is tried first. */
+static bool find_mount_of(struct find *f, const char *path, const char *hint,
+			  struct mount_row *row)
+{
+	if (hint && mounts_find(f->table, hint, row) && shows_store(row, path))
+		return true;
+	mounts_rewind(f->table);
+	while (mounts_next(f->table, row)) {
+		if (shows_store(row, path))
+			return true;
+	}
+	return false;
+}
+
+static int found_store(struct find *f, const char *path)
+{
+	struct target *t = f->out;
+	struct mapfs_store_info info;
+	struct mount_row row;
+	bool is_live;
+	int err = mapfs_store_describe(path, &info, f->why, f->why_bytes);
+
+	if (err)
+		return err;
+	/* One in use by another namespace, or by a command, stays a store. */
+	is_live = info.pid && find_mount_of(f, path, info.mountpoint, &row);
+	mapfs_store_info_fini(&info);
+	if (is_live)
+		return found_live(f, &row, row.target);
+	t->kind = TARGET_STORE;
+	t->shown = strdup(path);
+	t->store = strdup(path);
+	t->inside = strdup("");
+	return t->shown && t->store && t->inside ? 0 : out_of_memory(f);
+}
+
+static int find_path(struct find *f, const char *path)
+{
+	struct mount_row row;
+
+	if (find_mount(f->table, path, &row) && mounts_is_ours(&row))
+		return found_live(f, &row, path);
+	if (is_store(path))
+		return found_store(f, path);
+	if (errno == EACCES) {
+		snprintf(f->why, f->why_bytes,
+			 "%s: permission denied; ask its owner or root",
+			 f->arg);
+		return -EACCES;
+	}
+	snprintf(f->why, f->why_bytes,
+		 "%s: neither in a mapfs mount nor a store; see mapfs list",
+		 f->arg);
+	return -EINVAL;
+}
+
+/* STORE@NAME; a name has no '@', so the last one counts. */
+static int find_snapshot(struct find *f)
+{
+	char path[PATH_MAX];
+	char *store = strdup(f->arg);
+	char *at = store ? strrchr(store, '@') : NULL;
+	int err = 0;
+
+	if (!store)
+		return out_of_memory(f);
+	if (!at || at == store || !at[1])
+		err = -ENOENT;
+	if (!err) {
+		*at = '\0';
+		err = realpath(store, path) ? 0 : -errno;
+	}
+	if (err) {
+		snprintf(f->why, f->why_bytes, "%s: %s; see mapfs list", f->arg,
+			 strerror(-err));
+	} else {
+		err = find_path(f, path);
+	}
+	if (!err) {
+		f->out->snapshot = strdup(at + 1);
+		err = f->out->snapshot ? 0 : out_of_memory(f);
+	}
+	free(store);
+	return err;
+}
+
+int target_find(struct target *out, const char *arg, char *why,
+		size_t why_bytes)
+{
+	struct find f = {
+		.out = out,
+		.arg = arg,
+		.why = why,
+		.why_bytes = why_bytes,
+	};
+	char path[PATH_MAX];
+	int err;
+
+	*out = (struct target){ .fd = -1 };
+	if (*arg == '\0') {
+		snprintf(why, why_bytes,
+			 "'': an empty name; give a mount point or a store");
+		return -EINVAL;
+	}
+	err = mounts_read(&f.table);
+	if (err) {
+		snprintf(why, why_bytes,
+			 "/proc/self/mountinfo: cannot be read; mount proc");
+		return err;
+	}
+	if (realpath(arg, path))
+		err = find_path(&f, path);
+	else if (errno == ENOENT || errno == ENOTDIR)
+		err = find_snapshot(&f);
+	else
+		snprintf(why, why_bytes, "%s: %s; see mapfs list", arg,
+			 strerror(-(err = -errno)));
+	mounts_free(f.table);
+	if (err)
+		target_fini(out);
+	return err;
+}
+
+int target_refuse_snapshot(const struct target *t, char *why, size_t why_bytes)
+{
+	if (!t->snapshot)
+		return 0;
+	snprintf(why, why_bytes,
+		 "%s@%s: a snapshot stays as it is; name the store alone",
+		 t->store ? t->store : t->shown, t->snapshot);
+	return -EINVAL;
+}
+
+int target_look(const char *store, const char *snapshot,
+		struct mapfs_view **out, char *why, size_t why_bytes)
+{
+	const struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.store = store,
+		.snapshot = snapshot,
+		.look_only = true,
+	};
+
+	return mapfs_view_open(out, &opt, why, why_bytes);
+}
+
+int target_open_view(const struct target *t, bool look_only,
+		     struct mapfs_view **out, char *why, size_t why_bytes)
+{
+	const struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.store = t->store,
+		.snapshot = t->snapshot,
+		.look_only = look_only,
+	};
+
+	if (t->store)
+		return mapfs_view_open(out, &opt, why, why_bytes);
+	snprintf(why, why_bytes,
+		 "%s: this view has no kept store; mount it with -s STORE",
+		 t->shown);
+	return -EINVAL;
+}
+
+void target_fini(struct target *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	free(t->shown);
+	free(t->inside);
+	free(t->store);
+	free(t->snapshot);
+	*t = (struct target){ .fd = -1 };
+}
