@@ -19,6 +19,7 @@ static const struct command {
 	{ "mount", cmd_mount, "show a directory at a mount point" },
 	{ "umount", cmd_umount, "end a mount" },
 	{ "list", cmd_list, "show what is mounted" },
+	{ "status", cmd_status, "show a view or store, and what changed" },
 	{ "snapshot", cmd_snapshot, "name this moment of a view" },
 	{ "log", cmd_log, "list the snapshots of a store" },
 	{ "rollback", cmd_rollback, "go back to a snapshot" },

@@ -189,3 +189,21 @@ def test_flush_with_a_ring(kept_view):
                 os.pwrite(f, os.urandom(PAGE), 2 * i * PAGE)
             _flush(fd)
             assert _private_pages(view) == 500
+
+
+def test_status_says_what_is_mounted(view):
+    write_file(view / "f", b"x" * 5000)
+    text = mapfs("status", view.mnt).text
+    for words in (f"mounted on   {view.mnt}", f"base         {view.base}",
+                  "mode         copy", "private      "):
+        assert words in text, text
+
+
+def test_status_refuses_what_is_no_view(view):
+    view / ""
+    for arg, words in ((view.base, "neither in a mapfs mount nor a store"),
+                       (view.base / "none", "No such file")):
+        p = subprocess.run([binary(), "status", str(arg)], timeout=20,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert p.returncode == 1
+        assert words in p.stderr.decode(), p.stderr

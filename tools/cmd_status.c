@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs status: one view or store, in all that can be said about it in a
+ * screen.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "changes.h"
+#include "command.h"
+#include "control.h"
+#include "history.h"
+#include "json.h"
+#include "lookargs.h"
+#include "target.h"
+#include "text.h"
+
+struct drifted {
+	char *path;
+	bool is_gone;
+};
+
+struct status {
+	struct target t;
+	struct mapfs_store_info store; /* of a kept one */
+	struct mapfs_info view;	       /* of a resting store's view */
+	struct history history;
+	struct changes changes;
+	struct drifted *drift;
+	size_t drift_count;
+	bool is_copy; /* changes, snapshots and drift mean something */
+	bool is_latched;
+	bool has_space;
+	uint64_t space_bytes; /* left for private pages */
+	uint64_t private_pages;
+	char why[1024];
+};
+
+__attribute__((format(printf, 2, 3))) static void row(const char *name,
+						      const char *fmt, ...)
+{
+	char *text = NULL;
+	char *shown;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	shown = text_escape(text ? text : "");
+	printf("%-12s %s\n", name, shown);
+	free(shown);
+	free(text);
+}
+
+static void row_bytes(const char *name, uint64_t bytes)
+{
+	char size[TEXT_SIZE];
+
+	text_size(size, bytes);
+	row(name, "%s", size);
+}
+
+static uint64_t requests_sum(const struct mapfs_control_info *info)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < CONTROL_OPS; i++)
+		sum += info->requests[i];
+	return sum;
+}
+
+static void look_at_space(struct status *s)
+{
+	struct statvfs st;
+	int err;
+
+	if (s->t.store)
+		err = statvfs(s->t.store, &st);
+	else
+		err = fstatvfs(s->t.fd, &st);
+	if (err < 0)
+		return;
+	s->has_space = true;
+	s->space_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+}
+
+static int add_drift(void *arg, const char *path, bool is_gone)
+{
+	struct status *s = arg;
+	struct drifted *more =
+		realloc(s->drift, (s->drift_count + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	s->drift = more;
+	more[s->drift_count].path = strdup(path);
+	more[s->drift_count].is_gone = is_gone;
+	if (!more[s->drift_count].path)
+		return -ENOMEM;
+	s->drift_count++;
+	return 0;
+}
+
+static int look_live(struct status *s)
+{
+	const struct control_call call = { .verb = MAPFS_VERB_STATUS };
+	struct control_result result;
+	struct wire_in in;
+	int err = control_run(s->t.fd, s->t.shown, &call, &result, s->why,
+			      sizeof(s->why));
+
+	if (err)
+		return err;
+	in = control_result_wire(&result);
+	s->is_latched = wire_take(&in) != 0;
+	s->private_pages = s->t.info.private_pages;
+	while (!err && !wire_is_over(&in)) {
+		const char *path;
+		bool is_gone;
+
+		wire_take_drift(&in, &path, &is_gone);
+		if (!in.is_bad)
+			err = add_drift(s, path, is_gone);
+	}
+	control_result_fini(&result);
+	return err;
+}
+
+static int look_resting(struct status *s)
+{
+	struct mapfs_view *v;
+	int err = target_open_view(&s->t, true, &v, s->why, sizeof(s->why));
+
+	if (err)
+		return err;
+	mapfs_view_info(v, &s->view);
+	s->private_pages = s->view.private_pages;
+	err = mapfs_drift(v, add_drift, s);
+	/* Opened for looking: nothing to sync. */
+	(void)!mapfs_view_close(v);
+	return err;
+}
+
+static int look(struct status *s)
+{
+	bool is_live = s->t.kind == TARGET_LIVE;
+	int err = 0;
+
+	s->is_copy = !is_live || s->t.info.mode == MAPFS_COPY;
+	if (s->t.store)
+		err = mapfs_store_describe(s->t.store, &s->store, s->why,
+					   sizeof(s->why));
+	/* A commit that was interrupted lets nobody look before it is done. */
+	if (err || !s->is_copy || s->store.commit_is_open)
+		return err;
+	err = is_live ? look_live(s) : look_resting(s);
+	if (!err)
+		err = history_read(&s->history, &s->t, s->why, sizeof(s->why));
+	if (!err)
+		err = changes_count(&s->changes, &s->t, NULL, s->why,
+				    sizeof(s->why));
+	return err;
+}
+
+static void print_drift(const struct status *s)
+{
+	if (s->drift_count == 0)
+		return;
+	row("drift",
+	    "%zu files changed in the base since they were changed here:",
+	    s->drift_count);
+	for (size_t i = 0; i < s->drift_count; i++)
+		row("", "%s%s", s->drift[i].path,
+		    s->drift[i].is_gone ? " (gone)" : "");
+}
+
+static void print_store(const struct status *s)
+{
+	const struct mapfs_store_info *st = &s->store;
+
+	if (st->parent)
+		row("branch of", "%s@%s", st->parent,
+		    st->parent_snapshot ? st->parent_snapshot : "?");
+	for (size_t i = 0; st->branches && st->branches[i]; i++)
+		row(i ? "" : "branches", "%s, of %s", st->branches[i],
+		    st->branches_of[i]);
+	if (st->commits)
+		row("commits", "%u can be undone (mapfs commit --undo)",
+		    st->commits);
+	if (st->commit_is_open)
+		row("commit", "interrupted; finish it with mapfs commit %s",
+		    st->path);
+}
+
+static void print_changes(const struct status *s)
+{
+	char text[CHANGES_TEXT];
+	char size[TEXT_SIZE];
+
+	text_size(size, s->private_pages * MAPFS_PAGE_SIZE);
+	row("private", "%" PRIu64 " pages, %s", s->private_pages, size);
+	changes_text(&s->changes, text);
+	row("changes", "%s", text);
+	row("snapshots", "%zu", s->history.count);
+	print_drift(s);
+}
+
+static void print_people(const struct status *s)
+{
+	const struct mapfs_control_info *info = &s->t.info;
+	bool is_live = s->t.kind == TARGET_LIVE;
+
+	row("mounted on", "%s", is_live ? s->t.shown : "nothing");
+	row("mode", "%s", is_live ? info_mode_name(info) : "copy");
+	row("base", "%s", is_live ? info->base : s->store.base);
+	if (s->is_copy)
+		row("store", "%s",
+		    s->t.store ? s->t.store : "temporary, gone when unmounted");
+	if (s->is_latched)
+		row("state",
+		    "a sync failed, no more changes are taken; unmount "
+		    "and mount again");
+	if (s->is_copy && !s->store.commit_is_open)
+		print_changes(s);
+	print_store(s);
+	if (is_live && s->t.store)
+		row_bytes("journal", info->journal_bytes);
+	if (is_live)
+		row("requests", "%" PRIu64, requests_sum(info));
+	if (s->has_space)
+		row_bytes("space left", s->space_bytes);
+}
+
+static void json_add_store(cJSON *o, const struct status *s)
+{
+	const struct mapfs_store_info *st = &s->store;
+	cJSON *list = cJSON_AddArrayToObject(o, "branches");
+
+	for (size_t i = 0; st->branches && st->branches[i]; i++) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddItemToArray(list, one);
+		json_add_string(one, "store", st->branches[i]);
+		json_add_string(one, "snapshot", st->branches_of[i]);
+	}
+	json_add_string(o, "parent", st->parent);
+	json_add_string(o, "parent_snapshot", st->parent_snapshot);
+	cJSON_AddNumberToObject(o, "commits", st->commits);
+	cJSON_AddBoolToObject(o, "commit_interrupted", st->commit_is_open);
+}
+
+static void json_add_changes(cJSON *o, const struct status *s)
+{
+	cJSON *drift;
+
+	cJSON_AddNumberToObject(o, "added", (double)s->changes.added);
+	cJSON_AddNumberToObject(o, "modified", (double)s->changes.modified);
+	cJSON_AddNumberToObject(o, "deleted", (double)s->changes.deleted);
+	cJSON_AddNumberToObject(o, "renamed", (double)s->changes.renamed);
+	cJSON_AddNumberToObject(o, "retyped", (double)s->changes.retyped);
+	cJSON_AddNumberToObject(o, "changed_bytes", (double)s->changes.bytes);
+	cJSON_AddNumberToObject(o, "snapshots", (double)s->history.count);
+	cJSON_AddBoolToObject(o, "latched", s->is_latched);
+	drift = cJSON_AddArrayToObject(o, "drift");
+	for (size_t i = 0; i < s->drift_count; i++) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddItemToArray(drift, one);
+		json_add_string(one, "path", s->drift[i].path);
+		cJSON_AddBoolToObject(one, "gone", s->drift[i].is_gone);
+	}
+}
+
+static int print_json(const struct status *s)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	if (s->t.kind == TARGET_LIVE) {
+		json_add_string(o, "mountpoint", s->t.shown);
+		json_add_string(o, "base", s->t.info.base);
+		json_add_info(o, &s->t.info);
+	} else {
+		json_add_string(o, "mountpoint", NULL);
+		json_add_string(o, "base", s->store.base);
+		json_add_string(o, "mode", "copy");
+		json_add_string(o, "store", s->t.store);
+		cJSON_AddNumberToObject(o, "private_pages",
+					(double)s->private_pages);
+		cJSON_AddNumberToObject(o, "inodes_changed",
+					(double)s->view.inodes_changed);
+	}
+	if (s->is_copy && !s->store.commit_is_open) {
+		cJSON_AddNumberToObject(o, "private_bytes",
+					(double)s->private_pages *
+						MAPFS_PAGE_SIZE);
+		json_add_changes(o, s);
+	}
+	if (s->t.store)
+		json_add_store(o, s);
+	if (s->has_space)
+		cJSON_AddNumberToObject(o, "space_left_bytes",
+					(double)s->space_bytes);
+	return json_print(o);
+}
+
+static void status_fini(struct status *s)
+{
+	for (size_t i = 0; i < s->drift_count; i++)
+		free(s->drift[i].path);
+	free(s->drift);
+	history_fini(&s->history);
+	mapfs_store_info_fini(&s->store);
+	target_fini(&s->t);
+	free(s);
+}
+
+static int status_run(const struct look_args *args)
+{
+	struct status *s = calloc(1, sizeof(*s));
+	int status = COMMAND_FAILED;
+	int err;
+
+	if (!s) {
+		say("out of memory; try again later");
+		return COMMAND_FAILED;
+	}
+	err = target_find(&s->t, args->target, s->why, sizeof(s->why));
+	if (!err)
+		err = target_refuse_snapshot(&s->t, s->why, sizeof(s->why));
+	if (!err) {
+		s->why[0] = '\0';
+		err = look(s);
+	}
+	if (err) {
+		say("%s", s->why[0] ? s->why : strerror(-err));
+	} else {
+		look_at_space(s);
+		status = COMMAND_OK;
+		if (args->json)
+			status = print_json(s);
+		else
+			print_people(s);
+	}
+	status_fini(s);
+	return status;
+}
+
+static const struct argp_option status_options[] = {
+	{ "json", 'j', NULL, 0, "Print a JSON object", 0 }, { 0 }
+};
+
+static const struct argp status_argp = {
+	.options = status_options,
+	.parser = look_args_parse,
+	.args_doc = "MOUNTPOINT|STORE",
+	.doc = "Shows what a view is and what became of it.\v"
+	       "Drift is what others changed in the base after it had been "
+	       "changed in the view: of such a file the pages that the view does "
+	       "not have itself cannot be read, and mapfs commit calls it a "
+	       "conflict.\n\n"
+	       "With --json an object: mountpoint (or null), base, mode, store, "
+	       "private_pages, private_bytes, added, modified, deleted, renamed, retyped, "
+	       "changed_bytes, snapshots, latched, drift (path, gone), branches "
+	       "(store, snapshot), parent, parent_snapshot, commits, "
+	       "commit_interrupted, space_left_bytes; of a mount also what mapfs "
+	       "list --json has.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+};
+
+int cmd_status(int argc, char **argv)
+{
+	struct look_args args = { 0 };
+
+	if (argp_parse(&status_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return status_run(&args);
+}
