@@ -23,6 +23,8 @@ static const struct command {
 	{ "snapshot", cmd_snapshot, "name this moment of a view" },
 	{ "log", cmd_log, "list the snapshots of a store" },
 	{ "rollback", cmd_rollback, "go back to a snapshot" },
+	{ "branch", cmd_branch, "start a second store from a snapshot" },
+	{ "discard", cmd_discard, "remove a store" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))

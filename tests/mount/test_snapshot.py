@@ -205,6 +205,19 @@ def test_a_view_without_a_store_has_no_snapshots(scratch, copy_view):
     copy_view / ""
     text = _refused("snapshot", copy_view.mnt, "one")
     assert "no kept store; mount it with -s STORE" in text, text
+
+
+def test_a_store_whose_name_has_an_at_sign(view):
+    view.store = view.store.with_name("st@re@x")
+    view.store.mkdir()  # a new one of that name would be a snapshot's
+    write_file(view / "f", b"then")
+    view.unmount()
+    mapfs("snapshot", view.store, "one")
+    assert [s["name"] for s in _log(view.store)] == ["one"]
+    mapfs("branch", f"{view.store}@one", view.scratch / "br")
+    assert "No such file" in _refused("log", f"{view.scratch}/none@x")
+
+
 @pytest.mark.limit(180)
 @pytest.mark.root
 def test_snapshot_of_a_gibibyte(kept_view, capsys):

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Branches: second lines from a snapshot that live on their own."""
+import json
+import os
+
+import pytest
+
+from support import tree
+from support.sysc import opened, read_file, write_file
+from support.view import View, mapfs
+
+PAGE = 4096
+pytestmark = pytest.mark.modes("kept", plain=False)
+
+
+def _refused(*args):
+    p = mapfs(*args, check=False)
+    assert p.returncode == 1, p.text
+    return p.text
+
+
+def _status(where):
+    return json.loads(mapfs("status", "--json", where).text)
+
+
+def _disk_bytes(store):
+    return sum(os.lstat(os.path.join(d, n)).st_blocks * 512
+               for d, _, names in os.walk(store) for n in names)
+
+
+@pytest.fixture
+def second(view):
+    """Another view over the same base, of a store that is to be a branch."""
+    other = View.__new__(View)
+    other.__dict__.update(view.__dict__, mnt=view.scratch / "mnt2",
+                          store=view.scratch / "branch", proc=None)
+    other.mnt.mkdir()
+    try:
+        yield other
+        if other.mounted:
+            other.unmount()
+    finally:
+        other.give_up()
+
+
+def test_parent_and_branch_go_their_ways(view, second):
+    """Both mounted at the same time, from a live parent."""
+    write_file(view.base / "base", b"b" * 10 * PAGE)
+    write_file(view / "f", b"then" * 10 * PAGE)
+    with opened(view / "base", os.O_RDWR) as fd:
+        os.pwrite(fd, b"then", 5 * PAGE)
+        # Not flushed by anybody but the branch.
+        mapfs("branch", view.store, second.store)
+        os.pwrite(fd, b"parent", 5 * PAGE)
+    write_file(view / "f", b"parent")
+    second.mount()
+    assert read_file(second / "f") == b"then" * 10 * PAGE
+    assert read_file(second / "base")[5 * PAGE:][:6] == b"thenbb"
+    with opened(second / "f", os.O_RDWR) as fd:
+        os.pwrite(fd, b"branch", 5 * PAGE)
+    os.unlink(second / "base")
+    write_file(second / "only", b"here")
+    assert read_file(view / "f") == b"parent"
+    assert read_file(view / "base")[5 * PAGE:][:6] == b"parent"
+    assert not os.path.exists(view / "only")
+    mine = second.look()
+    second.unmount()
+    second.mount()
+    tree.assert_same(mine, second.look(), "the branch forgot something")
+    name = _status(view.top)["branches"][0]["snapshot"]
+    assert name.startswith("branch-20")
+
+
+def test_branch_of_a_named_snapshot(view, second):
+    write_file(view / "f", b"one")
+    mapfs("snapshot", view.mnt, "one")
+    write_file(view / "f", b"two")
+    view.unmount()
+    mapfs("branch", f"{view.store}@one", second.store)
+    assert _status(second.store)["parent"] == str(view.store)
+    assert _status(second.store)["parent_snapshot"] == "one"
+    assert _status(view.store)["snapshots"] == 1
+    second.mount()
+    assert read_file(second / "f") == b"one"
+    view.mount()
+    assert read_file(view / "f") == b"two"
+
+
+def test_many_branches_share_the_pages(view, second):
+    write_file(view / "f", os.urandom(1000 * PAGE))
+    mapfs("snapshot", view.mnt, "one")
+    view.unmount()
+    for n in range(20):
+        store = view.scratch / f"b{n}"
+        mapfs("branch", f"{view.store}@one", store)
+        assert _disk_bytes(store) < 50 * PAGE
+        assert _status(store)["added"] == 1
+    assert len(_status(view.store)["branches"]) == 20
+
+
+def test_snapshot_with_a_branch_stays(view, second):
+    write_file(view / "f", b"x")
+    mapfs("snapshot", view.mnt, "one")
+    mapfs("branch", f"{view.store}@one", second.store)
+    assert str(second.store) in _refused("snapshot", "-d", view.mnt, "one")
+    mapfs("discard", "-y", second.store)
+    mapfs("snapshot", "-d", view.mnt, "one")
+
+
+def test_branches_that_cannot_be_are_refused(view, second):
+    write_file(view / "f", b"x")
+    mapfs("snapshot", view.mnt, "one")
+    assert "has no snapshot two" in \
+        _refused("branch", f"{view.store}@two", second.store)
+    assert not second.store.exists()
+    assert str(view.store) in \
+        _refused("branch", f"{view.store}@one", view.store)
+    assert "inside the base" in \
+        _refused("branch", f"{view.store}@one", view.base / "st")
+    second.store.mkdir()
+    write_file(second.store / "mine", b"precious")
+    assert "not empty" in \
+        _refused("branch", f"{view.store}@one", second.store)
+    assert os.listdir(second.store) == ["mine"]
+    assert _status(view.store)["branches"] == []

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs branch: a second writable line from a moment of a store.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "command.h"
+#include "control.h"
+#include "target.h"
+#include "text.h"
+
+#define NAME_TRIES 100
+
+struct branch_args {
+	const char *from;
+	const char *to;
+};
+
+static int snapshot_live(const struct target *t, const char *name, char *why,
+			 size_t why_bytes)
+{
+	const struct control_call call = {
+		.verb = MAPFS_VERB_SNAPSHOT,
+		.name = name,
+		.message = "taken by mapfs branch",
+	};
+	struct control_result none;
+
+	return control_run(t->fd, t->shown, &call, &none, why, why_bytes);
+}
+
+static int snapshot_resting(const struct target *t, const char *name, char *why,
+			    size_t why_bytes)
+{
+	struct mapfs_view *v;
+	int err = target_open_view(t, false, &v, why, why_bytes);
+
+	if (err)
+		return err;
+	err = mapfs_snapshot_create(v, name, "taken by mapfs branch", why,
+				    why_bytes);
+	/* The snapshot was durable before; a later error changes nothing. */
+	(void)!mapfs_view_close(v);
+	return err;
+}
+
+/* Now, under a name of its own, even if two do this in the same second. */
+static int snapshot_now(const struct target *t, char *name, size_t name_bytes,
+			char *why, size_t why_bytes)
+{
+	time_t now = time(NULL);
+	char stamp[32];
+	struct tm tm;
+	int err = -EEXIST;
+
+	localtime_r(&now, &tm);
+	strftime(stamp, sizeof(stamp), "branch-%Y%m%d-%H%M%S", &tm);
+	for (int i = 1; i < NAME_TRIES && err == -EEXIST; i++) {
+		snprintf(name, name_bytes, i > 1 ? "%s-%d" : "%s", stamp, i);
+		if (t->kind == TARGET_LIVE)
+			err = snapshot_live(t, name, why, why_bytes);
+		else
+			err = snapshot_resting(t, name, why, why_bytes);
+	}
+	return err;
+}
+
+static int branch(const struct target *t, const struct branch_args *args,
+		  char *why, size_t why_bytes)
+{
+	char name[64];
+	int err;
+
+	if (!t->store) {
+		snprintf(why, why_bytes,
+			 "%s: this view has no kept store; mount it with -s "
+			 "STORE",
+			 t->shown);
+		return -EINVAL;
+	}
+	if (t->snapshot)
+		return mapfs_branch(t->store, t->snapshot, args->to, why,
+				    why_bytes);
+	err = snapshot_now(t, name, sizeof(name), why, why_bytes);
+	if (err)
+		return err;
+	return mapfs_branch(t->store, name, args->to, why, why_bytes);
+}
+
+static int branch_run(const struct branch_args *args)
+{
+	char why[1024];
+	struct target t;
+	int err = target_find(&t, args->from, why, sizeof(why));
+
+	if (!err)
+		err = branch(&t, args, why, sizeof(why));
+	if (err)
+		say("%s", why);
+	target_fini(&t);
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct branch_args *args = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (!args->from)
+			args->from = arg;
+		else if (!args->to)
+			args->to = arg;
+		else
+			argp_error(state, "too many arguments");
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->to)
+			argp_error(state, "STORE and NEWSTORE are needed");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp branch_argp = {
+	.parser = parse_option,
+	.args_doc = "STORE[@NAME] NEWSTORE",
+	.doc = "Makes a store that begins as a snapshot of another one.\v"
+	       "Both can be mounted and changed at the same time; neither sees what "
+	       "the other changes, and the pages of the snapshot are shared. "
+	       "Without NAME a snapshot of now is taken first, named "
+	       "branch-DATE-TIME. As long as the new store exists that snapshot "
+	       "cannot be deleted; mapfs discard ends it.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+};
+
+int cmd_branch(int argc, char **argv)
+{
+	struct branch_args args = { 0 };
+
+	if (argp_parse(&branch_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return branch_run(&args);
+}
