@@ -25,6 +25,7 @@ int cmd_snapshot(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_rollback(int argc, char **argv);
 int cmd_branch(int argc, char **argv);
+int cmd_revert(int argc, char **argv);
 int cmd_discard(int argc, char **argv);
 /* As mount(8) calls it: BASE MOUNTPOINT [-sfnv] [-o OPTIONS]. */
 int cmd_mount_helper(int argc, char **argv);

@@ -24,6 +24,7 @@ static const struct command {
 	{ "log", cmd_log, "list the snapshots of a store" },
 	{ "rollback", cmd_rollback, "go back to a snapshot" },
 	{ "branch", cmd_branch, "start a second store from a snapshot" },
+	{ "revert", cmd_revert, "put files back to what the base has" },
 	{ "discard", cmd_discard, "remove a store" },
 };
 

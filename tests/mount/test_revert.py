@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Reverting files and trees to the base, live and at rest."""
+import json
+import os
+
+import pytest
+
+from support import tree
+from support.sysc import error_of, opened, read_file, write_file
+from support.view import mapfs
+
+PAGE = 4096
+pytestmark = pytest.mark.modes("kept", plain=False)
+
+
+def _refused(*args):
+    p = mapfs(*args, check=False)
+    assert p.returncode == 1, p.text
+    return p.text
+
+
+def _changes(where):
+    s = json.loads(mapfs("status", "--json", where).text)
+    return [s[k] for k in ("added", "modified", "deleted", "renamed",
+                           "retyped")]
+
+
+def _make(view):
+    b = view.base
+    os.makedirs(b / "d/sub")
+    for name in ("f", "d/x", "d/y", "d/sub/z"):
+        write_file(b / name, name.encode() * 2000)
+    os.symlink("f", b / "d/l")
+
+
+def _change(view):
+    write_file(view / "f", b"changed")
+    os.unlink(view / "d/x")
+    os.rename(view / "d/y", view / "d/yy")
+    write_file(view / "d/new", b"new")
+    os.mkdir(view / "d/newdir")
+    write_file(view / "d/sub/z", b"")
+    os.chmod(view / "d/sub", 0o700)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_everything_back_to_the_base(view, live):
+    _make(view)
+    before = view.look()
+    _change(view)
+    assert view.look() != before
+    if live:
+        mapfs("revert", view.mnt, ".")
+        # The times of directories in use are the kernel's.
+        tree.assert_same(before, view.look(), "live")
+        view.unmount()
+    else:
+        view.unmount()
+        mapfs("revert", view.store, ".")
+    assert _changes(view.store) == [0, 0, 0, 0, 0]
+    view.mount()
+    tree.assert_same(before, view.look(), "mounted again")
+
+
+def test_one_file_with_its_users(view):
+    _make(view)
+    _change(view)
+    with opened(view / "f", os.O_RDWR) as fd:
+        os.pwrite(fd, b"unwritten" * 1000, 0)
+        mapfs("revert", view.mnt, "f")
+        assert os.pread(fd, 1 << 20, 0) == b"f" * 2000
+        assert os.fstat(fd).st_size == 2000
+    assert read_file(view / "f") == b"f" * 2000
+    assert read_file(view / "d/new") == b"new"
+    view.remount()
+    assert read_file(view / "f") == b"f" * 2000
+
+
+def test_one_tree_and_not_the_rest(view):
+    _make(view)
+    _change(view)
+    mapfs("revert", view.mnt, "d/sub")
+    assert read_file(view / "d/sub/z") == b"d/sub/z" * 2000
+    assert os.stat(view / "d/sub").st_mode & 0o777 == 0o755
+    assert read_file(view / "d/new") == b"new"
+    assert read_file(view / "f") == b"changed"
+
+
+def test_a_removed_name_is_back_and_a_new_one_gone(view):
+    _make(view)
+    _change(view)
+    assert error_of(os.stat, view / "d/x") == "ENOENT"
+    mapfs("revert", view.mnt, "d/x", "d/new")
+    assert read_file(view / "d/x") == b"d/x" * 2000
+    assert error_of(os.stat, view / "d/new") == "ENOENT"
+    assert "new" not in os.listdir(view / "d")
+
+
+def test_paths_count_from_where_they_are_named(view):
+    _make(view)
+    _change(view)
+    mapfs("revert", view / "d/sub", "z")
+    assert read_file(view / "d/sub/z") == b"d/sub/z" * 2000
+    mapfs("revert", view.mnt, view / "f")
+    assert read_file(view / "f") == b"f" * 2000
+    mapfs("revert", view.mnt, ".//d/./x/")
+    assert read_file(view / "d/x") == b"d/x" * 2000
+    for path in ("../f", "/etc/passwd", "d/../f"):
+        assert "not a path in the view" in _refused("revert", view.mnt, path)
+    assert _refused("revert", view.mnt, "nowhere/at/all")
