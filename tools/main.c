@@ -20,6 +20,7 @@ static const struct command {
 	{ "umount", cmd_umount, "end a mount" },
 	{ "list", cmd_list, "show what is mounted" },
 	{ "status", cmd_status, "show a view or store, and what changed" },
+	{ "diff", cmd_diff, "show what a view changed" },
 	{ "snapshot", cmd_snapshot, "name this moment of a view" },
 	{ "log", cmd_log, "list the snapshots of a store" },
 	{ "rollback", cmd_rollback, "go back to a snapshot" },

@@ -1,0 +1,495 @@
+# SPDX-License-Identifier: MIT
+"""What `mapfs diff` says is what a comparison of the two trees finds, after
+any history; and its patches make the base's text files the view's.
+
+The comparison here knows nothing of how mapfs keeps changes: it reads both
+trees, carries every name of the base to where the entries say it went, and
+holds what is there against what the view has.
+"""
+import contextlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from support import sysc, tree
+from support.sysc import write_file
+from support.view import View, binary, mapfs
+from test_model import EXAMPLES, OPERATIONS, SEED, _make_base, _outcome, step
+
+PAGE = 4096
+LETTERS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l",
+           stat.S_IFIFO: "p"}
+
+
+def diff(*args):
+    """stdout of `mapfs diff`; bytes, because names are."""
+    p = subprocess.run([binary(), "diff", *map(os.fspath, args)],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, timeout=60)
+    assert p.returncode in (0, 1), (args, p.returncode, p.stderr)
+    if "-p" not in args:	# which leaves out what git cannot say
+        assert p.returncode == (1 if p.stdout.strip(b"[]\n") else 0)
+    return p.stdout
+
+
+def entries(*args):
+    return json.loads(diff("--json", "--pages", *args))
+
+
+# --- the other comparison ---------------------------------------------------
+
+def read_quietly(path):
+    """Without an access time: the base must stay as it is."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOATIME), "rb") as f:
+        return f.read()
+
+
+def look(top):
+    """{path: facts}, "" is the top; regular files with their bytes."""
+    found = {}
+    for name, entry in tree.of(top, ("atime", "ctime", "nlink")).items():
+        path = "" if name == b"." else os.fsdecode(name)
+        if entry["type"] == stat.S_IFREG:
+            entry["bytes"] = read_quietly(os.path.join(top, path))
+        found[path] = entry
+    return found
+
+
+def what_differs(a, b):
+    what = set()
+    if int(a["mode"], 8) & 0o7777 != int(b["mode"], 8) & 0o7777:
+        what.add("mode")
+    if (a["uid"], a["gid"]) != (b["uid"], b["gid"]):
+        what.add("owner")
+    if a["xattrs"] != b["xattrs"]:
+        what.add("xattr")
+    if a["type"] != stat.S_IFDIR and a["mtime"] != b["mtime"]:
+        what.add("time")
+    if any(a.get(k) != b.get(k) for k in ("bytes", "target", "rdev")):
+        what.add("content")
+    return what
+
+
+def pages_that_differ(a, b):
+    """(pages, bytes) of two files."""
+    last = max(len(a), len(b))
+    pages = [at // PAGE for at in range(0, last, PAGE)
+             if a[at:at + PAGE] != b[at:at + PAGE]]
+    short = min(len(a), len(b))
+    return pages, (last - short +
+                   sum(x != y for x, y in zip(a[:short], b[:short])))
+
+
+class Judge:
+    """Holds entries against two trees."""
+
+    def __init__(self, old, new, found):
+        self.old, self.new = old, new
+        self.found = found
+        self.by_old = {}
+        for e in found:
+            if e["change"] != "A":
+                assert e["old_path"] not in self.by_old, e
+                self.by_old[e["old_path"]] = e
+        self.places = {"": ""}
+
+    def place(self, path):
+        """Where a name of the old tree is now; None: nowhere."""
+        if path not in self.places:
+            self.places[path] = self._find_place(path)
+        return self.places[path]
+
+    def _find_place(self, path):
+        entry = self.by_old.get(path)
+        if entry and entry["change"] != "D":
+            return None if entry["change"] == "T" else entry["path"]
+        above, _, name = path.rpartition("/")
+        above = self.place(above)
+        if entry or above is None or self._is_retyped_away(path):
+            return None
+        return f"{above}/{name}" if above else name
+
+    def _is_retyped_away(self, path):
+        above = path.rpartition("/")[0]
+        entry = self.by_old.get(above) if above else None
+        return bool(entry) and entry["change"] == "T"
+
+    def check(self):
+        came = {}
+        for path in self.old:
+            now = self.place(path)
+            if now is not None:
+                assert now not in came, f"{now}: two came here"
+                came[now] = path
+                self._check_kept(path, now)
+        for e in self.found:
+            if e["change"] in "AT":
+                assert e["path"] not in came, e
+                came[e["path"]] = None
+                self._check_new(e)
+            if e["change"] == "D":
+                assert e["old_path"] in self.old, e
+        assert set(came) == set(self.new)
+        self._check_renames()
+
+    def _check_kept(self, path, now):
+        assert now in self.new, f"{path} should be at {now}"
+        a, b = self.old[path], self.new[now]
+        assert a["type"] == b["type"], path
+        what = what_differs(a, b)
+        entry = self.by_old.get(path)
+        said = set(entry["what"]) if entry else set()
+        assert said == what, f"{path} -> {now}: {said} said, {what} true"
+        if not entry:
+            return
+        assert entry["change"] == "R" or what, entry
+        assert entry["type"] == LETTERS[a["type"]], entry
+        if "bytes" in a:
+            self._check_pages(entry, a["bytes"], b["bytes"])
+        self._check_side(entry["old"], a)
+        self._check_side(entry["new"], b)
+
+    @staticmethod
+    def _check_pages(entry, a, b):
+        pages, count = pages_that_differ(a, b)
+        assert (entry["pages"], entry["bytes"]) == (len(pages), count), entry
+        said = {p for off, size in entry["ranges"]
+                for p in range(off // PAGE, (off + size - 1) // PAGE + 1)}
+        assert said == set(pages), entry
+
+    @staticmethod
+    def _check_side(side, facts):
+        assert side["ino"] == facts["ino"]
+        assert side["mode"] == int(facts["mode"], 8)
+        assert (side["uid"], side["gid"]) == (facts["uid"], facts["gid"])
+        assert side["mtime_ns"] == facts["mtime"]
+        if "bytes" in facts:
+            assert side["size"] == len(facts["bytes"])
+
+    def _check_new(self, entry):
+        facts = self.new[entry["path"]]
+        assert entry["type"] == LETTERS[facts["type"]], entry
+        self._check_side(entry["new"], facts)
+        if entry["change"] == "T":
+            was = self.old[entry["old_path"]]
+            assert was["type"] != facts["type"], entry
+            self._check_side(entry["old"], was)
+
+    def _check_renames(self):
+        """By identity; and nothing that was renamed is left as D and A."""
+        gone = set()
+        for path in self.old:
+            entry = self.by_old.get(path)
+            if self.place(path) is None and \
+                    not (entry and entry["change"] == "T"):
+                gone.add(self.old[path]["ino"])
+        for e in self.found:
+            if e["change"] == "R":
+                assert e["old"]["ino"] == e["new"]["ino"], e
+            if e["change"] == "A":
+                assert e["new"]["ino"] not in gone, e
+
+
+def judge(old, new, found):
+    paths = [(os.fsencode(e["path"]), e["change"] != "D") for e in found]
+    assert paths == sorted(paths)
+    Judge(old, new, found).check()
+
+
+def look_at(view, name):
+    """The tree of a snapshot."""
+    mapfs("mount", "-s", f"{view.store}@{name}", view.base, view.mnt)
+    try:
+        return look(view.mnt)
+    finally:
+        mapfs("umount", view.mnt)
+
+
+def play(view, steps):
+    for op, *args in steps:
+        if op == "remount":
+            view.remount()
+        else:
+            _outcome(OPERATIONS[op][0], str(view.top) + "/", *args)
+
+
+@contextlib.contextmanager
+def example(place, make_base):
+    place.mkdir()
+    view = View(place, "kept")
+    make_base(view.base)
+    try:
+        yield view
+        view.finish()
+    finally:
+        view.give_up()
+        if os.path.ismount(view.mnt):
+            sysc.umount_lazy(view.mnt)
+        shutil.rmtree(place)
+
+
+def examples(part):
+    """Plays a function of steps with many histories."""
+    def decorate(*strategies):
+        return lambda f: seed(SEED + part)(
+            settings(max_examples=EXAMPLES, deadline=None, database=None,
+                     suppress_health_check=list(HealthCheck),
+                     print_blob=False)(given(*strategies)(f)))
+    return decorate
+
+
+steps = st.lists(step, min_size=5, max_size=60)
+
+
+@pytest.mark.limit(400)
+@pytest.mark.root
+@pytest.mark.parametrize("part", range(3))
+def test_diff_of_any_history_is_what_the_trees_say(scratch, part):
+    number = iter(range(10**9))
+
+    @examples(part)(steps)
+    def run_one(history):
+        with example(scratch / f"example{next(number)}", _make_base) as view:
+            base = look(view.base)
+            view.mount()
+            play(view, history)
+            live = entries(view.mnt)
+            view.unmount()
+            view.mount()
+            now = look(view.top)
+            view.unmount()
+            resting = entries(view.store)
+            judge(base, now, resting)
+            assert live == resting
+
+    run_one()
+
+
+@pytest.mark.limit(400)
+@pytest.mark.root
+@pytest.mark.parametrize("part", range(3))
+def test_diff_of_two_snapshots_is_what_the_trees_say(scratch, part):
+    number = iter(range(10**9))
+
+    @examples(part)(steps, steps)
+    def run_one(first, second):
+        with example(scratch / f"example{next(number)}", _make_base) as view:
+            for name, history in ("one", first), ("two", second):
+                view.mount()
+                play(view, history)
+                view.unmount()
+                mapfs("snapshot", view.store, name)
+            one, two = look_at(view, "one"), look_at(view, "two")
+            judge(one, two, entries(view.store, "one..two"))
+            judge(two, one, entries(view.store, "two..one"))
+            judge(look(view.base), one, entries(f"{view.store}@one"))
+            assert entries(view.store, "two..") == []
+
+    run_one()
+
+
+# --- patches ----------------------------------------------------------------
+
+TEXTS = ["a", "b.c", "d/x", "d/y z", "d/e/ü", "s", "d/e", "d", "n", "n/x",
+         'q"\\t']
+text_name = st.sampled_from(TEXTS)
+amount = st.integers(0, 60)
+
+
+def _edit(top, path, at, lines):
+    with open(top + path, encoding="utf-8") as f:
+        text = f.read().splitlines(keepends=True)
+    text[at:at + lines % 3] = [f"new line {n}\n" for n in range(lines % 5)]
+    text = "".join(text)
+    if lines % 7 == 0:
+        text = text[:-1]
+    with open(top + path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def _write(top, path, lines):
+    with open(top + path, "w", encoding="utf-8") as f:
+        f.write("".join(f"line {n} of {lines}\n" for n in range(lines)))
+
+
+TEXT_OPERATIONS = {
+    "edit": (_edit, text_name, amount, amount),
+    "edit again": (_edit, text_name, amount, amount),
+    "write": (_write, text_name, amount),
+    "unlink": (lambda t, p: os.unlink(t + p), text_name),
+    "remove": (lambda t, p: shutil.rmtree(t + p), text_name),
+    "mkdir": (lambda t, p: os.mkdir(t + p), text_name),
+    "rename": (lambda t, p, q: os.rename(t + p, t + q), text_name, text_name),
+    "exchange": (lambda t, p, q: sysc.renameat2(
+        t + p, t + q, sysc.RENAME_EXCHANGE), text_name, text_name),
+    "symlink": (lambda t, p, q: os.symlink(q, t + p), text_name, text_name),
+    "chmod": (lambda t, p: os.chmod(t + p, 0o755), text_name),
+}
+
+text_step = st.one_of([st.tuples(st.just(op), *arguments)
+                       for op, (_, *arguments) in TEXT_OPERATIONS.items()])
+
+
+def make_text_base(base):
+    os.makedirs(base / "d/e")
+    for n, path in enumerate(["a", "b.c", "d/x", "d/y z", "d/e/ü", 'q"\\t']):
+        _write(str(base) + "/", path, 30 + n)
+    write_file(base / "d/e/empty")
+    write_file(base / "d/tail", b"no end")
+    os.symlink("a", base / "s")
+
+
+def files(top):
+    """What git could store of a tree."""
+    found = {}
+    for path, entry in look(top).items():
+        if entry["type"] == stat.S_IFREG:
+            found[path] = (entry["bytes"], bool(int(entry["mode"], 8) & 0o100))
+        elif entry["type"] == stat.S_IFLNK:
+            found[path] = entry["target"]
+    return found
+
+
+def has_swaps(old, new):
+    return any((old[p]["type"] == stat.S_IFDIR) !=
+               (new[p]["type"] == stat.S_IFDIR) for p in set(old) & set(new))
+
+
+def apply(tool, place, patch):
+    """The files of a copy of the base after the patch."""
+    p = subprocess.run(tool, cwd=place, input=patch, timeout=60,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       env=dict(os.environ, GIT_CEILING_DIRECTORIES=str(
+                           place.parent)))
+    assert p.returncode == 0, (tool, p.stdout, patch)
+    return files(place)
+
+
+@pytest.mark.limit(400)
+@pytest.mark.root
+@pytest.mark.parametrize("part", range(2))
+def test_patch_of_any_text_history_applies(scratch, part):
+    number = iter(range(10**9))
+
+    @examples(part)(st.lists(text_step, min_size=1, max_size=20))
+    def run_one(history):
+        place = scratch / f"example{next(number)}"
+        with example(place, make_text_base) as view:
+            for copy in "git", "patched":
+                shutil.copytree(view.base, place / copy, symlinks=True)
+            view.mount()
+            for op, *args in history:
+                _outcome(TEXT_OPERATIONS[op][0], str(view.top) + "/", *args)
+            want = files(view.top)
+            swaps = has_swaps(look(view.base), look(view.top))
+            live = diff("-p", view.mnt)
+            view.unmount()
+            patch = diff("-p", view.store)
+            assert live == patch
+            if not patch:
+                assert files(view.base) == want
+                return
+            assert apply(["git", "apply", "-"], place / "git", patch) == want
+            # patch(1) puts no file where a directory was, nor reversely.
+            if not swaps:
+                assert apply(["patch", "-p1", "-s", "-N"], place / "patched",
+                             patch) == want
+
+    run_one()
+
+
+# --- the command ------------------------------------------------------------
+
+@pytest.fixture
+def changed(kept_view):
+    """A view with a change of most kinds, resting."""
+    view = kept_view
+    os.makedirs(view.base / "dir/sub")
+    write_file(view.base / "same", b"same")
+    write_file(view.base / "text", b"one\ntwo\n")
+    write_file(view.base / "dir/sub/inner", b"x" * 10000)
+    write_file(view.base / "gone", b"g")
+    write_file(os.fsencode(view.base) + b"/odd\n\xff", b"o")
+    os.truncate(view / "dir/sub/inner", 9000)
+    write_file(view / "text", b"one\nTWO\n")
+    os.chmod(view / "same", 0o600)
+    os.unlink(view / "gone")
+    os.rename(view / "dir", view / "moved dir")
+    os.symlink("text", view / "link")
+    os.unlink(view / b"odd\n\xff")
+    view.unmount()
+    return view
+
+
+def words(*args):
+    return diff(*args).decode()
+
+
+def test_letters_types_and_what_changed(changed):
+    assert words(changed.store) == (
+        "D f gone\n"
+        "A l link\n"
+        "R d dir -> moved dir\n"
+        "M f moved dir/sub/inner\n"
+        "D f odd\\n\\377\n"
+        "M f mode same\n"
+        "M f text\n")
+
+
+def test_names_only_and_raw_names(changed):
+    assert diff("--name-only", "-z", changed.store) == \
+        b"gone\0link\0moved dir\0moved dir/sub/inner\0odd\n\xff\0same\0text\0"
+    assert diff("-z", changed.store, "dir", "link", "same") == \
+        b"A l -\0link\0R d -\0dir\0moved dir\0M f mode\0same\0"
+
+
+def test_pages_and_totals(changed):
+    assert words("--pages", changed.store, "moved dir/sub/") == \
+        "M f moved dir/sub/inner\n\t9000+1000\n"
+    assert words("--stat", changed.store, "text", "same").splitlines()[-1] == \
+        "2 changes, 2 modified; 1 pages, 3 bytes"
+
+
+def test_patch_of_a_path_only(changed):
+    assert words("-p", changed.store, "text") == (
+        "diff --git a/text b/text\n--- a/text\n+++ b/text\n"
+        "@@ -1,2 +1,2 @@\n one\n-two\n+TWO\n")
+
+
+def test_patch_says_binary_files_differ(kept_view):
+    write_file(kept_view.base / "b", b"\0one")
+    write_file(kept_view / "b", b"\0two")
+    kept_view.unmount()
+    assert words("-p", kept_view.store) == (
+        "diff --git a/b b/b\nBinary files a/b and b/b differ\n")
+
+
+def _status(*args):
+    p = subprocess.run([binary(), "diff", *map(os.fspath, args)], timeout=60,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return p.returncode, p.stderr.decode()
+
+
+def test_exit_status_is_that_of_diff(changed):
+    assert _status(changed.store) == (1, "")
+    assert _status(changed.store, "--", "dir/nothing") == (0, "")
+    assert _status("--stat", "-p", changed.store)[0] == 2
+    assert _status(changed.store, "../x")[0] == 2
+    code, said = _status(changed.base)
+    assert code == 2 and str(changed.base) in said
+    code, said = _status(changed.store, "never..")
+    assert code == 2 and "never" in said
+
+
+def test_a_full_output_is_trouble(changed):
+    with open("/dev/full", "wb") as full:
+        p = subprocess.run([binary(), "diff", changed.store], stdout=full,
+                           stderr=subprocess.PIPE, timeout=60)
+    assert p.returncode == 2
+    assert b"No space left on device" in p.stderr

@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What mapfs diff costs in a large base: prints, asserts nothing.
+
+  tools/bench/diff_numbers.py [MAPFS [FILES]]
+
+* a base of so many files (1000000), 1000 in each directory
+* 100 changes all over it: written, renamed, removed, created, chmod
+* the time of the whole command on the resting store and on the live view,
+  and of the same for a base a hundred times smaller
+"""
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MAPFS = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build/mapfs")
+FILES = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
+CHANGES = 100
+ROUNDS = 7
+
+
+def make_base(base, files):
+    for d in range(max(1, files // 1000)):
+        top = f"{base}/d{d // 32}/e{d}"
+        os.makedirs(top)
+        for f in range(1000):
+            fd = os.open(f"{top}/f{f}", os.O_WRONLY | os.O_CREAT, 0o644)
+            os.truncate(fd, 8192)
+            os.close(fd)
+
+
+def change(mnt, files):
+    dirs = max(1, files // 1000)
+    for n in range(CHANGES):
+        d = n * dirs // CHANGES
+        path = f"{mnt}/d{d // 32}/e{d}/f{n}"
+        if n % 5 == 0:
+            with open(path, "r+b") as f:
+                f.write(b"changed")
+        elif n % 5 == 1:
+            os.rename(path, path + ".moved")
+        elif n % 5 == 2:
+            os.unlink(path)
+        elif n % 5 == 3:
+            with open(path + ".new", "wb") as f:
+                f.write(b"new")
+        else:
+            os.chmod(path, 0o600)
+
+
+def measure(target):
+    took = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        p = subprocess.run([MAPFS, "diff", target], stdout=subprocess.PIPE,
+                           timeout=600)
+        took.append((time.perf_counter() - begin) * 1e3)
+        lines = p.stdout.count(b"\n")
+    print(f"    {lines} changes: {statistics.median(took):.1f} ms "
+          f"(median of {ROUNDS}, at most {max(took):.1f})")
+
+
+def run(files):
+    top = tempfile.mkdtemp(prefix="mapfs-bench-")
+    base, mnt, store = f"{top}/base", f"{top}/mnt", f"{top}/store"
+    try:
+        os.mkdir(mnt)
+        make_base(base, files)
+        subprocess.run([MAPFS, "mount", "-s", store, base, mnt], check=True,
+                       timeout=30)
+        try:
+            change(mnt, files)
+            print(f"base of {files} files, live view:")
+            measure(mnt)
+        finally:
+            subprocess.run([MAPFS, "umount", mnt], check=True, timeout=60)
+        print(f"base of {files} files, resting store:")
+        measure(store)
+    finally:
+        shutil.rmtree(top)
+
+
+if __name__ == "__main__":
+    run(max(1000, FILES // 100))
+    run(FILES)

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_TOOLS_DIFF_SOURCE_H
+#define MAPFS_TOOLS_DIFF_SOURCE_H
+
+/*
+ * Where the entries of `mapfs diff` come from: two trees that are found by
+ * what the command line says.
+ *
+ * Lifetime: diff_source_open() .. diff_source_close() (accepts NULL).
+ * Errors:   0 or a negative errno and a sentence in `why`.
+ */
+#include <stddef.h>
+
+#include "core/mapfs.h"
+#include "diff_tree.h"
+
+struct diff_source;
+
+/*
+ * `from`, `to`: names of snapshots; NULL: the base, and what it is now.
+ */
+int must_check diff_source_open(struct diff_source **out, const char *target,
+				const char *from, const char *to, char *why,
+				size_t why_bytes);
+/* As mapfs_diff(), but the paths are below the path that was named. */
+int must_check diff_source_run(struct diff_source *s,
+			       const struct mapfs_diff_options *opt,
+			       mapfs_diff_fn fn, void *arg, char *why,
+			       size_t why_bytes);
+/* The sides to read from; borrowed until the source is closed. */
+int must_check diff_source_trees(struct diff_source *s,
+				 const struct diff_tree **old_tree,
+				 const struct diff_tree **new_tree, char *why,
+				 size_t why_bytes);
+void diff_source_close(struct diff_source *s);
+
+#endif
