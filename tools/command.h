@@ -21,6 +21,7 @@ int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_commit(int argc, char **argv);
 /* Exit status as diff(1): 0 same, 1 different, 2 trouble. */
 int cmd_diff(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);

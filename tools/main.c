@@ -27,6 +27,7 @@ static const struct command {
 	{ "branch", cmd_branch, "start a second store from a snapshot" },
 	{ "revert", cmd_revert, "put files back to what the base has" },
 	{ "discard", cmd_discard, "remove a store" },
+	{ "commit", cmd_commit, "write what a store holds to its base" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""mapfs commit on real mounts: the base becomes the view, and back again."""
+import json
+import os
+import shutil
+import stat
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+import test_model as model
+from support import sysc, tree
+from support.sysc import write_file
+from support.view import View, binary, mapfs, run
+
+EXAMPLES = int(os.environ.get("MAPFS_TEST_EXAMPLES", "25"))
+SEED = int(os.environ.get("MAPFS_TEST_SEED", "0"))
+LEAVE_OUT = ("atime", "ctime", "ino")
+
+
+def _tree(top):
+    found = tree.of(top, LEAVE_OUT)
+    groups = tree.links(tree.of(top))
+    # Security labels and the like are the file system's matter.
+    for entry in found.values():
+        if isinstance(entry["xattrs"], dict):
+            entry["xattrs"] = {k: v for k, v in entry["xattrs"].items()
+                               if k.startswith("user.")}
+        # How file systems count subdirectories differs.
+        if entry["type"] == stat.S_IFDIR:
+            entry.pop("nlink")
+    found[b"\0links"] = {"groups": groups}
+    return found
+
+
+def _play(view, steps):
+    top = str(view.top) + "/"
+    for op, *args in steps:
+        if op == "remount":
+            view.remount()
+        else:
+            model._outcome(model.OPERATIONS[op][0], top, *args)
+
+
+def _round_trip(view, steps):
+    before = _tree(view.base)
+    os.stat(view.top)
+    _play(view, steps)
+    view.remount()
+    seen = _tree(view.top)
+    view.unmount()
+    mapfs("commit", "-y", view.store)
+    tree.assert_same(seen, _tree(view.base), "view and committed base differ")
+    assert mapfs("diff", view.store).text == ""
+    view.mount()
+    tree.assert_same(seen, _tree(view.top), "the view changed by its commit")
+    view.unmount()
+    p = mapfs("commit", "--undo", "-y", view.store, check=False)
+    # Nothing was changed, so nothing was committed.
+    if before == seen and p.returncode == 1:
+        assert "nothing was committed" in p.text
+    else:
+        assert p.returncode == 0, p.text
+    tree.assert_same(before, _tree(view.base), "undo left a different base")
+    view.mount()
+    tree.assert_same(seen, _tree(view.top), "undo lost changes of the view")
+    view.unmount()
+
+
+def _in_parts(view, steps, parts):
+    """Commits some names, one by one, and the rest in the end."""
+    os.stat(view.top)
+    _play(view, steps)
+    view.remount()
+    seen = _tree(view.top)
+    view.unmount()
+    for name in parts:
+        p = mapfs("commit", "-y", view.store, name, check=False)
+        if p.returncode:
+            assert "commit both" in p.text or "together" in p.text, p.text
+            continue
+        view.mount()
+        tree.assert_same(seen, _tree(view.top),
+                         f"the view changed by committing {name}")
+        view.unmount()
+    mapfs("commit", "-y", view.store)
+    tree.assert_same(seen, _tree(view.base), "view and committed base differ")
+
+
+def _play_examples(scratch, apart, check, *more):
+    number = iter(range(10**9))
+
+    @seed(SEED)
+    @settings(max_examples=EXAMPLES, deadline=None, database=None,
+              suppress_health_check=list(HealthCheck), print_blob=False)
+    @given(st.tuples(st.lists(model.step, min_size=10, max_size=60), *more))
+    def play(args):
+        place = scratch / f"example{next(number)}"
+        place.mkdir()
+        view = View(place, "kept")
+        view.base_stays = False
+        view.log = scratch / "daemon.log"
+        view.said = scratch / "stderr.log"
+        if apart:
+            view.keep_base_in_memory()
+        model._make_base(view.base)
+        try:
+            check(view, *args)
+            view.finish()
+        finally:
+            view.give_up()
+            if os.path.ismount(view.mnt):
+                sysc.umount_lazy(view.mnt)
+            if apart:
+                sysc.umount_lazy(view.base)
+            shutil.rmtree(place)
+
+    play()
+
+
+@pytest.mark.limit(600)
+@pytest.mark.root
+@pytest.mark.parametrize("store", ["beside", "elsewhere"])
+def test_commit_makes_the_base_the_view_and_undo_unmakes_it(scratch, store):
+    _play_examples(scratch, store == "elsewhere", _round_trip)
+
+
+@pytest.mark.limit(600)
+@pytest.mark.root
+def test_commit_of_parts_never_changes_the_view(scratch):
+    _play_examples(scratch, False, _in_parts,
+                   st.lists(model.name, min_size=1, max_size=4, unique=True))
+
+
+def _changed(view):
+    write_file(os.path.join(view.base, "f"), b"old")
+    os.stat(view.top)
+    write_file(os.path.join(view.top, "f"), b"new")
+    write_file(os.path.join(view.top, "g"), b"g")
+    view.base_stays = False
+
+
+@pytest.mark.modes("kept")
+def test_commit_of_an_ordinary_user_and_of_root(view):
+    _changed(view)
+    view.unmount()
+    mapfs("commit", "-y", view.store)
+    assert sysc.read_file(os.path.join(view.base, "f")) == b"new"
+    mapfs("commit", "-y", "--undo", view.store)
+    assert sysc.read_file(os.path.join(view.base, "f")) == b"old"
+    assert os.listdir(view.base) == ["f"]
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_commit_refuses_while_mounted_and_without_yes(view):
+    _changed(view)
+    p = mapfs("commit", "-y", view.store, check=False)
+    assert p.returncode == 1
+    assert str(view.mnt) in p.text and "unmount" in p.text
+    view.unmount()
+    p = mapfs("commit", view.store, check=False)
+    assert p.returncode == 1 and "-y" in p.text
+    assert sysc.read_file(os.path.join(view.base, "f")) == b"old"
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_dry_run_says_what_would_be_done_and_does_nothing(view):
+    _changed(view)
+    view.unmount()
+    before = tree.of(view.base)
+    text = mapfs("commit", "-n", view.store).text
+    assert "M f f" in text and "A f g" in text
+    told = json.loads(mapfs("commit", "-n", "--json", view.store).text)
+    assert (told["added"], told["modified"]) == (1, 1)
+    assert told["committed"] is False
+    tree.assert_same(before, tree.of(view.base), "-n changed the base")
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_nothing_to_commit_is_said_and_nobody_is_asked(view):
+    _changed(view)
+    view.unmount()
+    said = mapfs("commit", view.store, "no/such/name").text
+    assert "nothing changed in what you named" in said
+    assert sysc.read_file(os.path.join(view.base, "f")) == b"old"
+    mapfs("commit", "-y", view.store)
+    assert "holds no changes" in mapfs("commit", view.store).text
+    mapfs("commit", "--undo", "-y", view.store)
+    assert sysc.read_file(os.path.join(view.base, "f")) == b"old"
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_conflict_is_told_with_both_sides(view):
+    _changed(view)
+    view.unmount()
+    write_file(os.path.join(view.base, "f"), b"theirs")
+    p = mapfs("commit", "-y", view.store, check=False)
+    assert p.returncode == 1
+    assert "3 bytes" in p.text and "6 bytes" in p.text
+    assert "--ours" in p.text and "--theirs" in p.text
+    assert sysc.read_file(os.path.join(view.base, "f")) == b"theirs"
+    mapfs("commit", "-y", "--theirs", view.store)
+    assert sysc.read_file(os.path.join(view.base, "f")) == b"theirs"
+    assert sysc.read_file(os.path.join(view.base, "g")) == b"g"
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_commit_names_other_views_of_its_base(view):
+    _changed(view)
+    view.unmount()
+    other = view.scratch / "other"
+    other.mkdir()
+    mapfs("mount", view.base, other)
+    try:
+        assert str(other) in mapfs("commit", "-y", view.store).text
+    finally:
+        mapfs("umount", other)
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_read_only_base_is_refused_before_anything_is_begun(view):
+    view.keep_base_in_memory()
+    try:
+        _changed(view)
+        view.unmount()
+        for args in ([], ["--undo"]):
+            run("mount", "-o", "remount,ro", view.base)
+            p = mapfs("commit", *args, "-y", view.store, check=False)
+            assert p.returncode == 1 and "mounted read-only" in p.text
+            assert not os.path.exists(view.store / "commit" / "open")
+            run("mount", "-o", "remount,rw", view.base)
+            mapfs("commit", *args, "-y", view.store)
+        assert sysc.read_file(os.path.join(view.base, "f")) == b"old"
+    finally:
+        view.unmount()
+        sysc.umount_lazy(view.base)
