@@ -18,6 +18,8 @@ static const struct command {
 } commands[] = {
 	{ "mount", cmd_mount, "show a directory at a mount point" },
 	{ "umount", cmd_umount, "end a mount" },
+	{ "export", cmd_export, "write changes as an image layer" },
+	{ "import", cmd_import, "make a store from an image layer" },
 	{ "list", cmd_list, "show what is mounted" },
 	{ "status", cmd_status, "show a view or store, and what changed" },
 	{ "diff", cmd_diff, "show what a view changed" },
