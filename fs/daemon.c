@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,22 +27,57 @@
 
 #define ANSWER_MS 15000
 #define READY_FD 3
+#define FUSE_FD 4
 
-_Noreturn static void child_run(const struct fs_options *opt, int ready_fd)
+/* Nothing of the caller's stays open, be it a lock or a pipe. */
+static void keep_descriptors(struct fs_options *opt, int ready_fd)
 {
+	int last = READY_FD;
+
+	/* Out of the way first: each may have the number of the other. */
+	ready_fd = fcntl(ready_fd, F_DUPFD_CLOEXEC, FUSE_FD + 1);
+	if (opt->fuse_fd >= 0) {
+		dup3(opt->fuse_fd, FUSE_FD, O_CLOEXEC);
+		opt->fuse_fd = FUSE_FD;
+		last = FUSE_FD;
+	}
+	dup3(ready_fd, READY_FD, O_CLOEXEC);
+	close_range((unsigned int)last + 1, ~0U, 0);
+}
+
+/* What the caller holds back for itself we need: SIGUSR1 most of all. */
+static void unblock_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+_Noreturn static void child_run(const struct fs_options *caller_opt,
+				int ready_fd)
+{
+	struct fs_options opt = *caller_opt;
 	char why[1024] = "E";
 	int err;
 
 	setsid();
-	/* Nothing of the caller's stays open, be it a lock or a pipe. */
-	if (ready_fd != READY_FD)
-		dup2(ready_fd, READY_FD);
-	fcntl(READY_FD, F_SETFD, FD_CLOEXEC);
-	close_range(READY_FD + 1, ~0U, 0);
-	err = fs_serve(opt, READY_FD, why + 1, sizeof(why) - 1);
+	unblock_signals();
+	keep_descriptors(&opt, ready_fd);
+	err = fs_serve(&opt, READY_FD, why + 1, sizeof(why) - 1);
+	if (opt.own_place)
+		rmdir(opt.mountpoint);
 	if (err && write(READY_FD, why, strlen(why)) < 0)
 		exit(1); /* the parent had its answer before */
 	exit(err ? 1 : 0);
+}
+
+/* The caller may have died before the kernel was told what to do then. */
+static void die_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
 }
 
 /* One message; its length, 0 at the end, or a negative errno. */
@@ -122,8 +158,10 @@ static int parent_wait(const struct fs_options *opt, pid_t pid, int fd,
 	return -EIO;
 }
 
-int daemon_start(const struct fs_options *opt, char *why, size_t why_bytes)
+static int start(const struct fs_options *opt, bool is_bound, pid_t *out,
+		 char *why, size_t why_bytes)
 {
+	pid_t self = getpid();
 	int fds[2];
 	pid_t pid;
 	int err;
@@ -135,8 +173,11 @@ int daemon_start(const struct fs_options *opt, char *why, size_t why_bytes)
 		return err;
 	}
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		if (is_bound)
+			die_with(self);
 		child_run(opt, fds[1]);
+	}
 	err = pid < 0 ? -errno : 0;
 	close(fds[1]);
 	if (err)
@@ -145,5 +186,20 @@ int daemon_start(const struct fs_options *opt, char *why, size_t why_bytes)
 	else
 		err = parent_wait(opt, pid, fds[0], why, why_bytes);
 	close(fds[0]);
+	if (!err)
+		*out = pid;
 	return err;
+}
+
+int daemon_start(const struct fs_options *opt, char *why, size_t why_bytes)
+{
+	pid_t pid;
+
+	return start(opt, false, &pid, why, why_bytes);
+}
+
+int daemon_start_bound(const struct fs_options *opt, pid_t *out, char *why,
+		       size_t why_bytes)
+{
+	return start(opt, true, out, why, why_bytes);
 }

@@ -80,6 +80,9 @@ static int probe(struct server *s)
 	struct stat st;
 	int fd;
 
+	/* Elsewhere it is out of our sight; who made it looks. */
+	if (s->opt->fuse_fd >= 0)
+		return 0;
 	if (stat(mountpoint, &st) < 0)
 		return -errno;
 	s->dev = st.st_dev;
@@ -156,7 +159,15 @@ static void stop_gently(struct server *s)
 {
 	char said[256];
 
-	if (is_on_top(s)) {
+	if (s->opt->fuse_fd >= 0) {
+		/*
+		 * Its namespace ends with the processes in it, and it must
+		 * not be taken away before them: they would go on in what it
+		 * covers.
+		 */
+		if (wait_for_end(s))
+			return;
+	} else if (is_on_top(s)) {
 		if (unmount_path(s->opt->mountpoint, false, said, sizeof(said)))
 			unmount_in_use(s);
 		/* The kernel ends it, but for one seen in other namespaces. */

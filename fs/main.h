@@ -23,5 +23,11 @@ int must_check fs_serve(const struct fs_options *opt, int ready_fd, char *why,
 /* fs_serve() in a process of its own; returns when the mount answers. */
 int must_check daemon_start(const struct fs_options *opt, char *why,
 			    size_t why_bytes);
+/*
+ * The same for a mount that is not to outlive the caller: the daemon is the
+ * caller's child *out, and gets SIGTERM when the caller dies.
+ */
+int must_check daemon_start_bound(const struct fs_options *opt, pid_t *out,
+				  char *why, size_t why_bytes);
 
 #endif

@@ -108,6 +108,7 @@ void options_init(struct fs_options *opt)
 	*opt = (struct fs_options){
 		.mode = MAPFS_COPY,
 		.store_kind = MAPFS_STORE_UNLINKED,
+		.fuse_fd = -1,
 		.max_threads = THREADS_DEFAULT,
 		.uring_depth = DEPTH_DEFAULT,
 		.allow_other = geteuid() == 0,

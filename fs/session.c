@@ -14,6 +14,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,18 +121,15 @@ static const struct fuse_lowlevel_ops session_ops = {
 };
 
 /* The comma-separated options of libfuse and the kernel. */
-static char *mount_options(const struct mount *m)
+static char *mount_options(const struct fs_options *opt, const char *base)
 {
-	const struct fs_options *opt = m->opt;
-	struct mapfs_info info;
 	char depth[48];
 	char *fsname = NULL;
 	char *all = NULL;
 	int err = 0;
 
-	mapfs_view_info(m->view, &info);
 	snprintf(depth, sizeof(depth), "io_uring_q_depth=%u", opt->uring_depth);
-	if (asprintf(&fsname, "fsname=%s", info.base) < 0)
+	if (asprintf(&fsname, "fsname=%s", base) < 0)
 		return NULL;
 	err |= fuse_opt_add_opt_escaped(&all, fsname);
 	err |= fuse_opt_add_opt(&all, "subtype=mapfs");
@@ -250,16 +248,17 @@ static void stderr_restore(int fd, int kept, char *said, size_t said_bytes)
 	said[n < 0 ? 0 : n] = '\0';
 }
 
-static bool session_start(struct mount *m, struct fuse_args *args)
+static struct fuse_session *session_start(struct mount *m, const char *place,
+					  struct fuse_args *args)
 {
-	m->se = fuse_session_new(args, &session_ops, sizeof(session_ops), m);
-	if (!m->se)
-		return false;
-	if (fuse_session_mount(m->se, m->opt->mountpoint) == 0)
-		return true;
-	fuse_session_destroy(m->se);
-	m->se = NULL;
-	return false;
+	struct fuse_session *se =
+		fuse_session_new(args, &session_ops, sizeof(session_ops), m);
+
+	if (se && fuse_session_mount(se, place) < 0) {
+		fuse_session_destroy(se);
+		se = NULL;
+	}
+	return se;
 }
 
 static int session_make_loop(struct mount *m, char *why, size_t why_bytes)
@@ -276,12 +275,13 @@ static int session_make_loop(struct mount *m, char *why, size_t why_bytes)
 	return err;
 }
 
-int session_mount(struct mount *m, char *why, size_t why_bytes)
+/* `place` is the mount point, or "/dev/fd/N" for one mounted already. */
+static int session_create(struct fuse_session **out, struct mount *m,
+			  const struct fs_options *opt, const char *place,
+			  char *options, char *why, size_t why_bytes)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-	char *options = mount_options(m);
 	char said[1024];
-	bool is_mounted = false;
 	int kept;
 	int fd;
 
@@ -293,13 +293,50 @@ int session_mount(struct mount *m, char *why, size_t why_bytes)
 		return -ENOMEM;
 	}
 	fd = stderr_capture(&kept);
-	is_mounted = session_start(m, &args);
+	*out = session_start(m, place, &args);
 	stderr_restore(fd, kept, said, sizeof(said));
-	if (!is_mounted)
-		explain(said, m->opt->mountpoint, why, why_bytes);
+	if (!*out)
+		explain(said, opt->mountpoint, why, why_bytes);
 	fuse_opt_free_args(&args);
 	free(options);
-	return is_mounted ? session_make_loop(m, why, why_bytes) : -EIO;
+	return *out ? 0 : -EIO;
+}
+
+int session_mount(struct mount *m, char *why, size_t why_bytes)
+{
+	const struct fs_options *opt = m->opt;
+	struct mapfs_info info;
+	char place[32];
+	int err;
+
+	mapfs_view_info(m->view, &info);
+	snprintf(place, sizeof(place), "/dev/fd/%d", opt->fuse_fd);
+	err = session_create(&m->se, m, opt,
+			     opt->fuse_fd < 0 ? opt->mountpoint : place,
+			     mount_options(opt, info.base), why, why_bytes);
+	return err ? err : session_make_loop(m, why, why_bytes);
+}
+
+int session_mount_only(const struct fs_options *opt, int *out, char *why,
+		       size_t why_bytes)
+{
+	struct fuse_session *se;
+	int err = session_create(&se, NULL, opt, opt->mountpoint,
+				 mount_options(opt, opt->base), why, why_bytes);
+	int fd;
+
+	if (err)
+		return err;
+	fd = fcntl(fuse_session_fd(se), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		err = -errno;
+	else
+		*out = fd;
+	fuse_session_destroy(se);
+	if (err)
+		snprintf(why, why_bytes, "%s: %s; try again later",
+			 opt->mountpoint, strerror(-err));
+	return err;
 }
 
 /* The threads of a ring are libfuse's, and end with its own loop only. */

@@ -15,6 +15,12 @@
 #include "mount.h"
 
 int must_check session_mount(struct mount *m, char *why, size_t why_bytes);
+/*
+ * Mounts for another process to serve: *out is the connection, its
+ * options.fuse_fd, close-on-exec.
+ */
+int must_check session_mount_only(const struct fs_options *opt, int *out,
+				  char *why, size_t why_bytes);
 /* Serves until unmounted or session_stop(). */
 int must_check session_run(struct mount *m);
 /* From any thread. */
