@@ -32,6 +32,7 @@ int cmd_revert(int argc, char **argv);
 int cmd_discard(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 /* As mount(8) calls it: BASE MOUNTPOINT [-sfnv] [-o OPTIONS]. */
 int cmd_mount_helper(int argc, char **argv);
 

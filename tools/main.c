@@ -17,6 +17,7 @@ static const struct command {
 	const char *summary;
 } commands[] = {
 	{ "mount", cmd_mount, "show a directory at a mount point" },
+	{ "run", cmd_run, "try a command on a view of a directory" },
 	{ "umount", cmd_umount, "end a mount" },
 	{ "export", cmd_export, "write changes as an image layer" },
 	{ "import", cmd_import, "make a store from an image layer" },
