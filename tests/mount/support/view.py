@@ -14,8 +14,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from . import sysc, tree
 
 REPO = Path(__file__).resolve().parents[3]
@@ -254,8 +252,3 @@ class View:
             self.proc.send_signal(signal.SIGKILL)
             self.proc.wait(PATIENCE)
             self.proc = None
-
-
-def skip_unless(condition, reason):
-    if not condition:
-        pytest.skip(reason)

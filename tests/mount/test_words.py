@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""What the commands say to a typing error: one sentence that helps, and no harm.
+
+"OBJECT: reason; next step", exit status 1, or 2 for the command line and for
+mapfs diff.
+"""
+import json
+import os
+import re
+
+import pytest
+
+from support.sysc import write_file
+from support.view import mapfs
+
+SENTENCE = re.compile(r"mapfs: [^\n]+: [^\n]+; [^\n]+\n")
+pytestmark = pytest.mark.modes("kept", plain=False)
+
+
+@pytest.fixture
+def changed(view):
+    write_file(view.base / "f", b"base")
+    write_file(view / "f", b"view")
+    mapfs("snapshot", view.mnt, "one")
+    return view
+
+
+def _says(status, *args):
+    p = mapfs(*args, check=False)
+    assert p.returncode == status, p.text
+    assert SENTENCE.fullmatch(p.text), p.text
+    return p.text
+
+
+def _modified(where):
+    return json.loads(mapfs("status", "--json", where).text)["modified"]
+
+
+def test_an_empty_path_does_not_mean_everything(changed):
+    assert "say . for everything" in _says(1, "revert", changed.mnt, "")
+    assert _modified(changed.mnt) == 1
+    changed.unmount()
+    p = mapfs("commit", "-y", changed.store, "", check=False)
+    assert p.returncode == 2 and "say . for everything" in p.text
+    assert _modified(changed.store) == 1
+
+
+@pytest.mark.parametrize("verb", ["status", "diff", "log", "export",
+                                  "discard"])
+def test_an_empty_name_is_told(changed, verb):
+    assert "''" in _says(2 if verb == "diff" else 1, verb, "")
+
+
+@pytest.mark.parametrize("args", [
+    ["mount", "nothere", "."], ["mount", "-m", "read", "nothere", "."],
+    ["import", "nothere", "s"], ["commit", "-n", "nothere"],
+    ["commit", "-n", "."], ["mount", "-s", "no/where", ".", "."]])
+def test_a_wrong_name_gets_a_next_step(changed, args):
+    base = str(changed.base)
+    _says(1, *[base if a == "." else a for a in args])
+
+
+@pytest.mark.parametrize("args", [["status"], ["log"], ["rollback", "-y"],
+                                  ["revert"]])
+def test_a_snapshot_is_not_taken_for_its_store(changed, args):
+    changed.unmount()
+    more = {"rollback": ["one"], "revert": ["f"]}.get(args[0], [])
+    assert "@one" in _says(1, *args, f"{changed.store}@one", *more)
+
+
+def test_a_name_that_reads_as_a_range_is_refused(changed):
+    assert "'a..b'" in _says(1, "snapshot", changed.mnt, "a..b")
+
+
+def test_status_tells_private_bytes(changed):
+    live = json.loads(mapfs("status", "--json", changed.mnt).text)
+    assert live["private_bytes"] == 4096 * live["private_pages"] == 4096
+
+
+@pytest.mark.modes("kept", people=("root",), plain=False)
+def test_store_of_somebody_else_is_not_called_missing(changed):
+    changed.unmount()
+    os.chmod(changed.scratch, 0o755)
+    p = mapfs("status", changed.store, check=False, user=4711, group=4711,
+              extra_groups=[])
+    assert p.returncode == 1 and "ask its owner or root" in p.text
