@@ -18,6 +18,7 @@
 #include "core/mapfs.h"
 #include "layer.h"
 #include "progress.h"
+#include "stream.h"
 #include "target.h"
 #include "text.h"
 
@@ -109,7 +110,7 @@ static int source_open(struct source *s, const char *arg)
 	return err;
 }
 
-static int archive_begin(struct archive *a, int fd)
+static int archive_begin(struct archive *a, struct stream *out, int fd)
 {
 	if (archive_write_set_format_pax(a) < ARCHIVE_WARN ||
 	    archive_write_set_format_option(a, "pax", "xattrheader", "SCHILY") <
@@ -117,7 +118,7 @@ static int archive_begin(struct archive *a, int fd)
 	    archive_write_set_bytes_per_block(a, (int)LAYER_IO_BYTES) <
 		    ARCHIVE_WARN ||
 	    archive_write_set_bytes_in_last_block(a, 1) < ARCHIVE_WARN ||
-	    archive_write_open_fd(a, fd) < ARCHIVE_WARN) {
+	    stream_write_begin(out, a, fd)) {
 		say("layer: %s", archive_error_string(a));
 		return -EIO;
 	}
@@ -127,19 +128,22 @@ static int archive_begin(struct archive *a, int fd)
 static int export_to(struct mapfs_view *view, int fd)
 {
 	struct archive *a = archive_write_new();
-	int err = a ? archive_begin(a, fd) : -ENOMEM;
+	struct stream out = { 0 };
+	int err = a ? archive_begin(a, &out, fd) : -ENOMEM;
 
 	if (!err)
 		err = layer_write(view, a);
 	progress_hide();
 	if (!err && archive_write_close(a) < ARCHIVE_WARN) {
-		say("layer: %s", strerror(archive_errno(a)));
-		err = -EIO;
+		err = archive_errno(a) == EINTR ? -EINTR : -EIO;
+		if (err != -EINTR)
+			say("layer: %s", strerror(archive_errno(a)));
 	}
 	/* Closing would write an end, as if it were whole. */
 	if (err)
 		archive_write_fail(a);
 	archive_write_free(a);
+	stream_fini(&out);
 	if (err == -EINTR)
 		say("interrupted; run it again");
 	return err;
@@ -148,18 +152,15 @@ static int export_to(struct mapfs_view *view, int fd)
 /* A device or a pipe is written to; a name put over it would replace it. */
 static int export_into(struct mapfs_view *view, const char *file)
 {
-	int fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	int err;
+	int fd;
+	int err = stream_open_file(file, &fd);
 
-	if (fd < 0) {
-		err = -errno;
-		if (err == -EINTR)
-			say("interrupted; run it again");
-		else
-			say("%s: %s; choose another file", file,
-			    strerror(-err));
+	if (err == -EINTR)
+		say("interrupted; run it again");
+	else if (err)
+		say("%s: %s; choose another file", file, strerror(-err));
+	if (err)
 		return err;
-	}
 	err = export_to(view, fd);
 	if (close(fd) < 0 && !err) {
 		err = -errno;

@@ -4,8 +4,10 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +18,7 @@
 #include "layer.h"
 #include "progress.h"
 #include "remove.h"
+#include "stream.h"
 #include "text.h"
 
 #define WHY_BYTES 1024
@@ -35,6 +38,16 @@ static uint64_t input_bytes(void)
 	return (uint64_t)st.st_size;
 }
 
+/* What the user did to the input is no fault of it. */
+static int input_failed(struct archive *a)
+{
+	if (archive_errno(a) == EINTR)
+		return -EINTR;
+	say("standard input: %s; give a tar of an image layer",
+	    archive_error_string(a));
+	return -EINVAL;
+}
+
 static int entries_apply(struct layer_apply *l, struct archive *a)
 {
 	struct archive_entry *entry;
@@ -45,11 +58,8 @@ static int entries_apply(struct layer_apply *l, struct archive *a)
 
 		if (got == ARCHIVE_EOF)
 			return 0;
-		if (got < ARCHIVE_WARN) {
-			say("standard input: %s; give a tar of an image layer",
-			    archive_error_string(a));
-			return -EINVAL;
-		}
+		if (got < ARCHIVE_WARN)
+			return input_failed(a);
 		if (progress_interrupted())
 			return -EINTR;
 		err = layer_apply_entry(l, a, entry);
@@ -65,9 +75,8 @@ static int archive_apply(struct mapfs_view *view, struct archive *a)
 
 	if (err)
 		return err;
-	progress_begin("importing", input_bytes());
 	err = entries_apply(l, a);
-	progress_end();
+	progress_hide();
 	end_err = layer_apply_end(l, !err);
 	return err ? err : end_err;
 }
@@ -75,6 +84,7 @@ static int archive_apply(struct mapfs_view *view, struct archive *a)
 static int input_apply(struct mapfs_view *view)
 {
 	struct archive *a = archive_read_new();
+	struct stream in = { 0 };
 	int err;
 
 	if (!a || archive_read_support_format_tar(a) < ARCHIVE_WARN ||
@@ -82,15 +92,13 @@ static int input_apply(struct mapfs_view *view)
 	    archive_read_support_filter_all(a) < ARCHIVE_WARN) {
 		say("out of memory; try again later");
 		err = -ENOMEM;
-	} else if (archive_read_open_fd(a, STDIN_FILENO, LAYER_IO_BYTES) <
-		   ARCHIVE_WARN) {
-		say("standard input: %s; give a tar of an image layer",
-		    archive_error_string(a));
-		err = -EINVAL;
+	} else if (stream_read_begin(&in, a, STDIN_FILENO)) {
+		err = input_failed(a);
 	} else {
 		err = archive_apply(view, a);
 	}
 	archive_read_free(a);
+	stream_fini(&in);
 	return err;
 }
 
@@ -101,17 +109,67 @@ static bool is_there(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-static int import_run(const struct import_args *args)
+/* Fills a new store; of one that did not become whole nothing is left. */
+static int store_fill(const char *base, const char *store)
 {
 	struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
 		.store_kind = MAPFS_STORE_DIR,
-		.base = args->base,
-		.store = args->store,
+		.base = base,
+		.store = store,
 	};
 	struct mapfs_view *view;
 	char why[WHY_BYTES];
 	int close_err;
+	int err = mapfs_view_open(&view, &opt, why, sizeof(why));
+
+	if (err) {
+		say("%s", why);
+		return err;
+	}
+	err = input_apply(view);
+	close_err = mapfs_view_close(view);
+	progress_hide();
+	if (!err && close_err)
+		say("store %s: not everything reached the disk: %s", store,
+		    strerror(-close_err));
+	if (err == -EINTR)
+		say("interrupted; nothing was imported, run it again");
+	return err ? err : close_err;
+}
+
+/* Under its name only when it is whole: a kill leaves no half of a layer. */
+static int store_make(const char *base, const char *store)
+{
+	size_t len = strlen(store);
+	char *part;
+	int err;
+
+	while (len > 1 && store[len - 1] == '/')
+		len--;
+	if (asprintf(&part, "%.*s.part", (int)len, store) < 0)
+		return -ENOMEM;
+	if (is_there(part)) {
+		say("store %s: left by an import that was killed; remove it "
+		    "with mapfs discard",
+		    part);
+		free(part);
+		return -EEXIST;
+	}
+	err = store_fill(base, part);
+	if (!err &&
+	    renameat2(AT_FDCWD, part, AT_FDCWD, store, RENAME_NOREPLACE) < 0) {
+		err = -errno;
+		say("store %s: %s; name another one", store, strerror(-err));
+	}
+	if (err)
+		remove_store(part);
+	free(part);
+	return err;
+}
+
+static int import_run(const struct import_args *args)
+{
 	int err;
 
 	if (isatty(STDIN_FILENO)) {
@@ -122,21 +180,11 @@ static int import_run(const struct import_args *args)
 		say("store %s: is there already; name a new one", args->store);
 		return COMMAND_FAILED;
 	}
-	if (mapfs_view_open(&view, &opt, why, sizeof(why))) {
-		say("%s", why);
-		return COMMAND_FAILED;
-	}
-	err = input_apply(view);
-	close_err = mapfs_view_close(view);
-	if (!err && close_err)
-		say("store %s: not everything reached the disk: %s",
-		    args->store, strerror(-close_err));
-	if (err == -EINTR)
-		say("interrupted; nothing was imported, run it again");
-	if (!err && !close_err)
-		return COMMAND_OK;
-	remove_store(args->store);
-	return COMMAND_FAILED;
+	/* From here on a signal must not leave a part of a store behind. */
+	progress_begin("importing", input_bytes());
+	err = store_make(args->base, args->store);
+	progress_end();
+	return err ? COMMAND_FAILED : COMMAND_OK;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)

@@ -437,7 +437,7 @@ static int content_apply(struct layer_apply *l, mapfs_ino ino,
 		if (got == ARCHIVE_EOF)
 			break;
 		if (got < ARCHIVE_WARN)
-			return -EIO;
+			return archive_errno(a) == EINTR ? -EINTR : -EIO;
 		if (progress_interrupted())
 			return -EINTR;
 		if ((uint64_t)off > end)

@@ -370,6 +370,8 @@ static int archive_failed(struct layer_write *l)
 {
 	int code = archive_errno(l->archive);
 
+	if (code == EINTR)
+		return -EINTR;
 	say("layer: %s",
 	    code > 0 ? strerror(code) : archive_error_string(l->archive));
 	l->is_said = true;

@@ -4,14 +4,17 @@
 The judge is umoci: it unpacks an image of the base with the layer on top, and
 that must be the tree that the view shows.
 """
+import fcntl
 import io
 import os
 import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import tarfile
+import termios
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -378,19 +381,30 @@ def test_view_in_use_is_written_as_it_is_at_this_moment(place, by):
         assert t.extractfile("f").read() == b"unsynced" + b"f" * 9992
 
 
-def test_interrupted_export_of_a_view_in_use_leaves_no_snapshot(place):
+def _waiting_bytes(fd):
+    return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]
+
+
+@pytest.mark.parametrize("reader", ["none", "slow"])
+def test_interrupted_export_of_a_view_in_use_leaves_no_snapshot(place, reader):
     fifo = place.top / "fifo"
     os.mkfifo(fifo)
     with place.mounted() as mnt:
-        write_file(mnt / "n", b"new")
+        write_file(mnt / "n", os.urandom(1 << 20))
+        # Opened for both, so that it waits for no writer.
+        held = os.open(fifo, os.O_RDWR) if reader == "slow" else -1
         p = subprocess.Popen([binary(), "export", "-o", fifo, place.mnt],
                              stderr=subprocess.PIPE)
-        # It waits for a reader of the pipe.
         wait_for("the moment", lambda: mapfs("log", place.mnt).text)
+        if reader == "slow":
+            wait_for("a full pipe", lambda: _waiting_bytes(held) > 60_000)
         p.send_signal(signal.SIGINT)
-        assert b"interrupted" in p.communicate(timeout=20)[1]
+        assert p.communicate(timeout=20)[1] == \
+            b"mapfs: interrupted; run it again\n"
         assert p.returncode == 1
         assert mapfs("log", place.mnt).text == ""
+        if reader == "slow":
+            os.close(held)
 
 
 def test_snapshot_is_written_as_it_was(place):

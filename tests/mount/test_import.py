@@ -7,13 +7,12 @@ import signal
 import stat
 import subprocess
 import tarfile
-import time
 
 import pytest
 
 from support import tree
 from support.sysc import read_file, write_file
-from support.view import binary, mapfs
+from support.view import binary, mapfs, wait_for
 
 NS = 1_500_000_000_123456789
 
@@ -295,20 +294,33 @@ def test_compressed_layers_are_read(place):
         assert read_file(mnt / "f") == b"x"
 
 
-def test_interrupted_import_leaves_nothing(place):
-    whole = Layer().add("f", bytes(1 << 20)).done()
+def started(place):
+    """An import in the middle of a file; its input says no more."""
     p = subprocess.Popen([binary(), "import", place / "base",
                           place / "store"], stdin=subprocess.PIPE,
                          stderr=subprocess.PIPE)
-    p.stdin.write(whole[:900_000])
+    p.stdin.write(Layer().add("f", bytes(1 << 20)).done()[:900_000])
     p.stdin.flush()
-    deadline = time.monotonic() + 20
-    while not (place / "store/journal").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    time.sleep(0.1)
+    wait_for("a store", (place / "store.part/journal").exists)
+    return p
+
+
+def test_interrupted_import_leaves_nothing(place):
+    p = started(place)
     p.send_signal(signal.SIGINT)
-    time.sleep(0.1)
-    err = p.communicate(whole[900_000:], timeout=20)[1]
-    assert p.returncode == 1 and b"interrupted" in err, err
+    assert p.wait(timeout=20) == 1
+    assert p.stderr.read() == \
+        b"mapfs: interrupted; nothing was imported, run it again\n"
+    assert sorted(os.listdir(place)) == ["base", "mnt"]
+
+
+def test_killed_import_leaves_no_store_that_looks_whole(place):
+    p = started(place)
+    p.kill()
+    p.wait(timeout=20)
     assert not (place / "store").exists()
+    again = load(place, Layer().add("f").done())
+    assert again.returncode == 1
+    assert f"store {place}/store.part: left by an import" in again.words
+    mapfs("discard", "-y", place / "store.part")
+    assert load(place, Layer().add("f").done()).returncode == 0
