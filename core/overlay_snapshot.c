@@ -105,8 +105,10 @@ static int load(struct overlay *o, const char *name, struct delta_set *state,
 	store_info(o->store, &info);
 	if (info.store)
 		store = info.store;
-	if (!one)
-		return store_no_snapshot(store, name, why, why_bytes);
+	if (!one) {
+		store_say_no_snapshot(store, name, why, why_bytes);
+		return -ENOENT;
+	}
 	err = store_snapshot_may_show(&o->set.snapshots, one, store, why,
 				      why_bytes);
 	return err ? err :

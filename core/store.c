@@ -366,9 +366,11 @@ static int hold_snapshot(struct store *st, const char *name,
 		if (err)
 			return err;
 		one = snapshots_find(&facts->snapshots, name);
-		if (!one || (n > 0 && one->rec.id != id))
-			return store_no_snapshot(st->dir.path, name, why,
-						 why_bytes);
+		if (!one || (n > 0 && one->rec.id != id)) {
+			store_say_no_snapshot(st->dir.path, name, why,
+					      why_bytes);
+			return -ENOENT;
+		}
 		id = one->rec.id;
 		if (n == 0 && st->dir.readersfd >= 0)
 			err = store_readers_hold(st->dir.readersfd, id);

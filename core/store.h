@@ -75,9 +75,9 @@ int must_check store_snapshot_create(struct store *st, const char *name,
 				     size_t why_bytes);
 int must_check store_snapshot_delete(struct store *st, const char *name,
 				     char *why, size_t why_bytes);
-/* What people are told of a name that is no snapshot's; returns -ENOENT. */
-int store_no_snapshot(const char *store, const char *name, char *why,
-		      size_t why_bytes);
+/* What people are told of a name that is no snapshot's. */
+void store_say_no_snapshot(const char *store, const char *name, char *why,
+			   size_t why_bytes);
 /* -ESTALE and a sentence: the base was committed to since. */
 int must_check store_snapshot_may_show(const struct snapshots *all,
 				       const struct snapshot *one,

@@ -50,8 +50,10 @@ static int find_snapshot(struct branching *b, const char *name, char *why,
 	if (err)
 		return err;
 	b->of = snapshots_find(&b->facts.snapshots, name);
-	if (!b->of)
-		return store_no_snapshot(b->path, name, why, why_bytes);
+	if (!b->of) {
+		store_say_no_snapshot(b->path, name, why, why_bytes);
+		return -ENOENT;
+	}
 	return store_snapshot_may_show(&b->facts.snapshots, b->of, b->path, why,
 				       why_bytes);
 }

@@ -19,13 +19,12 @@
 
 #define MESSAGE_MAX 4096U
 
-int store_no_snapshot(const char *store, const char *name, char *why,
-		      size_t why_bytes)
+void store_say_no_snapshot(const char *store, const char *name, char *why,
+			   size_t why_bytes)
 {
 	store_say(why, why_bytes,
 		  "store %s has no snapshot %s; see `mapfs log %s`", store,
 		  name, store);
-	return -ENOENT;
 }
 
 int store_snapshot_may_show(const struct snapshots *all,
@@ -212,8 +211,10 @@ static int delete_locked(struct store *st, const char *name, uint64_t *held,
 	struct group g;
 	int err;
 
-	if (!one)
-		return store_no_snapshot(st->dir.path, name, why, why_bytes);
+	if (!one) {
+		store_say_no_snapshot(st->dir.path, name, why, why_bytes);
+		return -ENOENT;
+	}
 	err = check_unused(st, one, why, why_bytes);
 	if (err)
 		return err;
