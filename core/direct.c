@@ -68,6 +68,12 @@ static void direct_info(struct mapfs_view *v, struct mapfs_info *out)
 	};
 }
 
+static int direct_known_files(struct mapfs_view *v, mapfs_ino **out,
+			      size_t *count)
+{
+	return itable_counted(direct_of(v)->itable, S_IFREG, out, count);
+}
+
 static int direct_statfs(struct mapfs_view *v, struct statvfs *out)
 {
 	return base_statfs(direct_of(v)->base, out);
@@ -91,6 +97,7 @@ static const struct view_ops read_ops = {
 	.info = direct_info,
 	.lookup = direct_lookup,
 	.forget = direct_forget,
+	.known_files = direct_known_files,
 	.readlink = direct_readlink,
 	.readdir = direct_readdir,
 	.getattr = direct_getattr,
@@ -106,6 +113,7 @@ static const struct view_ops write_ops = {
 	.info = direct_info,
 	.lookup = direct_lookup,
 	.forget = direct_forget,
+	.known_files = direct_known_files,
 	.mknod = direct_mknod,
 	.mkdir = direct_mkdir,
 	.symlink = direct_symlink,

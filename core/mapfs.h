@@ -170,7 +170,7 @@ bool mapfs_is_stateless(const struct mapfs_view *v);
 int must_check mapfs_lookup(struct mapfs_view *v, mapfs_ino dir,
 			    const char *name, struct mapfs_entry *out);
 void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
-/* Regular files with a lookup count, of a copy view; the caller's to free. */
+/* Regular files with a lookup count; the caller's to free. */
 int must_check mapfs_known_files(struct mapfs_view *v, mapfs_ino **out,
 				 size_t *count);
 /* Files, fifos, sockets, devices; mode carries the type. */

@@ -125,8 +125,6 @@ void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)
 
 int mapfs_known_files(struct mapfs_view *v, mapfs_ino **out, size_t *count)
 {
-	if (!v->ops->known_files)
-		return -EOPNOTSUPP;
 	return v->ops->known_files(v, out, count);
 }
 

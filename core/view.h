@@ -22,7 +22,7 @@ struct view_ops {
 		      struct mapfs_entry *out);
 	void (*forget)(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
 	int (*known_files)(struct mapfs_view *v, mapfs_ino **out,
-			   size_t *count); /* NULL: -EOPNOTSUPP */
+			   size_t *count);
 	int (*mknod)(struct mapfs_view *v, const struct mapfs_cred *cred,
 		     mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
 		     struct mapfs_entry *out);

@@ -74,7 +74,7 @@ static int flush_file(struct mount *m, mapfs_ino ino)
 	return err == -ENOENT ? 0 : err;
 }
 
-static int flush_every_file(struct mount *m)
+int barrier_flush(struct mount *m)
 {
 	mapfs_ino *files;
 	size_t count;
@@ -92,5 +92,5 @@ int barrier_wait(struct mount *m, const struct barrier *b)
 {
 	if (m->loop)
 		loop_wait(m->loop, &b->mark);
-	return b->may_be_late ? flush_every_file(m) : 0;
+	return b->may_be_late ? barrier_flush(m) : 0;
 }

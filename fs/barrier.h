@@ -29,5 +29,10 @@ struct barrier {
 uint64_t barrier_moment(struct mount *m);
 void barrier_take(struct mount *m, uint64_t moment, struct barrier *out);
 int must_check barrier_wait(struct mount *m, const struct barrier *b);
+/*
+ * For a thread that no request leads to: everything the kernel holds is
+ * written back, and its caches are empty afterwards.
+ */
+int must_check barrier_flush(struct mount *m);
 
 #endif

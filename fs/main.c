@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "barrier.h"
 #include "job.h"
 #include "logfile.h"
 #include "mount.h"
@@ -35,9 +36,7 @@
 #include "unmount.h"
 
 #define TICK_NS 20000000
-#define END_TICKS 100	 /* how long an unmounted session may last */
-#define QUIET_TICKS 10	 /* without a WRITE: all have come */
-#define FLUSH_TICKS 1000 /* the longest wait for that */
+#define END_TICKS 100 /* how long an unmounted session may last */
 
 struct server {
 	const struct fs_options *opt; /* fixed at birth */
@@ -109,31 +108,6 @@ static bool wait_for_end(struct server *s)
 	return atomic_load(&s->is_over);
 }
 
-/*
- * syncfs(2) makes the kernel queue its dirty pages, but since Linux 6.18 it
- * does not wait for a FUSE daemon to take them; so wait here, until none is
- * under way and none has come for a while.
- */
-static void flush_mount(struct server *s, int fd)
-{
-	struct mount *m = &s->mount;
-	uint64_t seen = 0;
-	int quiet = 0;
-
-	if (syncfs(fd) < 0)
-		logfile_say(s->log, LOG_ERR, "cannot sync: %s",
-			    strerror(errno));
-	for (int i = 0; i < FLUSH_TICKS && quiet < QUIET_TICKS; i++) {
-		uint64_t now = atomic_load(&m->requests[MAPFS_OP_WRITE]);
-
-		quiet++;
-		if (now != seen || atomic_load(&m->writes_running))
-			quiet = 0;
-		seen = now;
-		nanosleep(&tick, NULL);
-	}
-}
-
 /* Out of sight, with everything written back that its users have done. */
 static void unmount_in_use(struct server *s)
 {
@@ -150,7 +124,10 @@ static void unmount_in_use(struct server *s)
 			    mountpoint, strerror(-err), said);
 	if (fd < 0)
 		return;
-	flush_mount(s, fd);
+	err = barrier_flush(&s->mount);
+	if (err)
+		logfile_say(s->log, LOG_ERR, "cannot sync %s: %s", mountpoint,
+			    strerror(-err));
 	close(fd);
 }
 

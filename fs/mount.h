@@ -46,7 +46,6 @@ struct mount {
 	double attr_timeout;		/* seconds, fixed at birth */
 	pthread_key_t buffer_key;	/* each thread's own buffer */
 	atomic_uint_fast64_t requests[MAPFS_OP_COUNT]; /* atomic */
-	atomic_uint writes_running;		       /* atomic */
 };
 
 int must_check mount_init(struct mount *m, struct mapfs_view *view,

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Stores: what they keep, who may have them, what is refused."""
+import contextlib
 import errno
+import mmap
 import os
 import shutil
+import signal
 import stat
 import subprocess
 
@@ -337,7 +340,6 @@ def test_store_in_memory_leaves_nothing_on_disk(copy_view):
 
 
 def test_daemon_told_to_stop_unmounts_and_keeps_everything(kept_view):
-    import signal
     v = kept_view
     write_file(v / "f", b"x" * 10000)
     v.proc.send_signal(signal.SIGTERM)
@@ -346,6 +348,28 @@ def test_daemon_told_to_stop_unmounts_and_keeps_everything(kept_view):
     wait_for("the unmount", lambda: not os.path.ismount(v.mnt))
     v.expected.append("got|in use")
     assert read_file(v / "f") == b"x" * 10000
+
+
+@pytest.mark.modes("kept", "write")
+@pytest.mark.parametrize("by", ["write", "mmap"])
+def test_daemon_told_to_stop_waits_for_what_the_kernel_holds(view, by):
+    """A file is open, so the mount is taken from under its users."""
+    size = 64 << 20
+    fd = os.open(view / "f", os.O_RDWR | os.O_CREAT)
+    os.ftruncate(fd, size)
+    with mmap.mmap(fd, size) as m:
+        if by == "mmap":
+            m.write(b"x" * size)
+        else:
+            os.pwrite(fd, b"x" * size, 0)
+        view.proc.send_signal(signal.SIGTERM)
+        assert view.proc.wait(60) == 0
+        view.proc = None
+    with contextlib.suppress(OSError):
+        os.close(fd)
+    view.expected.append("got|in use")
+    view.mount()
+    assert read_file(view / "f") == b"x" * size
 
 
 @pytest.mark.modes("kept")
