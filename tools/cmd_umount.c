@@ -20,6 +20,7 @@
 #include "text.h"
 
 #define BUSY_TRIES 5
+#define SOON_MS 1000
 #define CLOSE_MS 60000
 
 struct umount_args {
@@ -52,7 +53,7 @@ static int daemon_fd(pid_t pid)
 	return -1;
 }
 
-static int daemon_wait(const char *target, int fd)
+static bool daemon_ends(int fd, int timeout_ms)
 {
 	struct pollfd p = {
 		.fd = fd,
@@ -61,9 +62,31 @@ static int daemon_wait(const char *target, int fd)
 	int n;
 
 	do {
-		n = poll(&p, 1, CLOSE_MS);
+		n = poll(&p, 1, timeout_ms);
 	} while (n < 0 && errno == EINTR);
-	if (n > 0)
+	return n > 0;
+}
+
+static int daemon_wait(const char *target, dev_t dev, int fd)
+{
+	struct mount_seen by;
+
+	if (daemon_ends(fd, SOON_MS))
+		return COMMAND_OK;
+	/* Then there is nothing to wait for: it goes on for them. */
+	if (mounts_seen(dev, &by)) {
+		if (by.pid == getpid())
+			say("%s: unmounted, but it is mounted on %s, too; "
+			    "unmount that before using the store again",
+			    target, by.target);
+		else
+			say("%s: unmounted, but process %d has it in a mount "
+			    "namespace of its own; end that before using the "
+			    "store again",
+			    target, (int)by.pid);
+		return COMMAND_FAILED;
+	}
+	if (daemon_ends(fd, CLOSE_MS))
 		return COMMAND_OK;
 	say("%s: unmounted, but its daemon is still at work; wait until it "
 	    "ends before using the store again",
@@ -129,7 +152,7 @@ static int umount_row(const struct mount_row *row, bool lazy)
 		say_refusal(row->target, err, said);
 		status = COMMAND_FAILED;
 	} else if (fd >= 0 && !lazy) {
-		status = daemon_wait(row->target, fd);
+		status = daemon_wait(row->target, row->dev, fd);
 	}
 	if (fd >= 0)
 		close(fd);

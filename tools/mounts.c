@@ -6,11 +6,13 @@
  */
 #include "mounts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libmount.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -104,6 +106,41 @@ bool mounts_find(struct mounts *t, const char *target, struct mount_row *out)
 bool mounts_is_ours(const struct mount_row *row)
 {
 	return strcmp(row->type, "fuse.mapfs") == 0;
+}
+
+static bool is_seen_by(pid_t pid, dev_t dev, struct mount_seen *out)
+{
+	char path[64];
+	struct libmnt_table *table;
+	struct libmnt_fs *fs = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
+	table = mnt_new_table_from_file(path);
+	if (table)
+		fs = mnt_table_find_devno(table, dev, MNT_ITER_FORWARD);
+	if (fs) {
+		out->pid = pid;
+		snprintf(out->target, sizeof(out->target), "%s",
+			 or_empty(mnt_fs_get_target(fs)));
+	}
+	mnt_unref_table(table);
+	return fs != NULL;
+}
+
+bool mounts_seen(dev_t dev, struct mount_seen *out)
+{
+	DIR *proc = opendir("/proc");
+	bool seen = is_seen_by(getpid(), dev, out);
+	struct dirent *e;
+
+	while (!seen && proc && (e = readdir(proc))) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+
+		seen = pid > 0 && is_seen_by(pid, dev, out);
+	}
+	if (proc)
+		closedir(proc);
+	return seen;
 }
 
 struct answer {

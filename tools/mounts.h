@@ -10,6 +10,7 @@
  *           mounts_free() accepts NULL.
  * Errors:   0 or a negative errno.
  */
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -36,6 +37,15 @@ void mounts_rewind(struct mounts *table);
 bool mounts_find(struct mounts *table, const char *target,
 		 struct mount_row *out);
 bool mounts_is_ours(const struct mount_row *row);
+/*
+ * Who still has the file system `dev` mounted: here, or in another mount
+ * namespace.  Sees only processes of the same user, unless root asks.
+ */
+struct mount_seen {
+	pid_t pid; /* one of those who see it */
+	char target[PATH_MAX];
+};
+bool mounts_seen(dev_t dev, struct mount_seen *out);
 /*
  * Asks in a process of its own, so that a mount that hangs cannot hang us.
  * -ENOTCONN: its daemon is dead; -ETIMEDOUT: it does not answer; -EACCES,

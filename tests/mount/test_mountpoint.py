@@ -289,6 +289,32 @@ def test_umount_of_a_busy_mount_is_refused_and_does_no_harm(place):
 
 
 @pytest.mark.root
+def test_umount_names_the_other_place_it_is_mounted_on(place):
+    (place / "other").mkdir()
+    mapfs("mount", place / "base", place / "mnt")
+    run("mount", "--bind", place / "mnt", place / "other")
+    _refused("umount", place / "mnt", names=place / "mnt",
+             says=f"mounted on {place}/other, too")
+    run("umount", place / "other")
+    wait_for("the daemon's end", lambda: not _daemons())
+
+
+@pytest.mark.root
+def test_umount_names_who_has_it_in_another_namespace(place):
+    mapfs("mount", place / "base", place / "mnt")
+    keeper = subprocess.Popen(["unshare", "--mount", "--propagation",
+                               "private", "sleep", "60"])
+    wait_for("its namespace",
+             lambda: os.readlink(f"/proc/{keeper.pid}/ns/mnt") !=
+             os.readlink("/proc/self/ns/mnt"))
+    _refused("umount", place / "mnt", names=place / "mnt",
+             says=f"process {keeper.pid} has it")
+    keeper.kill()
+    keeper.wait(timeout=20)
+    wait_for("the daemon's end", lambda: not _daemons())
+
+
+@pytest.mark.root
 def test_mount_8_mounts_it_through_its_helper(place):
     """mount -t fuse.mapfs, as fstab does, with the helper found beside the
     binary: /sbin is private for the time of the test."""
