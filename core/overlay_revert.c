@@ -63,20 +63,24 @@ static int fates_add(struct fates *f, mapfs_ino ino, enum fate fate,
 
 static void fates_fini(struct fates *f)
 {
-	struct lost_name *n;
-	struct lost_name *n_next;
-	struct fate_of *one;
-	struct fate_of *next;
+	struct lost_name *n = f->lost;
+	struct fate_of *one = f->all;
 
 	HASH_CLEAR(by_path, f->paths);
-	HASH_ITER(hh, f->all, one, next) {
-		HASH_DEL(f->all, one);
+	HASH_CLEAR(hh, f->all);
+	while (one) {
+		struct fate_of *next = one->hh.next;
+
 		free(one->base_path);
 		free(one);
+		one = next;
 	}
-	HASH_ITER(hh, f->lost, n, n_next) {
-		HASH_DEL(f->lost, n);
+	HASH_CLEAR(hh, f->lost);
+	while (n) {
+		struct lost_name *next = n->hh.next;
+
 		free(n);
+		n = next;
 	}
 }
 
@@ -400,6 +404,19 @@ static int revert_locked(struct reverting *r, struct stale *stale)
 	return err;
 }
 
+/* `name` in `path`, which strsep() has cut, is no directory here. */
+static void say_no_way(struct reverting *r, char *path, const char *name)
+{
+	for (char *p = path; p < name; p++) {
+		if (!*p)
+			*p = '/';
+	}
+	(void)snprintf(
+		r->why, r->why_bytes,
+		"%s: no directory of the view, so nothing in it can be put back; revert that itself first, if the base has it",
+		path);
+}
+
 /* The directory of the path's last name, with a hold; ns_lock held. */
 static int walk(struct reverting *r, char *path)
 {
@@ -419,6 +436,8 @@ static int walk(struct reverting *r, char *path)
 			      overlay_find(o, r->dir, name, &f);
 		if (!err && (!f.inode || !S_ISDIR(f.inode->type)))
 			err = f.inode ? -ENOTDIR : -ENOENT;
+		if (err == -ENOENT || err == -ENOTDIR)
+			say_no_way(r, path, name);
 		if (err)
 			break;
 		(void)inode_put(o->itable, r->dir);

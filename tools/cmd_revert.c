@@ -13,42 +13,46 @@
 #include "control.h"
 #include "target.h"
 #include "text.h"
+#include "viewpath.h"
 
 struct revert_args {
-	const char *target;
-	char **paths;
+	char **args;
 	int count;
 };
 
+/* One of the paths; in a view of its own, or NULL for that of `revert`. */
+struct item {
+	struct target *own;
+	char *path; /* from the view's root */
+};
+
 struct revert {
-	struct target t;
+	struct target t;      /* the view that was named, */
+	bool has_target;      /* if one was */
 	struct mapfs_view *v; /* a resting store's */
+	struct item *items;
+	int count;
 	char why[1024];
 };
 
-/* Appends the components of `path` that mean something. */
-static int append(char *to, size_t room, const char *path)
+static int refuse(struct revert *r, int err, const char *arg, const char *words)
 {
-	size_t len = strlen(to);
+	snprintf(r->why, sizeof(r->why), "%s: %s", arg, words);
+	return err;
+}
 
-	while (*path) {
-		size_t n = strcspn(path, "/");
+/* `path` from the view's root, `above` before it. */
+static int item_set_path(struct revert *r, struct item *it, const char *arg,
+			 const char *above, const char *path)
+{
+	char *all = text_join(above, path);
+	int err = all ? viewpath_normalize(all, &it->path) : -ENOMEM;
 
-		if (n == 2 && strncmp(path, "..", 2) == 0)
-			return -EINVAL;
-		if (n && !(n == 1 && *path == '.')) {
-			if (len + n + 2 > room)
-				return -ENAMETOOLONG;
-			if (len)
-				to[len++] = '/';
-			memcpy(to + len, path, n);
-			len += n;
-			to[len] = '\0';
-		}
-		path += n;
-		path += *path == '/';
-	}
-	return 0;
+	free(all);
+	return err ? refuse(r, err, arg,
+			    "not a path in the view; name it from the root of "
+			    "the view, without ..") :
+		     0;
 }
 
 /* An absolute path loses the mount point it must begin with. */
@@ -61,80 +65,156 @@ static const char *below(const struct target *t, const char *path)
 	return path[n] == '\0' || path[n] == '/' ? path + n : NULL;
 }
 
-/* From the view's root. */
-static int path_in_view(struct revert *r, const char *arg, char *out,
-			size_t room)
+/* A path in the view that was named. */
+static int item_in_target(struct revert *r, struct item *it, const char *arg)
 {
-	const char *path = arg;
-	int err = 0;
+	const char *path = arg[0] == '/' ? below(&r->t, arg) : arg;
 
-	out[0] = '\0';
-	/* A variable that was never set must not mean everything. */
-	if (arg[0] == '\0') {
-		snprintf(r->why, sizeof(r->why),
-			 "'': an empty path; say . for everything");
-		return -EINVAL;
-	}
-	if (arg[0] == '/')
-		path = below(&r->t, arg);
-	else
-		err = append(out, room, r->t.inside);
-	if (!path)
-		err = -EINVAL;
-	if (!err)
-		err = append(out, room, path);
-	if (err)
-		snprintf(r->why, sizeof(r->why),
-			 "%s: not a path in the view; name it from the root of "
-			 "the view, without ..",
-			 arg);
-	return err;
+	return item_set_path(r, it, arg, "", path ? path : "..");
 }
 
-static int revert_one(struct revert *r, const char *path)
+/*
+ * The nearest directory above that is there, since what is to come back may
+ * not be; `*rest` is the way on from it.  Symbolic links on the way are
+ * followed, one at its end is what is meant.
+ */
+static int split_at_directory(const char *arg, char dir[PATH_MAX],
+			      const char **rest)
 {
+	char above[PATH_MAX];
+	size_t end = strlen(arg);
+
+	while (end > 1 && arg[end - 1] == '/')
+		end--;
+	do {
+		while (end > 0 && arg[end - 1] != '/')
+			end--;
+		if (end >= sizeof(above))
+			return -ENAMETOOLONG;
+		snprintf(above, sizeof(above), "%.*s", (int)end, arg);
+		*rest = arg + end;
+		while (end > 0 && arg[end - 1] == '/')
+			end--;
+		if (realpath(*above ? above : ".", dir))
+			return 0;
+	} while (end > 0 && (errno == ENOENT || errno == ENOTDIR));
+	return -errno;
+}
+
+/* A path as any other program would take it. */
+static int item_by_place(struct revert *r, struct item *it, const char *arg)
+{
+	char dir[PATH_MAX];
+	const char *rest;
+	int err;
+
+	/* These name a directory, not a name in one. */
+	if (arg[strspn(arg, "./")] == '\0') {
+		rest = "";
+		err = realpath(arg, dir) ? 0 : -errno;
+	} else {
+		err = split_at_directory(arg, dir, &rest);
+	}
+	if (err)
+		return refuse(r, err, arg, strerror(-err));
+	it->own = calloc(1, sizeof(*it->own));
+	if (!it->own)
+		return refuse(r, -ENOMEM, arg, strerror(ENOMEM));
+	err = target_find(it->own, dir, r->why, sizeof(r->why));
+	if (err || it->own->kind != TARGET_LIVE)
+		return refuse(r, err ? err : -EINVAL, arg,
+			      "not in a mounted view; name a path in one, or "
+			      "MOUNTPOINT or STORE before the paths");
+	return item_set_path(r, it, arg, it->own->inside, rest);
+}
+
+static int revert_one(struct revert *r, const struct item *it)
+{
+	const struct target *t = it->own ? it->own : &r->t;
 	const struct control_call call = {
 		.verb = MAPFS_VERB_REVERT,
-		.path = path,
+		.path = it->path,
 	};
 	struct control_result none;
 
 	if (r->v)
-		return mapfs_revert(r->v, path, NULL, NULL, r->why,
+		return mapfs_revert(r->v, it->path, NULL, NULL, r->why,
 				    sizeof(r->why));
-	return control_run(r->t.fd, r->t.shown, &call, &none, r->why,
+	return control_run(t->fd, t->shown, &call, &none, r->why,
 			   sizeof(r->why));
 }
 
-static int revert_all(struct revert *r, const struct revert_args *args)
+/* All are looked at before the first is done. */
+static int find_items(struct revert *r, char **args, int count)
 {
-	char path[PATH_MAX];
 	int err = 0;
 
-	/* All are looked at before the first is done. */
-	for (int i = 0; !err && i < args->count; i++)
-		err = path_in_view(r, args->paths[i], path, sizeof(path));
-	for (int i = 0; !err && i < args->count; i++) {
-		err = path_in_view(r, args->paths[i], path, sizeof(path));
-		if (!err)
-			err = revert_one(r, path);
+	r->items = calloc((size_t)count, sizeof(*r->items));
+	if (!r->items)
+		return -ENOMEM;
+	r->count = count;
+	for (int i = 0; !err && i < count; i++) {
+		/* A variable that was never set must not mean everything. */
+		if (args[i][0] == '\0')
+			err = refuse(r, -EINVAL, "''",
+				     "an empty path; say . for everything");
+		else if (r->has_target)
+			err = item_in_target(r, &r->items[i], args[i]);
+		else
+			err = item_by_place(r, &r->items[i], args[i]);
 	}
 	return err;
 }
 
+/* Whether the first argument names a view, or is a path already. */
+static int find_target(struct revert *r, const char *arg)
+{
+	int err = target_find(&r->t, arg, r->why, sizeof(r->why));
+
+	/* What is gone in the view may be there in the base. */
+	if (*arg && (err == -ENOENT || err == -ENOTDIR))
+		return 0;
+	if (err || (r->t.kind == TARGET_LIVE && *r->t.inside))
+		return err;
+	r->has_target = true;
+	return target_refuse_snapshot(&r->t, r->why, sizeof(r->why));
+}
+
+static int revert_all(struct revert *r, const struct revert_args *args)
+{
+	int err = find_target(r, args->args[0]);
+
+	if (!err && r->has_target && args->count == 1)
+		err = refuse(r, -EINVAL, args->args[0],
+			     "a PATH is missing; say . for everything");
+	if (!err)
+		err = find_items(r, args->args + r->has_target,
+				 args->count - r->has_target);
+	if (!err && r->has_target && r->t.kind == TARGET_STORE)
+		err = target_open_view(&r->t, false, &r->v, r->why,
+				       sizeof(r->why));
+	for (int i = 0; !err && i < r->count; i++)
+		err = revert_one(r, &r->items[i]);
+	return err;
+}
+
+static void items_free(struct revert *r)
+{
+	for (int i = 0; i < r->count; i++) {
+		if (r->items[i].own)
+			target_fini(r->items[i].own);
+		free(r->items[i].own);
+		free(r->items[i].path);
+	}
+	free(r->items);
+}
+
 static int revert_run(const struct revert_args *args)
 {
-	struct revert r = { 0 };
-	int close_err;
-	int err = target_find(&r.t, args->target, r.why, sizeof(r.why));
+	struct revert r = { .why = "out of memory; try again later" };
+	int err = revert_all(&r, args);
+	int close_err = mapfs_view_close(r.v);
 
-	if (!err)
-		err = target_refuse_snapshot(&r.t, r.why, sizeof(r.why));
-	if (!err && r.t.kind == TARGET_STORE)
-		err = target_open_view(&r.t, false, &r.v, r.why, sizeof(r.why));
-	if (!err)
-		err = revert_all(&r, args);
-	close_err = mapfs_view_close(r.v);
 	if (!err && close_err) {
 		snprintf(r.why, sizeof(r.why),
 			 "%s: not everything reached the disk", r.t.shown);
@@ -142,6 +222,7 @@ static int revert_run(const struct revert_args *args)
 	}
 	if (err)
 		say("%s", r.why);
+	items_free(&r);
 	target_fini(&r.t);
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }
@@ -151,20 +232,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct revert_args *args = state->input;
 
 	switch (key) {
-	case ARGP_KEY_ARG:
-		if (args->target)
-			return ARGP_ERR_UNKNOWN; /* all others at once */
-		args->target = arg;
-		return 0;
 	case ARGP_KEY_ARGS:
-		args->paths = state->argv + state->next;
+		args->args = state->argv + state->next;
 		args->count = state->argc - state->next;
 		return 0;
-	case ARGP_KEY_END:
-		if (args->count == 0)
-			argp_error(state,
-				   "MOUNTPOINT or STORE, and a PATH, are "
-				   "needed");
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "a PATH is missing");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -173,12 +246,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp revert_argp = {
 	.parser = parse_option,
-	.args_doc = "MOUNTPOINT|STORE PATH...",
+	.args_doc = "PATH...\nMOUNTPOINT|STORE PATH...",
 	.doc = "Puts files or whole trees back to what the base has there.\v"
-	       "A PATH counts from the root of the view (from the directory named, "
-	       "when that lies inside the mount) and may name what is there only in "
-	       "the base; . is everything. In a mounted view it may also be the "
-	       "absolute path there. Open files have the base's bytes at once.\n\n"
+	       "A PATH is one in a mounted view. After MOUNTPOINT or STORE it "
+	       "counts from the root of the view, and . is everything. It may "
+	       "name what is there only in the base. Open files have the base's "
+	       "bytes at once.\n\n"
 	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
 };
 

@@ -311,7 +311,8 @@ int target_open_view(const struct target *t, bool look_only,
 
 void target_fini(struct target *t)
 {
-	if (t->fd >= 0)
+	/* Never 0, which the standard input has. */
+	if (t->fd > 0)
 		close(t->fd);
 	free(t->shown);
 	free(t->inside);

@@ -2,6 +2,7 @@
 """Reverting files and trees to the base, live and at rest."""
 import json
 import os
+import shutil
 
 import pytest
 
@@ -99,8 +100,6 @@ def test_a_removed_name_is_back_and_a_new_one_gone(view):
 def test_paths_count_from_where_they_are_named(view):
     _make(view)
     _change(view)
-    mapfs("revert", view / "d/sub", "z")
-    assert read_file(view / "d/sub/z") == b"d/sub/z" * 2000
     mapfs("revert", view.mnt, view / "f")
     assert read_file(view / "f") == b"f" * 2000
     mapfs("revert", view.mnt, ".//d/./x/")
@@ -108,3 +107,46 @@ def test_paths_count_from_where_they_are_named(view):
     for path in ("../f", "/etc/passwd", "d/../f"):
         assert "not a path in the view" in _refused("revert", view.mnt, path)
     assert _refused("revert", view.mnt, "nowhere/at/all")
+
+
+def test_paths_need_no_mount_point_before_them(view):
+    _make(view)
+    _change(view)
+    mapfs("revert", view / "d/sub/z", view / "f")
+    assert read_file(view / "d/sub/z") == b"d/sub/z" * 2000
+    assert read_file(view / "f") == b"f" * 2000
+    # Gone in the view, and new there; from the current directory.
+    os.unlink(view / "f")
+    mapfs("revert", "f", "./d/x", "d/new", cwd=view.mnt)
+    assert read_file(view / "f") == b"f" * 2000
+    assert read_file(view / "d/x") == b"d/x" * 2000
+    assert error_of(os.stat, view / "d/new") == "ENOENT"
+    # A directory that is gone with all above it.
+    shutil.rmtree(view / "d")
+    assert "mapfs: d: no directory" in _refused("revert", view / "d/sub/z")
+    mapfs("revert", view / "d")
+    assert read_file(view / "d/sub/z") == b"d/sub/z" * 2000
+    write_file(view / "d/sub/z", b"again")
+    mapfs("revert", ".", cwd=view / "d/sub")
+    assert read_file(view / "d/sub/z") == b"d/sub/z" * 2000
+
+
+def test_a_link_is_put_back_itself(view):
+    os.symlink("f", view.base / "l")
+    write_file(view.base / "f", b"old")
+    os.unlink(view / "l")
+    os.symlink("d", view / "l")
+    write_file(view / "f", b"new")
+    mapfs("revert", view / "l")
+    assert os.readlink(view / "l") == "f"
+    assert read_file(view / "f") == b"new"
+
+
+def test_paths_outside_are_refused_and_nothing_is_done(view):
+    _make(view)
+    _change(view)
+    for path in (view.base / "f", view.base / "none", "/none/at/all"):
+        text = _refused("revert", view / "f", path)
+        assert "not in a mounted view" in text, text
+        assert read_file(view / "f") != b"f" * 2000
+    assert "say . for everything" in _refused("revert", view.mnt)
