@@ -69,7 +69,10 @@ struct delta_set {
 	_Atomic uint64_t changed; /* inodes with a delta */
 	bool replaying;		  /* by ns_lock, once threads started */
 	bool is_locked;		  /* ... : every stripe is held already */
-	unsigned int depth;	  /* replay: 0, or how far up the line of
+	size_t dumped;		  /* of `dump_all` things, while
+					     dumping; the dumper's */
+	size_t dump_all;
+	unsigned int depth; /* replay: 0, or how far up the line of
 				     parents the records come from */
 };
 

@@ -106,6 +106,7 @@ static int dump_dentry(void *arg, const struct dentry *e)
 {
 	struct dump *d = arg;
 
+	d->set->dumped++;
 	group_add(&d->group, &(struct record){
 		.type = RECORD_DENTRY,
 		.dentry = {
@@ -140,9 +141,12 @@ int delta_set_dump(struct delta_set *s,
 
 	group_init(&d.group);
 	err = itable_list_kept(s->itable, &inos, &count);
+	s->dumped = 0;
+	s->dump_all = count + HASH_COUNT(s->names.dentries);
 	for (size_t n = 0; !err && n < count; n++) {
 		struct inode *i = itable_get(s->itable, inos[n]);
 
+		s->dumped++;
 		err = dump_inode(&d, i);
 		(void)inode_put(s->itable, i);
 	}

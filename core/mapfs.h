@@ -41,6 +41,10 @@ enum mapfs_store_kind {
 	MAPFS_STORE_MEMORY,   /* memory of the daemon */
 };
 
+/* `all_bytes` is an estimate. */
+typedef void (*mapfs_progress_fn)(void *arg, uint64_t done_bytes,
+				  uint64_t all_bytes);
+
 struct mapfs_options {
 	enum mapfs_mode mode;
 	enum mapfs_store_kind store_kind; /* copy mode only */
@@ -61,6 +65,13 @@ struct mapfs_options {
 	 */
 	void (*log)(void *arg, int level, const char *line);
 	void *log_arg;
+	/*
+	 * Told how far the journal of the store is written anew (compaction,
+	 * rollback, revert) and, with 0 of 0, that this has ended; by the
+	 * thread that does it, which holds locks: no call of the view.
+	 */
+	mapfs_progress_fn progress;
+	void *progress_arg;
 };
 
 /* Who asks; new objects belong to them. */

@@ -393,6 +393,8 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 		.kind = opt->store_kind,
 		.path = opt->store,
 		.mountpoint = opt->mountpoint,
+		.progress = opt->progress,
+		.progress_arg = opt->progress_arg,
 	};
 	int err;
 

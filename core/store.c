@@ -418,6 +418,8 @@ static struct store *store_alloc(const struct store_options *opt,
 	st->set = set;
 	st->ephemeral = opt->kind != MAPFS_STORE_DIR;
 	st->use = opt->use;
+	st->progress = opt->progress;
+	st->progress_arg = opt->progress_arg;
 	rmutex_init(&st->sync_lock, RANK_SYNC);
 	pthread_mutex_init(&st->stop_lock, NULL);
 	pthread_cond_init(&st->stop_cond, NULL);

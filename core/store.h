@@ -41,10 +41,12 @@ struct store_options {
 	const char *snapshot; /* STORE_PAST */
 	bool for_commit;      /* an unfinished commit is no obstacle */
 	enum mapfs_store_kind kind;
-	const char *path;	/* the store; or where unlinked files go */
-	const char *base;	/* absolute path of the base */
-	int base_fd;		/* root of the base, borrowed */
-	const char *mountpoint; /* or NULL */
+	const char *path;	    /* the store; or where unlinked files go */
+	const char *base;	    /* absolute path of the base */
+	int base_fd;		    /* root of the base, borrowed */
+	const char *mountpoint;	    /* or NULL */
+	mapfs_progress_fn progress; /* or NULL; as in struct mapfs_options */
+	void *progress_arg;
 };
 
 /* Opens and replays into `set`, whose arena is set here. */

@@ -18,9 +18,37 @@
 #define COMPACT_GROWTH 4
 #define GROUP_BYTES (256U << 10)
 
+/* A journal that is being written. */
+struct anew {
+	struct store *st;
+	struct delta_set *state; /* or NULL */
+	struct journal_compaction *c;
+	uint64_t bytes; /* so far */
+};
+
+/* What is written so far tells how much there will be. */
+static void tell_progress(const struct anew *a)
+{
+	const struct delta_set *s = a->state;
+	double all;
+
+	if (!a->st->progress || !s || s->dumped == 0)
+		return;
+	all = (double)a->bytes * (double)s->dump_all / (double)s->dumped;
+	/* It is not over yet. */
+	if (all <= (double)a->bytes)
+		all = (double)a->bytes + 1;
+	a->st->progress(a->st->progress_arg, a->bytes, (uint64_t)all);
+}
+
 static int emit_group(void *arg, const struct group *g)
 {
-	return journal_compact_append(arg, g->buf, g->len_bytes);
+	struct anew *a = arg;
+	int err = journal_compact_append(a->c, g->buf, g->len_bytes);
+
+	a->bytes += g->len_bytes;
+	tell_progress(a);
+	return err;
 }
 
 static int emit_when_full(void *arg, struct group *g)
@@ -38,18 +66,19 @@ static int emit_when_full(void *arg, struct group *g)
 static int compact_write(struct store *st, struct delta_set *state,
 			 struct journal_compaction *c)
 {
+	struct anew a = { .st = st, .state = state, .c = c };
 	struct group g;
 	int err;
 
 	group_init(&g);
 	store_add_head(&g, st);
-	err = snapshots_dump(&st->set->snapshots, &g, emit_when_full, c);
+	err = snapshots_dump(&st->set->snapshots, &g, emit_when_full, &a);
 	if (!err)
 		err = group_error(&g);
 	if (!err && g.len_bytes > 0)
-		err = emit_group(c, &g);
+		err = emit_group(&a, &g);
 	if (!err && state)
-		err = delta_set_dump(state, emit_group, c);
+		err = delta_set_dump(state, emit_group, &a);
 	group_fini(&g);
 	return err;
 }
@@ -72,11 +101,15 @@ static int begin_anew(struct store *st, struct delta_set *state)
 	st->line.parent.begins = false;
 	err = compact_write(st, state, c);
 	if (err) {
+		if (st->progress)
+			st->progress(st->progress_arg, 0, 0);
 		st->line.parent.begins = began;
 		journal_compact_abort(c);
 		return err;
 	}
 	err = journal_compact_end(c);
+	if (st->progress)
+		st->progress(st->progress_arg, 0, 0);
 	/* Perhaps both have a name now: nothing may follow in the old one. */
 	if (err && err != -ENOSPC)
 		store_latch(st, err, "cannot replace the journal");

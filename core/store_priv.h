@@ -120,21 +120,23 @@ int must_check store_branch_iterate(int dirfd,
 				    void *arg);
 
 struct store {
-	struct store_dir dir;	  /* fixed while open */
-	struct journal *journal;  /* fixed while open */
-	struct arena *arena;	  /* fixed while open */
-	struct delta_set *set;	  /* borrowed */
-	struct rwlock *ns_lock;	  /* borrowed, from store_start() on */
-	char *base;		  /* path of the base, for the record */
-	struct store_line line;	  /* the stores it is a branch of; fixed */
-	struct timespec created;  /* fixed after replay */
-	bool ephemeral;		  /* fixed at birth */
-	enum store_use use;	  /* fixed at birth */
-	_Atomic int latched;	  /* errno that latched it, or 0 */
-	_Atomic uint64_t changes; /* commits and touches so far */
-	struct rmutex sync_lock;  /* RANK_SYNC */
-	uint64_t synced;	  /* value of changes; by sync_lock */
-	uint64_t compacted_bytes; /* by sync_lock */
+	struct store_dir dir;	    /* fixed while open */
+	struct journal *journal;    /* fixed while open */
+	struct arena *arena;	    /* fixed while open */
+	struct delta_set *set;	    /* borrowed */
+	struct rwlock *ns_lock;	    /* borrowed, from store_start() on */
+	char *base;		    /* path of the base, for the record */
+	struct store_line line;	    /* the stores it is a branch of; fixed */
+	struct timespec created;    /* fixed after replay */
+	bool ephemeral;		    /* fixed at birth */
+	enum store_use use;	    /* fixed at birth */
+	mapfs_progress_fn progress; /* fixed at birth; or NULL */
+	void *progress_arg;	    /* fixed at birth */
+	_Atomic int latched;	    /* errno that latched it, or 0 */
+	_Atomic uint64_t changes;   /* commits and touches so far */
+	struct rmutex sync_lock;    /* RANK_SYNC */
+	uint64_t synced;	    /* value of changes; by sync_lock */
+	uint64_t compacted_bytes;   /* by sync_lock */
 	pthread_t thread;
 	bool has_thread;
 	pthread_mutex_t stop_lock;

@@ -138,11 +138,12 @@ enum mapfs_job_state {
 };
 
 struct mapfs_control_poll {
-	uint32_t bytes; /* of this struct */
-	uint32_t state; /* enum mapfs_job_state */
-	uint64_t job;	/* asked for */
-	uint64_t done;	/* progress, of `all` (0: unknown) */
-	uint64_t all;
+	uint32_t bytes;	       /* of this struct */
+	uint32_t state;	       /* enum mapfs_job_state */
+	uint64_t job;	       /* asked for */
+	uint64_t done;	       /* progress of the job; unless */
+	uint64_t all;	       /* not 0: of so much, that of writing the journal
+			   anew, which is part of the job or goes before it */
 	uint64_t result_bytes; /* DONE */
 	int32_t err;	       /* FAILED: a negative errno */
 	uint32_t unused;

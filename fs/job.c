@@ -217,14 +217,18 @@ static struct job **jobs_find_locked(struct jobs *j, uint64_t id)
 	return *at ? at : NULL;
 }
 
-static void poll_fill(struct job *job, struct mapfs_control_poll *out)
+static void poll_fill(struct mount *m, struct job *job,
+		      struct mapfs_control_poll *out)
 {
+	uint64_t anew_all = atomic_load(&m->anew_all_bytes);
+
 	*out = (struct mapfs_control_poll){
 		.bytes = sizeof(*out),
 		.state = (uint32_t)job->state,
 		.job = job->ask.job,
-		.done = atomic_load(&job->done),
-		.all = atomic_load(&job->all),
+		.done = atomic_load(anew_all ? &m->anew_done_bytes :
+					       &job->done),
+		.all = anew_all,
 	};
 	if (!is_over(job))
 		return;
@@ -244,7 +248,7 @@ int jobs_poll(struct jobs *j, struct mapfs_control_poll *poll)
 	if (at) {
 		err = 0;
 		(*at)->seen_ms = now_ms();
-		poll_fill(*at, poll);
+		poll_fill(j->m, *at, poll);
 		if (is_over(*at) && poll->result_bytes == 0)
 			job_drop_locked(j, at);
 	}

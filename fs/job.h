@@ -34,8 +34,7 @@ struct job {
 	int err;			/* likewise */
 	char why[1024];			/* likewise */
 	_Atomic uint64_t done;		/* progress */
-	_Atomic uint64_t all;
-	atomic_bool is_unwanted; /* the mount ends */
+	atomic_bool is_unwanted;	/* the mount ends */
 };
 
 int must_check jobs_create(struct jobs **out, struct mount *m);

@@ -208,6 +208,14 @@ static void process_prepare(struct server *s)
 	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
 }
 
+static void note_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
+{
+	struct server *s = arg;
+
+	atomic_store(&s->mount.anew_done_bytes, done_bytes);
+	atomic_store(&s->mount.anew_all_bytes, all_bytes);
+}
+
 static int server_open_view(struct server *s, char *why, size_t why_bytes)
 {
 	const struct fs_options *opt = s->opt;
@@ -220,6 +228,8 @@ static int server_open_view(struct server *s, char *why, size_t why_bytes)
 		.mountpoint = opt->mountpoint,
 		.log = logfile_line,
 		.log_arg = s->log,
+		.progress = note_progress,
+		.progress_arg = s,
 	};
 	int err;
 

@@ -44,7 +44,10 @@ struct mount {
 	double entry_timeout;		/* seconds, fixed at birth */
 	double negative_timeout;	/* seconds, fixed at birth */
 	double attr_timeout;		/* seconds, fixed at birth */
-	pthread_key_t buffer_key;	/* each thread's own buffer */
+	/* How far the journal is written anew; 0: it is not. */
+	atomic_uint_fast64_t anew_done_bytes; /* atomic */
+	atomic_uint_fast64_t anew_all_bytes;  /* atomic */
+	pthread_key_t buffer_key;	      /* each thread's own buffer */
 	atomic_uint_fast64_t requests[MAPFS_OP_COUNT]; /* atomic */
 };
 

@@ -22,11 +22,10 @@ struct iteration {
 	size_t why_bytes;
 };
 
-static void on_progress(void *arg, uint64_t done, uint64_t all)
+static void on_progress(void *arg, uint64_t done)
 {
 	const struct mapfs_diff_options *opt = arg;
 
-	(void)all;
 	/* A live view's job ends by itself when nobody asks any more. */
 	if (opt->progress)
 		(void)opt->progress(opt->progress_arg, done);

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "progress.h"
+
 #define PAUSE_FIRST_NS 100000
 #define PAUSE_MOST_NS 50000000
 
@@ -133,17 +135,17 @@ static int wait_for_end(const struct run *r, struct mapfs_control_poll *p)
 		};
 		if (ioctl(r->fd, MAPFS_IOC_POLL, p) < 0)
 			return refuse(r, -errno);
-		if (p->state == MAPFS_JOB_DONE)
-			return 0;
-		if (p->state == MAPFS_JOB_FAILED)
+		if (p->state == MAPFS_JOB_DONE || p->state == MAPFS_JOB_FAILED)
 			break;
-		if (r->call->progress)
-			r->call->progress(r->call->progress_arg, p->done,
-					  p->all);
+		progress_note(PROGRESS_ANEW, p->done, p->all);
+		if (r->call->progress && p->all == 0)
+			r->call->progress(r->call->progress_arg, p->done);
 		nanosleep(&pause, NULL);
 		if (pause.tv_nsec < PAUSE_MOST_NS)
 			pause.tv_nsec += pause.tv_nsec / 2;
 	}
+	if (p->state == MAPFS_JOB_DONE)
+		return 0;
 	p->why[sizeof(p->why) - 1] = '\0';
 	if (!p->why[0])
 		return refuse(r, p->err);
@@ -191,6 +193,7 @@ int control_run(int fd, const char *shown, const struct control_call *call,
 	*out = (struct control_result){ 0 };
 	if (!err)
 		err = wait_for_end(&r, &poll);
+	progress_note(PROGRESS_ANEW, 0, 0);
 	if (err || poll.result_bytes == 0)
 		return err;
 	out->len = (size_t)poll.result_bytes;

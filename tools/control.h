@@ -27,7 +27,7 @@ struct control_call {
 	size_t paths_bytes;
 	uint64_t flags;
 	/* Now and then; may be NULL. */
-	void (*progress)(void *arg, uint64_t done, uint64_t all);
+	void (*progress)(void *arg, uint64_t done);
 	void *progress_arg;
 };
 

@@ -29,6 +29,8 @@ static struct {
 	int64_t draw_ns; /* not before */
 	bool is_drawn;
 	bool is_terminal;
+	bool is_begun;
+	bool is_noted;
 	struct sigaction old_int;
 	struct sigaction old_term;
 } work;
@@ -89,6 +91,16 @@ static void line_make(char *line, size_t line_bytes, uint64_t done_bytes,
 		 done_text, rate_text, (int)left / 60, (int)left % 60);
 }
 
+static void line_begin(const char *what, uint64_t all_bytes)
+{
+	work.what = what;
+	work.all_bytes = all_bytes;
+	work.begin_ns = now_ns();
+	work.draw_ns = work.begin_ns + FIRST_NS;
+	work.is_drawn = false;
+	work.is_terminal = isatty(STDERR_FILENO);
+}
+
 void progress_begin(const char *what, uint64_t all_bytes)
 {
 	struct sigaction sa = {
@@ -96,12 +108,8 @@ void progress_begin(const char *what, uint64_t all_bytes)
 		.sa_flags = (int)SA_RESETHAND,
 	};
 
-	work.what = what;
-	work.all_bytes = all_bytes;
-	work.begin_ns = now_ns();
-	work.draw_ns = work.begin_ns + FIRST_NS;
-	work.is_drawn = false;
-	work.is_terminal = isatty(STDERR_FILENO);
+	line_begin(what, all_bytes);
+	work.is_begun = true;
 	interrupted = 0;
 	sigaction(SIGINT, &sa, &work.old_int);
 	sigaction(SIGTERM, &sa, &work.old_term);
@@ -140,6 +148,22 @@ bool progress_interrupted(void)
 	return interrupted;
 }
 
+void progress_note(void *what, uint64_t done_bytes, uint64_t all_bytes)
+{
+	if (work.is_begun)
+		return; /* the line is taken */
+	if (all_bytes == 0) {
+		progress_hide();
+		work.is_noted = false;
+		return;
+	}
+	if (!work.is_noted)
+		line_begin(what, all_bytes);
+	work.is_noted = true;
+	work.all_bytes = all_bytes;
+	progress_update(done_bytes);
+}
+
 void progress_hide(void)
 {
 	if (work.is_drawn)
@@ -150,6 +174,7 @@ void progress_hide(void)
 void progress_end(void)
 {
 	progress_hide();
+	work.is_begun = false;
 	sigaction(SIGINT, &work.old_int, NULL);
 	sigaction(SIGTERM, &work.old_term, NULL);
 }

@@ -18,6 +18,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* For progress_note(): what mapfs_options.progress tells of. */
+#define PROGRESS_ANEW ((void *)"rewriting the journal")
+
 /* "committing"; all_bytes 0: not known. */
 void progress_begin(const char *what, uint64_t all_bytes);
 /* As progress_begin() may know less. */
@@ -26,6 +29,11 @@ void progress_update(uint64_t done_bytes);
 /* Before something else is written to the terminal. */
 void progress_hide(void);
 bool progress_interrupted(void);
+/*
+ * Outside of begin and end: work that others do and signals do not stop.  0
+ * of 0: it is over.  Is a mapfs_progress_fn; `what` is a string.
+ */
+void progress_note(void *what, uint64_t done_bytes, uint64_t all_bytes);
 void progress_end(void);
 
 #endif

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "progress.h"
+
 struct find {
 	struct target *out;
 	const char *arg; /* as people wrote it */
@@ -299,6 +301,8 @@ int target_open_view(const struct target *t, bool look_only,
 		.store = t->store,
 		.snapshot = t->snapshot,
 		.look_only = look_only,
+		.progress = progress_note,
+		.progress_arg = PROGRESS_ANEW,
 	};
 
 	if (t->store)

@@ -318,6 +318,72 @@ static void test_rollback__to_any_snapshot_in_any_order(void **state)
 	assert_int_equal(pages(f), 2);
 }
 
+struct told_progress {
+	unsigned int calls;
+	uint64_t done_bytes;
+	uint64_t most_bytes;
+	bool is_over;
+};
+
+static void note_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
+{
+	struct told_progress *t = arg;
+
+	t->calls++;
+	t->is_over = all_bytes == 0;
+	if (t->is_over)
+		return;
+	assert_true(done_bytes >= t->done_bytes);
+	assert_true(all_bytes > done_bytes);
+	t->done_bytes = done_bytes;
+	if (all_bytes > t->most_bytes)
+		t->most_bytes = all_bytes;
+}
+
+/*
+ * Claim: who waits for the journal to be written anew is told how far it is.
+ * Method: a state of 64 equal files, each larger than a group of records.
+ */
+static void test_rollback__tells_how_far_it_is(void **state)
+{
+	enum {
+		FILES = 64,
+		VALUE_BYTES = 60000
+	};
+	struct fixture *f = *state;
+	struct told_progress told = { 0 };
+	struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.base = f->base,
+		.store = f->store,
+		.progress = note_progress,
+		.progress_arg = &told,
+	};
+	char *value = calloc(1, VALUE_BYTES);
+
+	assert_int_equal(mapfs_view_open(&f->v, &opt, why, sizeof(why)), 0);
+	for (int n = 0; n < FILES; n++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "f%d", n);
+		create(f, name);
+		assert_int_equal(mapfs_setxattr(f->v, look(f, root(f), name),
+						"user.v", value, VALUE_BYTES, 0,
+						false),
+				 0);
+	}
+	free(value);
+	snap(f, "then");
+	assert_int_equal(told.calls, 0);
+	back(f, "then");
+	assert_true(told.calls > 8);
+	assert_true(told.is_over);
+	/* All but the last group was told, and no wild guess was made. */
+	assert_true(told.done_bytes > (FILES - 8) * VALUE_BYTES);
+	assert_true(told.most_bytes < 2 * FILES * VALUE_BYTES);
+}
+
 static void branch(struct fixture *f, const char *from, const char *name,
 		   const char *to)
 {
@@ -660,6 +726,7 @@ int main(void)
 		TEST(test_rollback__brings_back_data_names_and_sizes),
 		TEST(test_rollback__cached_pages_of_before_are_dropped),
 		TEST(test_rollback__to_any_snapshot_in_any_order),
+		TEST(test_rollback__tells_how_far_it_is),
 		TEST(test_branch__goes_its_own_way),
 		TEST(test_branch__needs_its_parent),
 		TEST(test_discard__leaves_what_somebody_reads),
