@@ -36,7 +36,8 @@
 #define STATX_MNT_ID 0x00001000U /* Linux 5.8 */
 #endif
 
-#define LOCK_TRIES 50 /* times 100 ms: a daemon may be closing */
+/* Times 100 ms: a daemon may be closing, or somebody looks for a moment. */
+#define LOCK_TRIES 50
 
 static const char readme[] =
 	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
@@ -200,10 +201,21 @@ static void read_holder(int lockfd, char *out, size_t out_bytes)
 	out[strcspn(out, "\n")] = '\0';
 }
 
+/* Only readers hold it, who do not say so in it: their words are old ones. */
+static bool may_read(int lockfd)
+{
+	bool may = flock(lockfd, LOCK_SH | LOCK_NB) == 0;
+
+	if (may)
+		(void)flock(lockfd, LOCK_UN);
+	return may;
+}
+
 static int lock_store(struct store_dir *d, const struct store_options *opt,
 		      char *why, size_t why_bytes)
 {
 	char holder[PATH_MAX + 64];
+	bool is_read;
 	int tries = 0;
 	int n;
 
@@ -219,16 +231,23 @@ static int lock_store(struct store_dir *d, const struct store_options *opt,
 				  strerror(-err));
 			return err;
 		}
+		is_read = may_read(d->lockfd);
 		read_holder(d->lockfd, holder, sizeof(holder));
-		if (strncmp(holder, "closing", 7) == 0 &&
+		if ((is_read || strncmp(holder, "closing", 7) == 0) &&
 		    tries++ < LOCK_TRIES) {
 			nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
 			continue;
 		}
-		store_say(
-			why, why_bytes,
-			"store %s is in use, %s; unmount that first, or choose another store",
-			d->path, holder);
+		if (is_read)
+			store_say(
+				why, why_bytes,
+				"store %s is in use by a command that reads it; try again when that has ended",
+				d->path);
+		else
+			store_say(
+				why, why_bytes,
+				"store %s is in use, %s; unmount that first, or choose another store",
+				d->path, holder);
 		return -EBUSY;
 	}
 	if (opt->use == STORE_LOOK)

@@ -2,12 +2,14 @@
 """Stores: what they keep, who may have them, what is refused."""
 import contextlib
 import errno
+import fcntl
 import mmap
 import os
 import shutil
 import signal
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -337,6 +339,19 @@ def test_store_in_memory_leaves_nothing_on_disk(copy_view):
     write_file(v / "g", b"x" * 100000)
     assert read_file(v / "f") == b"new"
     assert os.listdir(v.tmp) == []
+
+
+def test_a_store_that_is_read_is_waited_for(kept_view):
+    """Also after a kill, when the lock still names a daemon that is dead."""
+    v = kept_view
+    write_file(v / "f", b"new")
+    v.kill()
+    with opened(v.store / "lock", os.O_RDONLY) as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        text = _refused(v, "in use by a command that reads it")
+        assert "process" not in text
+        threading.Timer(1, fcntl.flock, (lock, fcntl.LOCK_UN)).start()
+        assert read_file(v / "f") == b"new"
 
 
 def test_daemon_told_to_stop_unmounts_and_keeps_everything(kept_view):
