@@ -228,8 +228,11 @@ static int stderr_capture(int *kept)
 	if (fd < 0)
 		return -1;
 	*kept = dup(STDERR_FILENO);
-	if (*kept >= 0)
+	if (*kept >= 0) {
+		/* As it will be again: a copy alone does not know this. */
+		fcntl(*kept, F_SETFD, fcntl(STDERR_FILENO, F_GETFD));
 		dup2(fd, STDERR_FILENO);
+	}
 	return fd;
 }
 
@@ -238,7 +241,8 @@ static void stderr_restore(int fd, int kept, char *said, size_t said_bytes)
 	ssize_t n = -1;
 
 	if (kept >= 0) {
-		dup2(kept, STDERR_FILENO);
+		dup3(kept, STDERR_FILENO,
+		     fcntl(kept, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0);
 		close(kept);
 	}
 	if (fd >= 0) {

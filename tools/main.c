@@ -4,9 +4,11 @@
  * mount.fuse.mapfs, it is what mount(8) and fstab call.
  */
 #include <argp.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "text.h"
@@ -84,11 +86,27 @@ static int help_run(int argc, char **argv)
 	return c ? command_run(c, 2, args) : COMMAND_USAGE;
 }
 
+/*
+ * A file of ours must not get the number of an output that the caller closed:
+ * what is said would go into it, and a daemon puts /dev/null there.  O_PATH
+ * can be neither read nor written, as if it were closed; a command of ours
+ * finds it closed.
+ */
+static void take_standard_numbers(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/", O_PATH | O_CLOEXEC) != fd)
+			exit(COMMAND_FAILED);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *base = strrchr(argv[0], '/');
 	const struct command *c;
 
+	take_standard_numbers();
 	argp_err_exit_status = COMMAND_USAGE;
 	if (strcmp(base ? base + 1 : argv[0], "mount.fuse.mapfs") == 0)
 		return cmd_mount_helper(argc, argv);

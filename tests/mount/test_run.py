@@ -553,6 +553,15 @@ def test_killed_daemon_is_told_and_the_run_fails(place):
     nothing_is_left(place)
 
 
+def test_closed_outputs_are_closed_for_the_command_too(place):
+    p = view_run("-s", place / "store", "--", "sh", "-c", f"""
+        exec {binary()} run -s {place}/inner -- sh -c 'ls /proc/self/fd >out
+            echo error >&2 || echo closed >>out' 2>&-""")
+    assert p.returncode == 0
+    p = view_run("-s", place / "inner", "--", "cat", "out")
+    assert p.stdout.split() == [b"0", b"1", b"2", b"closed"]
+
+
 def test_start_costs_less_than_a_tenth_of_a_second(place):
     """Measured 7 to 12 ms; the bound allows for a busy machine."""
     def took():

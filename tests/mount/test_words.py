@@ -10,8 +10,8 @@ import re
 
 import pytest
 
-from support.sysc import write_file
-from support.view import mapfs
+from support.sysc import read_file, write_file
+from support.view import binary, mapfs, run
 
 SENTENCE = re.compile(r"mapfs: [^\n]+: [^\n]+; [^\n]+\n")
 pytestmark = pytest.mark.modes("kept", plain=False)
@@ -84,3 +84,24 @@ def test_store_of_somebody_else_is_not_called_missing(changed):
     p = mapfs("status", changed.store, check=False, user=4711, group=4711,
               extra_groups=[])
     assert p.returncode == 1 and "ask its owner or root" in p.text
+
+
+def test_files_of_a_store_do_not_become_missing_outputs(scratch):
+    """What opens a file next would get their numbers."""
+    base, mnt = scratch / "base", scratch / "mnt"
+    base.mkdir()
+    mnt.mkdir()
+    write_file(base / "f", b"base")
+    run("sh", "-c", f"exec {binary()} mount -s {scratch}/store {base} {mnt} "
+        "<&- >&- 2>&-")
+    try:
+        assert read_file(mnt / "f") == b"base"
+        write_file(mnt / "g", b"view")
+    finally:
+        mapfs("umount", mnt)
+    assert mapfs("diff", scratch / "store", check=False).text == "A f g\n"
+    p = run("sh", "-c", f"exec {binary()} commit -y {scratch}/store "
+            "<&- >&- 2>&-", check=False)
+    assert p.returncode == 0
+    assert sorted(os.listdir(base)) == ["f", "g"]
+    assert read_file(base / "g") == b"view"
