@@ -4,6 +4,7 @@
  * mount.fuse.mapfs, it is what mount(8) and fstab call.
  */
 #include <argp.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,17 @@ static void help_print(FILE *to)
 		    "`mapfs --version' prints the version.\n");
 }
 
+/* What was printed may have been a list that somebody relies on. */
+static int output_end(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (status != COMMAND_OK)
+		return status;
+	say("standard output: %s; not all was written", strerror(errno));
+	return COMMAND_FAILED;
+}
+
 static int command_run(const struct command *c, int argc, char **argv)
 {
 	char name[32];
@@ -59,7 +71,7 @@ static int command_run(const struct command *c, int argc, char **argv)
 	/* getopt and argp name the program in what they print. */
 	program_invocation_name = name;
 	program_invocation_short_name = name;
-	return c->run(argc, argv);
+	return output_end(c->run(argc, argv));
 }
 
 static const struct command *command_find(const char *name)

@@ -7,6 +7,7 @@ mapfs diff.
 import json
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -84,6 +85,17 @@ def test_store_of_somebody_else_is_not_called_missing(changed):
     p = mapfs("status", changed.store, check=False, user=4711, group=4711,
               extra_groups=[])
     assert p.returncode == 1 and "ask its owner or root" in p.text
+
+
+@pytest.mark.parametrize("args", [
+    ["list"], ["list", "--json"], ["status"], ["status", "--json"], ["log"]])
+def test_a_list_that_could_not_be_written_is_no_success(changed, args):
+    where = [] if args[0] == "list" else [changed.mnt]
+    with open("/dev/full", "wb") as full:
+        p = subprocess.run([binary(), *args, *where], stdout=full,
+                           stderr=subprocess.PIPE, timeout=20, check=False)
+    assert p.returncode == 1
+    assert SENTENCE.fullmatch(p.stderr.decode())
 
 
 def test_files_of_a_store_do_not_become_missing_outputs(scratch):
