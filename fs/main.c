@@ -184,14 +184,21 @@ static void *watcher_run(void *arg)
 	}
 }
 
-/* As many descriptors as we may have: the base is kept open by them. */
-static void raise_descriptors(void)
+/*
+ * The caller's limits are for the programs it starts, whose writes the kernel
+ * checks before it sends them; and the base is kept open by descriptors.
+ */
+static void raise_limits(void)
 {
+	static const int limits[] = { RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU,
+				      RLIMIT_AS };
 	struct rlimit lim;
 
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		if (getrlimit(limits[i], &lim) < 0)
+			continue;
 		lim.rlim_cur = lim.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &lim);
+		setrlimit(limits[i], &lim);
 	}
 }
 
@@ -199,8 +206,10 @@ static void process_prepare(struct server *s)
 {
 	prctl(PR_SET_NAME, "mapfs"); /* also when run as mount.fuse.mapfs */
 	umask(0);
-	raise_descriptors();
+	raise_limits();
 	signal(SIGPIPE, SIG_IGN);
+	/* EFBIG is an error like others, and a signal the end of the mount. */
+	signal(SIGXFSZ, SIG_IGN);
 	sigemptyset(&s->signals);
 	sigaddset(&s->signals, SIGINT);
 	sigaddset(&s->signals, SIGTERM);

@@ -4,6 +4,7 @@ import ctypes
 import os
 import platform
 import re
+import resource
 import signal
 import struct
 import subprocess
@@ -551,6 +552,21 @@ def test_killed_daemon_is_told_and_the_run_fails(place):
     assert p.returncode == 1
     assert "daemon" in err
     nothing_is_left(place)
+
+
+def test_limit_of_file_sizes_is_for_the_command_only(place):
+    """The daemon's files are others; a signal would end the whole view."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE,
+                           (50000, resource.RLIM_INFINITY))
+    write = "head -c 40000 /dev/zero >a; cp a b; cp a c; " \
+        "head -c 60000 /dev/zero >d; echo $?"
+    p = view_run("-s", place / "store", "--", "sh", "-c", write,
+                 preexec_fn=limit)
+    assert (p.returncode, p.stdout) == (0, b"153\n")
+    show = view_run("-s", place / "store", "--", "sh", "-c", "stat -c %s ?")
+    assert show.stdout.split() == [b"40000", b"40000", b"40000", b"50000",
+                                   b"5"]
 
 
 def test_closed_outputs_are_closed_for_the_command_too(place):
