@@ -100,11 +100,18 @@ void run_wait_end(void)
 	run_wait_restore();
 }
 
-/* Blocked, so a process that is no longer in front may do this, too. */
-static void take_terminal(pid_t group)
+/*
+ * From a shell that was killed with the terminal; but not from the one that
+ * has sent us to the background meanwhile, and is alive.  SIGTTOU is blocked,
+ * so a process that is no longer in front may do this, too.
+ */
+static void take_terminal_back(void)
 {
-	if (tty >= 0 && was_foreground && tcgetpgrp(tty) != group)
-		tcsetpgrp(tty, group);
+	pid_t front = tty >= 0 ? tcgetpgrp(tty) : -1;
+
+	if (was_foreground && front > 1 && kill(-front, 0) < 0 &&
+	    errno == ESRCH)
+		tcsetpgrp(tty, getpgrp());
 }
 
 /* Stops with the command, until somebody continues us. */
@@ -112,12 +119,14 @@ static void stop_too(pid_t child)
 {
 	pid_t group = getpgid(child);
 	pid_t front = tty >= 0 ? tcgetpgrp(tty) : -1;
+	bool had_terminal = group > 0 && group != getpgrp() && front == group;
 
-	take_terminal(getpgrp());
+	if (had_terminal)
+		tcsetpgrp(tty, getpgrp());
 	kill(getpid(), SIGSTOP);
+	was_foreground = tty >= 0 && tcgetpgrp(tty) == getpgrp();
 	/* A shell of its own group had the terminal, and gets it back. */
-	if (group > 0 && group != getpgrp() && front == group &&
-	    tcgetpgrp(tty) == getpgrp())
+	if (had_terminal && was_foreground)
 		tcsetpgrp(tty, group);
 	if (group > 0)
 		kill(-group, SIGCONT);
@@ -244,7 +253,7 @@ int run_wait(struct run *r)
 			break;
 	}
 	end_leftovers(r);
-	take_terminal(getpgrp());
+	take_terminal_back();
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	return RUN_SIGNAL + WTERMSIG(status);

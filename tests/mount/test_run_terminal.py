@@ -189,6 +189,24 @@ def test_shell_with_jobs_of_its_own_works(place):
     nothing_is_left(place)
 
 
+def test_terminal_is_not_taken_from_the_shell_that_sent_us_behind(place):
+    fifo = place / "fifo"
+    os.mkfifo(fifo)
+    t = _shell(f"sh -c 'echo rea''dy; read x <{fifo}'")
+    t.expect("ready")
+    t.type("\x1a")
+    t.expect("Stopped")
+    t.type("bg\n")
+    t.expect(" run --discard")
+    fifo.write_text("word\n")
+    wait_for("the end of the run", lambda: len(others()) == 1)
+    t.type("echo $((40+2))\n")
+    t.expect("42")
+    t.type("exit 7\n")
+    assert t.end()[0] == 7
+    nothing_is_left(place)
+
+
 def test_terminal_is_taken_back_from_a_shell_that_was_killed(place):
     t = on_terminal(env=dict(os.environ, SHELL="/bin/bash", PS1="> ",
                              PROMPT_COMMAND="", TERM="dumb"))
