@@ -36,6 +36,7 @@ static const int watched[] = {
 
 static sigset_t watched_set;
 static sigset_t mask_before;
+static void (*pipe_before)(int);
 static pid_t old_children[OLD_MOST]; /* whoever became us had them */
 static size_t old_count;
 static int tty = -1;
@@ -79,6 +80,8 @@ void run_wait_begin(void)
 	for (size_t i = 0; i < WATCHED; i++)
 		sigaddset(&watched_set, watched[i]);
 	sigprocmask(SIG_BLOCK, &watched_set, &mask_before);
+	/* A word that nobody reads is no reason to leave the work undone. */
+	pipe_before = signal(SIGPIPE, SIG_IGN);
 	children_iterate(old_add, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -87,6 +90,7 @@ void run_wait_begin(void)
 
 void run_wait_restore(void)
 {
+	signal(SIGPIPE, pipe_before);
 	sigprocmask(SIG_SETMASK, &mask_before, NULL);
 }
 

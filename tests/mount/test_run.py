@@ -578,6 +578,18 @@ def test_closed_outputs_are_closed_for_the_command_too(place):
     assert p.stdout.split() == [b"0", b"1", b"2", b"closed"]
 
 
+def test_word_that_nobody_reads_does_not_end_the_run(place):
+    r, w = os.pipe()
+    os.close(r)
+    script = "sleep 1000 & echo new >f"
+    p = subprocess.run([binary(), "run", "-s", place / "store", "--", "sh",
+                        "-c", script], stderr=w, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, timeout=30, check=False)
+    os.close(w)
+    assert p.returncode == 0
+    nothing_is_left(place)
+
+
 def test_start_costs_less_than_a_tenth_of_a_second(place):
     """Measured 7 to 12 ms; the bound allows for a busy machine."""
     def took():
