@@ -355,6 +355,22 @@ static int set_temporary(struct fs_options *opt, char *why, size_t why_bytes)
 	return -EINVAL;
 }
 
+/* Of the first user namespace, or one with all of its users. */
+static bool are_all_mapped(const char *map)
+{
+	unsigned int inside = 0;
+	unsigned int outside = 0;
+	unsigned int count = UINT32_MAX;
+	FILE *f = fopen(map, "re");
+
+	if (!f)
+		return true;
+	if (fscanf(f, "%u %u %u", &inside, &outside, &count) != 3)
+		count = 0; /* nobody yet */
+	fclose(f);
+	return inside == 0 && outside == 0 && count == UINT32_MAX;
+}
+
 int options_settle(struct fs_options *opt, char *why, size_t why_bytes)
 {
 	snprintf(why, why_bytes, "out of memory; try again later");
@@ -362,7 +378,9 @@ int options_settle(struct fs_options *opt, char *why, size_t why_bytes)
 		opt->mode = MAPFS_READ;
 	if (opt->mode == MAPFS_READ || opt->snapshot)
 		opt->read_only = true;
-	if (!opt->xattr)
+	/* The kernel refuses ACLs, and their files, that name strangers. */
+	if (!opt->xattr || !are_all_mapped("/proc/self/uid_map") ||
+	    !are_all_mapped("/proc/self/gid_map"))
 		opt->acl = false;
 	if (opt->mode == MAPFS_COPY) {
 		if (opt->store_kind == MAPFS_STORE_UNLINKED)

@@ -37,6 +37,7 @@
 /* What the child tells; with it comes the connection, if it has one. */
 struct report {
 	int err;
+	bool has_users; /* a user namespace, with the caller alone */
 	char why[WHY_BYTES];
 };
 
@@ -73,7 +74,7 @@ static int map_ids(uid_t uid, gid_t gid)
 	return write_file("/proc/self/gid_map", line);
 }
 
-static int enter_namespaces(struct fs_options *opt)
+static int enter_namespaces(bool *has_users)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
@@ -86,8 +87,7 @@ static int enter_namespaces(struct fs_options *opt)
 		    unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
 			return -errno;
 		err = map_ids(uid, gid);
-		/* The kernel refuses lists that name others than these. */
-		opt->acl = false;
+		*has_users = true;
 	}
 	if (!err && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		err = -errno;
@@ -191,7 +191,7 @@ _Noreturn static void inner_child(struct run *r, pid_t parent, int sock)
 	struct report rep = { 0 };
 	int fd = -1;
 
-	rep.err = enter_namespaces(&r->opt);
+	rep.err = enter_namespaces(&rep.has_users);
 	/* After that, because a change of rights would take it back. */
 	die_with(parent);
 	if (rep.err)
@@ -273,6 +273,9 @@ static int begin_inside(struct run *r, struct report *rep)
 		child_kill(r);
 		return rep->err;
 	}
+	/* The kernel refuses ACLs, and their files, that name strangers. */
+	if (rep->has_users)
+		r->opt.acl = false;
 	r->has_namespace = true;
 	return 0;
 }

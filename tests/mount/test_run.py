@@ -372,6 +372,30 @@ def test_strangers_files_keep_their_owners_in_the_store(prepared, who):
     assert (st.st_uid, st.st_gid) == (0, 12345)
 
 
+def _strangers_list(base):
+    write_file(base / "f", b"bytes")
+    acl = struct.pack("<IHHIHHIHHIHHIHHI", 2, 1, 6, 0xffffffff, 2, 6, 12345,
+                      4, 4, 0xffffffff, 16, 6, 0xffffffff, 32, 4, 0xffffffff)
+    try:
+        os.setxattr(base / "f", "system.posix_acl_access", acl)
+    except OSError:
+        (base / "f").unlink()
+
+
+@pytest.mark.user
+@pytest.mark.prepare(function=_strangers_list)
+@pytest.mark.parametrize("outer", [[], ["unshare", "-Urm"]])
+def test_files_with_an_acl_that_names_strangers_can_be_read(prepared, outer):
+    """The kernel takes no such list in a user namespace."""
+    if not (prepared / "base/f").exists():
+        pytest.skip("the file system below has no ACLs")
+    if run("unshare", "-Urm", "true", check=False).returncode:
+        pytest.skip("no user namespaces for ordinary users here")
+    p = run(*outer, binary(), "run", "-s", prepared / "store", "--", "cat",
+            "f", check=False)
+    assert p.text == "bytes"
+
+
 def _refuse_unshare():
     """A seccomp filter; needs no new privileges only without root."""
     number = {"x86_64": 272, "aarch64": 97}[platform.machine()]
