@@ -136,6 +136,32 @@ static void stop_too(pid_t child)
 		kill(-group, SIGCONT);
 }
 
+/*
+ * Once a process has let go of its namespaces these cannot be seen, so one
+ * that merely ends does not count.
+ */
+static bool is_at_work(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	return stat(path, &st) == 0;
+}
+
+static void say_daemon_ended(const struct run *r, bool has_ended)
+{
+	if (r->daemon_status != 0)
+		say("%s: the daemon of the view has died; end the command, its "
+		    "files are out of reach",
+		    r->opt.base);
+	/* With the last of its mount it may end before us. */
+	else if (!has_ended && is_at_work(r->child))
+		say("%s: the view has ended before the command; end that, it "
+		    "may go on in the directory itself",
+		    r->opt.base);
+}
+
 /* True: the command has ended, *status. */
 static bool reap(struct run *r, int *status)
 {
@@ -153,12 +179,7 @@ static bool reap(struct run *r, int *status)
 		} else if (pid == r->daemon) {
 			r->daemon = 0;
 			r->daemon_status = what;
-			/* With the last of its mount it may end before us. */
-			if (what == 0)
-				continue;
-			say("%s: the daemon of the view has died; end the "
-			    "command, its files are out of reach",
-			    r->opt.base);
+			say_daemon_ended(r, has_ended);
 		}
 	}
 	return has_ended;

@@ -578,6 +578,16 @@ def test_killed_daemon_is_told_and_the_run_fails(place):
     nothing_is_left(place)
 
 
+def test_view_that_ends_before_the_command_is_told(place):
+    script = f"cd /; umount {place}/base && cat >/dev/null; exit 7"
+    p = subprocess.Popen([binary(), "run", "-s", place / "store", "--", "sh",
+                          "-c", script], stdin=subprocess.PIPE,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = p.stderr.readline().decode()
+    assert "ended before the command" in said
+    assert p.communicate(timeout=20)[1] == b"" and p.returncode == 7
+
+
 def test_limit_of_file_sizes_is_for_the_command_only(place):
     """The daemon's files are others; a signal would end the whole view."""
     def limit():
