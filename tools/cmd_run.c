@@ -116,6 +116,19 @@ static int settle_flags(struct run_args *a)
 	return err;
 }
 
+/* Nothing is changed there, and the store's newest state is not to do with. */
+static int settle_snapshot(struct run *r)
+{
+	if (r->answer == RUN_COMMIT || r->answer == RUN_DISCARD) {
+		say("%s@%s: a snapshot stays as it is; run without %s",
+		    r->opt.store, r->opt.snapshot,
+		    r->answer == RUN_COMMIT ? "--commit" : "--discard");
+		return -EINVAL;
+	}
+	r->answer = RUN_KEEP;
+	return 0;
+}
+
 /* Who is neither asked nor told keeps what was to be kept. */
 static int settle_store(struct run *r)
 {
@@ -123,6 +136,8 @@ static int settle_store(struct run *r)
 	bool keeps = r->answer == RUN_KEEP || r->answer == RUN_COMMIT;
 	char *journal;
 
+	if (opt->snapshot)
+		return settle_snapshot(r);
 	if (opt->store_kind == MAPFS_STORE_DIR) {
 		if (asprintf(&journal, "%s/journal", opt->store) < 0)
 			return -ENOMEM;
@@ -186,7 +201,7 @@ static void put_away(const struct run *r, enum run_answer answer)
 		return;
 	case RUN_ASK:
 	case RUN_KEEP:
-		if (r->has_own_store || is_on_terminal())
+		if (r->has_own_store || (is_on_terminal() && !r->opt.snapshot))
 			say_kept(r);
 		return;
 	case RUN_DISCARD:

@@ -249,6 +249,21 @@ def test_discard_of_a_store_with_earlier_changes_is_refused(place):
     assert p.stdout == b"early\nf\nsub\n"
 
 
+@pytest.mark.parametrize("option", ["--commit", "--discard"])
+def test_snapshot_is_not_taken_for_its_store(place, option):
+    """The newest state, which the command did not see, would be committed."""
+    store = place / "store"
+    view_run("-s", store, "--", "touch", "g")
+    mapfs("snapshot", store, "one")
+    view_run("-s", store, "--", "touch", "h")
+    p = view_run(option, "-s", f"{store}@one", "--", "ls")
+    assert p.returncode == 2
+    assert p.words == f"mapfs: {store}@one: a snapshot stays as it is; " \
+        f"run without {option}\n"
+    p = view_run("-s", f"{store}@one", "--", "ls")
+    assert p.stdout.split() == [b"f", b"g", b"sub"]
+
+
 def test_store_in_use_is_named_and_the_command_not_run(place):
     (place / "mnt").mkdir()
     mapfs("mount", "-s", place / "store", place / "base", place / "mnt")

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from support.terminal import QUESTION, Terminal, on_terminal
-from support.view import binary, wait_for
+from support.view import binary, mapfs, wait_for
 from test_run import (_kept_store, nothing_is_left, others, place, stores,
                       view_run)
 
@@ -89,6 +89,14 @@ def test_old_store_cannot_be_discarded_by_the_question(place):
     assert t.end()[0] == 0
     assert view_run("-s", place / "store", "--", "ls").stdout == \
         b"early\nf\nlate\nsub\n"
+
+
+def test_snapshot_raises_no_question(place):
+    store = place / "store"
+    mapfs("run", "-s", store, "--", "touch", "g")
+    mapfs("snapshot", store, "one")
+    status, said = on_terminal("-s", f"{store}@one", "--", "true").end()
+    assert (status, said) == (0, "")
 
 
 def test_what_was_typed_before_the_question_is_no_answer(place):
