@@ -75,7 +75,6 @@ static bool is_old(pid_t pid)
 
 void run_wait_begin(void)
 {
-	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&watched_set);
 	for (size_t i = 0; i < WATCHED; i++)
 		sigaddset(&watched_set, watched[i]);

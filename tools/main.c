@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,8 @@ int main(int argc, char **argv)
 	const struct command *c;
 
 	take_standard_numbers();
+	/* A caller that ignores its children leaves us without their status. */
+	signal(SIGCHLD, SIG_DFL);
 	argp_err_exit_status = COMMAND_USAGE;
 	if (strcmp(base ? base + 1 : argv[0], "mount.fuse.mapfs") == 0)
 		return cmd_mount_helper(argc, argv);

@@ -7,6 +7,7 @@ mapfs diff.
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -96,6 +97,14 @@ def test_a_list_that_could_not_be_written_is_no_success(changed, args):
                            stderr=subprocess.PIPE, timeout=20, check=False)
     assert p.returncode == 1
     assert SENTENCE.fullmatch(p.stderr.decode())
+
+
+def test_failure_of_a_helper_is_seen_by_who_ignores_children(changed):
+    with open(changed / "f", "rb"):
+        p = mapfs("umount", changed.mnt, check=False, preexec_fn=lambda:
+                  signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        assert p.returncode == 1
+        assert "in use" in p.text and SENTENCE.fullmatch(p.text)
 
 
 def test_files_of_a_store_do_not_become_missing_outputs(scratch):
