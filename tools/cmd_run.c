@@ -265,8 +265,12 @@ static int run_all(struct run *r)
 			say_kept(r);
 		return COMMAND_FAILED;
 	}
+	run_note_begin();
 	run_wait_end();
-	return finish(r, &modes) ? COMMAND_FAILED : status;
+	if (finish(r, &modes))
+		status = COMMAND_FAILED;
+	run_note_end();
+	return status;
 }
 
 static int run_start(struct run_args *a)

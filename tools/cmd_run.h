@@ -79,6 +79,9 @@ void run_wait_end(void);
 /* Waits at most `ms`; false: it goes on. */
 bool run_wait_for(pid_t pid, int ms, int *status);
 
+/* In between, what would end us keeps the changes, and that can be told. */
+void run_note_begin(void);
+void run_note_end(void);
 /* Are there changes?  Shows what they are, if wanted. */
 int must_check run_changes(const struct run *r, bool shows, bool *any);
 /* What the user wants, who sees them; RUN_COMMIT: it has been done. */

@@ -33,6 +33,36 @@
 
 extern char **environ;
 
+static const int endings[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+
+#define ENDINGS (sizeof(endings) / sizeof(*endings))
+
+static struct sigaction endings_before[ENDINGS];
+static volatile sig_atomic_t interrupted; /* by this signal */
+
+static void note_signal(int sig)
+{
+	interrupted = sig;
+}
+
+void run_note_begin(void)
+{
+	const struct sigaction note = { .sa_handler = note_signal };
+
+	for (size_t i = 0; i < ENDINGS; i++) {
+		sigaction(endings[i], NULL, &endings_before[i]);
+		/* By nohup, say. */
+		if (endings_before[i].sa_handler != SIG_IGN)
+			sigaction(endings[i], &note, NULL);
+	}
+}
+
+void run_note_end(void)
+{
+	for (size_t i = 0; i < ENDINGS; i++)
+		sigaction(endings[i], &endings_before[i], NULL);
+}
+
 struct summary {
 	struct diff_printer printer;
 	uint64_t by_change[256]; /* by letter */
@@ -49,7 +79,7 @@ static int summary_take(void *arg, const struct mapfs_diff_entry *e)
 		diff_print(&s->printer, e);
 	s->count++;
 	s->by_change[(unsigned char)e->change]++;
-	return 0;
+	return interrupted ? -EINTR : 0;
 }
 
 /* What is printed to stdout is for people here, so it goes to stderr. */
@@ -79,7 +109,7 @@ static int summary_read(const struct run *r, struct summary *s)
 	fflush(stdout);
 	dup2(out, STDOUT_FILENO);
 	close(out);
-	if (err)
+	if (err && err != -EINTR)
 		say("%s: the changes cannot be listed: %s", r->opt.store,
 		    strerror(-err));
 	mapfs_view_info(view, &info);
@@ -154,11 +184,11 @@ int run_commit(const struct run *r)
 		(char *)"mapfs", (char *)"commit", (char *)"-y",
 		(char *)"--",	 r->opt.store,	   NULL,
 	};
-	int status = self_run(argv, -1);
+	int status = interrupted ? -EINTR : self_run(argv, -1);
 
 	if (status == 0)
 		return 0;
-	if (status < 0)
+	if (status < 0 && status != -EINTR)
 		say("%s: cannot be committed: %s", r->opt.store,
 		    strerror(-status));
 	return -EIO;
@@ -182,13 +212,6 @@ static int show_diff(const struct run *r)
 	return 0;
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void note_signal(int sig)
-{
-	interrupted = 1;
-}
-
 /* One line without its end; false: there is nobody to answer. */
 static bool line_read(char *line, size_t line_bytes, const sigset_t *mask)
 {
@@ -199,8 +222,8 @@ static bool line_read(char *line, size_t line_bytes, const sigset_t *mask)
 	size_t n = 0;
 	char c = 0;
 
-	/* SIGINT comes in here only, or it could come just before. */
-	if (ppoll(&in, 1, NULL, mask) != 1 || interrupted)
+	/* Signals come in here only, or they could come just before. */
+	if (interrupted || ppoll(&in, 1, NULL, mask) != 1 || interrupted)
 		return false;
 	while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n') {
 		if (n + 1 < line_bytes)
@@ -225,7 +248,8 @@ static int work_on(const struct run *r, int (*work)(const struct run *r),
 	sigprocmask(SIG_SETMASK, mask, &blocked);
 	err = work(r);
 	sigprocmask(SIG_SETMASK, &blocked, NULL);
-	interrupted = 0;
+	if (interrupted == SIGINT || interrupted == SIGQUIT)
+		interrupted = 0;
 	return err;
 }
 
@@ -255,8 +279,6 @@ static enum run_answer ask(const struct run *r, const sigset_t *mask)
 
 enum run_answer run_ask(const struct run *r, const struct termios *modes)
 {
-	const struct sigaction note = { .sa_handler = note_signal };
-	struct sigaction old_int;
 	enum run_answer answer;
 	sigset_t old_mask;
 	sigset_t mask;
@@ -267,11 +289,10 @@ enum run_answer run_ask(const struct run *r, const struct termios *modes)
 	 */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, modes);
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
+	for (size_t i = 0; i < ENDINGS; i++)
+		sigaddset(&mask, endings[i]);
 	sigprocmask(SIG_BLOCK, &mask, &old_mask);
-	sigaction(SIGINT, &note, &old_int);
 	answer = ask(r, &old_mask);
-	sigaction(SIGINT, &old_int, NULL);
 	sigprocmask(SIG_SETMASK, &old_mask, NULL);
 	return answer;
 }

@@ -4,13 +4,14 @@ import os
 import re
 import signal
 import sys
+import time
 
 import pytest
 
 from support.terminal import QUESTION, Terminal, on_terminal
 from support.view import binary, mapfs, wait_for
-from test_run import (_kept_store, nothing_is_left, others, place, stores,
-                      view_run)
+from test_run import (_kept_store, committing, nothing_is_left, others,
+                      place, stores, view_run)
 
 
 def test_terminal_is_shown_the_changes_and_asked(place):
@@ -241,6 +242,17 @@ def test_command_that_had_the_terminal_gets_it_back(place):
     assert t.end()[0] == 7
 
 
+@pytest.mark.parametrize("sig", [
+    signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_at_the_question_does_not_hide_the_changes(place, sig):
+    t = on_terminal("--", "sh", "-c", "touch g; exit 3")
+    t.expect(QUESTION)
+    t.proc.send_signal(sig)
+    status, said = t.end()
+    assert status == 3
+    assert "kept in" in said and stores(place)[0] in said
+
+
 def test_terminal_that_goes_away_keeps_the_changes(place):
     t = on_terminal("--", "sh", "-c", "touch g")
     t.expect(QUESTION)
@@ -250,3 +262,18 @@ def test_terminal_that_goes_away_keeps_the_changes(place):
 
 
 # --- commit -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delay", [0, 0.02, 0.1, 0.2, 0.3])
+def test_ctrl_c_while_it_commits_tells_where_the_changes_are(committing,
+                                                             delay):
+    """The commit may be over before; then there is a way back instead."""
+    script = "for i in $(seq 100); do head -c 500000 /dev/urandom >n$i; " \
+        "done; echo do''ne"
+    t = on_terminal("--commit", "--", "sh", "-c", script)
+    t.expect("done", 60)
+    time.sleep(delay)
+    t.type("\x03")
+    status, said = t.end(60)
+    assert status in (0, 1), said
+    assert "kept in" in said and stores(committing)[0] in said
