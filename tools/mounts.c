@@ -80,27 +80,69 @@ void mounts_rewind(struct mounts *t)
 	mnt_reset_iter(t->iter, MNT_ITER_FORWARD);
 }
 
-/* Among mounts on one place, each is the parent of the one above it. */
+/* Bytes of `target` if `path` is there or below, or 0. */
+static size_t covers(const char *target, const char *path)
+{
+	size_t n = strlen(target);
+
+	if (n == 0 || strcmp(target, "/") == 0)
+		return n;
+	if (strncmp(path, target, n) != 0)
+		return 0;
+	return path[n] == '\0' || path[n] == '/' ? n : 0;
+}
+
+/* Is it on a mount that the table has?  Not so the first of a namespace. */
+static bool has_parent(const struct mounts *t, const struct mount_row *row)
+{
+	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *fs;
+	bool found = false;
+
+	while (iter && !found && mnt_table_next_fs(t->table, iter, &fs) == 0)
+		found = mnt_fs_get_id(fs) == row->parent_id &&
+			mnt_fs_get_id(fs) != row->id;
+	mnt_free_iter(iter);
+	return found;
+}
+
+/* The first mount on `at` (NULL: on none) that the way to `path` meets. */
+static bool next_on_way(struct mounts *t, const struct mount_row *at,
+			const char *path, struct mount_row *out)
+{
+	size_t shortest = SIZE_MAX;
+	struct mount_row row;
+
+	mounts_rewind(t);
+	while (mounts_next(t, &row)) {
+		size_t n = covers(row.target, path);
+
+		if (n == 0 || n >= shortest || (at && row.id == at->id))
+			continue;
+		if (at ? row.parent_id != at->id : has_parent(t, &row))
+			continue;
+		*out = row;
+		shortest = n;
+	}
+	return shortest != SIZE_MAX;
+}
+
+/*
+ * As the kernel walks: a mount is met on the one before.  One that another
+ * covers from above has the same path and is never met.
+ */
 bool mounts_find(struct mounts *t, const char *target, struct mount_row *out)
 {
 	struct mount_row row;
-	bool found = false;
-	bool moved = true;
+	bool found = next_on_way(t, NULL, target, &row);
 
-	while (moved) {
-		moved = false;
-		mounts_rewind(t);
-		while (mounts_next(t, &row)) {
-			if (strcmp(row.target, target) != 0)
-				continue;
-			if (found && row.parent_id != out->id)
-				continue;
-			*out = row;
-			found = true;
-			moved = true;
-		}
-	}
-	return found;
+	/* Ends: each is further from the first one. */
+	while (found && next_on_way(t, &row, target, out))
+		row = *out;
+	if (!found || strcmp(row.target, target) != 0)
+		return false;
+	*out = row;
+	return true;
 }
 
 bool mounts_is_ours(const struct mount_row *row)

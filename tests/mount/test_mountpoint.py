@@ -275,6 +275,28 @@ def test_umount_of_another_file_system_is_refused(place):
     assert is_mounted(place / "mnt")
 
 
+@pytest.mark.root
+def test_mount_out_of_sight_is_not_taken_for_the_one_in_its_place(place):
+    """Another mount above hides it, and shows a directory of the same path."""
+    outer = place / "outer"
+    (outer / "mnt").mkdir(parents=True)
+    mapfs("mount", place / "base", outer / "mnt")
+    sysc.mount("none", outer, "tmpfs", 0)
+    try:
+        (outer / "mnt").mkdir()
+        p = mapfs("status", outer / "mnt", check=False)
+        assert "neither in a mapfs mount" in p.text
+        mapfs("mount", "-s", place / "store", place / "base", outer / "mnt")
+        write_file(outer / "mnt/new")
+        assert mapfs("diff", outer / "mnt", check=False).text == "A f new\n"
+        mapfs("umount", outer / "mnt")
+        p = mapfs("umount", outer / "mnt", check=False)
+        assert "nothing is mounted here" in p.text
+    finally:
+        sysc.umount_lazy(outer)
+    mapfs("umount", outer / "mnt")
+
+
 def test_umount_of_a_busy_mount_is_refused_and_does_no_harm(place):
     mapfs("mount", place / "base", place / "mnt")
     with open(place / "mnt/f", "r+b") as f:
