@@ -19,7 +19,8 @@
  *    ioctl READ from 0 on, as far as POLL's result_bytes
  *
  * A client that dies leaves a job that ends by itself; a result is forgotten
- * once its last byte was read, or a minute after its last POLL or READ.
+ * once its last byte was read, or a minute after its last POLL or READ; two
+ * seconds after when there are too many.
  *
  * The layout is an agreement between a daemon and commands of other
  * versions: fields are only ever added behind `bytes`' end, by growing a

@@ -20,6 +20,7 @@
 
 #define JOBS_MOST 32
 #define FORGET_MS 60000
+#define FORGET_FULL_MS 2000 /* when others need the place */
 #define UNWANTED_MS 10000
 #define STOP_SECONDS 60
 
@@ -70,7 +71,7 @@ bool job_is_wanted(const struct job *job)
 	       now_ms() - atomic_load(&job->seen_ms) <= UNWANTED_MS;
 }
 
-static void jobs_expire_locked(struct jobs *j)
+static void jobs_expire_locked(struct jobs *j, int64_t forget_ms)
 {
 	struct job **at = &j->first;
 	int64_t now = now_ms();
@@ -78,7 +79,7 @@ static void jobs_expire_locked(struct jobs *j)
 	while (*at) {
 		struct job *job = *at;
 
-		if (is_over(job) && now - job->seen_ms > FORGET_MS)
+		if (is_over(job) && now - job->seen_ms > forget_ms)
 			job_drop_locked(j, at);
 		else
 			at = &job->next;
@@ -116,7 +117,7 @@ static struct job *jobs_take(struct jobs *j)
 	/* Woken by jobs_start() and jobs_stop(), and to forget results. */
 	while (!(job = next_waiting(j)) && !j->is_ending) {
 		jobs_wait_locked(j);
-		jobs_expire_locked(j);
+		jobs_expire_locked(j, FORGET_MS);
 	}
 	if (job)
 		job->state = MAPFS_JOB_RUNS;
@@ -173,9 +174,11 @@ static int jobs_add_locked(struct jobs *j, struct job *job)
 {
 	struct job **at = &j->first;
 
-	jobs_expire_locked(j);
+	jobs_expire_locked(j, FORGET_MS);
 	if (j->is_ending)
 		return -ESHUTDOWN;
+	if (j->count >= JOBS_MOST)
+		jobs_expire_locked(j, FORGET_FULL_MS);
 	if (j->count >= JOBS_MOST)
 		return -EBUSY;
 	while (*at)
@@ -243,7 +246,7 @@ int jobs_poll(struct jobs *j, struct mapfs_control_poll *poll)
 	int err = -ENOENT;
 
 	pthread_mutex_lock(&j->lock);
-	jobs_expire_locked(j);
+	jobs_expire_locked(j, FORGET_MS);
 	at = jobs_find_locked(j, poll->job);
 	if (at) {
 		err = 0;

@@ -10,7 +10,8 @@
  *           session still runs, because work that waits for the kernel only
  *           then is sure to end; later requests are refused.
  *           jobs_destroy() accepts NULL.  A job belongs to the jobs; its
- *           number is good until the result was read or a minute has passed.
+ *           number is good until the result was read or nobody asked for it
+ *           for a minute; for two seconds, when the place is needed.
  * Errors:   0 or a negative errno.  -ENOENT: no such job (any more);
  *           -EBUSY: too many wait; -ESHUTDOWN: the mount ends.
  * Locking:  one mutex, held for moments and not while a verb is at work.

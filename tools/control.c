@@ -55,6 +55,7 @@ static int refuse(const struct run *r, int err)
 			 "%s: unmounted in the meantime; mount it again",
 			 r->shown);
 		break;
+	case -ENOENT: /* it was not asked for in time */
 	case -ECANCELED:
 		snprintf(r->why, r->why_bytes,
 			 "%s: given up, because the mount ended or nobody "

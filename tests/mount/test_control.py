@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Telling a mount to do something: who may, what is refused, and that it is
 done to everything that programs had written before."""
+import contextlib
 import fcntl
 import mmap
 import os
@@ -12,7 +13,7 @@ import pytest
 from support import control, isolate, sysc
 from support.control import Info, finish, poll, read, start
 from support.sysc import error_of, in_child, opened, write_file
-from support.view import binary, mapfs
+from support.view import binary, mapfs, wait_for
 
 PAGE = 4096
 pytestmark = pytest.mark.modes("copy", "kept", plain=False)
@@ -126,6 +127,17 @@ def test_too_many_jobs_are_refused(view):
         for job in jobs:
             finish(fd, job)
         finish(fd, start(fd, "flush"))
+
+
+def test_results_that_nobody_wants_are_in_nobodys_way(view):
+    with _root(view) as fd:
+        jobs = []
+        with contextlib.suppress(OSError):
+            while len(jobs) < 100:
+                jobs.append(start(fd, "flush"))
+        assert error_of(start, fd, "flush") == "EBUSY"
+        wait_for("a place", lambda: error_of(start, fd, "flush") is None)
+        assert error_of(poll, fd, jobs[0]) == "ENOENT"
 
 
 def test_requests_that_make_no_sense_are_refused(view):
