@@ -67,11 +67,13 @@ static void fates_fini(struct fates *f)
 	struct fate_of *one = f->all;
 
 	HASH_CLEAR(by_path, f->paths);
+	HASH_CLEAR(by_sum, f->sums);
 	HASH_CLEAR(hh, f->all);
 	while (one) {
 		struct fate_of *next = one->hh.next;
 
 		free(one->base_path);
+		free(one->removed);
 		free(one);
 		one = next;
 	}
@@ -84,12 +86,17 @@ static void fates_fini(struct fates *f)
 	}
 }
 
-bool fates_is_lost(const struct fates *f, const struct dentry *d)
+struct lost_name *fates_lost(const struct fates *f, const struct dentry *d)
 {
 	struct lost_name *n = NULL;
 
 	HASH_FIND_PTR(f->lost, &d, n);
-	return n != NULL;
+	return n;
+}
+
+bool fates_is_lost(const struct fates *f, const struct dentry *d)
+{
+	return fates_lost(f, d) != NULL;
 }
 
 static int lose(struct fates *f, const struct dentry *d)
@@ -117,6 +124,14 @@ static int fate_set_path(struct fates *f, struct fate_of *one, char *path)
 	return one->by_path.tbl ? 0 : -ENOMEM;
 }
 
+/* By what names that hide it remember it. */
+static int fate_set_sum(struct fates *f, struct fate_of *one, uint64_t sum)
+{
+	one->sum = sum;
+	HASH_ADD(by_sum, f->sums, sum, sizeof(one->sum), one);
+	return one->by_sum.tbl ? 0 : -ENOMEM;
+}
+
 static bool is_at_or_below(const char *path, const char *top)
 {
 	size_t len = strlen(top);
@@ -125,9 +140,24 @@ static bool is_at_or_below(const char *path, const char *top)
 	       (path[len] == '\0' || path[len] == '/' || len == 0);
 }
 
-static int judge_changed(struct reverting *r, struct inode *i)
+/* It goes back to the base, where it is at `path`; takes the path. */
+static int take_changed(struct reverting *r, const struct inode *i, char *path)
 {
 	struct fate_of *one;
+	int err = fates_add(&r->fates, i->ino, FATE_BASE, &one);
+
+	if (err)
+		free(path);
+	else
+		err = fate_set_path(&r->fates, one, path);
+	if (!err && !S_ISDIR(i->type))
+		err = fate_set_sum(&r->fates, one,
+				   sig_sum(&i->delta->base->sig));
+	return err;
+}
+
+static int judge_changed(struct reverting *r, struct inode *i)
+{
 	char *path;
 	int err;
 
@@ -136,16 +166,10 @@ static int judge_changed(struct reverting *r, struct inode *i)
 	err = inode_base_path(r->o->itable, i, &path);
 	if (err)
 		return err;
-	if (i->ino != r->base_ino && !is_at_or_below(path, r->base_path)) {
-		free(path);
-		return 0;
-	}
-	err = fates_add(&r->fates, i->ino, FATE_BASE, &one);
-	if (err)
-		free(path);
-	else
-		err = fate_set_path(&r->fates, one, path);
-	return err;
+	if (i->ino == r->base_ino || is_at_or_below(path, r->base_path))
+		return take_changed(r, i, path);
+	free(path);
+	return 0;
 }
 
 /* Everything of the base at or below the path that has changed. */
@@ -248,6 +272,7 @@ static int scan_place(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
 	struct fates *f = &s->r->fates;
+	struct lost_name *lost = fates_lost(f, d);
 	struct fate_of *one;
 	char *path = hidden_path(s->r->o, d);
 	int err = 0;
@@ -255,18 +280,20 @@ static int scan_place(void *arg, const struct dentry *d)
 	if (!path)
 		return 0;
 	one = fate_by_path(f, path);
+	if (one && lost)
+		lost->stays_hidden = false;
 	if (one && one->ino != d->ino && !one->was_hidden) {
 		one->was_hidden = true;
 		one->parent = d->dir;
 		one->links++;
 		s->found = true;
-		if (!fates_is_lost(f, d) && d->ino != 0) {
+		if (!lost && d->ino != 0) {
 			(void)snprintf(
 				s->r->why, s->r->why_bytes,
 				"%s: what is in the view there hides what must go back to it; revert that path first",
 				path);
 			err = -EEXIST;
-		} else if (!fates_is_lost(f, d)) {
+		} else if (!lost) {
 			err = lose(f, d);
 		}
 	}
@@ -274,35 +301,65 @@ static int scan_place(void *arg, const struct dentry *d)
 	return err;
 }
 
+/* Is the name one that the object has in the base as well? */
+static bool is_own_name(const struct reverting *r, const struct dentry *d)
+{
+	struct inode *i = itable_get(r->o->itable, d->ino);
+	bool is_own = i && i->delta && i->delta->base && d->over_base &&
+		      d->hidden == sig_sum(&i->delta->base->sig);
+
+	if (i)
+		(void)inode_put(r->o->itable, i);
+	return is_own;
+}
+
 /* Another name of an object that comes back to its own. */
 static int scan_moved(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
-	struct fate_of *one = fates_find(&s->r->fates, d->ino);
+	struct fates *f = &s->r->fates;
+	struct fate_of *one = fates_find(f, d->ino);
+	int err;
 
-	if (!one || d->ino == 0 || fates_is_lost(&s->r->fates, d) ||
-	    one->fate == FATE_NEW || !one->was_hidden)
+	if (!one || d->ino == 0 || fates_is_lost(f, d) ||
+	    one->fate == FATE_NEW || !one->was_hidden || is_own_name(s->r, d))
 		return 0;
 	s->found = true;
 	one->links--;
-	return lose(&s->r->fates, d);
+	err = lose(f, d);
+	/* What it replaced there was not asked for. */
+	if (!err)
+		fates_lost(f, d)->stays_hidden = d->over_base;
+	return err;
 }
 
-/* A link that the view made to a file of the base: it keeps its name. */
+/*
+ * A link that the view made to a file of the base keeps its name, and a name
+ * of the base elsewhere that the view took away stays away.
+ */
 static int scan_staying(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
-	struct fate_of *one = fates_find(&s->r->fates, d->ino);
+	struct fates *f = &s->r->fates;
+	const struct lost_name *lost = fates_lost(f, d);
+	struct fate_of *one = fates_find(f, d->ino);
 
-	if (one && d->ino != 0 && one->fate == FATE_BASE &&
-	    !fates_is_lost(&s->r->fates, d))
+	if (lost && !lost->stays_hidden)
+		return 0;
+	if (!lost && one && d->ino != 0 && one->fate == FATE_BASE)
 		one->stay++;
+	if (!d->over_base || !d->hidden)
+		return 0;
+	HASH_FIND(by_sum, f->sums, &d->hidden, sizeof(d->hidden), one);
+	if (one)
+		one->away++;
 	return 0;
 }
 
 /* Inodes that live on with another number of names or subdirectories. */
-static int count_directory(struct reverting *r, const struct dentry *d)
+static int count_directory(struct reverting *r, const struct lost_name *lost)
 {
+	const struct dentry *d = lost->dentry;
 	struct fate_of *dir = fates_find(&r->fates, d->dir);
 	struct inode *i;
 	struct statx stx;
@@ -316,13 +373,65 @@ static int count_directory(struct reverting *r, const struct dentry *d)
 	if (d->ino != 0 && S_ISDIR(d->type))
 		dir->links--;
 	i = itable_get(r->o->itable, d->dir);
-	if (i && d->over_base && overlay_has_base(r->o, i) &&
+	if (i && d->over_base && !lost->stays_hidden &&
+	    overlay_has_base(r->o, i) &&
 	    base_stat(r->o->base, i, d->name, &stx, &foreign) == 0 &&
 	    S_ISDIR(stx.stx_mode))
 		dir->links++;
 	if (i)
 		(void)inode_put(r->o->itable, i);
 	return 0;
+}
+
+static bool is_changed(struct overlay *o, mapfs_ino ino)
+{
+	struct inode *i = itable_get(o->itable, ino);
+	bool is = i && i->delta;
+
+	if (i)
+		(void)inode_put(o->itable, i);
+	return is;
+}
+
+/*
+ * Of a file that lost all its names the delta knows nothing, but for the names
+ * that are away; when one of them is back, it has to know it again.
+ */
+static int find_removed(struct reverting *r, const struct lost_name *lost)
+{
+	const struct dentry *d = lost->dentry;
+	struct inode *dir = itable_get(r->o->itable, d->dir);
+	struct fate_of *one;
+	struct statx stx;
+	bool foreign;
+	char *path;
+	int err = 0;
+
+	if (dir && d->hidden && !lost->stays_hidden &&
+	    base_stat(r->o->base, dir, d->name, &stx, &foreign) == 0 &&
+	    stx.stx_nlink > 1 && !S_ISDIR(stx.stx_mode) &&
+	    !fates_find(&r->fates, stx.stx_ino) &&
+	    !is_changed(r->o, stx.stx_ino)) {
+		path = hidden_path(r->o, d);
+		err = path ? fates_add(&r->fates, stx.stx_ino, FATE_BASE,
+				       &one) :
+			     -ENOMEM;
+		if (err)
+			free(path);
+		else
+			err = fate_set_path(&r->fates, one, path);
+		if (!err)
+			err = fate_set_sum(&r->fates, one, d->hidden);
+		if (!err)
+			one->removed = malloc(sizeof(stx));
+		if (!err && one->removed)
+			*one->removed = stx;
+		else if (!err)
+			err = -ENOMEM;
+	}
+	if (dir)
+		(void)inode_put(r->o->itable, dir);
+	return err;
 }
 
 static int decide(struct reverting *r)
@@ -348,7 +457,10 @@ static int decide(struct reverting *r)
 	}
 	for (const struct lost_name *n = r->fates.lost; !err && n;
 	     n = n->hh.next)
-		err = count_directory(r, n->dentry);
+		err = find_removed(r, n);
+	for (const struct lost_name *n = r->fates.lost; !err && n;
+	     n = n->hh.next)
+		err = count_directory(r, n);
 	if (!err)
 		err = namespace_iterate(&o->set.names, scan_staying, &s);
 	return err;

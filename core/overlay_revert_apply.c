@@ -15,14 +15,33 @@ struct filter {
 	struct timespec now;
 };
 
-/* Does the name that a record of the live delta speaks of leave it? */
-static bool is_lost(const struct filter *f, mapfs_ino dir, const char *name,
-		    size_t name_bytes)
+/* The name that a record of the live delta speaks of, if it leaves it. */
+static const struct lost_name *lost_of(const struct filter *f, mapfs_ino dir,
+				       const char *name, size_t name_bytes)
 {
 	const struct dentry *d = namespace_lookup(&f->fates->o->set.names, dir,
 						  name, name_bytes);
 
-	return d && fates_is_lost(f->fates, d);
+	return d ? fates_lost(f->fates, d) : NULL;
+}
+
+/* False: the record goes with the name. */
+static bool keep_dentry(const struct filter *f, struct record_dentry *r)
+{
+	const struct lost_name *n = lost_of(f, r->dir, r->name, r->name_bytes);
+
+	if (n && n->stays_hidden) {
+		r->ino = 0;
+		r->type = 0;
+	}
+	return !n || n->stays_hidden;
+}
+
+static bool keep_hidden(const struct filter *f, const struct record_hidden *r)
+{
+	const struct lost_name *n = lost_of(f, r->dir, r->name, r->name_bytes);
+
+	return !n || n->stays_hidden;
 }
 
 /* Links that an object has in the end, beside those the base gives it. */
@@ -72,6 +91,7 @@ static int adjust_to_base(const struct filter *f, const struct fate_of *one,
 		r->text = text;
 		r->text_bytes = text_bytes;
 		r->attr.nlink += one->stay;
+		r->attr.nlink -= one->away;
 	}
 	if (i)
 		(void)inode_put(o->itable, i);
@@ -98,15 +118,17 @@ static int adjust(const struct filter *f, struct record_inode *r)
 	return 0;
 }
 
-/* A file of the base that the view gave names which stay. */
+/* A file of the base with more or fewer names than it has there. */
 static bool stays_linked(const struct filter *f, mapfs_ino ino)
 {
 	const struct fate_of *one = fates_find(f->fates, ino);
 
-	return one && one->fate == FATE_BASE && one->stay > 0;
+	return one && one->fate == FATE_BASE &&
+	       (one->stay > 0 || one->away > 0);
 }
 
-static bool is_kept(const struct filter *f, const struct record *r)
+/* A dentry may go and its whiteout stay. */
+static bool is_kept(const struct filter *f, struct record *r)
 {
 	switch ((int)r->type) {
 	case RECORD_INODE:
@@ -119,11 +141,9 @@ static bool is_kept(const struct filter *f, const struct record *r)
 	case RECORD_XATTR_OWN:
 		return !is_gone(f, r->ino);
 	case RECORD_DENTRY:
-		return !is_lost(f, r->dentry.dir, r->dentry.name,
-				r->dentry.name_bytes);
+		return keep_dentry(f, &r->dentry);
 	case RECORD_HIDDEN:
-		return !is_lost(f, r->hidden.dir, r->hidden.name,
-				r->hidden.name_bytes);
+		return keep_hidden(f, &r->hidden);
 	default:
 		return true;
 	}
@@ -155,6 +175,31 @@ static int filter_group(void *arg, const struct group *g)
 	return ret;
 }
 
+/* What the dump of the delta as it is cannot say. */
+static int add_removed(const struct filter *f)
+{
+	const struct fate_of *one;
+	struct record r = { .type = RECORD_INODE };
+	struct group g;
+	int err;
+
+	group_init(&g);
+	for (one = f->fates->all; one; one = one->hh.next) {
+		if (!one->removed || one->away == 0)
+			continue;
+		overlay_inode_record(one->removed, one->ino, 0, &r.inode);
+		r.inode.text = one->base_path;
+		r.inode.text_bytes = strlen(one->base_path);
+		r.inode.attr.nlink -= one->away;
+		group_add(&g, &r);
+	}
+	err = group_error(&g);
+	if (!err)
+		err = delta_set_apply(f->state, g.buf, g.len_bytes, NULL);
+	group_fini(&g);
+	return err;
+}
+
 int fates_apply(const struct fates *f, struct delta_set *state)
 {
 	struct filter filter = {
@@ -166,6 +211,8 @@ int fates_apply(const struct fates *f, struct delta_set *state)
 
 	state->replaying = true;
 	err = delta_set_dump(&f->o->set, filter_group, &filter);
+	if (!err)
+		err = add_removed(&filter);
 	state->replaying = false;
 	return err;
 }

@@ -150,3 +150,59 @@ def test_paths_outside_are_refused_and_nothing_is_done(view):
         assert "not in a mounted view" in text, text
         assert read_file(view / "f") != b"f" * 2000
     assert "say . for everything" in _refused("revert", view.mnt)
+
+
+def _linked(view):
+    b = view.base
+    os.makedirs(b / "one")
+    os.mkdir(b / "two")
+    write_file(b / "one/x", b"base")
+    os.link(b / "one/x", b / "two/y")
+    write_file(b / "other", b"other")
+
+
+def _names_agree(view, path, count):
+    """As many names as the file says, before and after a remount."""
+    for _ in range(2):
+        ino = os.stat(view / path).st_ino
+        names = [e for top, _, files in os.walk(view.top) for e in files
+                 if os.lstat(os.path.join(top, e)).st_ino == ino]
+        assert (len(names), os.stat(view / path).st_nlink) == (count, count)
+        view.remount()
+
+
+def test_links_are_counted_without_names_that_stay_away(view):
+    """The count was the base's, so the pages were never given back."""
+    _linked(view)
+    write_file(view / "one/x", b"changed")
+    os.unlink(view / "two/y")
+    mapfs("revert", view.mnt, "one")
+    assert read_file(view / "one/x") == b"base"
+    assert error_of(os.stat, view / "two/y") == "ENOENT"
+    _names_agree(view, "one/x", 1)
+    write_file(view / "one/x", b"x" * 100 * PAGE)
+    os.unlink(view / "one/x")
+    view.unmount()
+    status = json.loads(mapfs("status", "--json", view.store).text)
+    assert status["private_pages"] == 0
+
+
+def test_one_name_of_a_file_that_lost_all(view):
+    _linked(view)
+    os.unlink(view / "one/x")
+    os.unlink(view / "two/y")
+    mapfs("revert", view.mnt, "one/x")
+    assert read_file(view / "one/x") == b"base"
+    _names_agree(view, "one/x", 1)
+
+
+def test_what_a_moved_file_had_replaced_stays_away(view):
+    """It was back beside the name it had been moved to."""
+    _linked(view)
+    os.rename(view / "other", view / "kept")
+    os.rename(view / "one", view / "other")
+    mapfs("revert", view.mnt, "one")
+    assert read_file(view / "one/x") == b"base"
+    assert error_of(os.stat, view / "other") == "ENOENT"
+    assert read_file(view / "kept") == b"other"
+    _names_agree(view, "kept", 1)
