@@ -23,6 +23,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* A changed file of the base that has several names there. */
+struct linked {
+	UT_hash_handle hh;
+	mapfs_ino ino;
+};
+
 struct reverting {
 	struct overlay *o;
 	struct fates fates;
@@ -30,6 +36,9 @@ struct reverting {
 	const char *name;  /* in dir */
 	char *base_path;   /* of the name, NULL: the base has none */
 	mapfs_ino base_ino;
+	uint64_t base_generation;
+	bool base_is_dir;
+	struct linked *linked; /* may have a name below base_path */
 	char *why;
 	size_t why_bytes;
 };
@@ -156,6 +165,28 @@ static int take_changed(struct reverting *r, const struct inode *i, char *path)
 	return err;
 }
 
+/* It may have a name below the path beside the one that is known. */
+static int judge_elsewhere(struct reverting *r, struct inode *i)
+{
+	struct linked *l;
+	struct statx stx;
+	bool foreign;
+
+	if (!r->base_is_dir || S_ISDIR(i->type) ||
+	    base_stat(r->o->base, i, NULL, &stx, &foreign) != 0 ||
+	    stx.stx_nlink < 2)
+		return 0;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->ino = i->ino;
+	HASH_ADD(hh, r->linked, ino, sizeof(l->ino), l);
+	if (l->hh.tbl)
+		return 0;
+	free(l);
+	return -ENOMEM;
+}
+
 static int judge_changed(struct reverting *r, struct inode *i)
 {
 	char *path;
@@ -163,13 +194,46 @@ static int judge_changed(struct reverting *r, struct inode *i)
 
 	if (!i->delta->base)
 		return 0;
+	/* By the name that was asked for, whatever others it has. */
+	if (i->ino == r->base_ino) {
+		path = strdup(r->base_path);
+		return path ? take_changed(r, i, path) : -ENOMEM;
+	}
 	err = inode_base_path(r->o->itable, i, &path);
 	if (err)
 		return err;
-	if (i->ino == r->base_ino || is_at_or_below(path, r->base_path))
+	if (is_at_or_below(path, r->base_path))
 		return take_changed(r, i, path);
 	free(path);
-	return 0;
+	return judge_elsewhere(r, i);
+}
+
+static void linked_drop(struct reverting *r, struct linked *l)
+{
+	HASH_DEL(r->linked, l);
+	free(l);
+}
+
+/* A name in the base below the path; 1: no other can matter. */
+static int take_linked(void *arg, mapfs_ino ino, const char *path)
+{
+	struct reverting *r = arg;
+	struct linked *l = NULL;
+	struct inode *i;
+	char *copy;
+	int err;
+
+	HASH_FIND(hh, r->linked, &ino, sizeof(ino), l);
+	if (!l)
+		return 0;
+	linked_drop(r, l);
+	copy = strdup(path);
+	if (!copy)
+		return -ENOMEM;
+	i = itable_get(r->o->itable, ino);
+	err = take_changed(r, i, copy);
+	(void)inode_put(r->o->itable, i);
+	return err || r->linked ? err : 1;
 }
 
 /* Everything of the base at or below the path that has changed. */
@@ -186,6 +250,9 @@ static int find_changed(struct reverting *r)
 		(void)inode_put(r->o->itable, i);
 	}
 	free(inos);
+	if (!err && r->linked)
+		err = fates_walk_base(r->o, r->base_ino, r->base_generation,
+				      r->base_path, take_linked, r);
 	return err;
 }
 
@@ -577,6 +644,8 @@ static int find_base(struct reverting *r)
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	r->base_ino = stx.stx_ino;
+	r->base_generation = base_generation(&stx);
+	r->base_is_dir = S_ISDIR(stx.stx_mode) && !foreign;
 	err = inode_base_path(r->o->itable, r->dir, &above);
 	if (err)
 		return err;
@@ -598,6 +667,8 @@ static int revert_path(struct overlay *o, char *path, struct stale *stale,
 		.why = why,
 		.why_bytes = why_bytes,
 	};
+	struct linked *l;
+	struct linked *next;
 	int err;
 
 	store_lock(o->store);
@@ -616,6 +687,8 @@ static int revert_path(struct overlay *o, char *path, struct stale *stale,
 	if (r.dir)
 		overlay_put(o, r.dir);
 	fates_fini(&r.fates);
+	HASH_ITER(hh, r.linked, l, next)
+		linked_drop(&r, l);
 	free(r.base_path);
 	return err;
 }

@@ -52,6 +52,12 @@ struct fates {
 struct fate_of *fates_find(const struct fates *f, mapfs_ino ino);
 struct lost_name *fates_lost(const struct fates *f, const struct dentry *d);
 bool fates_is_lost(const struct fates *f, const struct dentry *d);
+/* Calls back for each name below a directory of the base that is no
+ * directory; non-zero stops. */
+typedef int (*fates_name_fn)(void *arg, mapfs_ino ino, const char *path);
+int must_check fates_walk_base(struct overlay *o, mapfs_ino ino,
+			       uint64_t generation, const char *path,
+			       fates_name_fn fn, void *arg);
 /* The delta as it will be, in an empty set without an arena. */
 int must_check fates_apply(const struct fates *f, struct delta_set *state);
 

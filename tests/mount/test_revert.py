@@ -194,6 +194,8 @@ def test_one_name_of_a_file_that_lost_all(view):
     mapfs("revert", view.mnt, "one/x")
     assert read_file(view / "one/x") == b"base"
     _names_agree(view, "one/x", 1)
+    mapfs("revert", view.mnt, "two")
+    _names_agree(view, "one/x", 2)
 
 
 def test_what_a_moved_file_had_replaced_stays_away(view):
@@ -206,3 +208,19 @@ def test_what_a_moved_file_had_replaced_stays_away(view):
     assert error_of(os.stat, view / "other") == "ENOENT"
     assert read_file(view / "kept") == b"other"
     _names_agree(view, "kept", 1)
+
+
+@pytest.mark.parametrize("first", ["one/x", "two/y"])
+def test_a_file_is_found_by_each_of_its_names(view, first):
+    """It stayed as it was where the view had met another name first."""
+    _linked(view)
+    os.stat(view / first)
+    write_file(view / "two/y", b"changed")
+    mapfs("revert", view.mnt, "one")
+    assert read_file(view / "one/x") == read_file(view / "two/y") == b"base"
+    os.unlink(view / "two/y")
+    write_file(view / "one/x", b"changed")
+    mapfs("revert", view.mnt, "one/x")
+    assert read_file(view / "one/x") == b"base"
+    assert error_of(os.stat, view / "two/y") == "ENOENT"
+    _names_agree(view, "one/x", 1)
