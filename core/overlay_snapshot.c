@@ -13,16 +13,25 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Without the one of a commit that could not be undone. */
+static int refuse_own(const char *name, char *why, size_t why_bytes)
+{
+	if (name[0] != '.')
+		return 0;
+	(void)snprintf(
+		why, why_bytes,
+		"snapshot name '%s': names with a dot in front are mapfs's own; choose another",
+		name);
+	return -EINVAL;
+}
+
 int overlay_snapshot_create(struct mapfs_view *v, const char *name,
 			    const char *message, char *why, size_t why_bytes)
 {
-	if (name[0] == '.') {
-		(void)snprintf(
-			why, why_bytes,
-			"snapshot name '%s': names with a dot in front are mapfs's own; choose another",
-			name);
-		return -EINVAL;
-	}
+	int err = refuse_own(name, why, why_bytes);
+
+	if (err)
+		return err;
 	return store_snapshot_create(overlay_of(v)->store, name, message, why,
 				     why_bytes);
 }
@@ -30,6 +39,10 @@ int overlay_snapshot_create(struct mapfs_view *v, const char *name,
 int overlay_snapshot_delete(struct mapfs_view *v, const char *name, char *why,
 			    size_t why_bytes)
 {
+	int err = refuse_own(name, why, why_bytes);
+
+	if (err)
+		return err;
 	return store_snapshot_delete(overlay_of(v)->store, name, why,
 				     why_bytes);
 }

@@ -184,6 +184,18 @@ def test_names_are_refused_with_a_word(view):
     assert [s["name"] for s in _log(view.mnt)] == ["one"]
 
 
+def test_the_snapshot_of_a_commit_cannot_be_deleted(view):
+    """Then the commit could not be undone any more."""
+    write_file(view / "f", b"x")
+    view.base_stays = False
+    view.unmount()
+    mapfs("commit", "-y", view.store)
+    assert "mapfs's own" in _refused("snapshot", "-d", view.store,
+                                     ".commit-1")
+    mapfs("commit", "-y", "--undo", view.store)
+    assert not os.path.exists(view.base / "f")
+
+
 def test_deleting_gives_pages_back(view):
     def used():
         return Info(view.top).private_pages
