@@ -390,6 +390,8 @@ int must_check mapfs_store_describe(const char *path,
 				    struct mapfs_store_info *out, char *why,
 				    size_t why_bytes);
 void mapfs_store_info_fini(struct mapfs_store_info *info);
+/* What refuses mapfs_discard() now, but for a lock: 0, or -EBUSY. */
+int must_check mapfs_may_discard(const char *path, char *why, size_t why_bytes);
 /*
  * Removes a store with all that is in it.  -EBUSY: it is mounted, or a branch
  * of it needs it; `why` names that.  Files that are no store's stay, and then

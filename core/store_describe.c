@@ -261,16 +261,44 @@ int store_dir_remove(const struct store_dir *d)
 	return err;
 }
 
+struct first_branch {
+	const char *store;
+	char *why;
+	size_t why_bytes;
+};
+
+static int say_first_branch(void *arg, uint64_t snapshot, const char *uuid,
+			    const char *path)
+{
+	const struct first_branch *f = arg;
+	char what[PATH_MAX + 16];
+
+	(void)snapshot;
+	(void)snprintf(what, sizeof(what), "store %s", f->store);
+	store_say_branch(what, f->store, uuid, path, f->why, f->why_bytes);
+	return -EBUSY;
+}
+
 static int check_discard(const struct mapfs_store_info *info, char *why,
 			 size_t why_bytes)
 {
+	struct first_branch first = {
+		.store = info->path,
+		.why = why,
+		.why_bytes = why_bytes,
+	};
+	int err = 0;
+	int fd;
+
 	if (info->branches && info->branches[0]) {
-		store_say(
-			why, why_bytes,
-			"store %s is the parent of branch %s; discard that first",
-			info->path, info->branches[0]);
-		return -EBUSY;
+		fd = open(info->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		err = store_branch_iterate(fd, say_first_branch, &first);
+		close(fd);
 	}
+	if (err)
+		return err;
 	if (info->commit_is_open) {
 		store_say(
 			why, why_bytes,
@@ -308,6 +336,18 @@ static void unregister(const struct store_facts *facts)
 		return;
 	(void)!store_branch_unregister(fd, facts->uuid);
 	close(fd);
+}
+
+int mapfs_may_discard(const char *path, char *why, size_t why_bytes)
+{
+	struct mapfs_store_info info;
+	int err = mapfs_store_describe(path, &info, why, why_bytes);
+
+	if (err)
+		return err;
+	err = check_discard(&info, why, why_bytes);
+	mapfs_store_info_fini(&info);
+	return err;
 }
 
 int mapfs_discard(const char *path, char *why, size_t why_bytes)

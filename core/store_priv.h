@@ -118,6 +118,12 @@ int must_check store_branch_iterate(int dirfd,
 					      const char *uuid,
 					      const char *path),
 				    void *arg);
+/*
+ * What stands in somebody's way: "<what> has a branch", and what to do.  Reads
+ * the branch, wherever that is, so no lock may be held.
+ */
+void store_say_branch(const char *what, const char *store, const char *uuid,
+		      const char *path, char *why, size_t why_bytes);
 
 struct store {
 	struct store_dir dir;	    /* fixed while open */

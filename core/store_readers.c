@@ -228,3 +228,39 @@ int store_branch_iterate(int dirfd,
 	closedir(dir);
 	return err;
 }
+
+/* False: something else is there by now, or nothing. */
+static bool branch_is_there(const char *uuid, const char *path)
+{
+	char is[UUID_TEXT_BYTES];
+	struct store_facts facts;
+	bool there;
+	char why[256];
+	int err;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	err = store_facts_read(&facts, fd, path, why, sizeof(why));
+	close(fd);
+	if (err)
+		return err != -ENOENT;
+	uuid_text(facts.uuid, is);
+	there = strcmp(is, uuid) == 0;
+	store_facts_fini(&facts);
+	return there;
+}
+
+void store_say_branch(const char *what, const char *store, const char *uuid,
+		      const char *path, char *why, size_t why_bytes)
+{
+	if (branch_is_there(uuid, path))
+		store_say(why, why_bytes,
+			  "%s has a branch, %s; discard that first", what,
+			  path);
+	else
+		store_say(
+			why, why_bytes,
+			"%s has a branch that is not at %s any more; discard it where it is, or remove %s/branches/%s if it is gone",
+			what, path, store, uuid);
+}

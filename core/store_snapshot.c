@@ -144,6 +144,7 @@ int store_snapshot_create(struct store *st, const char *name,
 
 struct branch_look {
 	uint64_t snapshot;
+	char uuid[2 * JOURNAL_UUID_BYTES + 1]; /* "": none was found */
 	char path[PATH_MAX];
 };
 
@@ -152,26 +153,21 @@ static int find_branch(void *arg, uint64_t snapshot, const char *uuid,
 {
 	struct branch_look *look = arg;
 
-	(void)uuid;
 	if (snapshot != look->snapshot)
 		return 0;
+	(void)snprintf(look->uuid, sizeof(look->uuid), "%s", uuid);
 	(void)snprintf(look->path, sizeof(look->path), "%s", path);
 	return 1;
 }
 
-static int check_no_branch(struct store *st, const struct snapshot *one,
+/* One that is found is told of when nothing is locked any more. */
+static int check_no_branch(struct store *st, struct branch_look *look,
 			   char *why, size_t why_bytes)
 {
-	struct branch_look look = { .snapshot = one->rec.id };
-	int err = store_branch_iterate(st->dir.dirfd, find_branch, &look);
+	int err = store_branch_iterate(st->dir.dirfd, find_branch, look);
 
-	if (err > 0) {
-		store_say(
-			why, why_bytes,
-			"snapshot %s of store %s has a branch, %s; discard that first",
-			one->rec.name, st->dir.path, look.path);
+	if (err > 0)
 		return -EBUSY;
-	}
 	if (err == -EUCLEAN)
 		store_say(
 			why, why_bytes,
@@ -181,11 +177,13 @@ static int check_no_branch(struct store *st, const struct snapshot *one,
 }
 
 /* Nobody may build on it or look at it; a hold on it is left behind. */
-static int check_unused(struct store *st, const struct snapshot *one, char *why,
-			size_t why_bytes)
+static int check_unused(struct store *st, const struct snapshot *one,
+			struct branch_look *look, char *why, size_t why_bytes)
 {
-	int err = check_no_branch(st, one, why, why_bytes);
+	int err;
 
+	look->snapshot = one->rec.id;
+	err = check_no_branch(st, look, why, why_bytes);
 	if (err)
 		return err;
 	err = store_readers_exclude(st->dir.readersfd, one->rec.id);
@@ -197,7 +195,7 @@ static int check_unused(struct store *st, const struct snapshot *one, char *why,
 	if (err)
 		return err;
 	/* One may have been made until now, and none can be from now on. */
-	err = check_no_branch(st, one, why, why_bytes);
+	err = check_no_branch(st, look, why, why_bytes);
 	if (err)
 		store_readers_allow(st->dir.readersfd, one->rec.id);
 	return err;
@@ -205,7 +203,7 @@ static int check_unused(struct store *st, const struct snapshot *one, char *why,
 
 /* sync_lock and ns_lock held. */
 static int delete_locked(struct store *st, const char *name, uint64_t *held,
-			 char *why, size_t why_bytes)
+			 struct branch_look *look, char *why, size_t why_bytes)
 {
 	const struct snapshot *one = snapshots_find(&st->set->snapshots, name);
 	struct group g;
@@ -215,7 +213,7 @@ static int delete_locked(struct store *st, const char *name, uint64_t *held,
 		store_say_no_snapshot(st->dir.path, name, why, why_bytes);
 		return -ENOENT;
 	}
-	err = check_unused(st, one, why, why_bytes);
+	err = check_unused(st, one, look, why, why_bytes);
 	if (err)
 		return err;
 	*held = one->rec.id;
@@ -229,9 +227,22 @@ static int delete_locked(struct store *st, const char *name, uint64_t *held,
 	return err;
 }
 
+static void say_branch(const struct store *st, const char *name,
+		       const struct branch_look *look, char *why,
+		       size_t why_bytes)
+{
+	char what[PATH_MAX + NAME_MAX + 32];
+
+	(void)snprintf(what, sizeof(what), "snapshot %s of store %s", name,
+		       st->dir.path);
+	store_say_branch(what, st->dir.path, look->uuid, look->path, why,
+			 why_bytes);
+}
+
 int store_snapshot_delete(struct store *st, const char *name, char *why,
 			  size_t why_bytes)
 {
+	struct branch_look look = { .snapshot = 0 };
 	uint64_t held = 0;
 	int err = check_can_have(st, why, why_bytes);
 
@@ -240,7 +251,7 @@ int store_snapshot_delete(struct store *st, const char *name, char *why,
 	/* No sync may free the pages before the record is durable [A1]. */
 	rmutex_lock(&st->sync_lock);
 	rwlock_write(st->ns_lock);
-	err = delete_locked(st, name, &held, why, why_bytes);
+	err = delete_locked(st, name, &held, &look, why, why_bytes);
 	rwlock_unlock(st->ns_lock);
 	if (!err) {
 		err = store_sync_locked(st);
@@ -255,6 +266,8 @@ int store_snapshot_delete(struct store *st, const char *name, char *why,
 	rmutex_unlock(&st->sync_lock);
 	if (held)
 		store_readers_allow(st->dir.readersfd, held);
+	if (err && look.uuid[0])
+		say_branch(st, name, &look, why, why_bytes);
 	if (err && why[0] == '\0')
 		store_say(why, why_bytes, "snapshot %s of store %s: %s", name,
 			  st->dir.path, trouble_text(err));

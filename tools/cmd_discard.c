@@ -69,14 +69,9 @@ static int check_store(const struct target *t, char *why, size_t why_bytes)
 			 info.mountpoint ? ", mounted on " : "",
 			 info.mountpoint ? info.mountpoint : "");
 		err = -EBUSY;
-	} else if (info.branches && info.branches[0]) {
-		snprintf(why, why_bytes,
-			 "%s: the parent of branch %s; discard that first",
-			 t->store, info.branches[0]);
-		err = -EBUSY;
 	}
 	mapfs_store_info_fini(&info);
-	return err;
+	return err ? err : mapfs_may_discard(t->store, why, why_bytes);
 }
 
 static int check(const struct target *t, char *why, size_t why_bytes)

@@ -123,3 +123,24 @@ def test_branches_that_cannot_be_are_refused(view, second):
         _refused("branch", f"{view.store}@one", second.store)
     assert os.listdir(second.store) == ["mine"]
     assert _status(view.store)["branches"] == []
+
+
+def test_a_branch_that_is_gone_is_said_to_be(view, second):
+    """It was to be discarded, whatever had taken its place."""
+    write_file(view / "f", b"x")
+    mapfs("snapshot", view.mnt, "one")
+    view.unmount()
+    mapfs("branch", f"{view.store}@one", second.store)
+    moved = view.scratch / "moved"
+    second.store.rename(moved)
+    (_, _, [uuid]), = os.walk(view.store / "branches")
+    for args in (("snapshot", "-d", view.store, "one"),
+                 ("discard", "-y", view.store)):
+        text = _refused(*args)
+        assert f"not at {second.store} any more" in text
+        assert f"remove {view.store}/branches/{uuid}" in text
+    second.mount()      # another store in its place
+    second.unmount()
+    assert "any more" in _refused("snapshot", "-d", view.store, "one")
+    mapfs("discard", "-y", moved)
+    mapfs("snapshot", "-d", view.store, "one")

@@ -80,7 +80,7 @@ def test_a_mounted_store_is_refused(view):
 def test_a_parent_is_refused_and_names_the_branch(resting, view):
     branch = view.scratch / "branch"
     mapfs("branch", f"{resting}@one", branch)
-    assert f"branch {branch}" in _refused("discard", "-y", resting)
+    assert f"has a branch, {branch}" in _refused("discard", "-y", resting)
     mapfs("discard", "-y", branch)
     assert not branch.exists()
     mapfs("discard", "-y", resting)
