@@ -350,6 +350,26 @@ int mapfs_may_discard(const char *path, char *why, size_t why_bytes)
 	return err;
 }
 
+/*
+ * Without its pages it cannot be opened any more, so the parent may forget it;
+ * with its journal it still says whose branch it is, so whoever is killed here
+ * can begin again.
+ */
+static int leave_parent(const struct store_dir *d,
+			const struct store_facts *facts)
+{
+	int err = 0;
+
+	if (!facts->has_parent)
+		return 0;
+	if (unlinkat(d->dirfd, "pages", 0) < 0 && errno != ENOENT)
+		return -errno;
+	err = io_fsync("store.discard", d->dirfd);
+	if (!err)
+		unregister(facts);
+	return err;
+}
+
 int mapfs_discard(const char *path, char *why, size_t why_bytes)
 {
 	struct store_options opt = {
@@ -382,9 +402,9 @@ int mapfs_discard(const char *path, char *why, size_t why_bytes)
 	if (!err)
 		err = store_facts_read(&facts, d.dirfd, path, why, why_bytes);
 	if (!err)
+		err = leave_parent(&d, &facts);
+	if (!err)
 		err = store_dir_remove(&d);
-	if (!err || err == -ENOTEMPTY)
-		unregister(&facts);
 	if (err && why[0] == '\0')
 		store_say(why, why_bytes, "store %s: cannot remove it: %s",
 			  path,

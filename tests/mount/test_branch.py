@@ -144,3 +144,18 @@ def test_a_branch_that_is_gone_is_said_to_be(view, second):
     assert "any more" in _refused("snapshot", "-d", view.store, "one")
     mapfs("discard", "-y", moved)
     mapfs("snapshot", "-d", view.store, "one")
+
+
+@pytest.mark.modes("kept", people=("user",), plain=False)
+def test_a_discard_cut_short_lets_the_parent_go(view, second):
+    """All of it was gone, and the parent's snapshot bound for ever."""
+    write_file(view / "f", b"x")
+    mapfs("snapshot", view.mnt, "one")
+    second.store = view.scratch / "closed/branch"
+    second.store.parent.mkdir()
+    mapfs("branch", f"{view.store}@one", second.store)
+    second.store.parent.chmod(0o555)
+    assert "ermission denied" in _refused("discard", "-y", second.store)
+    second.store.parent.chmod(0o755)
+    assert not os.listdir(second.store)
+    mapfs("snapshot", "-d", view.mnt, "one")
