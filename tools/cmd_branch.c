@@ -70,6 +70,33 @@ static int snapshot_now(const struct target *t, char *name, size_t name_bytes,
 	return err;
 }
 
+/* Nobody asked for it but for the branch that could not be made. */
+static void take_back(const struct target *t, const char *name)
+{
+	const struct control_call call = {
+		.verb = MAPFS_VERB_SNAPSHOT_DELETE,
+		.name = name,
+	};
+	struct control_result none;
+	struct mapfs_view *v;
+	char why[1024];
+	int err;
+
+	if (t->kind == TARGET_LIVE) {
+		err = control_run(t->fd, t->shown, &call, &none, why,
+				  sizeof(why));
+	} else {
+		err = target_open_view(t, false, &v, why, sizeof(why));
+		if (!err) {
+			err = mapfs_snapshot_delete(v, name, why, sizeof(why));
+			(void)!mapfs_view_close(v);
+		}
+	}
+	if (err)
+		say("snapshot %s was taken for the branch and is left: %s",
+		    name, why);
+}
+
 static int branch(const struct target *t, const struct branch_args *args,
 		  char *why, size_t why_bytes)
 {
@@ -89,7 +116,10 @@ static int branch(const struct target *t, const struct branch_args *args,
 	err = snapshot_now(t, name, sizeof(name), why, why_bytes);
 	if (err)
 		return err;
-	return mapfs_branch(t->store, name, args->to, why, why_bytes);
+	err = mapfs_branch(t->store, name, args->to, why, why_bytes);
+	if (err)
+		take_back(t, name);
+	return err;
 }
 
 static int branch_run(const struct branch_args *args)

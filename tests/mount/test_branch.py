@@ -125,6 +125,18 @@ def test_branches_that_cannot_be_are_refused(view, second):
     assert _status(view.store)["branches"] == []
 
 
+def test_a_branch_that_cannot_be_leaves_no_snapshot(view, second):
+    """Each try held all pages of its moment."""
+    write_file(view / "f", b"x")
+    second.store.mkdir()
+    write_file(second.store / "mine", b"precious")
+    assert "not empty" in _refused("branch", view.mnt, second.store)
+    assert _status(view.top)["snapshots"] == 0
+    view.unmount()
+    assert "not empty" in _refused("branch", view.store, second.store)
+    assert _status(view.store)["snapshots"] == 0
+
+
 def test_a_branch_that_is_gone_is_said_to_be(view, second):
     """It was to be discarded, whatever had taken its place."""
     write_file(view / "f", b"x")
