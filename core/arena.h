@@ -90,6 +90,8 @@ int must_check arena_pin_add(struct arena *a, struct arena_pins *p,
  * sync point (`replaying`: at once).
  */
 void arena_unpin(struct arena *a, struct arena_pins *p, bool replaying);
+/* The same before arena_close(): no page is looked for that gets free. */
+void arena_drop_pins(struct arena *a, struct arena_pins *p);
 uint64_t arena_pins_count(const struct arena_pins *p);
 /* The first run of the set at or after `from`; 0: there is none. */
 uint64_t arena_pins_next(const struct arena_pins *p, uint64_t from,

@@ -205,6 +205,16 @@ void arena_unpin(struct arena *a, struct arena_pins *p, bool replaying)
 	pins_free(p);
 }
 
+void arena_drop_pins(struct arena *a, struct arena_pins *p)
+{
+	if (!p)
+		return;
+	rmutex_lock(&a->lock);
+	DL_DELETE(a->pins, p);
+	rmutex_unlock(&a->lock);
+	pins_free(p);
+}
+
 void arena_free_replayed(struct arena *a, mapfs_apage first, uint64_t count)
 {
 	if (apage_arena(first) > 0)

@@ -28,11 +28,8 @@ void snapshots_init(struct snapshots *s)
 	};
 }
 
-static void snapshot_destroy(struct snapshot *one, struct arena *a,
-			     bool replaying)
+static void snapshot_destroy(struct snapshot *one)
 {
-	if (a)
-		arena_unpin(a, one->pins, replaying);
 	free((char *)one->rec.name);
 	free((char *)one->rec.message);
 	free(one);
@@ -51,7 +48,9 @@ void snapshots_fini(struct snapshots *s, struct arena *a)
 	}
 	DL_FOREACH_SAFE(s->list, one, next) {
 		DL_DELETE(s->list, one);
-		snapshot_destroy(one, a, false);
+		if (a)
+			arena_drop_pins(a, one->pins);
+		snapshot_destroy(one);
 	}
 }
 
@@ -69,6 +68,9 @@ struct snapshot *snapshots_find_id(const struct snapshots *s, uint64_t id)
 {
 	struct snapshot *one;
 
+	/* A compacted journal has hundreds of records for each, in order. */
+	if (s->list && s->list->prev->rec.id == id)
+		return s->list->prev;
 	DL_FOREACH(s->list, one)
 		if (one->rec.id == id)
 			return one;
@@ -120,7 +122,7 @@ static int snapshot_add(struct snapshots *s, const struct record_snapshot *r,
 	if (!err)
 		err = snapshot_pin(one, a);
 	if (err) {
-		snapshot_destroy(one, NULL, false);
+		snapshot_destroy(one);
 		return err;
 	}
 	DL_APPEND(s->list, one);
@@ -137,7 +139,9 @@ static int snapshot_remove(struct snapshots *s, uint64_t id, struct arena *a,
 	if (!one)
 		return -EUCLEAN;
 	DL_DELETE(s->list, one);
-	snapshot_destroy(one, a, replaying);
+	if (a)
+		arena_unpin(a, one->pins, replaying);
+	snapshot_destroy(one);
 	return 0;
 }
 

@@ -46,7 +46,7 @@ struct snapshots {
 };
 
 void snapshots_init(struct snapshots *s);
-/* `a` is where the pins are; NULL if there are none. */
+/* `a` is where the pins are, and is closed next; NULL if there are none. */
 void snapshots_fini(struct snapshots *s, struct arena *a);
 /*
  * RECORD_LINE, RECORD_RESIGNED, RECORD_SNAPSHOT, RECORD_SNAPSHOT_GONE, RECORD_PINNED.  Without
