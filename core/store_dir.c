@@ -36,8 +36,11 @@
 #define STATX_MNT_ID 0x00001000U /* Linux 5.8 */
 #endif
 
-/* Times 100 ms: a daemon may be closing, or somebody looks for a moment. */
+/* Times 100 ms: a daemon may be closing, or a command at work for a moment. */
 #define LOCK_TRIES 50
+/* In the lock's file: a command's, and what stands for an empty one. */
+#define HELD_BY_COMMAND "mounted on nothing "
+#define HELD_BY_NOBODY "another process"
 
 static const char readme[] =
 	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
@@ -196,7 +199,7 @@ static void read_holder(int lockfd, char *out, size_t out_bytes)
 	ssize_t n = io_pread_some(lockfd, out, out_bytes - 1, 0);
 
 	if (n <= 0)
-		n = snprintf(out, out_bytes, "another process");
+		n = snprintf(out, out_bytes, HELD_BY_NOBODY);
 	out[n < (ssize_t)out_bytes ? n : (ssize_t)out_bytes - 1] = '\0';
 	out[strcspn(out, "\n")] = '\0';
 }
@@ -209,6 +212,34 @@ static bool may_read(int lockfd)
 	if (may)
 		(void)flock(lockfd, LOCK_UN);
 	return may;
+}
+
+/* Another command has it for a moment, or a daemon is closing. */
+static bool is_brief(const char *holder)
+{
+	return strncmp(holder, "closing", 7) == 0 ||
+	       strncmp(holder, HELD_BY_COMMAND, strlen(HELD_BY_COMMAND)) == 0 ||
+	       strcmp(holder, HELD_BY_NOBODY) == 0;
+}
+
+static void say_in_use(const struct store_dir *d, const char *holder,
+		       bool is_read, char *why, size_t why_bytes)
+{
+	if (is_read)
+		store_say(
+			why, why_bytes,
+			"store %s is in use by a command that reads it; try again when that has ended",
+			d->path);
+	else if (is_brief(holder))
+		store_say(
+			why, why_bytes,
+			"store %s is in use by another command; try again when that has ended",
+			d->path);
+	else
+		store_say(
+			why, why_bytes,
+			"store %s is in use, %s; unmount that first, or choose another store",
+			d->path, holder);
 }
 
 static int lock_store(struct store_dir *d, const struct store_options *opt,
@@ -233,21 +264,11 @@ static int lock_store(struct store_dir *d, const struct store_options *opt,
 		}
 		is_read = may_read(d->lockfd);
 		read_holder(d->lockfd, holder, sizeof(holder));
-		if ((is_read || strncmp(holder, "closing", 7) == 0) &&
-		    tries++ < LOCK_TRIES) {
+		if ((is_read || is_brief(holder)) && tries++ < LOCK_TRIES) {
 			nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
 			continue;
 		}
-		if (is_read)
-			store_say(
-				why, why_bytes,
-				"store %s is in use by a command that reads it; try again when that has ended",
-				d->path);
-		else
-			store_say(
-				why, why_bytes,
-				"store %s is in use, %s; unmount that first, or choose another store",
-				d->path, holder);
+		say_in_use(d, holder, is_read, why, why_bytes);
 		return -EBUSY;
 	}
 	if (opt->use == STORE_LOOK)

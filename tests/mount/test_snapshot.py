@@ -5,6 +5,7 @@ import contextlib
 import json
 import mmap
 import os
+import subprocess
 import threading
 import time
 
@@ -13,7 +14,7 @@ import pytest
 from support import tree
 from support.control import Info
 from support.sysc import opened, read_file, write_file
-from support.view import mapfs
+from support.view import binary, mapfs
 
 PAGE = 4096
 pytestmark = pytest.mark.modes("kept", plain=False)
@@ -146,6 +147,18 @@ def test_snapshot_of_a_resting_store(view):
     write_file(view / "f", b"now")
     _rollback_at_rest(view, "then")
     assert read_file(view / "f") == b"then"
+
+
+def test_commands_at_rest_wait_for_each_other(view):
+    """They named a mount on nothing, to be unmounted first."""
+    write_file(view / "f", b"x")
+    view.unmount()
+    running = [subprocess.Popen([binary(), "snapshot", view.store, f"s{n}"],
+                                stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT) for n in range(12)]
+    said = [p.communicate(timeout=60)[0] for p in running]
+    assert said == [b""] * 12
+    assert len(_log(view.store)) == 12
 
 
 def test_log_says_name_time_pages_and_message(view):
