@@ -319,11 +319,25 @@ static int check_rights(struct mapfs_commit *c)
 	return 0;
 }
 
+/* Since it was planned somebody may have been asked, and taken his time. */
+static int plan_again(struct mapfs_commit *c)
+{
+	struct commit_work *w = &c->work;
+
+	work_drop_dirfds(w);
+	collect_fini(&c->collect);
+	plan_destroy(w->plan);
+	w->plan = NULL;
+	return plan_create(&w->plan) ? -ENOMEM : plan_all(c);
+}
+
 static int begin(struct mapfs_commit *c)
 {
 	struct commit_work *w = &c->work;
-	int err;
+	int err = plan_again(c);
 
+	if (err)
+		return err;
 	if (c->collect.conflict_count && c->opt.resolution == MAPFS_STOP) {
 		(void)snprintf(
 			w->why, w->why_bytes,

@@ -372,6 +372,31 @@ static void test_conflict__undo_refuses_what_was_changed_since(void **state)
 	free(after);
 }
 
+/* Goal: who takes his time with the answer overwrites nobody's work. */
+static void test_conflict__made_after_the_plan_was_shown(void **state)
+{
+	struct fixture *f = *state;
+	const struct mapfs_commit_options opt = commit_options(f, MAPFS_STOP);
+	struct mapfs_commit *c;
+	char *before;
+	char *after;
+
+	v_write(f, "a", "view", 4, 0);
+	close_view(f);
+	assert_int_equal(mapfs_commit_open(&c, &opt, f->why, sizeof(f->why)),
+			 0);
+	assert_int_equal(mapfs_commit_conflicts(c, NULL, NULL), 0);
+	b_put(f, "a", 'L', 10, 0);
+	before = base_text(f);
+	assert_int_equal(mapfs_commit_run(c, f->why, sizeof(f->why)), -EEXIST);
+	assert_non_null(strstr(f->why, "a: "));
+	mapfs_commit_close(c);
+	after = base_text(f);
+	assert_same_text(before, after, "base after a commit that stopped");
+	free(before);
+	free(after);
+}
+
 #define CASE(name) \
 	cmocka_unit_test_setup_teardown(test_conflict__##name, setup, teardown)
 
@@ -397,6 +422,7 @@ int main(void)
 		CASE(directory_against_file_theirs),
 		CASE(other_names_in_a_directory_are_none),
 		CASE(undo_refuses_what_was_changed_since),
+		CASE(made_after_the_plan_was_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
