@@ -297,7 +297,7 @@ static int check_space(struct mapfs_commit *c)
 	return -ENOSPC;
 }
 
-/* Who may not give files away must not have to. */
+/* Who may not give files away must not have to, nor change others' modes. */
 static int check_rights(struct mapfs_commit *c)
 {
 	struct commit_work *w = &c->work;
@@ -305,15 +305,21 @@ static int check_rights(struct mapfs_commit *c)
 
 	for (uint32_t i = 0; me != 0 && i < w->plan->object_count; i++) {
 		const struct plan_object *o = w->plan->objects[i];
-		uint32_t owner = o->side[PLAN_BEFORE].exists ?
-					 o->side[PLAN_BEFORE].uid :
-					 me;
+		const struct plan_state *before = &o->side[PLAN_BEFORE];
+		const struct plan_state *after = &o->side[PLAN_AFTER];
+		uint32_t owner = before->exists ? before->uid : me;
 
-		if (o->is_touched && o->side[PLAN_AFTER].exists &&
-		    o->side[PLAN_AFTER].uid != owner)
+		if (!o->is_touched || !after->exists)
+			continue;
+		if (after->uid != owner)
 			return work_fail(
 				w, i,
 				"only root may give it the owner it has in the view",
+				-EPERM);
+		if (owner != me && after->mode != before->mode)
+			return work_fail(
+				w, i,
+				"only its owner may give it the mode it has in the view",
 				-EPERM);
 	}
 	return 0;

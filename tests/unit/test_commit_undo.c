@@ -324,6 +324,53 @@ static void test_undo__in_directories_that_lock_out_their_owner(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* In a base of somebody else who lets everybody write. */
+static void change_and_undo_others(struct fixture *f)
+{
+	open_view(f);
+	v_write(f, "d/g", "G", 1, 0);
+	v_unlink(f, "d/h");
+	v_put(f, "d/i", "beside");
+	close_view(f);
+	commit(f, MAPFS_STOP);
+	assert_int_equal(access(b_path(f, "d/i"), F_OK), 0);
+	undo(f);
+	assert_int_equal(access(b_path(f, "d/i"), F_OK), -1);
+	assert_int_equal(access(b_path(f, "d/h"), F_OK), 0);
+}
+
+/*
+ * Goal: an ordinary user commits to directories and files of others, and is
+ * not left halfway because only an owner sets times.
+ */
+static void test_undo__in_directories_of_others(void **state)
+{
+	struct fixture *f;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	f = fixture_make(false);
+	assert_int_equal(chmod(f->dir, 0777), 0);
+	assert_int_equal(chmod(f->base, 0777), 0);
+	assert_int_equal(chmod(b_path(f, "d"), 0777), 0);
+	assert_int_equal(chmod(b_path(f, "d/g"), 0666), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (setresuid(65534, 65534, 65534) < 0)
+			_exit(2);
+		change_and_undo_others(f);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	fixture_end(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +382,7 @@ int main(void)
 			test_undo__lets_older_snapshots_know_the_base_again),
 		cmocka_unit_test(
 			test_undo__in_directories_that_lock_out_their_owner),
+		cmocka_unit_test(test_undo__in_directories_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
