@@ -297,6 +297,28 @@ static int check_space(struct mapfs_commit *c)
 	return -ENOSPC;
 }
 
+/* Better now than halfway. */
+static int check_locks(struct mapfs_commit *c)
+{
+	struct commit_work *w = &c->work;
+
+	for (uint32_t i = 0; i < w->plan->object_count; i++)
+		if (w->plan->objects[i]->is_touched &&
+		    c->collect.found[i].is_locked)
+			return work_fail(
+				w, i,
+				"it is immutable or append-only; nothing was written, see chattr",
+				-EPERM);
+	if (faccessat(w->rootfd, ".", W_OK | X_OK, AT_EACCESS) == 0 ||
+	    w->plan->objects[PLAN_ROOT]->side[PLAN_BEFORE].uid == geteuid())
+		return 0;
+	(void)snprintf(
+		w->why, w->why_bytes,
+		"base %s: committing needs the right to write to this very directory: %s",
+		base_path(c->o->base), strerror(errno));
+	return -EACCES;
+}
+
 /* Who may not give files away must not have to, nor change others' modes. */
 static int check_rights(struct mapfs_commit *c)
 {
@@ -362,6 +384,8 @@ static int begin(struct mapfs_commit *c)
 		err = collect_states(&c->collect);
 	if (!err)
 		err = check_space(c);
+	if (!err)
+		err = check_locks(c);
 	if (!err)
 		err = check_rights(c);
 	if (!err)

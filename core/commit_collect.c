@@ -95,6 +95,9 @@ static int fill_before(struct collect *c, struct plan_object *o, int fd,
 	};
 	o->rdev = ((uint64_t)stx->stx_rdev_major << 32) | stx->stx_rdev_minor;
 	c->found[o->id].nlink = stx->stx_nlink;
+	c->found[o->id].is_locked =
+		(stx->stx_attributes &
+		 (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0;
 	c->found[o->id].sum = sig_sum(&sig);
 	return S_ISLNK(stx->stx_mode) ? read_target(fd, o) : 0;
 }
@@ -120,6 +123,21 @@ static int look_at(struct collect *c, int fd, struct plan_object **out)
 	return err;
 }
 
+static int refuse_mount(struct collect *c, uint32_t dir, const char *name)
+{
+	char *path = NULL;
+	int err = plan_path(c->p, dir, PLAN_BEFORE, &path);
+
+	if (err)
+		return err;
+	(void)snprintf(
+		c->w->why, c->w->why_bytes,
+		"%s%s%s: something else is mounted there in the base; unmount it first",
+		path, *path ? "/" : "", name);
+	free(path);
+	return -EXDEV;
+}
+
 int collect_base(struct collect *c, uint32_t dir, const char *name,
 		 struct plan_object **out)
 {
@@ -136,6 +154,8 @@ int collect_base(struct collect *c, uint32_t dir, const char *name,
 		err = work_openat(dirfd, name, O_PATH, &fd);
 	if (err == -ENOENT || err == -ENOTDIR)
 		return 0;
+	if (err == -EXDEV)
+		return refuse_mount(c, dir, name);
 	if (err)
 		return work_fail(c->w, dir, name, err);
 	err = look_at(c, fd, &o);

@@ -30,6 +30,7 @@ struct collected {
 	const struct delta *delta; /* NULL: not in the delta */
 	uint32_t nlink;		   /* names in the base */
 	uint64_t sum;		   /* of its signature in the base */
+	bool is_locked;		   /* by chattr: +i or +a */
 	bool is_lost;		   /* was in the base, is not there any more */
 	bool is_theirs;	   /* the view never saw it, nor what is below */
 	bool keeps_theirs; /* its data and attributes stay the base's */

@@ -235,3 +235,51 @@ def test_read_only_base_is_refused_before_anything_is_begun(view):
     finally:
         view.unmount()
         sysc.umount_lazy(view.base)
+
+
+def _refused(view, *says):
+    """Before anything was begun: nothing to finish, nothing to take back."""
+    p = mapfs("commit", "-y", view.store, check=False)
+    assert p.returncode == 1, p.text
+    assert all(s in p.text for s in says), p.text
+    assert not os.path.exists(view.store / "commit" / "open")
+    assert not [n for n in os.listdir(view.base) if n.startswith(".mapfs")]
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_immutable_objects_are_refused_before_anything_is_begun(view):
+    _changed(view)
+    os.mkdir(view / "d")
+    view.unmount()
+    mapfs("commit", "-y", view.store)
+    view.base_stays = False
+    for name, flag in (("f", "i"), ("d", "a")):
+        if run("chattr", "+" + flag, view.base / name, check=False).returncode:
+            pytest.skip("no file attributes here")
+        try:
+            view.mount()
+            path = view / name
+            if name == "d":
+                write_file(os.path.join(path, "in"), b"in")
+            else:
+                os.unlink(path)
+            view.unmount()
+            _refused(view, name + ": ", "chattr")
+        finally:
+            run("chattr", "-" + flag, view.base / name)
+        mapfs("commit", "-y", "--ours", view.store)
+
+
+@pytest.mark.root
+@pytest.mark.modes("kept", people=("root",))
+def test_what_somebody_mounted_in_the_base_is_named(view):
+    os.makedirs(view.base / "d" / "e")
+    view.base_stays = False
+    os.rename(view / "d/e", view / "d/f")
+    view.unmount()
+    sysc.mount("none", view.base / "d" / "e", "tmpfs", 0)
+    try:
+        _refused(view, "d/e: something else is mounted there")
+    finally:
+        sysc.umount_lazy(view.base / "d" / "e")
+    mapfs("commit", "-y", view.store)
