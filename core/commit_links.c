@@ -60,6 +60,21 @@ static int take_name(struct search *s, const char *path)
 
 static int search_below(struct search *s, int dirfd, const char *path);
 
+/* In another subvolume the same numbers stand for other files. */
+static bool open_same_device(int dirfd, const char *name, int *fd)
+{
+	struct stat above;
+	struct stat st;
+
+	if (work_openat(dirfd, name, O_RDONLY | O_DIRECTORY, fd))
+		return false;
+	if (fstat(dirfd, &above) == 0 && fstat(*fd, &st) == 0 &&
+	    above.st_dev == st.st_dev)
+		return true;
+	close(*fd);
+	return false;
+}
+
 static int look_at_entry(struct search *s, int dirfd, const char *path,
 			 const struct dirent *e)
 {
@@ -83,8 +98,7 @@ static int look_at_entry(struct search *s, int dirfd, const char *path,
 	if (may_be_it)
 		err = take_name(s, child);
 	/* What may not be entered holds no name that we could use. */
-	else if (work_openat(dirfd, e->d_name, O_RDONLY | O_DIRECTORY, &fd) ==
-		 0)
+	else if (open_same_device(dirfd, e->d_name, &fd))
 		err = search_below(s, fd, child);
 	free(child);
 	return err;

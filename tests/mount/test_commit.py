@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """mapfs commit on real mounts: the base becomes the view, and back again."""
+import fcntl
 import json
 import os
 import shutil
 import stat
+import struct
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 import test_model as model
 from support import sysc, tree
-from support.sysc import write_file
+from support.sysc import opened, write_file
 from support.view import View, binary, mapfs, run
 
 EXAMPLES = int(os.environ.get("MAPFS_TEST_EXAMPLES", "25"))
@@ -283,3 +285,43 @@ def test_what_somebody_mounted_in_the_base_is_named(view):
     finally:
         sysc.umount_lazy(view.base / "d" / "e")
     mapfs("commit", "-y", view.store)
+
+
+SUBVOL_CREATE = 0x5000940e
+
+
+@pytest.mark.root
+def test_numbers_in_another_subvolume_are_other_files(scratch):
+    """A deleted file is linked from outside; its number is known inside."""
+    if not shutil.which("mkfs.btrfs"):
+        pytest.skip("no mkfs.btrfs")
+    disk = scratch / "disk"
+    disk.mkdir()
+    with open(scratch / "image", "wb") as f:
+        f.truncate(300 << 20)
+    run("mkfs.btrfs", "-q", scratch / "image")
+    run("mount", "-o", "loop", scratch / "image", disk)
+    (disk / "base").mkdir()
+    with opened(disk / "base", os.O_RDONLY) as fd:
+        fcntl.ioctl(fd, SUBVOL_CREATE,
+                    bytearray(struct.pack("q4088s", 0, b"in")))
+    for n in range(9):
+        write_file(disk / f"base/f{n}", b"outer %d" % n)
+        write_file(disk / f"base/in/s{n}", b"inner %d" % n)
+    inner = {os.stat(disk / f"base/in/s{n}").st_ino for n in range(9)}
+    victim = next(disk / f"base/f{n}" for n in range(9)
+                  if os.stat(disk / f"base/f{n}").st_ino in inner)
+    bytes_before = sysc.read_file(victim)
+    os.link(victim, disk / "outside")
+    view = View(disk, "kept")
+    view.base_stays = False
+    try:
+        os.unlink(view / victim.name)
+        view.unmount()
+        mapfs("commit", "-y", view.store)
+        os.unlink(disk / "outside")
+        mapfs("commit", "--undo", "-y", view.store)
+        assert sysc.read_file(victim) == bytes_before
+    finally:
+        view.give_up()
+        sysc.umount_lazy(disk)
