@@ -536,6 +536,7 @@ static int turn_back(struct mapfs_commit *c)
 	if (err || (c->is_begun && w->to == PLAN_BEFORE))
 		return err;
 	w->to = PLAN_BEFORE;
+	w->reached = c->is_begun ? w->phase : WORK_DELTA;
 	w->phase = WORK_BUILD;
 	err = work_write_state(w);
 	if (!err)

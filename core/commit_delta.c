@@ -82,7 +82,26 @@ static mapfs_ino new_number(struct rewriting *r, mapfs_ino ino)
 	return o && o->side[PLAN_BEFORE].exists ? o->ino : ino;
 }
 
-/* As the base has it now. -ENOENT: it does not, or we may not look. */
+/*
+ * Somebody changed it while the commit was interrupted.  Where only an owner
+ * could have set its time there is no telling.
+ */
+static bool is_others(const struct rewriting *r, const struct plan_object *o,
+		      const struct statx *now)
+{
+	const struct timespec mtime = { .tv_sec = now->stx_mtime.tv_sec,
+					.tv_nsec = now->stx_mtime.tv_nsec };
+
+	/* Not every file system keeps a time just as it was set. */
+	if (r->c->work.to == PLAN_AFTER && o->is_touched)
+		return false;
+	if (S_ISDIR(now->stx_mode) ||
+	    (geteuid() != 0 && now->stx_uid != geteuid()))
+		return false;
+	return !work_is_as(o, r->c->work.to, now->stx_size, mtime);
+}
+
+/* As the base has it now. -ENOENT: not as we left it, or we may not look. */
 static int look(struct rewriting *r, const struct plan_object *o,
 		struct statx *out)
 {
@@ -95,7 +114,7 @@ static int look(struct rewriting *r, const struct plan_object *o,
 	    0)
 		err = -errno;
 	close(fd);
-	return err;
+	return !err && is_others(r, o, out) ? -ENOENT : err;
 }
 
 /* A directory above it may have been renamed. */

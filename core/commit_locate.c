@@ -53,6 +53,16 @@ bool work_is(const struct plan_object *o, const struct stat *st)
 	       (st->st_mode & S_IFMT) == plan_type(o);
 }
 
+bool work_is_as(const struct plan_object *o, enum plan_side side,
+		uint64_t size_bytes, struct timespec mtime)
+{
+	const struct plan_state *s = &o->side[side];
+
+	return (!S_ISREG(plan_type(o)) || size_bytes == s->size_bytes) &&
+	       mtime.tv_sec == s->mtime.tv_sec &&
+	       mtime.tv_nsec == s->mtime.tv_nsec;
+}
+
 void work_name_slot(const struct plan_name *n, enum plan_side from,
 		    char slot[WORK_SLOT_BYTES])
 {

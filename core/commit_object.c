@@ -124,9 +124,11 @@ int work_data(struct commit_work *w, struct plan_object *o)
 	int err;
 
 	if (!o->has_data || !o->side[PLAN_BEFORE].exists ||
-	    !o->side[PLAN_AFTER].exists)
+	    !o->side[PLAN_AFTER].exists || work_left_files(w))
 		return 0;
 	err = work_locate(w, o->id, &fd);
+	if (work_is_theirs(w, o->id, err))
+		return 0;
 	if (!err) {
 		err = open_for_writing(fd, &file);
 		close(fd);
@@ -214,6 +216,18 @@ static int build(struct commit_work *w, struct plan_object *o, const char *slot)
 	return build_special(w, o, slot);
 }
 
+/* Somebody else removed it before the commit could keep its bytes. */
+static bool is_not_kept(const struct commit_work *w,
+			const struct plan_object *o)
+{
+	char kept[WORK_SLOT_BYTES];
+
+	(void)snprintf(kept, sizeof(kept), "%u", o->id);
+	return w->to == PLAN_BEFORE && S_ISREG(plan_type(o)) &&
+	       faccessat(w->gonefd, kept, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+	       errno == ENOENT;
+}
+
 int work_build(struct commit_work *w, struct plan_object *o)
 {
 	char slot[WORK_SLOT_BYTES];
@@ -229,6 +243,8 @@ int work_build(struct commit_work *w, struct plan_object *o)
 		return 0;
 	}
 	work_build_slot(o->id, slot);
+	if (err == -ENOENT && is_not_kept(w, o))
+		return 0;
 	if (err == -ENOENT)
 		err = build(w, o, slot);
 	if (!err && fstatat(w->stagefd, slot, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -308,6 +324,9 @@ int work_attr(struct commit_work *w, struct plan_object *o)
 	if (!o->is_touched || !s->exists)
 		return 0;
 	err = work_locate(w, o->id, &fd);
+	/* That was told when it could not be put in place. */
+	if (err == -ENOENT && w->to == PLAN_BEFORE)
+		return 0;
 	if (err)
 		return work_fail(w, o->id, "cannot find it", err);
 	err = fstat(fd, &st) < 0 ? -errno : 0;

@@ -21,11 +21,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "commit_file.h"
 #include "fault.h"
 #include "io.h"
+#include "log.h"
 
 int work_fail(struct commit_work *w, uint32_t object, const char *what, int err)
 {
@@ -41,6 +43,21 @@ int work_fail(struct commit_work *w, uint32_t object, const char *what, int err)
 		       strerror(-err));
 	free(path);
 	return err;
+}
+
+bool work_is_theirs(struct commit_work *w, uint32_t object, int err)
+{
+	char *path = NULL;
+
+	if (err != -ENOENT || w->to != PLAN_BEFORE)
+		return false;
+	if (plan_path(w->plan, object, PLAN_BEFORE, &path) == 0)
+		log_line(
+			LOG_WARNING,
+			"%s: somebody else removed or replaced it, and that stays",
+			path);
+	free(path);
+	return true;
 }
 
 int work_step(struct commit_work *w, uint64_t bytes)
@@ -76,6 +93,7 @@ int work_write_state(const struct commit_work *w)
 	commit_put64(&b, w->stage_tag);
 	commit_put32(&b, w->to);
 	commit_put32(&b, w->phase);
+	commit_put32(&b, w->to == PLAN_AFTER ? w->phase : w->reached);
 	err = commit_write_file(w->topfd, "open", COMMIT_FILE_OPEN, &b);
 	commit_bytes_fini(&b);
 	return err;
@@ -86,6 +104,7 @@ int work_read_state(int topfd, struct commit_work *w)
 	struct commit_reader r = { 0 };
 	uint32_t to;
 	uint32_t phase;
+	uint32_t reached;
 	uint8_t *buf;
 	size_t len;
 	int err = commit_read_file(topfd, "open", COMMIT_FILE_OPEN, &buf, &len);
@@ -98,11 +117,14 @@ int work_read_state(int topfd, struct commit_work *w)
 	w->stage_tag = commit_get64(&r);
 	to = commit_get32(&r);
 	phase = commit_get32(&r);
+	reached = commit_get32(&r);
 	free(buf);
-	if (r.bad || r.left_bytes || to >= PLAN_SIDES || phase >= WORK_PHASES)
+	if (r.bad || r.left_bytes || to >= PLAN_SIDES || phase >= WORK_PHASES ||
+	    reached >= WORK_PHASES)
 		return -EUCLEAN;
 	w->to = (enum plan_side)to;
 	w->phase = (enum work_phase)phase;
+	w->reached = (enum work_phase)reached;
 	return 0;
 }
 
@@ -325,10 +347,38 @@ static int take_name(struct commit_work *w, const struct plan_name *n)
 		if (n->object[w->to] != PLAN_NONE &&
 		    work_is(w->plan->objects[n->object[w->to]], &st))
 			return 0;
+		/* Nothing has to come here, or perhaps it cannot. */
+		if (w->to == PLAN_BEFORE)
+			return 0;
 		return work_fail(w, o->id, "was replaced meanwhile", -ESTALE);
 	}
 	err = move(dirfd, n->name, w->stagefd, slot);
 	return err ? work_fail(w, o->id, "cannot move it", err) : 0;
+}
+
+/* What nobody but the commit may have touched since it was saved. */
+static int check_unchanged(struct commit_work *w, struct plan_object *o)
+{
+	struct stat st;
+	int fd;
+	int err;
+
+	if (!o->is_touched || !o->side[PLAN_BEFORE].exists ||
+	    S_ISDIR(plan_type(o)))
+		return 0;
+	err = work_locate(w, o->id, &fd);
+	if (err == -ENOENT && !o->side[PLAN_AFTER].exists)
+		return 0;
+	if (err)
+		return work_fail(w, o->id, "cannot find it", err);
+	err = fstat(fd, &st) < 0 ? -errno : 0;
+	close(fd);
+	if (!err &&
+	    !work_is_as(o, PLAN_BEFORE, (uint64_t)st.st_size, st.st_mtim))
+		err = -ESTALE;
+	return err ? work_fail(w, o->id, "somebody else changed it meanwhile",
+			       err) :
+		     0;
 }
 
 static int phase_take(struct commit_work *w)
@@ -345,6 +395,9 @@ static int phase_take(struct commit_work *w)
 			err = work_step(w, 0);
 	}
 	free(names);
+	/* The last moment: from the next phase on it is we who change it. */
+	if (!err && w->to == PLAN_AFTER)
+		err = each_object(w, check_unchanged);
 	return err;
 }
 
@@ -366,6 +419,20 @@ static int link_to(struct commit_work *w, uint32_t id, int dirfd,
 	return err;
 }
 
+static int place_is_taken(struct commit_work *w, const struct plan_object *o,
+			  const struct stat *st)
+{
+	int fd = -1;
+	int err = work_is(o, st) ? 0 : work_locate(w, o->id, &fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (work_is(o, st) || work_is_theirs(w, o->id, err))
+		return 0;
+	return work_fail(w, o->id, "its place was taken; move that away",
+			 -EEXIST);
+}
+
 static int place_name(struct commit_work *w, const struct plan_name *n)
 {
 	const struct plan_object *o;
@@ -382,10 +449,7 @@ static int place_name(struct commit_work *w, const struct plan_name *n)
 	if (err)
 		return work_fail(w, n->dir, "cannot find it", err);
 	if (fstatat(dirfd, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return work_is(o, &st) ?
-			       0 :
-			       work_fail(w, o->id, "its place was taken",
-					 -EEXIST);
+		return place_is_taken(w, o, &st);
 	/* The only name is moved: not every file system has links. */
 	if (work_find_slot(w, o->id, slot) &&
 	    (S_ISDIR(plan_type(o)) || o->name_count[w->to] == 1)) {
@@ -397,6 +461,8 @@ static int place_name(struct commit_work *w, const struct plan_name *n)
 		err = fd < 0 ? -errno : link_to(w, o->id, fd, n->name);
 		if (fd >= 0)
 			close(fd);
+		if (work_is_theirs(w, o->id, err))
+			return 0;
 	}
 	return err ? work_fail(w, o->id, "cannot put it in place", err) : 0;
 }
@@ -420,7 +486,8 @@ static int phase_place(struct commit_work *w)
 
 static int attr_of_file(struct commit_work *w, struct plan_object *o)
 {
-	return S_ISDIR(plan_type(o)) ? 0 : work_attr(w, o);
+	return S_ISDIR(plan_type(o)) || work_left_files(w) ? 0 :
+							     work_attr(w, o);
 }
 
 /* A mode that locks us out must not come before what is below. */

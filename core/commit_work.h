@@ -48,6 +48,7 @@ struct commit_work {
 	uint64_t number;   /* STORE/commit/<number> */
 	enum plan_side to;
 	enum work_phase phase;
+	enum work_phase reached; /* ... before it was taken back */
 	uint64_t stage_tag;
 	char stage[WORK_STAGE_BYTES]; /* name of the staging directory */
 	int rootfd;		      /* the base; borrowed */
@@ -84,6 +85,16 @@ int must_check work_write_inos(const struct commit_work *w);
 /* Everything done so far survives a power cut, in base and store. */
 int must_check work_barrier(struct commit_work *w);
 int must_check work_step(struct commit_work *w, uint64_t bytes);
+/* Nothing of the data and attributes of files was touched yet. */
+static inline bool work_left_files(const struct commit_work *w)
+{
+	return w->to == PLAN_BEFORE && w->reached < WORK_DATA;
+}
+/*
+ * Taking back what somebody else did away with in between: that is theirs, and
+ * no reason to stop.  It is told, and true is returned.
+ */
+bool work_is_theirs(struct commit_work *w, uint32_t object, int err);
 /* "PATH: what: reason"; returns err. */
 int work_fail(struct commit_work *w, uint32_t object, const char *what,
 	      int err);
@@ -104,6 +115,9 @@ void work_build_slot(uint32_t id, char slot[WORK_SLOT_BYTES]);
 void work_drop_dirfds(struct commit_work *w);
 uint32_t plan_type(const struct plan_object *o);
 bool work_is(const struct plan_object *o, const struct stat *st);
+/* Has it the size and time of that side?  For all but directories. */
+bool work_is_as(const struct plan_object *o, enum plan_side side,
+		uint64_t size_bytes, struct timespec mtime);
 
 /* commit_object.c */
 int must_check work_build(struct commit_work *w, struct plan_object *o);

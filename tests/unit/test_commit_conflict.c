@@ -397,6 +397,91 @@ static void test_conflict__made_after_the_plan_was_shown(void **state)
 	free(after);
 }
 
+/* Stops as soon as the commit has begun. */
+static int stop_when_begun(void *arg, uint64_t done_bytes, uint64_t all_bytes)
+{
+	const struct fixture *f = arg;
+	char path[256];
+
+	(void)done_bytes;
+	(void)all_bytes;
+	(void)snprintf(path, sizeof(path), "%s/commit/open", f->store);
+	return access(path, F_OK) == 0 ? -EINTR : 0;
+}
+
+static void begin_and_stop(struct fixture *f)
+{
+	struct mapfs_commit_options opt = commit_options(f, MAPFS_STOP);
+	struct mapfs_commit *c;
+
+	opt.progress = stop_when_begun;
+	opt.progress_arg = f;
+	assert_int_equal(mapfs_commit_open(&c, &opt, f->why, sizeof(f->why)),
+			 0);
+	assert_int_equal(mapfs_commit_run(c, f->why, sizeof(f->why)), -EINTR);
+	mapfs_commit_close(c);
+}
+
+/*
+ * Goal: what others do to the base between an interrupted commit and its end
+ * is neither overwritten nor a reason why there is no end.
+ */
+static void test_conflict__made_while_it_was_interrupted(void **state)
+{
+	struct fixture *f = *state;
+
+	v_write(f, "a", "view", 4, 0);
+	v_unlink(f, "b");
+	v_put(f, "new", "view");
+	v_unlink(f, "d/x");
+	close_view(f);
+	begin_and_stop(f);
+	b_put(f, "a", 'L', 10, 0);
+	b_put(f, "tmp", 'R', 10, 0);
+	assert_int_equal(rename(b_path(f, "tmp"), b_path(f, "b")), 0);
+	b_put(f, "new", 'N', 10, 0);
+	assert_int_equal(unlink(b_path(f, "d/x")), 0);
+	assert_int_equal(try_commit(f, MAPFS_STOP), -ESTALE);
+	undo(f);
+	assert_int_equal(first_byte(f, "a"), 'L');
+	assert_int_equal(first_byte(f, "b"), 'R');
+	assert_int_equal(first_byte(f, "new"), 'N');
+	assert_false(is_there(f, "d/x"));
+}
+
+/* Only the bytes of a file that stays: nothing else would stop it. */
+static void test_conflict__content_while_it_was_interrupted(void **state)
+{
+	struct fixture *f = *state;
+
+	v_write(f, "a", "view", 4, 0);
+	close_view(f);
+	begin_and_stop(f);
+	b_put(f, "a", 'L', 10, 0);
+	assert_int_equal(try_commit(f, MAPFS_STOP), -ESTALE);
+	assert_non_null(strstr(f->why, "a: "));
+	assert_int_equal(first_byte(f, "a"), 'L');
+	undo(f);
+	assert_int_equal(first_byte(f, "a"), 'L');
+	assert_int_equal(try_commit(f, MAPFS_STOP), -EEXIST);
+}
+
+/* Removed by others before the commit could keep it: it cannot come back. */
+static void test_conflict__removed_while_it_was_interrupted(void **state)
+{
+	struct fixture *f = *state;
+
+	v_unlink(f, "b");
+	close_view(f);
+	begin_and_stop(f);
+	assert_int_equal(unlink(b_path(f, "b")), 0);
+	commit(f, MAPFS_STOP);
+	assert_true(is_there(f, "other"));
+	undo(f);
+	assert_false(is_there(f, "other"));
+	assert_false(is_there(f, "b"));
+}
+
 #define CASE(name) \
 	cmocka_unit_test_setup_teardown(test_conflict__##name, setup, teardown)
 
@@ -423,6 +508,9 @@ int main(void)
 		CASE(other_names_in_a_directory_are_none),
 		CASE(undo_refuses_what_was_changed_since),
 		CASE(made_after_the_plan_was_shown),
+		CASE(made_while_it_was_interrupted),
+		CASE(content_while_it_was_interrupted),
+		CASE(removed_while_it_was_interrupted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
