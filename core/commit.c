@@ -464,6 +464,25 @@ static int run(struct mapfs_commit *c)
 	return err;
 }
 
+/* What planning saved may be much, and the disk may be full of it. */
+static void abandon(struct mapfs_commit *c)
+{
+	char unheard[256];
+	char *why = c->work.why;
+	size_t why_bytes = c->work.why_bytes;
+
+	if (c->work.topfd < 0 || c->work.number == 0)
+		return;
+	c->work.why = unheard;
+	c->work.why_bytes = sizeof(unheard);
+	work_close(&c->work);
+	/* Whatever stays means nothing, and the next commit removes it. */
+	if (commit_remove_place(c, c->work.number) == 0)
+		(void)!commit_drop_kept(c);
+	c->work.why = why;
+	c->work.why_bytes = why_bytes;
+}
+
 int mapfs_commit_run(struct mapfs_commit *c, char *why, size_t why_bytes)
 {
 	int err = 0;
@@ -479,6 +498,8 @@ int mapfs_commit_run(struct mapfs_commit *c, char *why, size_t why_bytes)
 	if (c->work.topfd >= 0 &&
 	    faccessat(c->work.topfd, "open", F_OK, 0) == 0)
 		say_how_to_go_on(c, err);
+	else
+		abandon(c);
 	return say(c, err, "cannot begin");
 }
 

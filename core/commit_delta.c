@@ -54,14 +54,17 @@ static int drop_snapshot(struct mapfs_commit *c)
 				     c->work.why_bytes);
 }
 
+int commit_drop_kept(struct mapfs_commit *c)
+{
+	return find_snapshot(c) ? drop_snapshot(c) : 0;
+}
+
 int commit_keep_delta(struct mapfs_commit *c)
 {
 	char name[SNAPSHOT_BYTES];
-	int err = 0;
-
 	/* Of a commit that was planned and never begun. */
-	if (find_snapshot(c))
-		err = drop_snapshot(c);
+	int err = commit_drop_kept(c);
+
 	if (err)
 		return err;
 	snapshot_name(c, name);

@@ -59,6 +59,8 @@ int must_check commit_renew_earlier(struct mapfs_commit *c);
 /* commit_delta.c */
 /* A snapshot that only this commit knows: what its undo brings back. */
 int must_check commit_keep_delta(struct mapfs_commit *c);
+/* That snapshot is not needed any more, if there is one. */
+int must_check commit_drop_kept(struct mapfs_commit *c);
 /* The view over the new base has nothing in it that differs. */
 int must_check commit_forget_delta(struct mapfs_commit *c);
 /* The delta is again what it was, over the base as it is again. */

@@ -540,6 +540,9 @@ static int copy_gone(struct commit_work *w, const char *slot, const char *kept)
 		err = -errno;
 	if (to >= 0)
 		close(to);
+	/* Half of it would only take the space that taking back needs. */
+	if (err)
+		(void)unlinkat(w->gonefd, tmp, 0);
 	close(from);
 	return err;
 }

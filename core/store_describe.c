@@ -91,7 +91,7 @@ static int add_branch(void *arg, uint64_t snapshot, const char *uuid,
 	return 0;
 }
 
-/* Directories STORE/commit/1, 2, ... are commits that can be undone. */
+/* Files STORE/commit/N/after are of commits that can be undone. */
 static unsigned int count_commits(int dirfd)
 {
 	char name[48];
@@ -99,7 +99,7 @@ static unsigned int count_commits(int dirfd)
 	struct stat st;
 
 	do {
-		(void)snprintf(name, sizeof(name), "commit/%u", ++n);
+		(void)snprintf(name, sizeof(name), "commit/%u/after", ++n);
 	} while (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0);
 	return n - 1;
 }

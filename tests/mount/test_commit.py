@@ -325,3 +325,28 @@ def test_numbers_in_another_subvolume_are_other_files(scratch):
     finally:
         view.give_up()
         sysc.umount_lazy(disk)
+
+
+@pytest.mark.root
+@pytest.mark.modes("kept", people=("root",))
+def test_a_full_store_gets_its_space_back(view):
+    """What is overwritten does not fit into the store."""
+    disk = view.scratch / "disk"
+    disk.mkdir()
+    sysc.mount("none", disk, "tmpfs", 0, "size=8m")
+    view.base_stays = False
+    view.store = disk / "store"
+    try:
+        write_file(view.base / "f", b"f" * (12 << 20))
+        with opened(view / "f", os.O_WRONLY | os.O_TRUNC):
+            pass
+        view.unmount()
+        free = os.statvfs(disk).f_bavail
+        p = mapfs("commit", "-y", view.store, check=False)
+        assert p.returncode == 1 and "No space left" in p.text, p.text
+        assert os.statvfs(disk).f_bavail > free - 16
+        assert json.loads(mapfs("status", "--json", view.store).text)[
+            "commits"] == 0
+    finally:
+        view.unmount()
+        sysc.umount_lazy(disk)
