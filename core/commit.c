@@ -189,6 +189,11 @@ bool mapfs_commit_is_begun(const struct mapfs_commit *c)
 	return c->is_begun;
 }
 
+bool mapfs_commit_is_undo(const struct mapfs_commit *c)
+{
+	return c->is_begun && c->work.to == PLAN_BEFORE;
+}
+
 int mapfs_commit_conflicts(struct mapfs_commit *c,
 			   int (*fn)(void *arg,
 				     const struct mapfs_conflict *conflict),

@@ -76,6 +76,8 @@ int must_check mapfs_commit_open(struct mapfs_commit **out,
 				 char *why, size_t why_bytes);
 /* A commit that was begun earlier: mapfs_commit_run() finishes it. */
 bool mapfs_commit_is_begun(const struct mapfs_commit *c);
+/* ... and was being taken back: mapfs_commit_run() goes on with that. */
+bool mapfs_commit_is_undo(const struct mapfs_commit *c);
 /*
  * Nothing of what was asked for is in the delta.  (What is there may still be
  * no difference worth a line of the plan, as a directory's times.)

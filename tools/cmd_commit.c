@@ -272,7 +272,9 @@ static int run_commit(struct commit_run *r)
 	int err;
 
 	warn_mounted(a->store);
-	if (!may_go_on(a, "Write this to the base?"))
+	if (!may_go_on(a, mapfs_commit_is_begun(r->commit) ?
+				  "Finish the commit that was interrupted?" :
+				  "Write this to the base?"))
 		return COMMAND_FAILED;
 	progress_begin("committing", r->totals.bytes);
 	err = mapfs_commit_run(r->commit, r->why, sizeof(r->why));
@@ -305,20 +307,32 @@ static int say_no_work(struct commit_run *r)
 	return COMMAND_OK;
 }
 
+/* What it is about was said when it began. */
+static int finish_begun(struct commit_run *r)
+{
+	const struct commit_args *a = r->args;
+
+	if (mapfs_commit_is_undo(r->commit))
+		say("store %s: has a commit that was being taken back; finish "
+		    "that with `mapfs commit --undo %s' first",
+		    a->store, a->store);
+	else if (a->only_plan || a->path_count || a->resolution != MAPFS_STOP)
+		say("store %s: has a commit that was interrupted; finish it "
+		    "with `mapfs commit %s', or take it back with `mapfs "
+		    "commit --undo %s'",
+		    a->store, a->store, a->store);
+	else
+		return run_commit(r);
+	return COMMAND_FAILED;
+}
+
 static int plan_and_run(struct commit_run *r)
 {
 	const struct commit_args *a = r->args;
 	int err;
 
-	if (mapfs_commit_is_begun(r->commit)) {
-		if (!a->only_plan)
-			return run_commit(r);
-		say("store %s: has a commit that was interrupted; finish it "
-		    "with `mapfs commit %s', or take it back with `mapfs "
-		    "commit --undo %s'",
-		    a->store, a->store, a->store);
-		return COMMAND_FAILED;
-	}
+	if (mapfs_commit_is_begun(r->commit))
+		return finish_begun(r);
 	err = show_plan(r);
 	if (err) {
 		say("store %s: cannot compare it with its base: %s", a->store,

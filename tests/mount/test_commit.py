@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import struct
+import subprocess
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -350,3 +351,37 @@ def test_a_full_store_gets_its_space_back(view):
     finally:
         view.unmount()
         sysc.umount_lazy(disk)
+
+
+def _kill_when_begun(view, *args):
+    """The command has all the time it likes for what comes before."""
+    sign = view.store / "commit" / "open"
+    for _ in range(20):
+        p = subprocess.Popen([binary(), "commit", "-y", *args, view.store],
+                             stdin=subprocess.DEVNULL)
+        while p.poll() is None and not sign.exists():
+            pass
+        p.kill()
+        p.wait()
+        if sign.exists():
+            return
+        mapfs("commit", "-y", *([] if args else ["--undo"]), view.store)
+    pytest.skip("it was always too fast")
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_what_was_interrupted_is_not_taken_for_something_else(view):
+    view.base_stays = False
+    for n in range(300):
+        write_file(view / f"f{n}", b"new")
+    view.unmount()
+    _kill_when_begun(view)
+    for more in (["f1"], ["--ours"], ["-n"]):
+        p = mapfs("commit", "-y", view.store, *more, check=False)
+        assert p.returncode == 1 and "interrupted" in p.text, p.text
+    mapfs("commit", "-y", view.store)
+    _kill_when_begun(view, "--undo")
+    p = mapfs("commit", "-y", "--json", view.store, check=False)
+    assert p.returncode == 1 and "--undo" in p.text, p.text
+    mapfs("commit", "--undo", "-y", view.store)
+    assert os.listdir(view.base) == []
