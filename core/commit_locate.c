@@ -190,21 +190,47 @@ static int open_anywhere(struct commit_work *w, struct plan_object *o, int *fd)
 	return is_not_there(err) ? -ENOENT : err;
 }
 
+/*
+ * Each directory has up to three places, so one that is missing deep down would
+ * be looked for 3^depth times.  Where a circle was cut it may be found by
+ * another way yet.
+ */
+static int locate_below(struct commit_work *w, struct plan_object *o, int *fd)
+{
+	unsigned int cuts = w->cuts;
+	int err;
+
+	if (o->ino == 0 || o->missed == w->search)
+		return -ENOENT;
+	/* The places of two directories may lead through each other. */
+	if (o->is_visited) {
+		w->cuts++;
+		return -ENOENT;
+	}
+	o->is_visited = true;
+	err = open_anywhere(w, o, fd);
+	o->is_visited = false;
+	if (err == -ENOENT && w->cuts == cuts)
+		o->missed = w->search;
+	return err;
+}
+
 int work_locate(struct commit_work *w, uint32_t id, int *fd)
 {
 	struct plan_object *o = w->plan->objects[id];
+	bool is_first;
 	int err = fault_point("commit.locate");
 
 	if (err)
 		return err;
 	if (id == PLAN_ROOT)
 		return work_openat(w->rootfd, ".", O_PATH, fd);
-	/* The places of two directories may lead through each other. */
-	if (o->ino == 0 || o->is_visited)
-		return -ENOENT;
-	o->is_visited = true;
-	err = open_anywhere(w, o, fd);
-	o->is_visited = false;
+	is_first = !w->is_searching;
+	if (is_first)
+		w->search++;
+	w->is_searching = true;
+	err = locate_below(w, o, fd);
+	w->is_searching = !is_first;
 	return err;
 }
 

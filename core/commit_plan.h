@@ -93,7 +93,8 @@ struct plan_object {
 	uint32_t name_count[PLAN_SIDES]; /* names that change */
 	uint32_t depth[PLAN_SIDES];
 	bool is_visited;
-	int dirfd; /* -1: not open */
+	unsigned int missed; /* the search that did not find it */
+	int dirfd;	     /* -1: not open */
 	UT_hash_handle hh;
 };
 

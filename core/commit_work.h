@@ -61,6 +61,9 @@ struct commit_work {
 	int stagefd;		      /* -1: not there */
 	struct arena *arena;	      /* borrowed */
 	unsigned int open_dirs;
+	unsigned int search; /* number of the one that is on, or was last */
+	unsigned int cuts;   /* ways not gone because they led in circles */
+	bool is_searching;
 	uint64_t done_bytes;
 	uint64_t all_bytes;
 	int (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);

@@ -482,6 +482,38 @@ static void test_conflict__removed_while_it_was_interrupted(void **state)
 	assert_false(is_there(f, "b"));
 }
 
+/*
+ * Goal: a tree that somebody removed is missed in no time, however deep.
+ * Method: each directory on the way is renamed, so it has two places.
+ */
+static void test_conflict__deep_tree_removed_while_interrupted(void **state)
+{
+	struct fixture *f = *state;
+	char from[256] = "";
+	char to[256] = "";
+
+	close_view(f);
+	for (int n = 0; n < 30; n++) {
+		(void)snprintf(from + strlen(from), 16, "%sd%d", n ? "/" : "",
+			       n);
+		assert_int_equal(mkdir(b_path(f, from), 0755), 0);
+	}
+	open_view(f);
+	from[0] = '\0';
+	for (int n = 0; n < 30; n++) {
+		(void)snprintf(from, sizeof(from), "%s%sd%d", to, n ? "/" : "",
+			       n);
+		(void)snprintf(to + strlen(to), 16, "%se%d", n ? "/" : "", n);
+		v_rename(f, from, to, 0);
+	}
+	v_put(f, "new", "view");
+	close_view(f);
+	begin_and_stop(f);
+	remove_tree(b_path(f, "d0"));
+	/* It says that something is missing, or finds no need for it. */
+	assert_int_not_equal(try_commit(f, MAPFS_STOP), -EINTR);
+}
+
 #define CASE(name) \
 	cmocka_unit_test_setup_teardown(test_conflict__##name, setup, teardown)
 
@@ -511,6 +543,7 @@ int main(void)
 		CASE(made_while_it_was_interrupted),
 		CASE(content_while_it_was_interrupted),
 		CASE(removed_while_it_was_interrupted),
+		CASE(deep_tree_removed_while_interrupted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
