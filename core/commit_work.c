@@ -419,15 +419,21 @@ static int link_to(struct commit_work *w, uint32_t id, int dirfd,
 	return err;
 }
 
-static int place_is_taken(struct commit_work *w, const struct plan_object *o,
-			  const struct stat *st)
+/* Taking back, and there is nothing left to be put anywhere. */
+static bool is_gone(struct commit_work *w, const struct plan_object *o)
 {
 	int fd = -1;
-	int err = work_is(o, st) ? 0 : work_locate(w, o->id, &fd);
+	int err = work_locate(w, o->id, &fd);
 
 	if (fd >= 0)
 		close(fd);
-	if (work_is(o, st) || work_is_theirs(w, o->id, err))
+	return work_is_theirs(w, o->id, err);
+}
+
+static int place_is_taken(struct commit_work *w, const struct plan_object *o,
+			  const struct stat *st)
+{
+	if (work_is(o, st) || is_gone(w, o))
 		return 0;
 	return work_fail(w, o->id, "its place was taken; move that away",
 			 -EEXIST);
@@ -446,6 +452,8 @@ static int place_name(struct commit_work *w, const struct plan_name *n)
 		return 0;
 	o = w->plan->objects[n->object[w->to]];
 	err = work_dirfd(w, n->dir, &dirfd);
+	if (err == -ENOENT && is_gone(w, o))
+		return 0;
 	if (err)
 		return work_fail(w, n->dir, "cannot find it", err);
 	if (fstatat(dirfd, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
