@@ -223,15 +223,19 @@ struct planning {
 	void *arg;
 };
 
+static int conflict_at(const void *path, const void *conflict)
+{
+	return strcmp(path, ((const struct conflict *)conflict)->path);
+}
+
 /* Where the base wins nothing is done. */
 static bool is_given_up(const struct mapfs_commit *c, const char *path)
 {
-	if (c->opt.resolution != MAPFS_THEIRS)
-		return false;
-	for (size_t i = 0; i < c->collect.conflict_count; i++)
-		if (strcmp(c->collect.conflicts[i].path, path) == 0)
-			return true;
-	return false;
+	/* Resolving them has sorted them. */
+	return c->opt.resolution == MAPFS_THEIRS &&
+	       c->collect.conflict_count > 0 &&
+	       bsearch(path, c->collect.conflicts, c->collect.conflict_count,
+		       sizeof(*c->collect.conflicts), conflict_at);
 }
 
 static int plan_entry(void *arg, const struct mapfs_diff_entry *e)

@@ -163,11 +163,19 @@ static int by_path(const void *a, const void *b)
 		      ((const struct conflict *)b)->path);
 }
 
+/*
+ * Reverting gives a name the object it had before, so an object's names are
+ * always among those that it had on either side when they were chained.
+ */
 static bool has_name(const struct plan *p, uint32_t object, enum plan_side side)
 {
-	for (uint32_t i = 0; i < p->name_count; i++)
-		if (p->names[i]->object[side] == object)
-			return true;
+	for (int chain = 0; chain < PLAN_SIDES; chain++) {
+		uint32_t i = p->objects[object]->first_name[chain];
+
+		for (; i != PLAN_NONE; i = p->names[i]->next[chain])
+			if (p->names[i]->object[side] == object)
+				return true;
+	}
 	return false;
 }
 
@@ -177,11 +185,17 @@ static void revert(struct collect *c, struct plan_name *n);
 static void revert_object(struct collect *c, uint32_t object,
 			  enum plan_side side)
 {
-	for (uint32_t i = 0; i < c->p->name_count; i++) {
-		struct plan_name *n = c->p->names[i];
+	const struct plan *p = c->p;
 
-		if (n->object[side] == object && plan_name_changes(n))
-			revert(c, n);
+	for (int chain = 0; chain < PLAN_SIDES; chain++) {
+		uint32_t i = p->objects[object]->first_name[chain];
+
+		for (; i != PLAN_NONE; i = p->names[i]->next[chain]) {
+			struct plan_name *n = p->names[i];
+
+			if (n->object[side] == object && plan_name_changes(n))
+				revert(c, n);
+		}
 	}
 }
 
@@ -196,6 +210,8 @@ static void settle_lost(struct collect *c, uint32_t object)
 		revert_object(c, object, PLAN_BEFORE);
 		return;
 	}
+	if (!S_ISDIR(plan_type(o)))
+		return;
 	for (uint32_t i = 0; i < c->p->name_count; i++) {
 		struct plan_name *n = c->p->names[i];
 		uint32_t old = n->object[PLAN_AFTER];

@@ -20,6 +20,9 @@ struct selection {
 	const char *const *paths;
 	size_t count;
 	bool *names; /* by number: belongs to them */
+	/* Names in a directory, as a chain; by numbers. */
+	uint32_t *first_in;
+	uint32_t *next_in;
 	bool grew;
 };
 
@@ -91,9 +94,26 @@ static void add_name(struct selection *s, const struct plan_name *n)
 
 static void add_names_in(struct selection *s, uint32_t dir)
 {
-	for (uint32_t i = 0; i < s->c->p->name_count; i++)
-		if (s->c->p->names[i]->dir == dir)
-			add_name(s, s->c->p->names[i]);
+	for (uint32_t i = s->first_in[dir]; i != PLAN_NONE; i = s->next_in[i])
+		add_name(s, s->c->p->names[i]);
+}
+
+static int chain_by_dir(struct selection *s)
+{
+	const struct plan *p = s->c->p;
+
+	s->names = calloc(p->name_count + 1, sizeof(*s->names));
+	s->first_in = calloc(p->object_count + 1, sizeof(*s->first_in));
+	s->next_in = calloc(p->name_count + 1, sizeof(*s->next_in));
+	if (!s->names || !s->first_in || !s->next_in)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->object_count; i++)
+		s->first_in[i] = PLAN_NONE;
+	for (uint32_t i = p->name_count; i-- > 0;) {
+		s->next_in[i] = s->first_in[p->names[i]->dir];
+		s->first_in[p->names[i]->dir] = i;
+	}
+	return 0;
 }
 
 /* What cannot be without this name, or this name without it. */
@@ -257,11 +277,10 @@ int collect_select(struct collect *c, const char *const *paths, size_t count)
 
 	if (count == 0)
 		return 0;
-	s.names = calloc(c->p->name_count + 1, sizeof(*s.names));
-	if (!s.names)
-		return -ENOMEM;
 	c->p->is_partial = true;
-	err = collect_existence(c);
+	err = chain_by_dir(&s);
+	if (!err)
+		err = collect_existence(c);
 	if (!err)
 		err = choose(&s);
 	if (!err) {
@@ -270,6 +289,8 @@ int collect_select(struct collect *c, const char *const *paths, size_t count)
 		err = collect_existence(c);
 	}
 	free(s.names);
+	free(s.first_in);
+	free(s.next_in);
 	if (err == -EUCLEAN)
 		(void)snprintf(
 			c->w->why, c->w->why_bytes,
