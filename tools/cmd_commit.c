@@ -151,7 +151,8 @@ static int show_conflict(void *arg, const struct mapfs_conflict *x)
 	cJSON *o;
 
 	if (!r->args->json) {
-		say("%s: %s", x->path, kind_text(x->kind));
+		/* The base itself has no name; the plan says so, too. */
+		say("%s: %s", *x->path ? x->path : ".", kind_text(x->kind));
 		side_print("view", &x->ours);
 		side_print("base", &x->theirs);
 		return 0;
@@ -307,6 +308,16 @@ static int say_no_work(struct commit_run *r)
 	return COMMAND_OK;
 }
 
+/* Half a plan must not pass for a whole one. */
+static int plan_is_out(const struct commit_args *a)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return COMMAND_OK;
+	say("store %s: the plan could not be written: %s", a->store,
+	    strerror(errno));
+	return COMMAND_FAILED;
+}
+
 /* What it is about was said when it began. */
 static int finish_begun(struct commit_run *r)
 {
@@ -347,8 +358,10 @@ static int plan_and_run(struct commit_run *r)
 		    a->store, r->conflict_count);
 		return COMMAND_FAILED;
 	}
+	if (a->only_plan && a->json)
+		return json_result(r, false);
 	if (a->only_plan)
-		return a->json ? json_result(r, false) : COMMAND_OK;
+		return plan_is_out(a);
 	/* What a conflict drops has to leave the delta, too. */
 	if (r->conflict_count == 0 && mapfs_commit_is_empty(r->commit))
 		return say_no_work(r);

@@ -353,6 +353,27 @@ def test_a_full_store_gets_its_space_back(view):
         sysc.umount_lazy(disk)
 
 
+@pytest.mark.modes("kept", people=("root",))
+def test_half_a_plan_does_not_pass_for_a_whole_one(view):
+    _changed(view)
+    view.unmount()
+    with open("/dev/full", "wb") as full:
+        p = subprocess.run([binary(), "commit", "-n", view.store],
+                           stdin=subprocess.DEVNULL, stdout=full,
+                           stderr=subprocess.PIPE, timeout=20)
+    assert p.returncode == 1 and b"No space left" in p.stderr, p.stderr
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_conflict_of_the_base_itself_is_named(view):
+    os.chmod(view.top, 0o700)
+    view.unmount()
+    view.base_stays = False
+    os.chmod(view.base, 0o711)
+    p = mapfs("commit", "-y", view.store, check=False)
+    assert p.returncode == 1 and "mapfs: .: changed in" in p.text, p.text
+
+
 def _kill_when_begun(view, *args):
     """The command has all the time it likes for what comes before."""
     sign = view.store / "commit" / "open"
