@@ -68,7 +68,7 @@ static int check_new_name(const char *name, const char *message, char *why,
 	    strstr(name, "..") || strcmp(name, ".") == 0) {
 		store_say(
 			why, why_bytes,
-			"snapshot name '%s': it has no 1 to 255 bytes, or a '/', '@' or '..'; choose another",
+			"snapshot name '%s': not 1 to 255 bytes long, or it has '/', '@' or '..' in it; choose another",
 			name);
 		return -EINVAL;
 	}

@@ -353,9 +353,10 @@ static int plan_and_run(struct commit_run *r)
 	if (r->conflict_count > 0 && a->resolution == MAPFS_STOP) {
 		if (a->json)
 			(void)json_result(r, false);
-		say("store %s: %d conflicts, nothing was written; choose "
+		say("store %s: %d conflict%s, nothing was written; choose "
 		    "--ours (the view wins) or --theirs (the base stays)",
-		    a->store, r->conflict_count);
+		    a->store, r->conflict_count,
+		    r->conflict_count == 1 ? "" : "s");
 		return COMMAND_FAILED;
 	}
 	if (a->only_plan && a->json)
