@@ -8,27 +8,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOOK_BYTES 8000
 /* Descriptors of the child, above those that anybody expects. */
 #define OLD_FD 13
 #define NEW_FD 14
 #define FREE_FD 20
-
-int diff_hunks_is_binary(int fd, bool *is_binary)
-{
-	char buf[LOOK_BYTES];
-	ssize_t n = fd < 0 ? 0 : pread(fd, buf, sizeof(buf), 0);
-
-	if (n < 0)
-		return -errno;
-	*is_binary = memchr(buf, '\0', (size_t)n) != NULL;
-	return 0;
-}
 
 /* Everything behind the two lines that name the files. */
 static int copy_hunks(FILE *from, const char *head, bool *found)

@@ -8,12 +8,8 @@
  * Lifetime: descriptors are borrowed; -1 stands for a file that is not there.
  * Errors:   0 or a negative errno; -ENOENT: there is no diff(1).
  */
-#include <stdbool.h>
-
 #include "core/types.h"
 
-/* As git has it: a NUL early in either. */
-int must_check diff_hunks_is_binary(int fd, bool *is_binary);
 /* The two lines of `head` and the hunks to stdout; nothing if there are none. */
 int must_check diff_hunks_print(int old_fd, int new_fd, const char *head);
 

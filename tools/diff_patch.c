@@ -20,6 +20,9 @@
 #define MODE_LINK 0120000U
 #define MODE_FILE 0100644U
 #define MODE_PROGRAM 0100755U
+/* As git has it: a NUL this early, or more bytes than diff(1) could keep. */
+#define LOOK_BYTES 8000
+#define TEXT_BYTES_MOST ((uint64_t)512 << 20)
 
 struct item {
 	UT_hash_handle hh; /* by old_path, if it has an old side */
@@ -301,24 +304,47 @@ static void put_binary(const char *old_path, const char *path)
 	fputs(" differ\n", stdout);
 }
 
-static int put_content(struct diff_patch *p, const char *old_path,
-		       mode_t old_mode, const char *path, mode_t mode)
+/* Before the bytes are copied anywhere; path NULL: the file is not there. */
+static int look_for_binary(struct diff_patch *p, const struct diff_tree *t,
+			   const char *path, mode_t mode, bool *is_binary)
 {
-	bool old_binary = false;
-	bool new_binary = false;
+	char buf[LOOK_BYTES];
+	ssize_t n;
+
+	if (!path || S_ISLNK(mode))
+		return 0;
+	p->at = path;
+	n = diff_tree_peek(t, path, buf, sizeof(buf));
+	if (n < 0)
+		return (int)n;
+	*is_binary |= memchr(buf, '\0', (size_t)n) != NULL;
+	return 0;
+}
+
+/* The bytes of `i` as far as the paths say that a side is there. */
+static int put_content(struct diff_patch *p, const struct item *i,
+		       const char *old_path, const char *path)
+{
+	bool is_binary = (old_path && i->old_bytes > TEXT_BYTES_MOST) ||
+			 (path && i->new_bytes > TEXT_BYTES_MOST);
 	int old_fd;
 	int new_fd = -1;
-	int err = open_side(p, p->old_tree, old_path, old_mode, &old_fd);
+	int err = look_for_binary(p, p->old_tree, old_path, i->old_mode,
+				  &is_binary);
 
 	if (!err)
-		err = open_side(p, p->new_tree, path, mode, &new_fd);
-	if (!err)
-		err = diff_hunks_is_binary(old_fd, &old_binary);
-	if (!err)
-		err = diff_hunks_is_binary(new_fd, &new_binary);
-	if (!err && (old_binary || new_binary))
+		err = look_for_binary(p, p->new_tree, path, i->new_mode,
+				      &is_binary);
+	if (err)
+		return err;
+	if (is_binary) {
 		put_binary(old_path, path);
-	else if (!err)
+		return 0;
+	}
+	err = open_side(p, p->old_tree, old_path, i->old_mode, &old_fd);
+	if (!err)
+		err = open_side(p, p->new_tree, path, i->new_mode, &new_fd);
+	if (!err)
 		err = put_hunks(old_fd, new_fd, old_path, path);
 	if (old_fd >= 0)
 		close(old_fd);
@@ -336,7 +362,7 @@ static int put_deleted(struct diff_patch *p, const struct item *i)
 	/* Without hunks, patch(1) must know that it is about an empty file. */
 	if (i->old_bytes == 0)
 		puts("index e69de29..0000000");
-	return put_content(p, i->old_path, i->old_mode, NULL, 0);
+	return put_content(p, i, i->old_path, NULL);
 }
 
 static int put_added(struct diff_patch *p, const struct item *i)
@@ -347,7 +373,7 @@ static int put_added(struct diff_patch *p, const struct item *i)
 	printf("new file mode %o\n", git_mode(i->new_mode));
 	if (i->new_bytes == 0)
 		puts("index 0000000..e69de29");
-	return put_content(p, NULL, 0, i->path, i->new_mode);
+	return put_content(p, i, NULL, i->path);
 }
 
 static int put_changed(struct diff_patch *p, const struct item *i)
@@ -373,7 +399,7 @@ static int put_changed(struct diff_patch *p, const struct item *i)
 	}
 	if (!is_other)
 		return 0;
-	return put_content(p, i->old_path, i->old_mode, i->path, i->new_mode);
+	return put_content(p, i, i->old_path, i->path);
 }
 
 static int put_item(struct diff_patch *p, const struct item *i)

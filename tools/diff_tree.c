@@ -100,23 +100,37 @@ static int look_up(struct mapfs_view *v, const char *path,
 	return err;
 }
 
-static int copy_out(struct mapfs_view *v, mapfs_ino ino, FILE *to)
+/* All but the holes, so that a sparse file costs what is in it. */
+static int copy_out(struct mapfs_view *v, const struct mapfs_attr *attr,
+		    FILE *to)
 {
 	char *buf = malloc(COPY_BYTES);
 	uint64_t off = 0;
-	ssize_t n = buf ? 1 : -ENOMEM;
+	int err = buf ? 0 : -ENOMEM;
 
-	while (n > 0) {
-		n = mapfs_read(v, ino, 0, buf, COPY_BYTES, off);
-		if (n > 0 && fwrite(buf, 1, (size_t)n, to) != (size_t)n)
-			n = -errno;
-		if (n > 0)
-			off += (uint64_t)n;
+	while (!err) {
+		ssize_t n;
+
+		err = mapfs_lseek(v, attr->ino, 0, off, SEEK_DATA, &off);
+		if (err)
+			break;
+		n = mapfs_read(v, attr->ino, 0, buf, COPY_BYTES, off);
+		if (n <= 0) {
+			err = (int)n;
+			break;
+		}
+		if (fseeko(to, (off_t)off, SEEK_SET) < 0 ||
+		    fwrite(buf, 1, (size_t)n, to) != (size_t)n)
+			err = -errno;
+		off += (uint64_t)n;
 	}
-	if (n == 0 && fflush(to))
-		n = -errno;
+	if (err == -ENXIO) /* no data behind `off` */
+		err = 0;
+	if (!err &&
+	    (fflush(to) || ftruncate(fileno(to), (off_t)attr->size_bytes) < 0))
+		err = -errno;
 	free(buf);
-	return (int)n;
+	return err;
 }
 
 static int read_view(struct mapfs_view *v, const char *path, int *fd)
@@ -129,7 +143,7 @@ static int read_view(struct mapfs_view *v, const char *path, int *fd)
 		return err;
 	copy = tmpfile();
 	if (copy) {
-		err = copy_out(v, e.attr.ino, copy);
+		err = copy_out(v, &e.attr, copy);
 		if (!err) {
 			rewind(copy);
 			*fd = fcntl(fileno(copy), F_DUPFD_CLOEXEC, 3);
@@ -182,6 +196,31 @@ static int list_view(struct mapfs_view *v, const char *dir, diff_tree_fn fn,
 }
 
 /* --- either ------------------------------------------------------------ */
+
+ssize_t diff_tree_peek(const struct diff_tree *t, const char *path, char *buf,
+		       size_t len)
+{
+	struct mapfs_entry e;
+	ssize_t n;
+	int fd;
+
+	if (t->v) {
+		n = look_up(t->v, path, &e);
+		if (n)
+			return n;
+		n = mapfs_read(t->v, e.attr.ino, 0, buf, len, 0);
+		mapfs_forget(t->v, e.attr.ino, 1);
+		return n;
+	}
+	fd = open_beneath(t->fd, path, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	n = pread(fd, buf, len, 0);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	return n;
+}
 
 int diff_tree_read(const struct diff_tree *t, const char *path, int *fd)
 {

@@ -20,6 +20,9 @@ struct diff_tree {
 };
 
 void diff_tree_fini(struct diff_tree *t);
+/* What a file begins with, at most `len` bytes. */
+ssize_t must_check diff_tree_peek(const struct diff_tree *t, const char *path,
+				  char *buf, size_t len);
 /* A descriptor of all bytes of a file, at its beginning. */
 int must_check diff_tree_read(const struct diff_tree *t, const char *path,
 			      int *fd);

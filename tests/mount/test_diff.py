@@ -470,6 +470,34 @@ def test_patch_says_binary_files_differ(kept_view):
         "diff --git a/b b/b\nBinary files a/b and b/b differ\n")
 
 
+@pytest.mark.parametrize("start", [b"", b"one\ntwo\n" * 2000],
+                         ids=["zeros", "text"])
+def test_patch_of_a_huge_sparse_file_reads_only_its_start(kept_view, start):
+    """At rest it copied every byte to a temporary file, holes too."""
+    view = kept_view
+    write_file(view.base / "b", start)
+    os.truncate(view.base / "b", 1 << 40)
+    fd = os.open(view / "b", os.O_WRONLY)
+    os.pwrite(fd, b"two", 5 << 30)
+    os.close(fd)
+    view.unmount()
+    assert words("-p", view.store) == (
+        "diff --git a/b b/b\nBinary files a/b and b/b differ\n")
+
+
+def test_patch_of_a_sparse_text_has_its_zeros(kept_view):
+    view = kept_view
+    text = b"one\ntwo\n" * 2000
+    write_file(view.base / "t", text + bytes(1 << 20) + b"end\n")
+    write_file(view / "t", b"ONE\n" + text[4:] + bytes(1 << 20) + b"end\n")
+    view.unmount()
+    made = view.scratch / "made"
+    made.mkdir()
+    write_file(made / "t", text + bytes(1 << 20) + b"end\n")
+    assert apply(["patch", "-p1", "-s"], made, diff("-p", view.store)) == \
+        {"t": (b"ONE\n" + text[4:] + bytes(1 << 20) + b"end\n", False)}
+
+
 def _status(*args):
     p = subprocess.run([binary(), "diff", *map(os.fspath, args)], timeout=60,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
