@@ -161,10 +161,13 @@ static int by_path(const void *a, const void *b)
 
 static bool is_plain(const char *name)
 {
-	for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+	const unsigned char *c = (const unsigned char *)name;
+
+	for (; *c; c++)
 		if (*c < 0x20 || *c >= 0x7f || *c == '"' || *c == '\\')
 			return false;
-	return true;
+	/* patch(1) takes a space at the end for no part of the name. */
+	return (const char *)c == name || c[-1] != ' ';
 }
 
 /* As git quotes names. */
@@ -408,9 +411,10 @@ static int put_item(struct diff_patch *p, const struct item *i)
 			     (i->old_mode & S_IFMT) == (i->new_mode & S_IFMT);
 	int err;
 
-	/* A link has no lines to change. */
+	/* A link has no lines to change, and patch(1) renames none. */
 	if (is_kept &&
-	    !(S_ISLNK(i->new_mode) && (i->what & MAPFS_WHAT_CONTENT)))
+	    !(S_ISLNK(i->new_mode) && ((i->what & MAPFS_WHAT_CONTENT) ||
+				       strcmp(i->old_path, i->path) != 0)))
 		return put_changed(p, i);
 	err = put_deleted(p, i);
 	return err ? err : put_added(p, i);

@@ -470,6 +470,33 @@ def test_patch_says_binary_files_differ(kept_view):
         "diff --git a/b b/b\nBinary files a/b and b/b differ\n")
 
 
+@pytest.mark.parametrize("tool", [["git", "apply", "-"],
+                                  ["patch", "-p1", "-s", "-N"]],
+                         ids=["git", "patch"])
+def test_patch_of_renamed_links_and_of_names_that_end_with_a_space(kept_view,
+                                                                   tool):
+    """patch(1) renames no link, and cuts a space off the end of a name."""
+    def make(top):
+        os.makedirs(top / "d")
+        os.symlink("target", top / "link")
+        os.symlink("target", top / "d/inner")
+        write_file(top / "old ", b"one\n")
+        write_file(top / "f", b"one\ntwo\nthree\n")
+
+    view = kept_view
+    make(view.base)
+    make(view.scratch / "made")
+    os.rename(view / "link", view / "moved")
+    os.rename(view / "d", view / "e")
+    write_file(view / "old ", b"two\n")
+    os.rename(view / "f", view / "g ")
+    write_file(view / "g ", b"ONE\ntwo\nthree\n")
+    write_file(view / "new ", b"three\n")
+    want = files(view.top)
+    view.unmount()
+    assert apply(tool, view.scratch / "made", diff("-p", view.store)) == want
+
+
 @pytest.mark.parametrize("start", [b"", b"one\ntwo\n" * 2000],
                          ids=["zeros", "text"])
 def test_patch_of_a_huge_sparse_file_reads_only_its_start(kept_view, start):
