@@ -152,6 +152,25 @@ static void print_json_string(const char *key, const char *value)
 	free(text);
 }
 
+/* Years beyond 2262 are more nanoseconds than 64 bits hold. */
+static void print_json_time(struct timespec t)
+{
+	intmax_t sec = t.tv_sec;
+	long nsec = t.tv_nsec;
+
+	/* As digits: the sign goes with both parts. */
+	if (sec < 0 && nsec > 0) {
+		sec++;
+		nsec = 1000000000 - nsec;
+		if (sec == 0)
+			nsec = -nsec;
+	}
+	if (sec == 0)
+		printf("%ld", nsec);
+	else
+		printf("%jd%09ld", sec, nsec);
+}
+
 static void print_json_side(const char *key, const struct mapfs_diff_side *s)
 {
 	if (s->mode == 0) {
@@ -161,9 +180,10 @@ static void print_json_side(const char *key, const struct mapfs_diff_side *s)
 	/* Beyond what a double holds exactly, so not by way of one. */
 	printf(", \"%s\": {\"ino\": %" PRIu64 ", \"mode\": %u, \"uid\": %u, "
 	       "\"gid\": %u, \"nlink\": %u, \"size\": %" PRIu64
-	       ", \"mtime_ns\": %jd}",
-	       key, s->ino, s->mode, s->uid, s->gid, s->nlink, s->size_bytes,
-	       (intmax_t)s->mtime.tv_sec * 1000000000 + s->mtime.tv_nsec);
+	       ", \"mtime_ns\": ",
+	       key, s->ino, s->mode, s->uid, s->gid, s->nlink, s->size_bytes);
+	print_json_time(s->mtime);
+	putchar('}');
 }
 
 static void print_json_what(unsigned int what)

@@ -456,6 +456,21 @@ def test_pages_and_totals(changed):
         "2 changes, 2 modified; 1 pages, 3 bytes"
 
 
+def test_json_has_every_time_a_file_can_have(kept_view):
+    """Beyond the year 2262 nanoseconds are more than 64 bits hold."""
+    view = kept_view
+    times = [0, 5, -5, -1_000_000_000, -1_500_000_000, 1_000_000_005,
+             13_569_465_600_000_000_001]
+    for n, at in enumerate(times):
+        write_file(view.base / f"f{n}")
+    for n, at in enumerate(times):
+        os.utime(view / f"f{n}", ns=(at, at))
+        assert os.stat(view / f"f{n}").st_mtime_ns == at
+    assert [e["new"]["mtime_ns"] for e in entries(view.mnt)] == times
+    view.unmount()
+    assert [e["new"]["mtime_ns"] for e in entries(view.store)] == times
+
+
 def test_patch_of_a_path_only(changed):
     assert words("-p", changed.store, "text") == (
         "diff --git a/text b/text\n--- a/text\n+++ b/text\n"
