@@ -109,6 +109,17 @@ static int run_source(struct diff_source *s, const struct diff_args *a,
 	return err;
 }
 
+static int end_output(char *why)
+{
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	snprintf(why, WHY_BYTES,
+		 "standard output: %s; the list is not complete",
+		 errno ? strerror(errno) : "cannot be written");
+	return -EIO;
+}
+
 static int run_diff(const struct diff_args *a)
 {
 	struct diff_run run = {
@@ -125,11 +136,11 @@ static int run_diff(const struct diff_args *a)
 
 	if (!err)
 		err = run_source(s, a, &run, why);
-	if (!err && (fflush(stdout) || ferror(stdout))) {
-		snprintf(why, sizeof(why),
-			 "standard output: %s; the list is not complete",
-			 strerror(errno));
-		err = -EIO;
+	/* It is what ended the comparison, where both went wrong. */
+	if (!err || ferror(stdout)) {
+		const int out_err = end_output(why);
+
+		err = out_err ? out_err : err;
 	}
 	diff_patch_destroy(run.patch);
 	diff_source_close(s);

@@ -431,7 +431,7 @@ int diff_patch_write(struct diff_patch *p, const struct diff_tree *old_tree,
 	err = spell_dirs(p);
 	if (p->count > 1)
 		qsort(p->items, p->count, sizeof(struct item *), by_path);
-	for (size_t n = 0; n < p->count && !err; n++) {
+	for (size_t n = 0; n < p->count && !err && !ferror(stdout); n++) {
 		p->at = p->items[n]->path;
 		err = put_item(p, p->items[n]);
 	}

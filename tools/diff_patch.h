@@ -24,7 +24,7 @@ struct diff_patch *diff_patch_create(void);
 int must_check diff_patch_add(struct diff_patch *p,
 			      const struct mapfs_diff_entry *e);
 uint64_t diff_patch_count(const struct diff_patch *p);
-/* To stdout. */
+/* To stdout; ends early, with 0, once that cannot be written. */
 int must_check diff_patch_write(struct diff_patch *p,
 				const struct diff_tree *old_tree,
 				const struct diff_tree *new_tree, char *why,

@@ -557,6 +557,21 @@ def test_exit_status_is_that_of_diff(changed):
     assert code == 2 and "never" in said
 
 
+@pytest.mark.parametrize("args", [[], ["--json"], ["-p"]])
+def test_output_that_fails_in_the_middle_is_named(kept_view, args):
+    """It was taken for a failure of the comparison."""
+    view = kept_view
+    for n in range(2000):
+        write_file(view / f"{n:050}", b"x\n")
+    view.unmount()
+    with open("/dev/full", "wb") as full:
+        p = subprocess.run([binary(), "diff", *args, view.store], stdout=full,
+                           stderr=subprocess.PIPE, timeout=60)
+    assert (p.returncode, p.stderr) == (
+        2, b"mapfs: standard output: No space left on device; "
+        b"the list is not complete\n")
+
+
 def test_a_full_output_is_trouble(changed):
     with open("/dev/full", "wb") as full:
         p = subprocess.run([binary(), "diff", changed.store], stdout=full,
