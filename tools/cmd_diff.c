@@ -40,7 +40,7 @@ struct diff_args {
 	bool want_pages;
 	enum diff_format format; /* DIFF_LETTERS: none was asked for */
 	bool is_raw;
-	char **paths;
+	char **paths; /* as given */
 	size_t path_count;
 };
 
@@ -84,13 +84,41 @@ static int write_patch(struct diff_source *s, struct diff_run *run, char *why)
 	return diff_patch_write(run->patch, old_tree, new_tree, why, WHY_BYTES);
 }
 
+static void paths_free(char **paths, size_t count)
+{
+	for (size_t n = 0; n < count; n++)
+		free(paths[n]);
+	free(paths);
+}
+
+/* As the trees have them; NULL where there are none. */
+static int find_paths(const struct diff_source *s, const struct diff_args *a,
+		      char ***out, char *why)
+{
+	char **paths = NULL;
+	int err = 0;
+
+	if (a->path_count) {
+		paths = calloc(a->path_count, sizeof(*paths));
+		err = paths ? 0 : -ENOMEM;
+	}
+	for (size_t n = 0; n < a->path_count && !err; n++)
+		err = diff_source_path(s, a->paths[n], &paths[n], why,
+				       WHY_BYTES);
+	if (err && paths)
+		paths_free(paths, a->path_count);
+	else
+		*out = paths;
+	return err;
+}
+
 static int run_source(struct diff_source *s, const struct diff_args *a,
-		      struct diff_run *run, char *why)
+		      char **paths, struct diff_run *run, char *why)
 {
 	const struct mapfs_diff_options opt = {
 		.want_ranges = a->format == DIFF_PAGES || a->want_pages,
 		.want_tree = a->format == DIFF_PATCH,
-		.paths = a->path_count ? (const char *const *)a->paths : NULL,
+		.paths = (const char *const *)paths,
 		.path_count = a->path_count,
 		.progress = go_on,
 	};
@@ -130,12 +158,15 @@ static int run_diff(const struct diff_args *a)
 		},
 	};
 	struct diff_source *s = NULL;
+	char **paths = NULL;
 	char why[WHY_BYTES] = "";
 	int err = diff_source_open(&s, a->target, a->from, a->to, why,
 				   sizeof(why));
 
 	if (!err)
-		err = run_source(s, a, &run, why);
+		err = find_paths(s, a, &paths, why);
+	if (!err)
+		err = run_source(s, a, paths, &run, why);
 	/* It is what ended the comparison, where both went wrong. */
 	if (!err || ferror(stdout)) {
 		const int out_err = end_output(why);
@@ -143,6 +174,8 @@ static int run_diff(const struct diff_args *a)
 		err = out_err ? out_err : err;
 	}
 	diff_patch_destroy(run.patch);
+	if (paths)
+		paths_free(paths, a->path_count);
 	diff_source_close(s);
 	if (err) {
 		say("%s", *why ? why : strerror(-err));
@@ -166,38 +199,7 @@ static bool take_range(struct diff_args *a, const char *arg)
 	return true;
 }
 
-/* As the core has paths: no "." and no needless slash. */
-static char *clean_path(const char *arg, struct argp_state *state)
-{
-	char *path = strdup(arg);
-	char *to = path;
-
-	if (!path) {
-		argp_failure(state, DIFF_TROUBLE, ENOMEM, "%s", arg);
-		exit(DIFF_TROUBLE);
-	}
-	while (*arg) {
-		size_t len = strcspn(arg, "/");
-
-		if (len == 2 && strncmp(arg, "..", 2) == 0)
-			argp_error(state,
-				   "%s: leaves the view; give paths "
-				   "from its root",
-				   arg);
-		if (len > 0 && !(len == 1 && *arg == '.')) {
-			if (to > path)
-				*to++ = '/';
-			memcpy(to, arg, len);
-			to += len;
-		}
-		arg += len + (arg[len] == '/');
-	}
-	*to = '\0';
-	return path;
-}
-
-static void take_path(struct diff_args *a, const char *arg,
-		      struct argp_state *state)
+static void take_path(struct diff_args *a, char *arg, struct argp_state *state)
 {
 	char **more = realloc(a->paths, (a->path_count + 1) * sizeof(char *));
 
@@ -206,7 +208,7 @@ static void take_path(struct diff_args *a, const char *arg,
 		exit(DIFF_TROUBLE);
 	}
 	a->paths = more;
-	a->paths[a->path_count++] = clean_path(arg, state);
+	a->paths[a->path_count++] = arg;
 }
 
 static error_t take_argument(struct diff_args *a, char *arg,
@@ -319,8 +321,6 @@ int cmd_diff(int argc, char **argv)
 	if (argp_parse(&diff_argp, argc, argv, 0, NULL, &a))
 		return DIFF_TROUBLE;
 	status = run_diff(&a);
-	for (size_t n = 0; n < a.path_count; n++)
-		free(a.paths[n]);
 	free(a.paths);
 	free(a.from);
 	free(a.to);

@@ -13,7 +13,6 @@
 #include "control.h"
 #include "target.h"
 #include "text.h"
-#include "viewpath.h"
 
 struct revert_args {
 	char **args;
@@ -39,38 +38,6 @@ static int refuse(struct revert *r, int err, const char *arg, const char *words)
 {
 	snprintf(r->why, sizeof(r->why), "%s: %s", arg, words);
 	return err;
-}
-
-/* `path` from the view's root, `above` before it. */
-static int item_set_path(struct revert *r, struct item *it, const char *arg,
-			 const char *above, const char *path)
-{
-	char *all = text_join(above, path);
-	int err = all ? viewpath_normalize(all, &it->path) : -ENOMEM;
-
-	free(all);
-	return err ? refuse(r, err, arg,
-			    "not a path in the view; name it from the root of "
-			    "the view, without ..") :
-		     0;
-}
-
-/* An absolute path loses the mount point it must begin with. */
-static const char *below(const struct target *t, const char *path)
-{
-	size_t n = strlen(t->shown);
-
-	if (t->kind != TARGET_LIVE || strncmp(path, t->shown, n) != 0)
-		return NULL;
-	return path[n] == '\0' || path[n] == '/' ? path + n : NULL;
-}
-
-/* A path in the view that was named. */
-static int item_in_target(struct revert *r, struct item *it, const char *arg)
-{
-	const char *path = arg[0] == '/' ? below(&r->t, arg) : arg;
-
-	return item_set_path(r, it, arg, "", path ? path : "..");
 }
 
 /*
@@ -125,7 +92,8 @@ static int item_by_place(struct revert *r, struct item *it, const char *arg)
 		return refuse(r, err ? err : -EINVAL, arg,
 			      "not in a mounted view; name a path in one, or "
 			      "MOUNTPOINT or STORE before the paths");
-	return item_set_path(r, it, arg, it->own->inside, rest);
+	return target_path(it->own, *rest ? rest : ".", &it->path, r->why,
+			   sizeof(r->why));
 }
 
 static int revert_one(struct revert *r, const struct item *it)
@@ -154,12 +122,9 @@ static int find_items(struct revert *r, char **args, int count)
 		return -ENOMEM;
 	r->count = count;
 	for (int i = 0; !err && i < count; i++) {
-		/* A variable that was never set must not mean everything. */
-		if (args[i][0] == '\0')
-			err = refuse(r, -EINVAL, "''",
-				     "an empty path; say . for everything");
-		else if (r->has_target)
-			err = item_in_target(r, &r->items[i], args[i]);
+		if (r->has_target || args[i][0] == '\0')
+			err = target_path(&r->t, args[i], &r->items[i].path,
+					  r->why, sizeof(r->why));
 		else
 			err = item_by_place(r, &r->items[i], args[i]);
 	}

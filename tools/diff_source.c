@@ -134,37 +134,17 @@ int diff_source_open(struct diff_source **out, const char *target,
 	return 0;
 }
 
-/* Paths count from what was named, which may be below the mount's root. */
-static int run_inside(struct diff_source *s, struct mapfs_diff_options opt,
-		      mapfs_diff_fn fn, void *arg, char *why, size_t why_bytes)
+int diff_source_path(const struct diff_source *s, const char *arg, char **out,
+		     char *why, size_t why_bytes)
 {
-	const char *inside = s->target.inside;
-	size_t count = opt.path_count ? opt.path_count : 1;
-	char **paths = calloc(count, sizeof(*paths));
-	int err;
-
-	if (!paths)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		paths[i] = opt.path_count ? text_join(inside, opt.paths[i]) :
-					    strdup(inside);
-	opt.paths = (const char *const *)paths;
-	opt.path_count = count;
-	err = changes_iterate(&s->target, s->from_name, &opt, fn, arg, why,
-			      why_bytes);
-	for (size_t i = 0; i < count; i++)
-		free(paths[i]);
-	free((void *)paths);
-	return err;
+	return target_path(&s->target, arg, out, why, why_bytes);
 }
 
-int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
-		    mapfs_diff_fn fn, void *arg, char *why, size_t why_bytes)
+static int compare(struct diff_source *s, const struct mapfs_diff_options *opt,
+		   mapfs_diff_fn fn, void *arg, char *why, size_t why_bytes)
 {
 	int err;
 
-	if (s->is_live && s->target.inside && s->target.inside[0])
-		return run_inside(s, *opt, fn, arg, why, why_bytes);
 	if (s->is_live)
 		return changes_iterate(&s->target, s->from_name, opt, fn, arg,
 				       why, why_bytes);
@@ -174,6 +154,20 @@ int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
 			 "%s: cannot be compared: %s; see mapfs status %s",
 			 s->store, strerror(-err), s->store);
 	return err;
+}
+
+int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
+		    mapfs_diff_fn fn, void *arg, char *why, size_t why_bytes)
+{
+	const char *const inside[] = { s->target.inside };
+	struct mapfs_diff_options below = *opt;
+
+	/* What was named may be below the mount's root. */
+	if (opt->path_count == 0 && inside[0][0]) {
+		below.paths = inside;
+		below.path_count = 1;
+	}
+	return compare(s, &below, fn, arg, why, why_bytes);
 }
 
 /* The base below a live view, by the daemon's descriptor of it. */

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "progress.h"
+#include "text.h"
+#include "viewpath.h"
 
 struct find {
 	struct target *out;
@@ -265,6 +267,41 @@ int target_find(struct target *out, const char *arg, char *why,
 	mounts_free(f.table);
 	if (err)
 		target_fini(out);
+	return err;
+}
+
+/* An absolute path loses the mount point it must begin with. */
+static const char *below(const struct target *t, const char *path)
+{
+	size_t n = strlen(t->shown);
+
+	if (t->kind != TARGET_LIVE || strncmp(path, t->shown, n) != 0)
+		return NULL;
+	return path[n] == '\0' || path[n] == '/' ? path + n : NULL;
+}
+
+int target_path(const struct target *t, const char *arg, char **out, char *why,
+		size_t why_bytes)
+{
+	const bool is_absolute = arg[0] == '/';
+	const char *path = is_absolute ? below(t, arg) : arg;
+	char *all;
+	int err;
+
+	/* A variable that was never set must not mean everything. */
+	if (arg[0] == '\0') {
+		snprintf(why, why_bytes,
+			 "'': an empty path; say . for everything");
+		return -EINVAL;
+	}
+	all = text_join(is_absolute ? "" : t->inside, path ? path : "..");
+	err = all ? viewpath_normalize(all, out) : -ENOMEM;
+	free(all);
+	if (err)
+		snprintf(why, why_bytes,
+			 "%s: not a path in the view; name it from the root of "
+			 "the view, without ..",
+			 arg);
 	return err;
 }
 

@@ -34,6 +34,13 @@ struct target {
 
 int must_check target_find(struct target *out, const char *arg, char *why,
 			   size_t why_bytes);
+/*
+ * A path that people give beside the target, as the view has it: counted from
+ * the path that was named, or absolute and in the mount.  The caller's to
+ * free.
+ */
+int must_check target_path(const struct target *t, const char *arg, char **out,
+			   char *why, size_t why_bytes);
 /* For what is done to a whole store. */
 int must_check target_refuse_snapshot(const struct target *t, char *why,
 				      size_t why_bytes);

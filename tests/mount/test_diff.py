@@ -546,6 +546,23 @@ def _status(*args):
     return p.returncode, p.stderr.decode()
 
 
+def test_paths_may_be_absolute_and_in_the_mount(changed):
+    """An absolute one was looked for below the root: no difference."""
+    view = changed
+    view.mount()
+    assert words(view.mnt, view.mnt / "text") == "M f text\n"
+    assert words(view.mnt / "moved dir", view.mnt / "text") == "M f text\n"
+    assert words(view.mnt / "moved dir", "sub/inner") == \
+        "M f moved dir/sub/inner\n"
+    mapfs("snapshot", view.mnt, "s")
+    assert words(view.mnt / "text", "..s") == "M f text\n"
+    for path in ("/etc/passwd", view.base / "text", "", "../text"):
+        code, said = _status(view.mnt, path)
+        assert code == 2 and "path" in said, path
+    view.unmount()
+    assert _status(view.store, view.mnt / "text")[0] == 2
+
+
 def test_exit_status_is_that_of_diff(changed):
     assert _status(changed.store) == (1, "")
     assert _status(changed.store, "--", "dir/nothing") == (0, "")
