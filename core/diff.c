@@ -147,15 +147,29 @@ static bool is_below(const char *path, const char *top)
 			    (path[len] == '\0' || path[len] == '/'));
 }
 
+/* Does the entry of a directory stand for what is below it? */
+static bool speaks_for_below(const struct differ *d, const struct change *c)
+{
+	if (c->kind == MAPFS_RENAMED)
+		return true;
+	return c->kind != MAPFS_MODIFIED && !d->opt->want_tree;
+}
+
 static bool is_asked_for(const struct differ *d, const struct change *c)
 {
 	const struct mapfs_diff_options *opt = d->opt;
+	const bool for_below = speaks_for_below(d, c);
 
-	for (size_t n = 0; n < opt->path_count; n++)
-		if (is_below(c->path, opt->paths[n]) ||
-		    (c->kind == MAPFS_RENAMED &&
-		     is_below(c->old_path, opt->paths[n])))
+	for (size_t n = 0; n < opt->path_count; n++) {
+		const char *top = opt->paths[n];
+
+		if (is_below(c->path, top) ||
+		    (for_below && is_below(top, c->path)))
 			return true;
+		if (c->kind == MAPFS_RENAMED &&
+		    (is_below(c->old_path, top) || is_below(top, c->old_path)))
+			return true;
+	}
 	return opt->paths == NULL;
 }
 

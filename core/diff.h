@@ -78,7 +78,9 @@ struct mapfs_diff_options {
 				  deleted or retyped directory; else A and D
 				  of a directory stand for all below it only
 				  where the directory is one of the base */
-	const char *const *paths; /* only these and what is below; NULL: all */
+	const char *const *paths; /* only these, what is below, and a directory
+				     above whose entry stands for them;
+				     NULL: all */
 	size_t path_count;
 	/* Called now and then with bytes compared; non-zero: stop with it. */
 	int (*progress)(void *arg, uint64_t done_bytes);

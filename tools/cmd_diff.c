@@ -91,17 +91,13 @@ static void paths_free(char **paths, size_t count)
 	free(paths);
 }
 
-/* As the trees have them; NULL where there are none. */
+/* As the trees have them; the paths are freed by paths_free(). */
 static int find_paths(const struct diff_source *s, const struct diff_args *a,
 		      char ***out, char *why)
 {
-	char **paths = NULL;
-	int err = 0;
+	char **paths = calloc(a->path_count, sizeof(*paths));
+	int err = paths ? 0 : -ENOMEM;
 
-	if (a->path_count) {
-		paths = calloc(a->path_count, sizeof(*paths));
-		err = paths ? 0 : -ENOMEM;
-	}
 	for (size_t n = 0; n < a->path_count && !err; n++)
 		err = diff_source_path(s, a->paths[n], &paths[n], why,
 				       WHY_BYTES);
@@ -124,10 +120,12 @@ static int run_source(struct diff_source *s, const struct diff_args *a,
 	};
 	int err;
 
-	if (a->format == DIFF_PATCH)
+	if (a->format == DIFF_PATCH) {
 		run->patch = diff_patch_create();
-	else
+		diff_patch_limit(run->patch, opt.paths, opt.path_count);
+	} else {
 		diff_print_begin(&run->printer);
+	}
 	progress_begin("comparing", 0);
 	err = diff_source_run(s, &opt, take_entry, run, why, WHY_BYTES);
 	progress_end();
@@ -241,6 +239,7 @@ static void take_format(struct diff_args *a, enum diff_format format,
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
+	static char here[] = "."; /* all below what was named */
 	struct diff_args *a = state->input;
 
 	switch (key) {
@@ -268,6 +267,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		argp_error(state, "MOUNTPOINT or STORE is missing");
 		return 0;
 	case ARGP_KEY_END:
+		if (a->path_count == 0)
+			take_path(a, here, state);
 		if (a->is_raw && a->format != DIFF_LETTERS &&
 		    a->format != DIFF_NAME_ONLY)
 			argp_error(state, "-z goes with letters and "

@@ -44,6 +44,8 @@ struct diff_patch {
 	struct item *by_old;
 	const struct diff_tree *old_tree;
 	const struct diff_tree *new_tree;
+	const char *const *paths; /* NULL: all */
+	size_t path_count;
 	const char *at; /* of what failed */
 };
 
@@ -91,6 +93,26 @@ int diff_patch_add(struct diff_patch *p, const struct mapfs_diff_entry *e)
 				i);
 	p->entries++;
 	return 0;
+}
+
+void diff_patch_limit(struct diff_patch *p, const char *const *paths,
+		      size_t count)
+{
+	p->paths = paths;
+	p->path_count = count;
+}
+
+/* The entry of a renamed directory may have been asked for by one file. */
+static bool is_in_limit(const struct diff_patch *p, const char *path)
+{
+	for (size_t n = 0; n < p->path_count; n++) {
+		const size_t len = strlen(p->paths[n]);
+
+		if (len == 0 || (strncmp(path, p->paths[n], len) == 0 &&
+				 (path[len] == '\0' || path[len] == '/')))
+			return true;
+	}
+	return p->paths == NULL;
 }
 
 uint64_t diff_patch_count(const struct diff_patch *p)
@@ -432,8 +454,11 @@ int diff_patch_write(struct diff_patch *p, const struct diff_tree *old_tree,
 	if (p->count > 1)
 		qsort(p->items, p->count, sizeof(struct item *), by_path);
 	for (size_t n = 0; n < p->count && !err && !ferror(stdout); n++) {
-		p->at = p->items[n]->path;
-		err = put_item(p, p->items[n]);
+		const struct item *i = p->items[n];
+
+		p->at = i->path;
+		if (is_in_limit(p, i->path) || is_in_limit(p, i->old_path))
+			err = put_item(p, i);
 	}
 	if (err == -ENOENT)
 		snprintf(why, why_bytes,

@@ -23,6 +23,9 @@ struct diff_patch;
 struct diff_patch *diff_patch_create(void);
 int must_check diff_patch_add(struct diff_patch *p,
 			      const struct mapfs_diff_entry *e);
+/* Only these paths, borrowed, and what is below; NULL: all. */
+void diff_patch_limit(struct diff_patch *p, const char *const *paths,
+		      size_t count);
 uint64_t diff_patch_count(const struct diff_patch *p);
 /* To stdout; ends early, with 0, once that cannot be written. */
 int must_check diff_patch_write(struct diff_patch *p,

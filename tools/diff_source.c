@@ -140,8 +140,8 @@ int diff_source_path(const struct diff_source *s, const char *arg, char **out,
 	return target_path(&s->target, arg, out, why, why_bytes);
 }
 
-static int compare(struct diff_source *s, const struct mapfs_diff_options *opt,
-		   mapfs_diff_fn fn, void *arg, char *why, size_t why_bytes)
+int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
+		    mapfs_diff_fn fn, void *arg, char *why, size_t why_bytes)
 {
 	int err;
 
@@ -154,20 +154,6 @@ static int compare(struct diff_source *s, const struct mapfs_diff_options *opt,
 			 "%s: cannot be compared: %s; see mapfs status %s",
 			 s->store, strerror(-err), s->store);
 	return err;
-}
-
-int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
-		    mapfs_diff_fn fn, void *arg, char *why, size_t why_bytes)
-{
-	const char *const inside[] = { s->target.inside };
-	struct mapfs_diff_options below = *opt;
-
-	/* What was named may be below the mount's root. */
-	if (opt->path_count == 0 && inside[0][0]) {
-		below.paths = inside;
-		below.path_count = 1;
-	}
-	return compare(s, &below, fn, arg, why, why_bytes);
 }
 
 /* The base below a live view, by the daemon's descriptor of it. */

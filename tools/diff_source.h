@@ -22,10 +22,13 @@ struct diff_source;
 int must_check diff_source_open(struct diff_source **out, const char *target,
 				const char *from, const char *to, char *why,
 				size_t why_bytes);
-/* A path of the command line as the trees have it; the caller's to free. */
+/*
+ * A path of the command line as the trees have it, the caller's to free; "."
+ * is what was named.
+ */
 int must_check diff_source_path(const struct diff_source *s, const char *arg,
 				char **out, char *why, size_t why_bytes);
-/* As mapfs_diff(); without paths, below the path that was named. */
+/* As mapfs_diff(). */
 int must_check diff_source_run(struct diff_source *s,
 			       const struct mapfs_diff_options *opt,
 			       mapfs_diff_fn fn, void *arg, char *why,

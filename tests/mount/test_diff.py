@@ -451,7 +451,7 @@ def test_names_only_and_raw_names(changed):
 
 def test_pages_and_totals(changed):
     assert words("--pages", changed.store, "moved dir/sub/") == \
-        "M f moved dir/sub/inner\n\t9000+1000\n"
+        "R d dir -> moved dir\nM f moved dir/sub/inner\n\t9000+1000\n"
     assert words("--stat", changed.store, "text", "same").splitlines()[-1] == \
         "2 changes, 2 modified; 1 pages, 3 bytes"
 
@@ -553,7 +553,7 @@ def test_paths_may_be_absolute_and_in_the_mount(changed):
     assert words(view.mnt, view.mnt / "text") == "M f text\n"
     assert words(view.mnt / "moved dir", view.mnt / "text") == "M f text\n"
     assert words(view.mnt / "moved dir", "sub/inner") == \
-        "M f moved dir/sub/inner\n"
+        "R d dir -> moved dir\nM f moved dir/sub/inner\n"
     mapfs("snapshot", view.mnt, "s")
     assert words(view.mnt / "text", "..s") == "M f text\n"
     for path in ("/etc/passwd", view.base / "text", "", "../text"):
@@ -563,9 +563,31 @@ def test_paths_may_be_absolute_and_in_the_mount(changed):
     assert _status(view.store, view.mnt / "text")[0] == 2
 
 
+def test_path_below_a_directory_that_changed_as_one_is_no_same(kept_view):
+    """Nothing was said of it, with exit status 0, though it was gone."""
+    view = kept_view
+    for name in ("gone/sub", "moved/sub", "file"):
+        os.makedirs(view.base / name)
+        write_file(view.base / name / "x", b"x\n")
+    shutil.rmtree(view / "gone")
+    shutil.rmtree(view / "file")
+    write_file(view / "file", b"f\n")
+    os.rename(view / "moved", view / "to")
+    view.unmount()
+    store = view.store
+    assert words(store, "gone/sub/x") == "D d gone\n"
+    assert words(store, "file/x") == "T f file\n"
+    for path in ("moved/sub/x", "to/sub/x"):
+        assert words(store, path) == "R d moved -> to\n"
+        assert "rename to to/sub/x\n" in words("-p", store, path)
+    assert words("-p", store, "gone/sub/x").splitlines()[:2] == [
+        "diff --git a/gone/sub/x b/gone/sub/x", "deleted file mode 100644"]
+    assert words("-p", store, "to/sub/y") == ""
+
+
 def test_exit_status_is_that_of_diff(changed):
     assert _status(changed.store) == (1, "")
-    assert _status(changed.store, "--", "dir/nothing") == (0, "")
+    assert _status(changed.store, "--", "nothing/there") == (0, "")
     assert _status("--stat", "-p", changed.store)[0] == 2
     assert _status(changed.store, "../x")[0] == 2
     code, said = _status(changed.base)
