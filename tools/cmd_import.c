@@ -44,7 +44,20 @@ static int input_failed(struct archive *a)
 	if (archive_errno(a) == EINTR)
 		return -EINTR;
 	say("standard input: %s; give a tar of an image layer",
-	    archive_error_string(a));
+	    layer_trouble(a));
+	return -EINVAL;
+}
+
+/*
+ * Two blocks of zeros end a tar.  Where not even a part of them was there to
+ * read, it may have been cut off between two entries.
+ */
+static int check_end(struct archive *a)
+{
+	if (archive_filter_bytes(a, 0) > archive_read_header_position(a))
+		return 0;
+	say("standard input: ends without the mark of its end, so it may be "
+	    "cut off; if it is whole, append 1024 zero bytes");
 	return -EINVAL;
 }
 
@@ -57,7 +70,7 @@ static int entries_apply(struct layer_apply *l, struct archive *a)
 		int got = archive_read_next_header(a, &entry);
 
 		if (got == ARCHIVE_EOF)
-			return 0;
+			return check_end(a);
 		if (got < ARCHIVE_WARN)
 			return input_failed(a);
 		if (progress_interrupted())

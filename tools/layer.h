@@ -21,6 +21,9 @@
 #define LAYER_META ".wh..wh."		 /* other things of AUFS */
 #define LAYER_IO_BYTES ((size_t)1 << 20) /* read and written at once */
 
+/* What is wrong with a layer that is being read. */
+const char *layer_trouble(struct archive *a);
+
 /* Reading a layer into a view, in the order of its entries. */
 struct layer_apply;
 

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -29,6 +30,7 @@
 #include "viewpath.h"
 
 #define DEPTH_MOST 2000
+#define WHY_BYTES 512
 
 struct seen {
 	UT_hash_handle hh;
@@ -46,7 +48,8 @@ struct layer_apply {
 	struct mapfs_view *view;
 	struct seen *seen;
 	struct dir_time *times;
-	char *old_bytes; /* LAYER_IO_BYTES */
+	char *old_bytes;     /* LAYER_IO_BYTES */
+	char why[WHY_BYTES]; /* what is wrong with the entry, or "" */
 };
 
 static const struct mapfs_cred nobody = { .umask = 0 };
@@ -65,6 +68,13 @@ int layer_apply_begin(struct layer_apply **out, struct mapfs_view *view)
 	l->view = view;
 	*out = l;
 	return 0;
+}
+
+const char *layer_trouble(struct archive *a)
+{
+	const char *words = archive_error_string(a);
+
+	return words ? words : "damaged, or cut off";
 }
 
 /* --- what was written ---------------------------------------------------- */
@@ -436,8 +446,11 @@ static int content_apply(struct layer_apply *l, mapfs_ino ino,
 
 		if (got == ARCHIVE_EOF)
 			break;
-		if (got < ARCHIVE_WARN)
+		if (got < ARCHIVE_WARN) {
+			(void)snprintf(l->why, sizeof(l->why), "%s",
+				       layer_trouble(a));
 			return archive_errno(a) == EINTR ? -EINTR : -EIO;
+		}
 		if (progress_interrupted())
 			return -EINTR;
 		if ((uint64_t)off > end)
@@ -672,7 +685,8 @@ int layer_apply_entry(struct layer_apply *l, struct archive *a,
 		err = root_apply(l, entry);
 	if (err && err != -EINTR)
 		say("layer, entry %s: %s; nothing was imported",
-		    name ? name : "without a name", reason(err));
+		    name ? name : "without a name",
+		    *l->why ? l->why : reason(err));
 	free(path);
 	return err;
 }

@@ -278,7 +278,18 @@ def test_input_that_is_no_tar_is_refused(place, kind):
 
 def test_tar_that_ends_early_is_refused(place):
     whole = Layer().add("f", os.urandom(1 << 20)).done()
-    refused(place, whole[:600_000])
+    refused(place, whole[:600_000], "entry f: Truncated tar archive")
+    refused(place, gzip.compress(whole)[:-3], "cut off")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_tar_that_is_cut_off_between_two_entries_is_refused(place, pack):
+    """As a download that ends early may be; half of it was imported."""
+    entries = Layer().add("f", b"x" * 512).bytes.getvalue()
+    refused(place, pack(entries), "cut off")
+    refused(place, pack(b""), "cut off")
+    with Shown(place, pack(entries + bytes(1024))) as mnt:
+        assert os.listdir(mnt) == ["f"]
 
 
 def test_store_that_is_there_is_refused_and_kept(place):
