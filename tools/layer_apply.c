@@ -17,10 +17,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
+#include <linux/xattr.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <uthash.h>
@@ -201,7 +201,7 @@ static int dir_empty(struct layer_apply *l, mapfs_ino dir, int depth)
 	int err;
 
 	if (depth > DEPTH_MOST)
-		return -ELOOP;
+		return -ENAMETOOLONG;
 	err = names_read(l, dir, &n);
 	if (err)
 		return err;
@@ -261,7 +261,7 @@ static int lower_clear(struct layer_apply *l, const char *path, mapfs_ino dir,
 	int err;
 
 	if (depth > DEPTH_MOST)
-		return -ELOOP;
+		return -ENAMETOOLONG;
 	err = names_read(l, dir, &n);
 	if (err)
 		return err;
@@ -323,6 +323,15 @@ static int xattrs_drop(struct layer_apply *l, mapfs_ino ino,
 	return err;
 }
 
+/* As the kernel has it, which is not asked here. */
+static bool may_have_xattr(struct archive_entry *entry, const char *name)
+{
+	const mode_t type = archive_entry_filetype(entry);
+
+	return type == AE_IFREG || type == AE_IFDIR ||
+	       strncmp(name, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN) != 0;
+}
+
 static int xattrs_set(struct layer_apply *l, mapfs_ino ino,
 		      struct archive_entry *entry)
 {
@@ -333,10 +342,23 @@ static int xattrs_set(struct layer_apply *l, mapfs_ino ino,
 
 	archive_entry_xattr_reset(entry);
 	while (!err && archive_entry_xattr_next(entry, &name, &value, &bytes) ==
-			       ARCHIVE_OK)
-		err = mapfs_setxattr(l->view, ino, name, value, bytes, 0,
-				     false);
+			       ARCHIVE_OK) {
+		err = may_have_xattr(entry, name) ?
+			      mapfs_setxattr(l->view, ino, name, value, bytes,
+					     0, false) :
+			      -EPERM;
+		if (err)
+			(void)snprintf(l->why, sizeof(l->why),
+				       "its extended attribute %s: %s", name,
+				       strerror(-err));
+	}
 	return err;
+}
+
+/* A tar has room for more than there are. */
+static bool is_id(int64_t id)
+{
+	return id >= 0 && id < UINT32_MAX;
 }
 
 /* The owner first: a change of it takes set-id bits away. */
@@ -353,8 +375,10 @@ static int attributes_set(struct layer_apply *l, mapfs_ino ino,
 	};
 	bool is_link = archive_entry_filetype(entry) == AE_IFLNK;
 	struct mapfs_attr out;
-	int err = mapfs_setattr(l->view, ino, 0, &set, &out);
+	int err = -EOVERFLOW;
 
+	if (is_id(archive_entry_uid(entry)) && is_id(archive_entry_gid(entry)))
+		err = mapfs_setattr(l->view, ino, 0, &set, &out);
 	if (!err)
 		err = xattrs_drop(l, ino, entry);
 	if (!err)
@@ -585,8 +609,10 @@ static int root_apply(struct layer_apply *l, struct archive_entry *entry)
 		.tv_sec = archive_entry_mtime(entry),
 		.tv_nsec = archive_entry_mtime_nsec(entry),
 	};
-	int err = attributes_set(l, root, entry);
+	int err = -EINVAL;
 
+	if (archive_entry_filetype(entry) == AE_IFDIR)
+		err = attributes_set(l, root, entry);
 	if (!err)
 		err = time_note(l, root, &mtime);
 	return err < 0 ? err : 0;
@@ -664,9 +690,28 @@ static const char *reason(int err)
 		return "its way leads through something that is no directory";
 	case -EINVAL:
 		return "not a path or a type that a layer may have";
+	case -EOVERFLOW:
+		return "its owner or group is no number of one";
 	default:
 		return strerror(-err);
 	}
+}
+
+/*
+ * No object may have a mark's name, so nothing can be below one; 1: it is one
+ * of the things that AUFS kept for itself.
+ */
+static int look_for_marks(const char *path)
+{
+	const char *slash;
+
+	for (; (slash = strchr(path, '/')); path = slash + 1) {
+		if (strncmp(path, LAYER_META, strlen(LAYER_META)) == 0)
+			return 1;
+		if (strncmp(path, LAYER_WHITEOUT, strlen(LAYER_WHITEOUT)) == 0)
+			return -EINVAL;
+	}
+	return 0;
 }
 
 int layer_apply_entry(struct layer_apply *l, struct archive *a,
@@ -679,6 +724,12 @@ int layer_apply_entry(struct layer_apply *l, struct archive *a,
 	if (!name)
 		name = archive_entry_pathname_utf8(entry);
 	err = name ? viewpath_normalize(name, &path) : -EINVAL;
+	if (!err)
+		err = look_for_marks(path);
+	if (err == 1) {
+		free(path);
+		return 0;
+	}
 	if (!err && *path)
 		err = path_apply(l, path, a, entry);
 	else if (!err)

@@ -200,7 +200,7 @@ static int tree_add(struct layer_write *l, const char *path, int depth)
 		return err;
 	it->is_whole = true;
 	return depth > DEPTH_MOST ?
-		       -ELOOP :
+		       -ENAMETOOLONG :
 		       children_iterate(l, path, tree_add, depth + 1);
 }
 
@@ -253,7 +253,7 @@ static int links_find(struct layer_write *l, const char *path, int depth)
 	int err;
 
 	if (depth > DEPTH_MOST)
-		return -ELOOP;
+		return -ENAMETOOLONG;
 	if (progress_interrupted())
 		return -EINTR;
 	err = viewpath_lookup(l->view, path, &e);

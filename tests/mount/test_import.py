@@ -270,6 +270,30 @@ def test_hard_link_to_nothing_is_refused(place):
             .done(), "entry h", "No such file")
 
 
+@pytest.mark.parametrize("entry, says", [
+    (dict(name=".", data=b"x"), "not a path or a type"),
+    (dict(name="./", kind=tarfile.SYMTYPE, link="x"), "not a path or a type"),
+    (dict(name=".wh.d/f", data=b"x"), "not a path or a type"),
+    (dict(name="f", uid=1 << 32), "owner or group"),
+    (dict(name="f", gid=(1 << 32) - 1), "owner or group"),
+    (dict(name="f", xattrs={"system.posix_acl_access": b"junk"}),
+     "its extended attribute system.posix_acl_access: Invalid argument"),
+    (dict(name="f", xattrs={"nowhere": b"x"}),
+     "its extended attribute nowhere: "),
+    (dict(name="l", kind=tarfile.SYMTYPE, link="x",
+          xattrs={"user.x": b"x"}), "its extended attribute user.x: "),
+], ids=lambda v: v["name"] if isinstance(v, dict) else "")
+def test_entry_that_no_tree_can_have_is_refused(place, entry, says):
+    refused(place, Layer().add(**entry).done(), "entry " + entry["name"],
+            says)
+
+
+def test_what_aufs_kept_for_itself_is_left_out(place):
+    with Shown(place, Layer().add(".wh..wh.plnk/1.2", b"x").add("f")
+               .done()) as mnt:
+        assert os.listdir(mnt) == ["f"]
+
+
 @pytest.mark.parametrize("kind", ["text", "noise"])
 def test_input_that_is_no_tar_is_refused(place, kind):
     data = b"no tar at all" * 100 if kind == "text" else os.urandom(2000)
