@@ -14,9 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Descriptors of the child, above those that anybody expects. */
-#define OLD_FD 13
-#define NEW_FD 14
+/*
+ * Descriptors of the child.  The old file is its standard input: a name below
+ * /dev/fd would be opened once more, and not without an access time.
+ */
+#define OLD_FD STDIN_FILENO
+#define NEW_FD 14 /* above those that anybody expects */
 #define FREE_FD 20
 
 /* Everything behind the two lines that name the files. */
@@ -58,7 +61,7 @@ static int start_diff(int old_fd, int new_fd, int out, pid_t *pid)
 		"--label",
 		"b",
 		"--",
-		old_fd < 0 ? "/dev/null" : "/dev/fd/13",
+		old_fd < 0 ? "/dev/null" : "-",
 		new_fd < 0 ? "/dev/null" : "/dev/fd/14",
 		NULL,
 	};

@@ -485,6 +485,22 @@ def test_patch_says_binary_files_differ(kept_view):
         "diff --git a/b b/b\nBinary files a/b and b/b differ\n")
 
 
+@pytest.mark.modes("kept", people=("user",))
+def test_patch_leaves_the_access_times_of_the_base(view):
+    """[B1]; root's daemon is safe, it mounts the base aside."""
+    base = [view.base / name for name in ("f", "d", "d/x")]
+    base[1].mkdir()
+    write_file(base[0], b"one\n")
+    write_file(base[2], b"two\n")
+    for path in base:
+        os.utime(path, ns=(1, os.stat(path).st_mtime_ns))
+    view.mount()
+    write_file(view / "f", b"ONE\n")
+    os.rename(view / "d", view / "e")
+    assert b"rename to e/x\n" in diff("-p", view.mnt)
+    assert [os.stat(path).st_atime_ns for path in base] == [1, 1, 1]
+
+
 @pytest.mark.parametrize("tool", [["git", "apply", "-"],
                                   ["patch", "-p1", "-s", "-N"]],
                          ids=["git", "patch"])
