@@ -222,15 +222,13 @@ static bool owns_xattrs(const struct subject *s)
 	return s->changed && s->changed->owns_xattrs;
 }
 
-/* Both are of the same type. */
-int subject_compare(struct differ *d, const struct subject *a,
-		    const struct subject *b, struct difference *out)
+static int compare_all(struct differ *d, const struct subject *a,
+		       const struct subject *b, struct difference *out)
 {
 	const struct subject *const both[SIDES] = { a, b };
 	const bool is_same = a->id == b->id;
 	int err = 0;
 
-	*out = (struct difference){ 0 };
 	if (is_same && !a->changed && !b->changed)
 		return 0;
 	compare_attrs(&a->shown, &b->shown, out);
@@ -244,6 +242,26 @@ int subject_compare(struct differ *d, const struct subject *a,
 	if (!err && (!is_same || owns_xattrs(a) || owns_xattrs(b)))
 		err = compare_xattrs(d, both, out);
 	return err;
+}
+
+/*
+ * Both are of the same type, unless the base lost the object meanwhile; then
+ * what it was nobody can say any more, and all else is still to be told.
+ */
+int subject_compare(struct differ *d, const struct subject *a,
+		    const struct subject *b, struct difference *out)
+{
+	int err = -ESTALE;
+
+	*out = (struct difference){ 0 };
+	if ((a->shown.mode & S_IFMT) == (b->shown.mode & S_IFMT))
+		err = compare_all(d, a, b, out);
+	if (err != -ESTALE && err != -ENOENT)
+		return err;
+	difference_fini(out);
+	if (!S_ISDIR(b->shown.mode))
+		out->what = MAPFS_WHAT_CONTENT;
+	return 0;
 }
 
 void difference_fini(struct difference *diff)

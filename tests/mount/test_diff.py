@@ -601,6 +601,32 @@ def test_path_below_a_directory_that_changed_as_one_is_no_same(kept_view):
     assert words("-p", store, "to/sub/y") == ""
 
 
+@pytest.mark.parametrize("loss", ["gone", "moved", "replaced", "file"])
+def test_directory_that_the_base_lost_spoils_no_other_entry(kept_view, loss):
+    """All of the comparison ended with "Stale file handle"."""
+    view = kept_view
+    view.base_stays = False
+    (view.base / "d").mkdir()
+    write_file(view.base / "d/x", b"x")
+    os.rename(view / "d", view / "e")
+    write_file(view / "zz", b"new")
+    view.unmount()
+    if loss == "gone":
+        shutil.rmtree(view.base / "d")
+    else:
+        os.rename(view.base / "d", view.base / "d2")
+    if loss == "replaced":
+        (view.base / "d").mkdir()
+    if loss == "file":
+        write_file(view.base / "d")
+    want = ("D f d\n" if loss == "file" else "") + "R d d -> e\nA f zz\n"
+    assert words(view.store) == want
+    view.mount()
+    assert words(view.mnt) == want
+    assert json.loads(diff("--json", view.mnt))
+    view.unmount()
+
+
 def test_exit_status_is_that_of_diff(changed):
     assert _status(changed.store) == (1, "")
     assert _status(changed.store, "--", "nothing/there") == (0, "")
