@@ -627,14 +627,27 @@ static int go_on(void *arg, uint64_t done_bytes)
 	return progress_interrupted() ? -EINTR : 0;
 }
 
+/* Its own pages are in the store, but it has no name any more. */
+static int lost_tell(void *arg, const char *path, bool is_gone)
+{
+	(void)arg;
+	if (is_gone)
+		say("%s: changed here, but gone from the base since; it may be "
+		    "missing in the layer, see mapfs status",
+		    path);
+	return 0;
+}
+
 static int collect(struct layer_write *l)
 {
 	const struct mapfs_diff_options opt = {
 		.want_tree = true,
 		.progress = go_on,
 	};
-	int err = mapfs_diff(NULL, l->view, &opt, difference_add, l);
+	int err = mapfs_drift(l->view, lost_tell, NULL);
 
+	if (!err)
+		err = mapfs_diff(NULL, l->view, &opt, difference_add, l);
 	if (!err)
 		err = replaced_add(l);
 	if (!err && !group_is_complete(l))

@@ -343,6 +343,18 @@ def test_sockets_are_left_out_with_a_word(place):
     assert p.returncode == 0 and "sock: a socket" in p.words
 
 
+def test_changed_file_that_the_base_lost_is_named(place):
+    """It was left out without a word."""
+    with place.mounted() as mnt:
+        write_file(mnt / "f", b"changed")
+        write_file(mnt / "n", b"new")
+    os.unlink(place.base / "f")
+    p = place.export()
+    assert p.returncode == 0 and p.words.startswith("mapfs: f: ")
+    with tarfile.open(fileobj=io.BytesIO(p.stdout)) as t:
+        assert t.getnames() == [".", "n"]
+
+
 def test_name_that_looks_like_a_whiteout_is_refused(place):
     with place.mounted() as mnt:
         write_file(mnt / "d/.wh.x", b"x")
