@@ -216,8 +216,12 @@ static int name_remove(struct layer_apply *l, mapfs_ino dir, const char *name,
 		       int depth)
 {
 	struct mapfs_entry e;
-	int err = mapfs_lookup(l->view, dir, name, &e);
+	int err;
 
+	/* One mark may take away a tree as large as the base. */
+	if (progress_interrupted())
+		return -EINTR;
+	err = mapfs_lookup(l->view, dir, name, &e);
 	if (err)
 		return err;
 	if (S_ISDIR(e.attr.mode)) {

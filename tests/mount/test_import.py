@@ -349,6 +349,23 @@ def test_interrupted_import_leaves_nothing(place):
     assert sorted(os.listdir(place)) == ["base", "mnt"]
 
 
+def test_interrupt_ends_the_removal_of_a_large_tree(place):
+    """It was only looked at between two entries."""
+    (place / "base/d").mkdir()
+    for n in range(30_000):
+        os.close(os.open(place / f"base/d/{n}", os.O_CREAT | os.O_WRONLY))
+    write_file(place / "layer", Layer().add(".wh.d").done())
+    with open(place / "layer", "rb") as layer:
+        p = subprocess.Popen([binary(), "import", place / "base",
+                              place / "store"], stdin=layer,
+                             stderr=subprocess.PIPE)
+    wait_for("a store", (place / "store.part/journal").exists)
+    p.send_signal(signal.SIGINT)
+    assert p.wait(timeout=20) == 1
+    assert not (place / "store").exists()
+    assert not (place / "store.part").exists()
+
+
 def test_killed_import_leaves_no_store_that_looks_whole(place):
     p = started(place)
     p.kill()
