@@ -61,9 +61,21 @@ static int check_end(struct archive *a)
 	return -EINVAL;
 }
 
+/* Layers have them as xattrs; those of tar --acls are no part of the format. */
+static bool acl_is_lost(struct archive_entry *entry)
+{
+	if (!(archive_entry_acl_types(entry) & ARCHIVE_ENTRY_ACL_TYPE_POSIX1E))
+		return false;
+	say("layer, entry %s: the access control lists of tar --acls are left "
+	    "out; make it with --xattrs-include='*' instead",
+	    archive_entry_pathname(entry));
+	return true;
+}
+
 static int entries_apply(struct layer_apply *l, struct archive *a)
 {
 	struct archive_entry *entry;
+	bool is_said = false;
 	int err = 0;
 
 	while (!err) {
@@ -75,6 +87,7 @@ static int entries_apply(struct layer_apply *l, struct archive *a)
 			return input_failed(a);
 		if (progress_interrupted())
 			return -EINTR;
+		is_said = is_said || acl_is_lost(entry);
 		err = layer_apply_entry(l, a, entry);
 	}
 	return err;

@@ -231,6 +231,20 @@ def test_xattrs_are_those_of_the_layer(place):
             "user.both": b"2", "user.new": b"x=y\0\xff"}
 
 
+def test_access_control_lists_of_tar_are_left_out_with_a_word(place):
+    """As umoci leaves them out; but without a word they were lost."""
+    layer = Layer().add("e").bytes
+    for name in ("f", "g"):
+        t = tarfile.TarInfo(name)
+        t.pax_headers = {"SCHILY.acl.access":
+                         "user::rw-,user:7:r--,group::r--,mask::r--,other::---"}
+        layer.write(t.tobuf(tarfile.PAX_FORMAT))
+    p = load(place, layer.getvalue() + bytes(1024))
+    assert p.returncode == 0
+    assert p.words.startswith("mapfs: layer, entry f: the access control")
+    assert len(p.words.splitlines()) == 1
+
+
 def test_times_of_directories_survive_what_happens_in_them(place):
     _old_dir(place)
     for name in ("d", "d/sub"):
