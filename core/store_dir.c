@@ -485,7 +485,7 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 	}
 	if (!err && opt->use != STORE_PAST)
 		err = open_lock(d, opt, why, why_bytes);
-	if (!err && opt->use == STORE_CHANGE && !opt->for_commit)
+	if (!err && !opt->for_commit)
 		err = check_no_commit(d, why, why_bytes);
 	if (err)
 		return err;

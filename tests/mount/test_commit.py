@@ -395,8 +395,14 @@ def test_what_was_interrupted_is_not_taken_for_something_else(view):
     view.base_stays = False
     for n in range(300):
         write_file(view / f"f{n}", b"new")
+    mapfs("snapshot", view.mnt, "all")
     view.unmount()
     _kill_when_begun(view)
+    for what in (["diff", view.store], ["export", view.store],
+                 ["mount", "-s", f"{view.store}@all", view.base, view.mnt]):
+        p = mapfs(*what, check=False)
+        assert p.returncode > 0 and "interrupted" in p.text, p.text
+    assert "interrupted" in mapfs("status", view.store).text
     for more in (["f1"], ["--ours"], ["-n"]):
         p = mapfs("commit", "-y", view.store, *more, check=False)
         assert p.returncode == 1 and "interrupted" in p.text, p.text
