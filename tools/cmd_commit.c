@@ -241,7 +241,10 @@ static int show_plan(struct commit_run *r)
 	return err;
 }
 
-/* Their files that changed in the view are built on what will be no more. */
+/*
+ * Their files that changed in the view are built on what will be no more.
+ * One that is mounted over the base is what is written to: a run in a run.
+ */
 static void warn_mounted(const char *store)
 {
 	struct mapfs_control_info info;
@@ -258,6 +261,7 @@ static void warn_mounted(const char *store)
 			    mounts_ask(&row, &info) == 0 &&
 			    info.mode == MAPFS_COPY &&
 			    strcmp(info.base, s.base) == 0 &&
+			    strcmp(row.target, s.base) != 0 &&
 			    strcmp(info.store, s.path) != 0)
 				say("%s: another view of %s; it sees the base "
 				    "change, and files changed both there and "
