@@ -93,8 +93,18 @@ def _become_user():
     sysc._check(sysc.libc.prctl(4, 1, 0, 0, 0))
 
 
+def _take_signals():
+    """Of nohup, of `&` in a script: what is ignored stays so in children."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for sig in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM,
+                signal.SIGCHLD):
+        signal.signal(sig, signal.SIG_DFL)
+
+
 def _test(item, nextitem, pipe, scratch, stderr):
     """The innermost process."""
+    _take_signals()
     with open(stderr, "wb", buffering=0) as err:
         faulthandler.dump_traceback_later(limit_of(item), exit=True, file=err)
         try:
