@@ -65,9 +65,9 @@ class Place:
         with self.mounted(store) as mnt:
             return _tree(mnt)
 
-    def unpacked(self):
-        """The tree that umoci makes of the base with the layer on top."""
-        image, bundle = f"{self.top}/image", self.top / "bundle"
+    def image(self):
+        """The base with the layer on top."""
+        image = f"{self.top}/image"
         run("tar", "--xattrs", "--xattrs-include=*", "--format=pax", "-C",
             self.base, "-cf", self.top / "base.tar", ".")
         (self.top / "layer.tar").write_bytes(self.layer())
@@ -76,7 +76,13 @@ class Place:
         for part in ("base.tar", "layer.tar"):
             run("umoci", "raw", "add-layer", "--image", f"{image}:all",
                 self.top / part)
-        run("umoci", "unpack", "--image", f"{image}:all", bundle)
+        return image
+
+    def unpacked(self, image=None):
+        """The tree that umoci makes of an image."""
+        bundle = self.top / "bundle"
+        run("umoci", "unpack", "--image", f"{image or self.image()}:all",
+            bundle)
         return _tree(bundle / "rootfs")
 
     def check(self, of=lambda found: found):
@@ -143,6 +149,26 @@ def test_changed_and_new_files(place):
         os.mkfifo(mnt / "d/fifo")
         os.mknod(mnt / "d/dev", 0o20600, os.makedev(1, 3))
     place.check()
+
+
+def test_skopeo_takes_an_image_with_the_layer_from_format_to_format(place):
+    if not shutil.which("skopeo"):
+        pytest.skip("skopeo is missing")
+    os.setxattr(place.base / "f", "user.a", b"base's")
+    with place.mounted() as mnt:
+        write_file(mnt / "new", os.urandom(100_000))
+        os.setxattr(mnt / "d", "user.b", b"view's")
+        os.unlink(mnt / "d/x")
+        shutil.rmtree(mnt / "d/sub")
+        os.rename(mnt / "f", mnt / "d/g")
+        os.link(mnt / "new", mnt / "d/new2")
+    copies = [f"oci:{place.image()}:all", f"dir:{place.top}/dir",
+              f"oci-archive:{place.top}/archive:all",
+              f"oci:{place.top}/copy:all"]
+    for source, to in zip(copies, copies[1:]):
+        run("skopeo", "--insecure-policy", "copy", source, to)
+    tree.assert_same(place.seen(), place.unpacked(f"{place.top}/copy"),
+                     "umoci's tree differs")
 
 
 def test_attributes_of_files_and_directories(place):
