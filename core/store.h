@@ -40,6 +40,8 @@ struct store_options {
 	enum store_use use;
 	const char *snapshot; /* STORE_PAST */
 	bool for_commit;      /* an unfinished commit is no obstacle */
+	bool for_branch;      /* a new one, of use only once
+				 store_dir_finish() was called */
 	enum mapfs_store_kind kind;
 	const char *path;	    /* the store; or where unlinked files go */
 	const char *base;	    /* absolute path of the base */

@@ -160,6 +160,8 @@ static int make_branch(const struct branching *b, struct store_dir *d)
 	if (err)
 		return err;
 	err = begin_journal(b, d, &id);
+	if (!err)
+		err = store_dir_finish(d);
 	if (err)
 		(void)!store_branch_unregister(b->fd, id.uuid);
 	return err;
@@ -168,7 +170,11 @@ static int make_branch(const struct branching *b, struct store_dir *d)
 int mapfs_branch(const char *from, const char *name, const char *to, char *why,
 		 size_t why_bytes)
 {
-	struct store_options opt = { .kind = MAPFS_STORE_DIR, .path = to };
+	struct store_options opt = {
+		.kind = MAPFS_STORE_DIR,
+		.path = to,
+		.for_branch = true,
+	};
 	struct store_dir d = { .dirfd = -1 };
 	struct branching b;
 	int err;

@@ -244,7 +244,8 @@ static int remove_tree(int dirfd, const char *name)
 int store_dir_remove(const struct store_dir *d)
 {
 	static const char *const files[] = { "pages", "README" };
-	static const char *const dirs[] = { "commit", "branches", "journal" };
+	static const char *const dirs[] = { "commit", "branches",
+					    STORE_JOURNAL_PART, "journal" };
 	int err = 0;
 
 	for (size_t n = 0; !err && n < sizeof(files) / sizeof(*files); n++)
@@ -254,7 +255,7 @@ int store_dir_remove(const struct store_dir *d)
 		err = remove_tree(d->dirfd, dirs[n]);
 	if (!err && unlinkat(d->dirfd, "readers", 0) < 0 && errno != ENOENT)
 		err = -errno;
-	if (!err && unlinkat(d->dirfd, "lock", 0) < 0)
+	if (!err && unlinkat(d->dirfd, "lock", 0) < 0 && errno != ENOENT)
 		err = -errno;
 	if (!err && rmdir(d->path) < 0)
 		err = -errno;

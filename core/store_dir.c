@@ -321,8 +321,12 @@ bool store_dir_has_pages(const struct store_dir *d)
  * one that lacks it was never finished and holds nothing.  If it has pages
  * all the same, somebody took its journal away.
  */
-static int open_parts(struct store_dir *d, enum store_use use, bool is_store)
+static int open_parts(struct store_dir *d, const struct store_options *opt,
+		      bool is_store)
 {
+	const char *journal =
+		opt->for_branch && !is_store ? STORE_JOURNAL_PART : "journal";
+	const enum store_use use = opt->use;
 	int err = 0;
 
 	d->pagesfd = openat(d->dirfd, "pages",
@@ -335,12 +339,14 @@ static int open_parts(struct store_dir *d, enum store_use use, bool is_store)
 	if (!is_store) {
 		set_nocow(d->pagesfd);
 		err = write_readme(d->dirfd);
-		if (!err && mkdirat(d->dirfd, "journal", 0700) < 0)
+		/* A branch has it already. */
+		if (!err && mkdirat(d->dirfd, journal, 0700) < 0 &&
+		    !opt->for_branch)
 			err = -errno;
 	}
 	if (err)
 		return err;
-	d->journalfd = openat(d->dirfd, "journal",
+	d->journalfd = openat(d->dirfd, journal,
 			      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (d->journalfd < 0)
 		return is_store && errno == ENOENT ? -EUCLEAN : -errno;
@@ -357,6 +363,13 @@ static int open_parts(struct store_dir *d, enum store_use use, bool is_store)
 	    (err == -ENOENT || err == -EROFS || err == -EACCES))
 		err = 0;
 	return err;
+}
+
+int store_dir_finish(const struct store_dir *d)
+{
+	if (renameat(d->dirfd, STORE_JOURNAL_PART, d->dirfd, "journal") < 0)
+		return -errno;
+	return io_fsync("store.dir", d->dirfd);
 }
 
 /* Makes the directory, unless it would change the base to do so. */
@@ -427,10 +440,16 @@ static int check_contents(const struct store_dir *d, bool *is_store, char *why,
 	if (*is_store || names == 0 ||
 	    (names == ours && faccessat(d->dirfd, "lock", F_OK, 0) == 0))
 		return 0;
-	store_say(
-		why, why_bytes,
-		"%s is not a store and not empty; name an empty or new directory",
-		d->path);
+	if (faccessat(d->dirfd, STORE_JOURNAL_PART, F_OK, 0) == 0)
+		store_say(
+			why, why_bytes,
+			"%s: left of a branch that was never finished; remove this directory and branch again",
+			d->path);
+	else
+		store_say(
+			why, why_bytes,
+			"%s is not a store and not empty; name an empty or new directory",
+			d->path);
 	return -ENOTEMPTY;
 }
 
@@ -470,6 +489,7 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 		     char *why, size_t why_bytes)
 {
 	bool is_store = false;
+	bool is_begun = false;
 	int err = open_directory(d, opt, why, why_bytes);
 
 	if (!err)
@@ -483,16 +503,22 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 			  opt->path);
 		err = -ENOENT;
 	}
+	/* First of all, so that nothing of it is taken for a store. */
+	if (!err && opt->for_branch && !is_store) {
+		is_begun = mkdirat(d->dirfd, STORE_JOURNAL_PART, 0700) == 0;
+		err = is_begun ? 0 : -errno;
+	}
 	if (!err && opt->use != STORE_PAST)
 		err = open_lock(d, opt, why, why_bytes);
 	if (!err && !opt->for_commit)
 		err = check_no_commit(d, why, why_bytes);
-	if (err)
-		return err;
-	err = open_parts(d, opt->use, is_store);
-	if (err)
+	if (!err)
+		err = open_parts(d, opt, is_store);
+	if (err && why[0] == '\0')
 		store_say(why, why_bytes, "store %s: cannot open its files: %s",
 			  d->path, trouble_text(err));
+	if (err && is_begun)
+		(void)!store_dir_remove(d);
 	return err;
 }
 

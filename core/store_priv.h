@@ -19,6 +19,9 @@
 /* There while a commit was begun and is not finished. */
 #define STORE_COMMIT_OPEN "commit/open"
 
+/* Of a branch that says nothing yet: without it there is no journal. */
+#define STORE_JOURNAL_PART "journal.part"
+
 struct store_dir {
 	int dirfd;     /* the store, or where unlinked files go; -1: memory */
 	int lockfd;    /* -1: ephemeral */
@@ -39,6 +42,8 @@ int must_check store_dir_lock_only(struct store_dir *d,
 				   const struct store_options *opt, char *why,
 				   size_t why_bytes);
 void store_dir_close(struct store_dir *d);
+/* The directory of a new branch is a store from here on; durable. */
+int must_check store_dir_finish(const struct store_dir *d);
 /* Removes a locked store; other files in it stay: -ENOTEMPTY. */
 int must_check store_dir_remove(const struct store_dir *d);
 /* 32 bytes that are the same only while the page cache of this directory's

@@ -108,7 +108,7 @@ static void see(struct fixture *f, struct seen *out)
 	g.v = NULL;
 	if (access(g.store, F_OK) < 0)
 		return;
-	/* What an interrupted branch left is a store of its own, or nothing. */
+	/* What an interrupted branch left is a branch, or cannot be opened. */
 	if (try_open(&g, MAPFS_STORE_DIR, why) == 0) {
 		char big[8] = "";
 
@@ -196,6 +196,8 @@ static void check_after(struct fixture *f, const struct verb *verb, bool done,
 			      seen.big, seen.has_small, seen.has_old,
 			      seen.has_new);
 	assert_true(verb->is_done(&seen) || (!done && is_before(&seen)));
+	/* Never one that shows the base as if nothing had been changed. */
+	assert_true(!seen.has_branch || seen.branch_is_old);
 	assert_int_equal(put(f, "big", "zzz", 2 * (uint64_t)PAGE), 0);
 	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
 }
