@@ -46,10 +46,11 @@ struct inode {
 	uint32_t holds;		   /* by itable.lock */
 	uint32_t children;	   /* by itable.lock: inodes that lead
 					   through this one */
-	uint16_t type;		   /* S_IFMT bits, fixed at birth */
+	_Atomic uint16_t type;	   /* S_IFMT bits; changes only with the
+					   generation */
 	bool kept;		   /* by itable.lock */
-	bool is_foreign;	   /* another file system below: an empty
-					   directory; fixed after birth */
+	_Atomic bool is_foreign;   /* another file system below: an empty
+					   directory; told by each lookup */
 	UT_hash_handle hh;	   /* by itable.lock */
 };
 

@@ -33,7 +33,7 @@ static int find_in_base(struct overlay *o, struct inode *dir, const char *name,
 		return -EOVERFLOW;
 	err = itable_get_or_add(o->itable, ino, base_generation(&stx),
 				stx.stx_mode & S_IFMT, dir, name, false, out);
-	if (!err)
+	if (!err && (*out)->is_foreign != foreign)
 		(*out)->is_foreign = foreign;
 	return err;
 }
