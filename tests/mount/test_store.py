@@ -71,7 +71,7 @@ def test_remount_keeps_everything(view):
     before = view.look()
     for _ in range(3):
         view.remount()
-        tree.assert_same(before, view.look(), "something was lost")
+        tree.assert_same_but_a_tick(before, view.look(), "something was lost")
 
 
 @pytest.mark.modes("kept", plain=False)
@@ -84,7 +84,7 @@ def test_changes_after_a_remount_join_the_earlier_ones(view):
     os.unlink(view / "e/d/newlink")
     before = view.look()
     view.remount()
-    tree.assert_same(before, view.look(), "something was lost")
+    tree.assert_same_but_a_tick(before, view.look(), "something was lost")
     assert os.stat(view / "new").st_nlink == 1
 
 
@@ -411,6 +411,5 @@ def test_a_long_history_is_compacted_and_survives_a_kill(view):
     view.kill()
     view.mount()
     after = view.look()
-    tree.forgive_a_tick(before, after)
-    tree.assert_same(before, after, "the kill changed the view")
+    tree.assert_same_but_a_tick(before, after, "the kill changed the view")
     assert os.stat(view / "busy").st_nlink == 2

@@ -179,6 +179,11 @@ def assert_same(a, b, what):
     assert not lines, what + ":\n  " + "\n  ".join(lines)
 
 
+def assert_same_but_a_tick(a, b, what):
+    forgive_a_tick(a, b)
+    assert_same(a, b, what)
+
+
 def links(tree):
     """Groups of names that are one file, as sorted lists."""
     groups = {}
