@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from clock import took_ms
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/mount"))
 
@@ -47,10 +49,8 @@ class View:
         self.mnt = tempfile.mkdtemp(prefix="mapfs-bench-mnt-")
 
     def __enter__(self):
-        begin = time.perf_counter()
-        subprocess.run([MAPFS, "mount", *self.options, self.base, self.mnt],
-                       check=True, timeout=30)
-        self.mount_ms = (time.perf_counter() - begin) * 1e3
+        self.mount_ms = took_ms(MAPFS, "mount", *self.options, self.base,
+                                self.mnt)
         listed = json.loads(subprocess.run(
             [MAPFS, "list", "--json"], check=True, capture_output=True,
             timeout=30).stdout)

@@ -15,19 +15,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from clock import took_ms
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPFS = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build/mapfs")
 MIB = int(sys.argv[2]) if len(sys.argv) > 2 else 1024
 ROUNDS = 9
-
-
-def took_ms(*args):
-    begin = time.perf_counter()
-    subprocess.run([MAPFS, *args], check=True, timeout=120)
-    return (time.perf_counter() - begin) * 1e3
 
 
 def show(what, took):
@@ -60,15 +55,16 @@ def measure(top, store, mnt):
     fill(mnt)
     for n in range(ROUNDS):
         dirty_a_page(mnt, n)
-        snapshots.append(took_ms("snapshot", mnt, f"s{n}"))
+        snapshots.append(took_ms(MAPFS, "snapshot", mnt, f"s{n}"))
     show(f"snapshot, {MIB} MiB private", snapshots)
     for n in range(ROUNDS):
-        branches.append(took_ms("branch", f"{store}@s0", f"{top}/b{n}"))
+        branches.append(took_ms(MAPFS, "branch", f"{store}@s0",
+                                f"{top}/b{n}"))
     show(f"branch, {MIB} MiB private, {space_kib(f'{top}/b0')} KiB each",
          branches)
     for n in range(ROUNDS):
         dirty_a_page(mnt, n)
-        rollbacks.append(took_ms("rollback", "-y", mnt, f"s{n}"))
+        rollbacks.append(took_ms(MAPFS, "rollback", "-y", mnt, f"s{n}"))
     show(f"rollback, {MIB} MiB private", rollbacks)
 
 
@@ -84,7 +80,7 @@ def main():
             measure(top, store, mnt)
         finally:
             subprocess.run([MAPFS, "umount", mnt], check=True, timeout=60)
-        show("run -- true", [took_ms("run", "-C", base, "--", "true")
+        show("run -- true", [took_ms(MAPFS, "run", "-C", base, "--", "true")
                              for _ in range(ROUNDS)])
     finally:
         shutil.rmtree(top)
