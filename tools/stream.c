@@ -60,47 +60,46 @@ int stream_open_file(const char *path, int *fd)
 	return *fd < 0 ? -errno : 0;
 }
 
+/* Of a call that gave -1: whether it is over, and then the archive knows. */
+static bool is_over(struct archive *a, int err, const char *words)
+{
+	if (err == -EAGAIN || (err == -EINTR && !progress_interrupted()))
+		return false;
+	archive_set_error(a, -err, "%s", words);
+	return true;
+}
+
 static la_ssize_t write_some(struct archive *a, void *arg, const void *bytes,
 			     size_t len)
 {
 	struct stream *s = arg;
 	int fd = s->own_fd >= 0 ? s->own_fd : s->fd;
+	ssize_t n;
+	int err;
 
-	for (;;) {
-		int err = wait_for(fd, POLLOUT);
-		ssize_t n = err ? -1 : write(fd, bytes, len);
-
+	do {
+		err = wait_for(fd, POLLOUT);
+		n = err ? -1 : write(fd, bytes, len);
 		if (n >= 0)
 			return n;
-		if (!err)
-			err = -errno;
-		if (err == -EAGAIN ||
-		    (err == -EINTR && !progress_interrupted()))
-			continue;
-		archive_set_error(a, -err, "Write error");
-		return -1;
-	}
+	} while (!is_over(a, err ? err : -errno, "Write error"));
+	return -1;
 }
 
 static la_ssize_t read_some(struct archive *a, void *arg, const void **bytes)
 {
 	struct stream *s = arg;
+	ssize_t n;
+	int err;
 
 	*bytes = s->buf;
-	for (;;) {
-		int err = wait_for(s->fd, POLLIN);
-		ssize_t n = err ? -1 : read(s->fd, s->buf, READ_BYTES);
-
+	do {
+		err = wait_for(s->fd, POLLIN);
+		n = err ? -1 : read(s->fd, s->buf, READ_BYTES);
 		if (n >= 0)
 			return n;
-		if (!err)
-			err = -errno;
-		if (err == -EAGAIN ||
-		    (err == -EINTR && !progress_interrupted()))
-			continue;
-		archive_set_error(a, -err, "Read error");
-		return -1;
-	}
+	} while (!is_over(a, err ? err : -errno, "Read error"));
+	return -1;
 }
 
 int stream_write_begin(struct stream *s, struct archive *a, int fd)
