@@ -108,10 +108,15 @@ static int open_store(struct mapfs_commit *c)
 	return say(c, err == -ENOENT ? 0 : err, "cannot open it");
 }
 
-static void commit_init(struct mapfs_commit *c,
-			const struct mapfs_commit_options *opt, char *why,
-			size_t why_bytes)
+static int commit_create(struct mapfs_commit **out,
+			 const struct mapfs_commit_options *opt, char *why,
+			 size_t why_bytes)
 {
+	struct mapfs_commit *c = calloc(1, sizeof(*c));
+
+	assert(why_bytes > 0);
+	if (!c)
+		return -ENOMEM;
 	c->opt = *opt;
 	c->work = (struct commit_work){
 		.to = PLAN_AFTER,
@@ -129,6 +134,8 @@ static void commit_init(struct mapfs_commit *c,
 		.why_bytes = why_bytes,
 	};
 	why[0] = '\0';
+	*out = c;
+	return 0;
 }
 
 static int open_all(struct mapfs_commit *c)
@@ -160,13 +167,11 @@ int mapfs_commit_open(struct mapfs_commit **out,
 		      const struct mapfs_commit_options *opt, char *why,
 		      size_t why_bytes)
 {
-	struct mapfs_commit *c = calloc(1, sizeof(*c));
-	int err;
+	struct mapfs_commit *c;
+	int err = commit_create(&c, opt, why, why_bytes);
 
-	assert(why_bytes > 0);
-	if (!c)
-		return -ENOMEM;
-	commit_init(c, opt, why, why_bytes);
+	if (err)
+		return err;
 	err = open_all(c);
 	if (!err)
 		err = c->is_begun ? commit_read_plan(c) : plan_all(c);
@@ -577,13 +582,11 @@ static int turn_back(struct mapfs_commit *c)
 int mapfs_commit_undo(const struct mapfs_commit_options *opt, char *why,
 		      size_t why_bytes)
 {
-	struct mapfs_commit *c = calloc(1, sizeof(*c));
-	int err;
+	struct mapfs_commit *c;
+	int err = commit_create(&c, opt, why, why_bytes);
 
-	assert(why_bytes > 0);
-	if (!c)
-		return -ENOMEM;
-	commit_init(c, opt, why, why_bytes);
+	if (err)
+		return err;
 	err = open_all(c);
 	if (!err)
 		err = turn_back(c);
