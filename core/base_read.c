@@ -81,7 +81,7 @@ int base_seek(struct base *b, struct inode *i, uint64_t off, int whence,
 	off_t at;
 	int err;
 
-	if (off > INT64_MAX)
+	if (off > MAPFS_MAX_SIZE)
 		return -ENXIO;
 	err = base_hold(b, i, BASE_READ, &f);
 	if (err)

@@ -490,3 +490,13 @@ int delta_set_apply(struct delta_set *s, const void *records, size_t len,
 	}
 	return ret;
 }
+
+int delta_set_apply_decoded(struct delta_set *s, const struct records *all,
+			    const struct inode *locked)
+{
+	int err = 0;
+
+	for (size_t n = 0; !err && n < all->count; n++)
+		err = apply_record(s, &all->list[n], locked);
+	return err;
+}

@@ -4,9 +4,9 @@
 
 /*
  * Everything in which a view differs from its base, in memory.  It changes in
- * one way only: delta_set_apply() of a group of records, the same call for a
- * live operation (after the group was journaled) and for replay, so what is
- * in memory and what a reopen finds cannot come apart.
+ * one way only: delta_set_apply() of a group of records, the same for a live
+ * operation (after the group was decoded and journaled) and for replay, so
+ * what is in memory and what a reopen finds cannot come apart.
  *
  * Lifetime: init/fini.  A struct delta lives from its RECORD_INODE to its
  *           RECORD_INODE_GONE, hanging from its inode, which it keeps.
@@ -97,6 +97,10 @@ void delta_set_unlock(struct delta_set *s);
 struct rwlock *delta_stripe(struct delta_set *s, const struct inode *i);
 int must_check delta_set_apply(struct delta_set *s, const void *records,
 			       size_t len, const struct inode *locked);
+/* The same for a group that was decoded before it was journaled. */
+int must_check delta_set_apply_decoded(struct delta_set *s,
+				       const struct records *all,
+				       const struct inode *locked);
 /* Emits the whole delta as groups of records; ns_lock held for writing. */
 int must_check delta_set_dump(struct delta_set *s,
 			      int (*emit)(void *arg, const struct group *g),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The delta as records again, for compaction: inodes with what hangs from
- * them first, names last, so that each record finds what it builds on.
+ * them first, names last, so that each record finds what it builds on.  Groups
+ * are cut anywhere between records: what they are for counts as a whole.
  */
 #include "delta.h"
 
@@ -29,12 +30,14 @@ static int dump_flush(struct dump *d, size_t above)
 	return err;
 }
 
-static void dump_pages(struct dump *d, const struct delta *delta)
+/* A file of a million runs must not become a group that no journal takes. */
+static int dump_pages(struct dump *d, const struct delta *delta)
 {
 	struct pt_run run;
 	mapfs_pgno at = 0;
+	int err = 0;
 
-	while (pagetable_next(&delta->pages, at, &run)) {
+	while (!err && pagetable_next(&delta->pages, at, &run)) {
 		group_add(&d->group, &(struct record){
 			.type = RECORD_PAGES,
 			.pages = {
@@ -46,18 +49,22 @@ static void dump_pages(struct dump *d, const struct delta *delta)
 			},
 		});
 		at = run.first + run.count;
+		err = dump_flush(d, DUMP_GROUP_BYTES);
 	}
+	return err;
 }
 
-static void dump_xattrs(struct dump *d, const struct delta *delta)
+static int dump_xattrs(struct dump *d, const struct delta *delta)
 {
+	int err = 0;
+
 	if (!delta->owns_xattrs)
-		return;
+		return 0;
 	group_add(&d->group, &(struct record){
 				     .type = RECORD_XATTR_OWN,
 				     .ino = delta->attr.ino,
 			     });
-	for (const struct xattr *x = delta->xattrs; x; x = x->next)
+	for (const struct xattr *x = delta->xattrs; x && !err; x = x->next) {
 		group_add(&d->group, &(struct record){
 			.type = RECORD_XATTR,
 			.xattr = {
@@ -67,6 +74,9 @@ static void dump_xattrs(struct dump *d, const struct delta *delta)
 				.value_bytes = x->value_bytes,
 			},
 		});
+		err = dump_flush(d, DUMP_GROUP_BYTES);
+	}
+	return err;
 }
 
 static int dump_inode(struct dump *d, struct inode *i)
@@ -84,7 +94,7 @@ static int dump_inode(struct dump *d, struct inode *i)
 		},
 	};
 	char *path = NULL;
-	int err;
+	int err = 0;
 
 	if (delta->base) {
 		err = inode_base_path(d->set->itable, i, &path);
@@ -96,10 +106,11 @@ static int dump_inode(struct dump *d, struct inode *i)
 	}
 	r.inode.text_bytes = strlen(r.inode.text);
 	group_add(&d->group, &r);
-	dump_pages(d, delta);
-	dump_xattrs(d, delta);
 	free(path);
-	return dump_flush(d, DUMP_GROUP_BYTES);
+	err = dump_pages(d, delta);
+	if (!err)
+		err = dump_xattrs(d, delta);
+	return err ? err : dump_flush(d, DUMP_GROUP_BYTES);
 }
 
 static int dump_dentry(void *arg, const struct dentry *e)

@@ -153,8 +153,6 @@ static int set_size(const struct direct_fd *f, uint64_t size)
 	char path[DIRECT_PROC_BYTES];
 	int ret;
 
-	if (size > MAPFS_MAX_SIZE)
-		return -EFBIG;
 	if (f->is_path) {
 		direct_proc_path(f->fd, path);
 		ret = truncate(path, (off_t)size);

@@ -23,11 +23,7 @@
 #define SEGMENT_KNOWN_MUST_REFUSE 0ULL
 
 #define GROUP_MAGIC 0x5052474dU /* "MGRP" */
-#define GROUP_MAX_BYTES (64U << 20)
 
-/* Bounds that keep sums of numbers from disk far away from overflow. */
-#define SEGMENT_NUMBER_MAX (UINT64_MAX >> 2)
-#define LSN_MAX (UINT64_MAX >> 2)
 #define SEGMENT_NAME_BYTES 32
 
 /*

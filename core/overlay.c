@@ -257,7 +257,12 @@ static int overlay_statfs(struct mapfs_view *v, struct statvfs *out)
 	struct overlay *o = overlay_of(v);
 	int err = store_statfs(o->store, out);
 
-	return err == -EOPNOTSUPP ? base_statfs(o->base, out) : err;
+	if (err == -EOPNOTSUPP)
+		err = base_statfs(o->base, out);
+	/* No name goes to that file system. */
+	if (!err)
+		out->f_namemax = MAPFS_NAME_MAX;
+	return err;
 }
 
 static void overlay_info(struct mapfs_view *v, struct mapfs_info *out)

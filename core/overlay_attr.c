@@ -223,8 +223,6 @@ int overlay_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 	int err;
 
 	(void)fh;
-	if ((set->valid & MAPFS_SET_SIZE) && set->size_bytes > MAPFS_MAX_SIZE)
-		return -EFBIG;
 	err = overlay_change_begin(o, ino, &i);
 	if (err)
 		return err;

@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -27,7 +26,7 @@ struct creation {
 	mode_t mode;
 	dev_t rdev;
 	const char *target; /* symbolic links */
-	uint8_t acl[XATTR_SIZE_MAX];
+	uint8_t acl[MAPFS_XATTR_VALUE_MAX];
 	ssize_t acl_bytes; /* of the directory's default ACL; 0: none */
 };
 
@@ -242,10 +241,6 @@ int overlay_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
 		.target = target,
 	};
 
-	if (target[0] == '\0')
-		return -ENOENT;
-	if (strlen(target) >= PATH_MAX)
-		return -ENAMETOOLONG;
 	return create_object(&c, dir, out);
 }
 

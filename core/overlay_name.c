@@ -68,8 +68,8 @@ void overlay_add_dir_change(struct group *g, const struct inode *dir, int links,
 
 	r.attr.mtime = now;
 	r.attr.ctime = now;
-	/* Some file systems count no subdirectories: 1 for ever. */
-	if (r.attr.nlink >= 2)
+	/* Some file systems count no subdirectories, or only so many. */
+	if (r.attr.nlink >= 2 && r.attr.nlink < MAPFS_LINK_MAX)
 		r.attr.nlink = (uint32_t)((int64_t)r.attr.nlink + links);
 	group_add(g, &r);
 }
@@ -108,6 +108,8 @@ static int link_locked(struct overlay *o, struct inode *i, struct inode *dir,
 		err = -ENOENT;
 	if (!err)
 		err = overlay_copy_up(o, i, false);
+	if (!err && i->delta->attr.nlink >= MAPFS_LINK_MAX)
+		err = -EMLINK;
 	if (err)
 		return err;
 	group_init(&g);

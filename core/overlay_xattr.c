@@ -9,7 +9,6 @@
 #include "overlay_priv.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -81,12 +80,12 @@ static void add_xattr_gone(struct group *g, mapfs_ino ino, const char *name)
 static int read_base_list(struct overlay *o, struct inode *i, char **list,
 			  size_t *n)
 {
-	char *buf = malloc(XATTR_LIST_MAX);
+	char *buf = malloc(MAPFS_XATTR_LIST_MAX);
 	ssize_t len;
 
 	if (!buf)
 		return -ENOMEM;
-	len = base_listxattr(o->base, i, buf, XATTR_LIST_MAX);
+	len = base_listxattr(o->base, i, buf, MAPFS_XATTR_LIST_MAX);
 	if (len == -EOPNOTSUPP)
 		len = 0;
 	if (len < 0) {
@@ -114,13 +113,14 @@ int overlay_add_own_xattrs(struct overlay *o, struct inode *i, struct group *g)
 		     });
 	if (!i->delta->base)
 		return 0;
-	value = malloc(XATTR_SIZE_MAX);
+	value = malloc(MAPFS_XATTR_VALUE_MAX);
 	if (!value)
 		return -ENOMEM;
 	err = read_base_list(o, i, &list, &list_bytes);
 	for (size_t at = 0; !err && at < list_bytes;
 	     at += strlen(list + at) + 1) {
-		n = base_getxattr(o->base, i, list + at, value, XATTR_SIZE_MAX);
+		n = base_getxattr(o->base, i, list + at, value,
+				  MAPFS_XATTR_VALUE_MAX);
 		if (n >= 0)
 			add_xattr(g, i->ino, list + at, value, (size_t)n);
 		else if (n != -ENODATA && n != -EPERM && n != -EACCES)
@@ -153,8 +153,8 @@ int overlay_add_drop_caps(struct overlay *o, struct inode *i, struct group *g)
 /* The access ACL if there is a sound one; 0: none. */
 static ssize_t read_access_acl(struct overlay *o, struct inode *i, void *buf)
 {
-	ssize_t n =
-		overlay_xattr_read(o, i, ACL_ACCESS_NAME, buf, XATTR_SIZE_MAX);
+	ssize_t n = overlay_xattr_read(o, i, ACL_ACCESS_NAME, buf,
+				       MAPFS_XATTR_VALUE_MAX);
 
 	if (n == -ENODATA || n == -EOPNOTSUPP)
 		return 0;
@@ -172,7 +172,7 @@ int overlay_add_acl_chmod(struct overlay *o, struct inode *i, struct group *g,
 
 	if (S_ISLNK(i->type))
 		return 0;
-	acl = malloc(XATTR_SIZE_MAX);
+	acl = malloc(MAPFS_XATTR_VALUE_MAX);
 	if (!acl)
 		return -ENOMEM;
 	n = read_access_acl(o, i, acl);
@@ -284,6 +284,27 @@ static void add_ctime(struct inode *i, struct group *g)
 	group_add(g, &r);
 }
 
+/*
+ * Names that listxattr(2) could not list would be lost to every backup, and
+ * to a commit; file systems that have no room say ENOSPC too.
+ */
+static int check_list(struct overlay *o, struct inode *i, const char *name)
+{
+	ssize_t n;
+
+	if (overlay_xattr_read(o, i, name, NULL, 0) >= 0)
+		return 0;
+	if (i->delta->owns_xattrs)
+		n = list_own(i->delta, NULL, 0);
+	else
+		n = overlay_has_base(o, i) ?
+			    base_listxattr(o->base, i, NULL, 0) :
+			    0;
+	return n > 0 && (size_t)n + strlen(name) + 1 > MAPFS_XATTR_LIST_MAX ?
+		       -ENOSPC :
+		       0;
+}
+
 static int check_existence(struct overlay *o, struct inode *i, const char *name,
 			   int flags)
 {
@@ -306,8 +327,6 @@ int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 	struct group g;
 	int err;
 
-	if (len > XATTR_SIZE_MAX)
-		return -E2BIG;
 	err = check_namespace(name);
 	if (err)
 		return err;
@@ -316,6 +335,8 @@ int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 		return err;
 	group_init(&g);
 	err = check_existence(o, i, name, flags);
+	if (!err)
+		err = check_list(o, i, name);
 	if (!err)
 		err = overlay_add_own_xattrs(o, i, &g);
 	if (!err && strcmp(name, ACL_ACCESS_NAME) == 0) {

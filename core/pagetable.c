@@ -167,9 +167,12 @@ bool pagetable_next(const struct pagetable *pt, mapfs_pgno first,
 	return false;
 }
 
+/* The highest level stands for more pages than the largest file has. */
 mapfs_pgno pagetable_end(const struct pagetable *pt)
 {
-	return level_pages(pt->height);
+	const uint64_t end = level_pages(pt->height);
+
+	return end < MAPFS_MAX_PAGES ? end : MAPFS_MAX_PAGES;
 }
 
 static int pt_grow(struct pagetable *pt, mapfs_pgno last)
@@ -274,6 +277,8 @@ int pagetable_set(struct pagetable *pt, const struct pt_run *run,
 	int err;
 
 	assert(run->count > 0);
+	assert(run->first < MAPFS_MAX_PAGES);
+	assert(run->count <= MAPFS_MAX_PAGES - run->first);
 	err = pt_grow(pt, run->first + run->count - 1);
 	if (!err)
 		err = pt_split(pt, run->first);

@@ -8,6 +8,7 @@
  *
  * Lifetime: a struct group borrows nothing; group_init() .. group_fini().
  *           A decoded record borrows from the bytes it was decoded from.
+ *           records_decode() .. records_fini().
  * Errors:   building is sticky: a failed allocation is remembered and told
  *           by group_error(), so callers check once.  record_next() returns
  *           1 and a record, 0 at the end, -EUCLEAN for bytes that break the
@@ -193,6 +194,28 @@ void group_reset(struct group *g);
 int must_check group_error(const struct group *g);
 /* Encodes and appends one record. */
 void group_add(struct group *g, const struct record *r);
+
+/*
+ * Would record_next() take it all?  Whoever appends a group to a journal asks
+ * first.  0; -E2BIG: longer than GROUP_MAX_BYTES; -EFBIG: a size or page
+ * beyond the largest file; -ENAMETOOLONG; -EINVAL, -EUCLEAN: other rules of
+ * the format; -ENOMEM as group_error().
+ */
+int must_check group_verify(const struct group *g);
+
+#define RECORDS_FEW 6 /* what most operations are */
+
+/* A whole group, decoded; borrows from it. */
+struct records {
+	struct record *list;
+	size_t count;
+	size_t cap;
+	struct record few[RECORDS_FEW];
+};
+
+/* As group_verify(), and hands over what it read.  On error nothing to end. */
+int must_check records_decode(struct records *all, const struct group *g);
+void records_fini(struct records *all);
 
 /* 64 bits of a signature, for comparing only; never 0. */
 uint64_t sig_sum(const struct record_sig *sig);

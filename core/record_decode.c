@@ -3,13 +3,19 @@
  * Reading records.  Decoding refuses first and assigns last: a record is
  * believed only when its length is exactly what its type and its own fields
  * ask for [S1].
+ *
+ * The same code judges groups that are about to be written, so that none gets
+ * into the journal that would not be read back.  Therefore rules say which
+ * limit was broken; to a reader all of that is -EUCLEAN.
  */
 #include "record_disk.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define OLD_TABLE_PAGES (1ULL << 54)
 
 static struct timespec time_decode(struct time_disk d)
 {
@@ -50,21 +56,28 @@ static struct record_attr attr_decode(const struct attr_disk *d)
 
 static bool time_is_sound(struct timespec t)
 {
-	return t.tv_nsec >= -1 && t.tv_nsec < 1000000000L;
+	return t.tv_nsec >= -1 && t.tv_nsec < MAPFS_NSEC_LIMIT;
 }
 
-static bool attr_is_sound(const struct record_attr *a)
+static int check_attr(const struct record_attr *a)
 {
-	return a->ino != 0 && a->size_bytes <= MAPFS_MAX_SIZE &&
-	       a->visible_base_bytes <= MAPFS_MAX_SIZE &&
-	       time_is_sound(a->atime) && time_is_sound(a->mtime) &&
-	       time_is_sound(a->ctime);
+	if (a->size_bytes > MAPFS_MAX_SIZE ||
+	    a->visible_base_bytes > MAPFS_MAX_SIZE)
+		return -EFBIG;
+	return a->ino != 0 && time_is_sound(a->atime) &&
+			       time_is_sound(a->mtime) &&
+			       time_is_sound(a->ctime) ?
+		       0 :
+		       -EINVAL;
 }
 
-static bool name_is_sound(const char *name, size_t len)
+static int check_name(const char *name, size_t len)
 {
-	return len > 0 && len <= NAME_MAX && !memchr(name, '/', len) &&
-	       !memchr(name, 0, len);
+	if (len > MAPFS_NAME_MAX)
+		return -ENAMETOOLONG;
+	return len > 0 && !memchr(name, '/', len) && !memchr(name, 0, len) ?
+		       0 :
+		       -EINVAL;
 }
 
 static int decode_store(struct record *r, const uint8_t *p, size_t len)
@@ -93,14 +106,17 @@ static int decode_inode(struct record *r, const uint8_t *p, size_t len,
 	const struct inode_disk *d = (const void *)p;
 	struct record_attr attr;
 	size_t text;
+	int err;
 
 	if (len < sizeof(*d))
 		return -EUCLEAN;
 	text = le32_get(d->text_bytes);
 	attr = attr_decode(&d->attr);
-	if (text != len - sizeof(*d) || !attr_is_sound(&attr) ||
-	    memchr(d + 1, 0, text))
+	if (text != len - sizeof(*d) || memchr(d + 1, 0, text))
 		return -EUCLEAN;
+	err = check_attr(&attr);
+	if (err)
+		return err;
 	r->inode = (struct record_inode){
 		.attr = attr,
 		.has_base = flags & FLAG_HAS_BASE,
@@ -121,12 +137,16 @@ static int decode_dentry(struct record *r, const uint8_t *p, size_t len,
 	const struct dentry_disk *d = (const void *)p;
 	const char *name = (const char *)(d + 1);
 	size_t text;
+	int err;
 
 	if (len < sizeof(*d))
 		return -EUCLEAN;
 	text = le32_get(d->name_bytes);
-	if (text != len - sizeof(*d) || !name_is_sound(name, text))
+	if (text != len - sizeof(*d))
 		return -EUCLEAN;
+	err = check_name(name, text);
+	if (err)
+		return err;
 	r->dentry = (struct record_dentry){
 		.dir = le64_get(d->dir),
 		.ino = le64_get(d->ino),
@@ -149,10 +169,20 @@ static bool apages_are_sound(const struct record_pages *p)
 		p->count <= most - page);
 }
 
+/*
+ * Truncating a file with pages at or behind byte 2^60 was once written like
+ * this: "base" up to the end of the highest level of the page table.  Behind
+ * the last page of a file that says nothing, so such a store can be read.
+ */
+static bool ends_with_old_table(const struct record_pages *p)
+{
+	return p->kind == RECORD_PAGES_BASE && p->first < OLD_TABLE_PAGES &&
+	       p->count == OLD_TABLE_PAGES - p->first;
+}
+
 static int decode_pages(struct record *r, const uint8_t *p, size_t len)
 {
 	const struct pages_disk *d = (const void *)p;
-	const uint64_t most = page_ceil(MAPFS_MAX_SIZE);
 	struct record_pages out;
 
 	if (len != sizeof(*d))
@@ -164,10 +194,14 @@ static int decode_pages(struct record *r, const uint8_t *p, size_t len)
 		.apage = le64_get(d->apage),
 		.kind = le32_get(d->kind),
 	};
-	if (out.count == 0 || out.first >= most ||
-	    out.count > most - out.first || !apages_are_sound(&out) ||
-	    out.kind > 2)
+	if (out.count == 0 || out.kind > 2 || !apages_are_sound(&out))
 		return -EUCLEAN;
+	if (out.first >= MAPFS_MAX_PAGES)
+		return -EFBIG;
+	if (ends_with_old_table(&out))
+		out.count = MAPFS_MAX_PAGES - out.first;
+	if (out.count > MAPFS_MAX_PAGES - out.first)
+		return -EFBIG;
 	r->pages = out;
 	return 0;
 }
@@ -198,14 +232,15 @@ static int decode_xattr(struct record *r, const uint8_t *p, size_t len)
 static int decode_attr(struct record *r, const uint8_t *p, size_t len)
 {
 	struct record_attr attr;
+	int err;
 
 	if (len != sizeof(struct attr_disk))
 		return -EUCLEAN;
 	attr = attr_decode((const void *)p);
-	if (!attr_is_sound(&attr))
-		return -EUCLEAN;
-	r->attr = attr;
-	return 0;
+	err = check_attr(&attr);
+	if (!err)
+		r->attr = attr;
+	return err;
 }
 
 static int decode_ino(struct record *r, const uint8_t *p, size_t len)
@@ -221,12 +256,16 @@ static int decode_hidden(struct record *r, const uint8_t *p, size_t len)
 	const struct hidden_disk *d = (const void *)p;
 	const char *name = (const char *)(d + 1);
 	size_t text;
+	int err;
 
 	if (len < sizeof(*d))
 		return -EUCLEAN;
 	text = le32_get(d->name_bytes);
-	if (text != len - sizeof(*d) || !name_is_sound(name, text))
+	if (text != len - sizeof(*d))
 		return -EUCLEAN;
+	err = check_name(name, text);
+	if (err)
+		return err;
 	r->hidden = (struct record_hidden){
 		.dir = le64_get(d->dir),
 		.sum = le64_get(d->sum),
@@ -258,6 +297,7 @@ static int decode_snapshot(struct record *r, const uint8_t *p, size_t len,
 	size_t name_bytes;
 	size_t message_bytes;
 	struct timespec time;
+	int err;
 
 	if (len < sizeof(*d))
 		return -EUCLEAN;
@@ -265,9 +305,11 @@ static int decode_snapshot(struct record *r, const uint8_t *p, size_t len,
 	message_bytes = le32_get(d->message_bytes);
 	time = time_decode(d->time);
 	if (name_bytes + message_bytes != len - sizeof(*d) ||
-	    !name_is_sound(name, name_bytes) || !time_is_sound(time) ||
-	    memchr(name + name_bytes, 0, message_bytes))
+	    !time_is_sound(time) || memchr(name + name_bytes, 0, message_bytes))
 		return -EUCLEAN;
+	err = check_name(name, name_bytes);
+	if (err)
+		return err;
 	r->snapshot = (struct record_snapshot){
 		.id = le64_get(d->id),
 		.lsn = le64_get(d->lsn),
@@ -377,7 +419,9 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 	return -EUCLEAN;
 }
 
-int record_next(const uint8_t *buf, size_t len, size_t *pos, struct record *out)
+/* As record_next(), but says which rule the record breaks. */
+static int record_step(const uint8_t *buf, size_t len, size_t *pos,
+		       struct record *out)
 {
 	struct head_disk head;
 	struct record r = { 0 };
@@ -403,4 +447,78 @@ int record_next(const uint8_t *buf, size_t len, size_t *pos, struct record *out)
 	*pos += sizeof(head) + padded;
 	*out = r;
 	return 1;
+}
+
+int record_next(const uint8_t *buf, size_t len, size_t *pos, struct record *out)
+{
+	int ret = record_step(buf, len, pos, out);
+
+	return ret < 0 ? -EUCLEAN : ret;
+}
+
+/* Room for one more, or NULL. */
+static struct record *records_room(struct records *all)
+{
+	const bool is_first = all->list == all->few;
+	size_t cap = all->cap * 2;
+	struct record *p;
+
+	if (all->count < all->cap)
+		return &all->list[all->count];
+	p = realloc(is_first ? NULL : all->list, cap * sizeof(*p));
+	if (!p)
+		return NULL;
+	if (is_first)
+		memcpy(p, all->few, all->count * sizeof(*p));
+	all->list = p;
+	all->cap = cap;
+	return &p[all->count];
+}
+
+int records_decode(struct records *all, const struct group *g)
+{
+	size_t pos = 0;
+	int ret = group_error(g);
+
+	all->list = all->few;
+	all->count = 0;
+	all->cap = RECORDS_FEW;
+	if (!ret && g->len_bytes > GROUP_MAX_BYTES)
+		ret = -E2BIG;
+	while (!ret) {
+		struct record *r = records_room(all);
+
+		ret = r ? record_step(g->buf, g->len_bytes, &pos, r) : -ENOMEM;
+		if (ret == 0)
+			return 0;
+		if (ret < 0)
+			break;
+		all->count++;
+		ret = 0;
+	}
+	records_fini(all);
+	return ret;
+}
+
+void records_fini(struct records *all)
+{
+	if (all->list != all->few)
+		free(all->list);
+	all->list = all->few;
+	all->count = 0;
+}
+
+int group_verify(const struct group *g)
+{
+	struct record r;
+	size_t pos = 0;
+	int ret = group_error(g);
+
+	if (!ret && g->len_bytes > GROUP_MAX_BYTES)
+		ret = -E2BIG;
+	if (ret)
+		return ret;
+	while ((ret = record_step(g->buf, g->len_bytes, &pos, &r)) > 0)
+		;
+	return ret;
 }

@@ -147,6 +147,7 @@ static_assert(sizeof(struct resigned_disk) == 64, "no padding");
 #define FLAG_BEGINS 1U	      /* RECORD_PARENT */
 #define FLAG_HAS_BASE 1U      /* RECORD_INODE */
 #define FLAG_OVER_BASE 1U     /* RECORD_DENTRY */
+#define RECORD_PAGES_BASE 0U  /* the kind that says nothing of pages */
 #define RECORD_PAGES_ARENA 2U /* the kind that names arena pages */
 
 #endif

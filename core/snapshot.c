@@ -14,9 +14,6 @@
 
 #include <utlist.h>
 
-/* Numbers are also offsets of locks, and the next one must fit too. */
-#define NUMBER_MAX ((uint64_t)INT64_MAX - 1)
-
 void snapshots_init(struct snapshots *s)
 {
 	*s = (struct snapshots){
@@ -108,7 +105,8 @@ static int snapshot_add(struct snapshots *s, const struct record_snapshot *r,
 	struct snapshot *one;
 	int err;
 
-	if (r->id == 0 || r->id > NUMBER_MAX || snapshots_find_id(s, r->id))
+	if (r->id == 0 || r->id > SNAPSHOT_NUMBER_MAX ||
+	    snapshots_find_id(s, r->id))
 		return -EUCLEAN;
 	one = calloc(1, sizeof(*one));
 	if (!one)
@@ -161,8 +159,8 @@ static int snapshots_set_line(struct snapshots *s, const struct record_line *r)
 	const struct snapshot *one;
 
 	if (r->base_version == 0 || r->base_version >= r->next_base_version ||
-	    r->next_base_version > NUMBER_MAX || r->next_snapshot == 0 ||
-	    r->next_snapshot > NUMBER_MAX)
+	    r->next_base_version > SNAPSHOT_NUMBER_MAX ||
+	    r->next_snapshot == 0 || r->next_snapshot > SNAPSHOT_NUMBER_MAX)
 		return -EUCLEAN;
 	DL_FOREACH(s->list, one)
 		if (one->rec.id >= r->next_snapshot)

@@ -77,20 +77,26 @@ void store_touch(struct store *st)
 int store_commit(struct store *st, const struct group *g,
 		 const struct inode *locked)
 {
+	struct records all;
 	mapfs_lsn lsn;
 	int err = store_may_change(st);
 
+	/* What no replay would read must not get into the journal. */
 	if (!err)
-		err = group_error(g);
-	if (err || g->len_bytes == 0)
+		err = records_decode(&all, g);
+	if (err)
 		return err;
+	if (all.count == 0)
+		return 0;
 	err = journal_append(st->journal, g->buf, g->len_bytes, &lsn);
 	if (err)
-		return err;
+		goto free_records;
 	atomic_fetch_add(&st->changes, 1);
-	err = delta_set_apply(st->set, g->buf, g->len_bytes, locked);
+	err = delta_set_apply_decoded(st->set, &all, locked);
 	if (err)
 		store_latch(st, err, "cannot apply what was journaled");
+free_records:
+	records_fini(&all);
 	return err;
 }
 
@@ -282,7 +288,7 @@ static int create_journal(struct store *st, const struct journal_where *where,
 			      .type = RECORD_LINE,
 			      .line = st->set->snapshots.line,
 		      });
-	err = group_error(&g);
+	err = group_verify(&g);
 	if (!err)
 		err = journal_create(&st->journal, where, id, g.buf,
 				     g.len_bytes);

@@ -62,7 +62,11 @@ int store_close(struct store *st);
 struct arena *store_arena(struct store *st);
 /* -EROFS once the store is latched. */
 int must_check store_may_change(struct store *st);
-/* Journals the group [D3], then applies it. `locked`: delta_set_apply(). */
+/*
+ * Journals the group [D3], then applies it. `locked`: delta_set_apply().
+ * A group that no replay would take is refused, with an errno of
+ * group_verify(), before anything is written, and nothing happened.
+ */
 int must_check store_commit(struct store *st, const struct group *g,
 			    const struct inode *locked);
 /* Page bytes changed in place: the next sync has something to do. */

@@ -127,7 +127,7 @@ static int first_records(const struct branching *b, struct group *g)
 			     .type = RECORD_PARENT,
 			     .parent = b->line.parent,
 		     });
-	return group_error(g);
+	return group_verify(g);
 }
 
 static int begin_journal(const struct branching *b, struct store_dir *d,

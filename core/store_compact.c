@@ -44,7 +44,10 @@ static void tell_progress(const struct anew *a)
 static int emit_group(void *arg, const struct group *g)
 {
 	struct anew *a = arg;
-	int err = journal_compact_append(a->c, g->buf, g->len_bytes);
+	int err = group_verify(g);
+
+	if (!err)
+		err = journal_compact_append(a->c, g->buf, g->len_bytes);
 
 	a->bytes += g->len_bytes;
 	tell_progress(a);

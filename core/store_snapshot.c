@@ -17,8 +17,6 @@
 #include <string.h>
 #include <time.h>
 
-#define MESSAGE_MAX 4096U
-
 void store_say_no_snapshot(const char *store, const char *name, char *why,
 			   size_t why_bytes)
 {
@@ -64,7 +62,7 @@ static int check_new_name(const char *name, const char *message, char *why,
 	size_t len = strlen(name);
 
 	/* A..B is a range for mapfs diff. */
-	if (len == 0 || len > NAME_MAX || strpbrk(name, "/@") ||
+	if (len == 0 || len > MAPFS_NAME_MAX || strpbrk(name, "/@") ||
 	    strstr(name, "..") || strcmp(name, ".") == 0) {
 		store_say(
 			why, why_bytes,
@@ -72,10 +70,10 @@ static int check_new_name(const char *name, const char *message, char *why,
 			name);
 		return -EINVAL;
 	}
-	if (strlen(message) > MESSAGE_MAX) {
+	if (strlen(message) > SNAPSHOT_MESSAGE_MAX) {
 		store_say(why, why_bytes,
 			  "message of snapshot %s: longer than %u bytes", name,
-			  MESSAGE_MAX);
+			  SNAPSHOT_MESSAGE_MAX);
 		return -EINVAL;
 	}
 	return 0;

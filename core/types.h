@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "limit.h"
+
 #define must_check __attribute__((warn_unused_result))
 
 #define MAPFS_PAGE_SHIFT 12
@@ -27,12 +29,9 @@ typedef uint64_t mapfs_pgno; /* number of a page within a file */
 typedef uint64_t mapfs_apage;
 typedef uint64_t mapfs_lsn; /* position in the journal, never reused */
 
-/* Largest file size a view admits; the kernel's own limit for FUSE. */
-#define MAPFS_MAX_SIZE INT64_MAX
-
-/* Pages of one arena; with the page's offset a byte's place has 64 bits. */
-#define MAPFS_APAGE_BITS 44
-#define MAPFS_ARENAS 256U
+static_assert(MAPFS_MAX_PAGES << MAPFS_PAGE_SHIFT ==
+		      (uint64_t)MAPFS_MAX_SIZE + 1,
+	      "the last page ends with the largest file");
 
 static inline unsigned int apage_arena(mapfs_apage page)
 {

@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,11 +78,11 @@ bool mapfs_is_stateless(const struct mapfs_view *v)
 /* One component of a path, or the errno for what it is instead. */
 static int check_name(const char *name)
 {
-	size_t len = strnlen(name, NAME_MAX + 1);
+	size_t len = strnlen(name, MAPFS_NAME_MAX + 1);
 
 	if (len == 0)
 		return -ENOENT;
-	if (len > NAME_MAX)
+	if (len > MAPFS_NAME_MAX)
 		return -ENAMETOOLONG;
 	if (memchr(name, '/', len) || strcmp(name, ".") == 0 ||
 	    strcmp(name, "..") == 0)
@@ -107,6 +106,39 @@ static int check_range(uint64_t off, uint64_t len)
 {
 	if (off > MAPFS_MAX_SIZE || len > MAPFS_MAX_SIZE - off)
 		return -EFBIG;
+	return 0;
+}
+
+static int check_target(const char *target)
+{
+	if (target[0] == '\0')
+		return -ENOENT;
+	return strnlen(target, MAPFS_TARGET_MAX + 1) > MAPFS_TARGET_MAX ?
+		       -ENAMETOOLONG :
+		       0;
+}
+
+/* The kernel's errno for a name that it would not pass on. */
+static int check_xattr_name(const char *name)
+{
+	size_t len = strnlen(name, MAPFS_XATTR_NAME_MAX + 1);
+
+	return len == 0 || len > MAPFS_XATTR_NAME_MAX ? -ERANGE : 0;
+}
+
+static bool is_time(struct timespec t)
+{
+	return t.tv_nsec >= 0 && t.tv_nsec < MAPFS_NSEC_LIMIT;
+}
+
+static int check_setattr(const struct mapfs_setattr *set)
+{
+	if ((set->valid & MAPFS_SET_SIZE) && set->size_bytes > MAPFS_MAX_SIZE)
+		return -EFBIG;
+	if (((set->valid & MAPFS_SET_ATIME) && !is_time(set->atime)) ||
+	    ((set->valid & MAPFS_SET_MTIME) && !is_time(set->mtime)) ||
+	    ((set->valid & MAPFS_SET_CTIME) && !is_time(set->ctime)))
+		return -EINVAL;
 	return 0;
 }
 
@@ -152,6 +184,8 @@ int mapfs_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
 {
 	int err = check_new_name(v, name);
 
+	if (!err)
+		err = check_target(target);
 	return err ? err : v->ops->symlink(v, cred, dir, name, target, out);
 }
 
@@ -243,6 +277,8 @@ int mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 {
 	int err = check_change(v);
 
+	if (!err)
+		err = check_setattr(set);
 	return err ? err : v->ops->setattr(v, ino, fh, set, out);
 }
 
@@ -265,6 +301,11 @@ int mapfs_statfs(struct mapfs_view *v, struct statvfs *out)
 ssize_t mapfs_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
 		   size_t len, uint64_t off)
 {
+	/* No file has a byte there. */
+	if (off >= MAPFS_MAX_SIZE)
+		return 0;
+	if (len > MAPFS_MAX_SIZE - off)
+		len = MAPFS_MAX_SIZE - off;
 	return v->ops->read(v, ino, fh, buf, len, off);
 }
 
@@ -292,6 +333,8 @@ int mapfs_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
 {
 	int err = check_change(v);
 
+	if (!err && len == 0)
+		err = -EINVAL;
 	if (!err)
 		err = check_range(off, len);
 	return err ? err : v->ops->fallocate(v, ino, fh, mode, off, len);
@@ -309,8 +352,11 @@ ssize_t mapfs_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
 {
 	int err = check_change(v);
 
-	if (!err)
-		err = check_range(in_off, len);
+	/* Behind the end there is nothing to copy. */
+	if (!err && in_off >= MAPFS_MAX_SIZE)
+		return 0;
+	if (len > MAPFS_MAX_SIZE - in_off)
+		len = MAPFS_MAX_SIZE - in_off;
 	if (!err)
 		err = check_range(out_off, len);
 	return err ? err :
@@ -335,6 +381,10 @@ int mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 {
 	int err = check_change(v);
 
+	if (!err)
+		err = check_xattr_name(name);
+	if (!err && len > MAPFS_XATTR_VALUE_MAX)
+		err = -E2BIG;
 	return err ? err :
 		     v->ops->setxattr(v, ino, name, value, len, flags,
 				      kill_sgid);
@@ -344,6 +394,8 @@ int mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
 {
 	int err = check_change(v);
 
+	if (!err)
+		err = check_xattr_name(name);
 	return err ? err : v->ops->removexattr(v, ino, name);
 }
 

@@ -10,7 +10,7 @@
  * Lifetime: a view starts with a struct mapfs_view as its first member;
  *           `close` ends it.
  * Errors, locking: as mapfs.h says for the call of the same name.  view.c refuses what
- * no kind of view could accept (names with '/', offsets beyond INT64_MAX),
+ * no kind of view could accept (names with '/', what limit.h does not allow),
  * and every change with -EROFS when `mode` is MAPFS_READ.
  */
 #include "mapfs.h"

@@ -122,6 +122,7 @@ static void test_pagetable__last_page_of_the_largest_file(void **state)
 	(void)state;
 	pagetable_init(&pt);
 	assert_int_equal(pagetable_set(&pt, &run, NULL, NULL), 0);
+	assert_int_equal(pagetable_end(&pt), MAPFS_MAX_PAGES);
 	assert_true(pagetable_next(&pt, 0, &run));
 	assert_int_equal(run.first, last);
 	assert_int_equal(run.apage, 3);
