@@ -369,6 +369,27 @@ int arena_alloc(struct arena *a, uint64_t want, mapfs_apage hint,
 	return 0;
 }
 
+int arena_check_room(struct arena *a, uint64_t count)
+{
+	const long in_memory = sysconf(_SC_PHYS_PAGES);
+	uint64_t ready;
+
+	rmutex_lock(&a->lock);
+	ready = a->ready;
+	rmutex_unlock(&a->lock);
+	if (count <= ready)
+		return 0;
+	count -= ready;
+	if (count > MAX_PAGES)
+		return -ENOSPC;
+	/* A file in memory has no file system that could say. */
+	if (in_memory > 0 && io_is_memory(a->fd) &&
+	    count * MAPFS_PAGE_SIZE >
+		    (uint64_t)in_memory * (uint64_t)sysconf(_SC_PAGESIZE))
+		return -ENOSPC;
+	return io_check_headroom(a->fd, count << MAPFS_PAGE_SHIFT);
+}
+
 static void assert_live(const struct arena *a, uint64_t first, uint64_t count)
 {
 	assert(count > 0);

@@ -58,6 +58,11 @@ int must_check arena_mark(struct arena *a, mapfs_apage first, uint64_t count);
  */
 int must_check arena_alloc(struct arena *a, uint64_t want, mapfs_apage hint,
 			   mapfs_apage *first, uint64_t *got);
+/*
+ * -ENOSPC: so many pages can certainly not be had, so that who needs them all
+ * need not take the last of the disk to find out.  0 is no promise.
+ */
+int must_check arena_check_room(struct arena *a, uint64_t count);
 /* Call after the record that stops naming them was appended [A1]. */
 void arena_free(struct arena *a, mapfs_apage first, uint64_t count);
 /* Never handed to anybody: free at once (an operation that failed). */

@@ -199,6 +199,11 @@ int io_check_headroom(int fd, uint64_t len)
 	return -ENOSPC;
 }
 
+bool io_is_memory(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
 int io_tmpfile(int dirfd, int *fd)
 {
 	int err = fault_point("io.tmpfile");

@@ -38,6 +38,8 @@ int must_check io_punch(int fd, uint64_t off, uint64_t len);
  * less than a sixteenth of itself or 4 MiB, whichever is less.
  */
 int must_check io_check_headroom(int fd, uint64_t len);
+/* Is it a file of memfd_create(2), of which no file system knows the size? */
+bool io_is_memory(int fd);
 /* An unlinked file in `dirfd`, or memory of the process for dirfd < 0. */
 int must_check io_tmpfile(int dirfd, int *fd);
 

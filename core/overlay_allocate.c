@@ -164,12 +164,37 @@ static int allocate_chunk(struct overlay *o, struct inode *i, struct group *g,
 				   first * MAPFS_PAGE_SIZE);
 }
 
+/*
+ * Asking for more than there is must not first fill the disk to the last
+ * page: what is needed is counted before any of it is taken.
+ */
+static int check_room(struct overlay *o, struct inode *i, mapfs_pgno at,
+		      mapfs_pgno end)
+{
+	const mapfs_pgno shows = page_ceil(i->delta->attr.visible_base_bytes);
+	uint64_t need = 0;
+
+	while (at < end) {
+		struct pt_run run;
+
+		pagetable_lookup(&i->delta->pages, at, end - at, &run);
+		if (run.kind == PT_BASE && at < shows) {
+			if (run.count > shows - at)
+				run.count = shows - at;
+		} else if (run.kind != PT_ARENA) {
+			need += run.count;
+		}
+		at += run.count;
+	}
+	return arena_check_room(store_arena(o->store), need);
+}
+
 /* Chunk by chunk, each its own group; a file half allocated is no harm. */
 static int allocate(struct overlay *o, struct inode *i, uint64_t off,
 		    uint64_t end)
 {
 	mapfs_pgno at = page_of(off);
-	int err = 0;
+	int err = check_room(o, i, at, page_ceil(end));
 
 	while (!err && at < page_ceil(end)) {
 		struct fresh_pages fresh;
@@ -248,10 +273,6 @@ int overlay_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		return -EOPNOTSUPP;
 	if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
-	if (len == 0)
-		return -EINVAL;
-	if (off > MAPFS_MAX_SIZE || len > MAPFS_MAX_SIZE - off)
-		return -EFBIG;
 	err = overlay_change_begin(o, ino, &i);
 	if (err)
 		return err;

@@ -318,6 +318,31 @@ static void test_limit__one_name_more_than_can_be_counted(void **state)
 	assert_int_equal(mapfs_lookup(f->v, root(f), "h", &e), -ENOENT);
 }
 
+/* Space that is certainly not there is refused before any is taken. */
+static void test_limit__more_space_than_the_disk_takes_none(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_info info;
+	mapfs_ino ino;
+
+	open_view(f, MAPFS_STORE_DIR);
+	ino = new_file(f, "f");
+	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, 0, INT64_MAX),
+			 -ENOSPC);
+	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, 1ULL << 60,
+					 1ULL << 50),
+			 -ENOSPC);
+	mapfs_view_info(f->v, &info);
+	assert_int_equal(info.private_pages, 0);
+	assert_int_equal(size_of(f, ino), 0);
+	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, 1ULL << 62, 4097), 0);
+	close_view(f);
+	open_view(f, MAPFS_STORE_MEMORY);
+	ino = new_file(f, "f");
+	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, 0, 1ULL << 55),
+			 -ENOSPC);
+}
+
 /* Names that listxattr(2) could not return are not taken. */
 static void test_limit__every_xattr_can_be_listed(void **state)
 {
@@ -426,6 +451,7 @@ int main(void)
 		WITH_BASE(test_limit__pages_of_every_height_survive),
 		WITH_BASE(test_limit__arguments_beyond_it_are_refused),
 		WITH_BASE(test_limit__one_name_more_than_can_be_counted),
+		WITH_BASE(test_limit__more_space_than_the_disk_takes_none),
 		WITH_BASE(test_limit__every_xattr_can_be_listed),
 		WITH_BASE(
 			test_limit__dump_of_a_shattered_file_fits_the_journal),
