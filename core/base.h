@@ -69,6 +69,8 @@ int must_check base_stat(struct base *b, struct inode *dir, const char *name,
 mapfs_ino base_foreign_ino(const struct inode *dir, const char *name);
 /* 32 bits that differ when an inode number is used again; 0 if unknown. */
 uint64_t base_generation(const struct statx *stx);
+/* Its 512-byte blocks; never 0 for a file that may have data. */
+uint64_t base_blocks(const struct statx *stx);
 
 /*
  * A descriptor of the inode's object, from the cache or opened now, and then

@@ -157,7 +157,7 @@ static int rewrite_inode(struct rewriting *r, struct record_inode *i)
 	if (!r->only_rest)
 		err = snapshots_resign(&r->c->o->set.snapshots, was, &i->sig);
 	i->generation = base_generation(&stx);
-	i->base_blocks_512 = stx.stx_blocks;
+	i->base_blocks_512 = base_blocks(&stx);
 	return err;
 }
 

@@ -198,6 +198,8 @@ static struct delta *delta_create(const struct record_inode *r)
 	d->rdev = r->rdev;
 	d->btime = r->btime;
 	pagetable_init(&d->pages);
+	pagetable_set_base_end(&d->pages,
+			       page_ceil(r->attr.visible_base_bytes));
 	if (is_link && !r->has_base)
 		d->target = strndup(r->text, r->text_bytes);
 	if (r->has_base)
@@ -291,10 +293,13 @@ static int apply_attr(struct delta_set *s, const struct record_attr *r,
 	if (!i)
 		return -EUCLEAN;
 	stripe_lock(s, i, locked);
-	if ((i->delta->attr.mode & S_IFMT) == (r->mode & S_IFMT))
+	if ((i->delta->attr.mode & S_IFMT) == (r->mode & S_IFMT)) {
 		i->delta->attr = *r;
-	else
+		pagetable_set_base_end(&i->delta->pages,
+				       page_ceil(r->visible_base_bytes));
+	} else {
 		err = -EUCLEAN;
+	}
 	stripe_unlock(s, i, locked);
 	(void)inode_put(s->itable, i);
 	return err;

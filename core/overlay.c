@@ -167,7 +167,7 @@ void overlay_inode_record(const struct statx *stx, mapfs_ino ino,
 		.generation = base_generation(stx),
 		.rdev = ((uint64_t)stx->stx_rdev_major << 32) |
 			stx->stx_rdev_minor,
-		.base_blocks_512 = stx->stx_blocks,
+		.base_blocks_512 = base_blocks(stx),
 		.btime = has_btime ? time_of(stx->stx_btime) :
 				     (struct timespec){ 0, -1 },
 		.sig = overlay_sig_of(stx),

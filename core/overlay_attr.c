@@ -4,14 +4,11 @@
  */
 #include "overlay_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-
-#define BLOCKS_PER_PAGE (MAPFS_PAGE_SIZE / 512)
-/* Beyond this many runs the block count of a file becomes an estimate. */
-#define BLOCKS_RUNS_MAX 1024
 
 static void attr_from_statx(const struct statx *stx, mapfs_ino ino,
 			    struct mapfs_attr *out)
@@ -26,7 +23,7 @@ static void attr_from_statx(const struct statx *stx, mapfs_ino ino,
 		.gid = stx->stx_gid,
 		.rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
 		.size_bytes = stx->stx_size,
-		.blocks_512 = stx->stx_blocks,
+		.blocks_512 = base_blocks(stx),
 		.atime = { stx->stx_atime.tv_sec, stx->stx_atime.tv_nsec },
 		.mtime = { stx->stx_mtime.tv_sec, stx->stx_mtime.tv_nsec },
 		.ctime = { stx->stx_ctime.tv_sec, stx->stx_ctime.tv_nsec },
@@ -35,38 +32,28 @@ static void attr_from_statx(const struct statx *stx, mapfs_ino ino,
 	};
 }
 
-/* Pages of the base that an entry of the table hides. */
-static uint64_t hidden_base_pages(const struct delta *d)
-{
-	const uint64_t end = page_ceil(d->attr.visible_base_bytes);
-	struct pt_run run;
-	uint64_t hidden = 0;
-	mapfs_pgno at = 0;
-
-	for (int n = 0; n < BLOCKS_RUNS_MAX; n++) {
-		if (!pagetable_next(&d->pages, at, &run) || run.first >= end)
-			return hidden;
-		at = run.first + run.count;
-		hidden += (at < end ? at : end) - run.first;
-	}
-	return d->pages.arena_pages + d->pages.hole_pages;
-}
-
+/*
+ * Never too few: tar takes a file of 0 blocks for one hole, and would lose
+ * what is in it.  How much of what the base holds lies in the pages that
+ * still show is not known, but all of it may.
+ */
 static uint64_t delta_blocks(const struct delta *d)
 {
-	uint64_t blocks = d->pages.arena_pages * BLOCKS_PER_PAGE;
-	uint64_t base;
-	uint64_t hidden;
+	const struct pagetable *pt = &d->pages;
+	uint64_t blocks = pt->arena_pages * MAPFS_BLOCKS_PER_PAGE;
+	uint64_t shown;
+	uint64_t held;
 
 	if (!S_ISREG(d->attr.mode))
 		return d->base ? d->base->blocks_512 : 0;
-	if (!d->base || d->attr.visible_base_bytes == 0)
+	if (!d->base)
 		return blocks;
-	base = page_ceil(d->attr.visible_base_bytes) * BLOCKS_PER_PAGE;
-	if (base > d->base->blocks_512)
-		base = d->base->blocks_512;
-	hidden = hidden_base_pages(d) * BLOCKS_PER_PAGE;
-	return blocks + (base > hidden ? base - hidden : 0);
+	assert(pt->hiding_pages <= pt->base_end);
+	shown = (pt->base_end - pt->hiding_pages) * MAPFS_BLOCKS_PER_PAGE;
+	/* What older versions recorded of data that takes no blocks. */
+	held = d->base->blocks_512 ? d->base->blocks_512 :
+				     MAPFS_BLOCKS_PER_PAGE;
+	return blocks + (held < shown ? held : shown);
 }
 
 static void attr_from_delta(const struct delta *d, struct mapfs_attr *out)

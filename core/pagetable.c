@@ -67,9 +67,20 @@ void pagetable_init(struct pagetable *pt)
 	*pt = (struct pagetable){ 0 };
 }
 
-static void count_slot(struct pagetable *pt, uint64_t slot, uint64_t pages,
-		       bool add)
+/* How many of the pages from `at` on would be the base's. */
+static uint64_t over_base(const struct pagetable *pt, mapfs_pgno at,
+			  uint64_t pages)
 {
+	if (at >= pt->base_end)
+		return 0;
+	return pages < pt->base_end - at ? pages : pt->base_end - at;
+}
+
+/* A slot that stands for `pages` pages from `at` on comes or goes. */
+static void count_slot(struct pagetable *pt, uint64_t slot, mapfs_pgno at,
+		       uint64_t pages, bool add)
+{
+	const uint64_t hiding = over_base(pt, at, pages);
 	uint64_t *n;
 
 	if ((slot & SLOT_KIND) == SLOT_ARENA)
@@ -79,28 +90,33 @@ static void count_slot(struct pagetable *pt, uint64_t slot, uint64_t pages,
 	else
 		return;
 	*n = add ? *n + pages : *n - pages;
+	pt->hiding_pages = add ? pt->hiding_pages + hiding :
+				 pt->hiding_pages - hiding;
 }
 
-/* Empties a slot of `level`, telling of its arena pages. */
-static void slot_drop(struct pagetable *pt, uint64_t slot, unsigned int level,
-		      pt_freed_fn freed, void *arg)
+/* Empties the slot of `level` that begins at `at`, telling of its pages. */
+static void slot_drop(struct pt_change *c, uint64_t slot, unsigned int level,
+		      mapfs_pgno at)
 {
 	if ((slot & SLOT_KIND) == SLOT_NODE) {
 		struct pt_node *node = slot_node(slot);
 
 		for (unsigned int i = 0; i < FANOUT; i++)
-			slot_drop(pt, node->slot[i], level - 1, freed, arg);
+			slot_drop(c, node->slot[i], level - 1,
+				  at + i * level_pages(level - 1));
 		free(node);
 		return;
 	}
-	count_slot(pt, slot, level_pages(level), false);
-	if ((slot & SLOT_KIND) == SLOT_ARENA && freed)
-		freed(arg, slot >> 2, level_pages(level));
+	count_slot(c->pt, slot, at, level_pages(level), false);
+	if ((slot & SLOT_KIND) == SLOT_ARENA && c->freed)
+		c->freed(c->arg, slot >> 2, level_pages(level));
 }
 
 void pagetable_fini(struct pagetable *pt, pt_freed_fn freed, void *arg)
 {
-	slot_drop(pt, pt->root, pt->height, freed, arg);
+	struct pt_change c = { .pt = pt, .freed = freed, .arg = arg };
+
+	slot_drop(&c, pt->root, pt->height, 0);
 	pagetable_init(pt);
 }
 
@@ -173,6 +189,30 @@ mapfs_pgno pagetable_end(const struct pagetable *pt)
 	const uint64_t end = level_pages(pt->height);
 
 	return end < MAPFS_MAX_PAGES ? end : MAPFS_MAX_PAGES;
+}
+
+static uint64_t count_entries(const struct pagetable *pt, mapfs_pgno at,
+			      mapfs_pgno end)
+{
+	struct pt_run run;
+	uint64_t n = 0;
+
+	while (at < end && pagetable_next(pt, at, &run) && run.first < end) {
+		at = run.first + run.count;
+		n += (at < end ? at : end) - run.first;
+	}
+	return n;
+}
+
+void pagetable_set_base_end(struct pagetable *pt, mapfs_pgno end)
+{
+	const mapfs_pgno was = pt->base_end;
+
+	if (end > was)
+		pt->hiding_pages += count_entries(pt, was, end);
+	else
+		pt->hiding_pages -= count_entries(pt, end, was);
+	pt->base_end = end;
 }
 
 static int pt_grow(struct pagetable *pt, mapfs_pgno last)
@@ -252,8 +292,8 @@ static void slot_assign(struct pt_change *c, uint64_t *slot, unsigned int level,
 				slot_arena(run->apage + (at - run->first)) :
 				(uint64_t)run->kind;
 
-		slot_drop(c->pt, *slot, level, c->freed, c->arg);
-		count_slot(c->pt, fresh, level_pages(level), true);
+		slot_drop(c, *slot, level, at);
+		count_slot(c->pt, fresh, at, level_pages(level), true);
 		*slot = fresh;
 		return;
 	}

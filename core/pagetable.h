@@ -28,10 +28,12 @@ struct pt_run {
 };
 
 struct pagetable {
-	uint64_t root;	      /* slot, see pagetable.c */
-	unsigned int height;  /* levels of nodes below the root slot */
-	uint64_t arena_pages; /* entries of kind PT_ARENA */
-	uint64_t hole_pages;  /* ... PT_HOLE */
+	uint64_t root;	       /* slot, see pagetable.c */
+	unsigned int height;   /* levels of nodes below the root slot */
+	uint64_t arena_pages;  /* entries of kind PT_ARENA */
+	uint64_t hole_pages;   /* ... PT_HOLE */
+	mapfs_pgno base_end;   /* pages below are the base's if not here */
+	uint64_t hiding_pages; /* entries below base_end */
 };
 
 /* Told of arena pages that left the table. */
@@ -51,6 +53,11 @@ bool pagetable_next(const struct pagetable *pt, mapfs_pgno first,
 		    struct pt_run *out);
 /* No entry lies at or behind this page. */
 mapfs_pgno pagetable_end(const struct pagetable *pt);
+/*
+ * Where the base ends, for hiding_pages.  Costs as much as there are entries
+ * between the old end and the new one; after a truncate there are none.
+ */
+void pagetable_set_base_end(struct pagetable *pt, mapfs_pgno end);
 int must_check pagetable_set(struct pagetable *pt, const struct pt_run *run,
 			     pt_freed_fn freed, void *arg);
 

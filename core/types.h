@@ -19,6 +19,7 @@
 
 #define MAPFS_PAGE_SHIFT 12
 #define MAPFS_PAGE_SIZE 4096U
+#define MAPFS_BLOCKS_PER_PAGE 8U /* of 512 bytes, as in st_blocks */
 
 typedef uint64_t mapfs_ino;  /* st_ino of an object in a view */
 typedef uint64_t mapfs_pgno; /* number of a page within a file */

@@ -26,7 +26,24 @@ fuse_ino_t node_of_ino(const struct mount *m, mapfs_ino ino)
 	return swap_root(m, ino);
 }
 
-void node_fill_stat(const struct mapfs_attr *attr, struct stat *out)
+/*
+ * Dirty pages count as no blocks until the file is closed, however long that
+ * takes, and tar takes a file of 0 blocks for one hole: so an empty file has
+ * one page in advance.  Any other number that is too small is harmless, for
+ * whoever compares it with the size then asks for the holes.
+ */
+uint64_t node_blocks(const struct mount *m, const struct mapfs_attr *attr)
+{
+	const bool may_be_dirty = m->opt->mode == MAPFS_COPY &&
+				  !m->opt->snapshot;
+
+	if (may_be_dirty && S_ISREG(attr->mode) && attr->blocks_512 == 0)
+		return MAPFS_BLOCKS_PER_PAGE;
+	return attr->blocks_512;
+}
+
+void node_fill_stat(const struct mount *m, const struct mapfs_attr *attr,
+		    struct stat *out)
 {
 	*out = (struct stat){
 		.st_ino = attr->ino,
@@ -37,7 +54,7 @@ void node_fill_stat(const struct mapfs_attr *attr, struct stat *out)
 		.st_rdev = attr->rdev,
 		.st_size = (off_t)attr->size_bytes,
 		.st_blksize = MAPFS_PAGE_SIZE,
-		.st_blocks = (blkcnt_t)attr->blocks_512,
+		.st_blocks = (blkcnt_t)node_blocks(m, attr),
 		.st_atim = attr->atime,
 		.st_mtim = attr->mtime,
 		.st_ctim = attr->ctime,
@@ -53,7 +70,7 @@ void node_fill_entry(const struct mount *m, const struct mapfs_entry *e,
 		.attr_timeout = m->attr_timeout,
 		.entry_timeout = m->entry_timeout,
 	};
-	node_fill_stat(&e->attr, &out->attr);
+	node_fill_stat(m, &e->attr, &out->attr);
 }
 
 struct mapfs_cred node_cred(fuse_req_t req)

@@ -17,7 +17,13 @@ struct mount;
 
 mapfs_ino node_ino(const struct mount *m, fuse_ino_t node);
 fuse_ino_t node_of_ino(const struct mount *m, mapfs_ino ino);
-void node_fill_stat(const struct mapfs_attr *attr, struct stat *out);
+/*
+ * Blocks to tell the kernel of a copy view: it may have data that the view has
+ * not seen, and keeps the number for good.
+ */
+uint64_t node_blocks(const struct mount *m, const struct mapfs_attr *attr);
+void node_fill_stat(const struct mount *m, const struct mapfs_attr *attr,
+		    struct stat *out);
 void node_fill_entry(const struct mount *m, const struct mapfs_entry *e,
 		     struct fuse_entry_param *out);
 /* The requester, as the owner of what it makes. */

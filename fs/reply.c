@@ -67,7 +67,7 @@ void reply_attr(struct mount *m, fuse_req_t req, int err,
 		reply_err(req, err);
 		return;
 	}
-	node_fill_stat(attr, &st);
+	node_fill_stat(m, attr, &st);
 	fuse_reply_attr(req, &st, m->attr_timeout);
 }
 

@@ -374,6 +374,65 @@ static void test_limit__every_xattr_can_be_listed(void **state)
 	free(list);
 }
 
+static uint64_t blocks_of(struct fixture *f, mapfs_ino ino)
+{
+	struct mapfs_attr attr;
+
+	assert_int_equal(mapfs_getattr(f->v, ino, 0, &attr), 0);
+	return attr.blocks_512;
+}
+
+/*
+ * Goal: 0 blocks are only said of a file that has no byte of the base.
+ * Method: the record of a base that keeps data without blocks, as inline data
+ * is, by a version that believed that number.
+ */
+static void test_limit__data_that_takes_no_blocks_is_not_denied(void **state)
+{
+	struct fixture *f = *state;
+	struct record r = { .type = RECORD_INODE };
+	struct statx stx = { .stx_mode = S_IFREG | 0644, .stx_size = 5 };
+	struct statx of_file;
+	char path[128];
+	struct group g;
+	mapfs_ino ino;
+
+	assert_int_equal(base_blocks(&stx), 8);
+	stx.stx_size = 0;
+	assert_int_equal(base_blocks(&stx), 0);
+	stx.stx_size = 1 << 20;
+	stx.stx_blocks = 3;
+	assert_int_equal(base_blocks(&stx), 3);
+	open_view(f, MAPFS_STORE_DIR);
+	ino = look(f, root(f), "big");
+	(void)snprintf(path, sizeof(path), "%s/big", f->base);
+	assert_int_equal(statx(AT_FDCWD, path, 0, STATX_ALL, &of_file), 0);
+	overlay_inode_record(&of_file, ino, 0, &r.inode);
+	r.inode.base_blocks_512 = 0;
+	r.inode.text = "big";
+	r.inode.text_bytes = 3;
+	group_init(&g);
+	group_add(&g, &r);
+	assert_int_equal(store_commit(store_of(f), &g, NULL), 0);
+	group_fini(&g);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(blocks_of(f, ino), 8);
+		reopen(f);
+		assert_int_equal(look(f, root(f), "big"), ino);
+	}
+	/* All but the last page, then that too. */
+	assert_int_equal(mapfs_fallocate(f->v, ino, 0,
+					 FALLOC_FL_PUNCH_HOLE |
+						 FALLOC_FL_KEEP_SIZE,
+					 0, BIG_BYTES - 4096),
+			 0);
+	assert_int_equal(blocks_of(f, ino), 8);
+	punch_to_the_end(f, ino, BIG_BYTES - 4096);
+	assert_int_equal(blocks_of(f, ino), 0);
+	assert_int_equal(resize(f, ino, 1 << 30), 0);
+	assert_int_equal(blocks_of(f, ino), 0);
+}
+
 static uint64_t most_bytes;
 
 static int measure(void *arg, const struct group *g)
@@ -452,6 +511,7 @@ int main(void)
 		WITH_BASE(test_limit__arguments_beyond_it_are_refused),
 		WITH_BASE(test_limit__one_name_more_than_can_be_counted),
 		WITH_BASE(test_limit__more_space_than_the_disk_takes_none),
+		WITH_BASE(test_limit__data_that_takes_no_blocks_is_not_denied),
 		WITH_BASE(test_limit__every_xattr_can_be_listed),
 		WITH_BASE(
 			test_limit__dump_of_a_shattered_file_fits_the_journal),

@@ -27,7 +27,11 @@ static void assert_matches(const struct pagetable *pt, const struct model *m)
 {
 	struct pt_run run;
 	uint64_t arena = 0;
+	uint64_t hiding = 0;
 
+	for (uint64_t n = 0; n < pt->base_end && n < MODEL_PAGES; n++)
+		hiding += m->page[n] != PT_BASE;
+	assert_int_equal(hiding, pt->hiding_pages);
 	for (uint64_t at = 0; at < MODEL_PAGES; at += run.count) {
 		pagetable_lookup(pt, at, MODEL_PAGES - at, &run);
 		assert_true(run.count > 0);
@@ -86,6 +90,9 @@ static void test_pagetable__random_ranges_match_an_array(void **state)
 			set += run.count;
 			next += run.count;
 		}
+		if (round % 20 == 0)
+			pagetable_set_base_end(&pt, (uint64_t)random() %
+							    (2 * MODEL_PAGES));
 		if (round % 50 == 0)
 			assert_matches(&pt, m);
 	}
