@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -311,6 +312,34 @@ static int check_space(struct mapfs_commit *c)
 	return -ENOSPC;
 }
 
+/* A view takes files of any size, a file system has a largest one. */
+static int check_sizes(struct mapfs_commit *c)
+{
+	struct commit_work *w = &c->work;
+	int fd = openat(w->rootfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int err = 0;
+
+	/* Without such files, or the right to make one, it turns out later. */
+	if (fd < 0)
+		return 0;
+	for (uint32_t i = 0; !err && i < w->plan->object_count; i++) {
+		const struct plan_object *o = w->plan->objects[i];
+		const struct plan_state *after = &o->side[PLAN_AFTER];
+
+		if (!after->exists || !S_ISREG(after->mode) ||
+		    (o->side[PLAN_BEFORE].exists && !o->has_data))
+			continue;
+		if (ftruncate(fd, (off_t)after->size_bytes) < 0 &&
+		    errno == EFBIG)
+			err = work_fail(
+				w, i,
+				"its size is more than a file of the base can have; nothing was written, truncate it in the view",
+				-EFBIG);
+	}
+	close(fd);
+	return err;
+}
+
 /* Better now than halfway. */
 static int check_locks(struct mapfs_commit *c)
 {
@@ -398,6 +427,8 @@ static int begin(struct mapfs_commit *c)
 		err = collect_states(&c->collect);
 	if (!err)
 		err = check_space(c);
+	if (!err)
+		err = check_sizes(c);
 	if (!err)
 		err = check_locks(c);
 	if (!err)

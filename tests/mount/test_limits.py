@@ -258,3 +258,27 @@ def test_a_name_can_be_as_long_as_the_view_says(view):
     write_file(view / ("n" * most))
     with fails(errno.ENAMETOOLONG):
         write_file(view / ("n" * (most + 1)))
+
+
+@pytest.mark.modes("kept", plain=False)
+@pytest.mark.parametrize("name", ["new", "old"])
+def test_commit_of_a_file_too_large_for_the_base_begins_nothing(view, name):
+    write_file(view.base / "old", b"x")
+    with opened(view.tmp, os.O_TMPFILE | os.O_RDWR) as fd:
+        if sysc.error_of(os.ftruncate, fd, SIZE_MAX) != "EFBIG":
+            pytest.skip("the file system below takes files of any size")
+    write_file(view / "other", b"y")
+    with opened(view / name, os.O_RDWR | os.O_CREAT) as fd:
+        os.ftruncate(fd, SIZE_MAX)
+    view.unmount()
+    before = tree.of(view.base)
+    p = mapfs("commit", "-y", view.store, check=False)
+    assert p.returncode == 1
+    assert f"{name}: its size is more than" in p.text, p.text
+    tree.assert_same(before, tree.of(view.base), "a refused commit")
+    # Nothing to finish or undo: the view is there, and can be put right.
+    os.truncate(view / name, 5)
+    view.unmount()
+    view.base_stays = False
+    mapfs("commit", "-y", view.store)
+    assert os.stat(view.base / name).st_size == 5
