@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,6 +75,36 @@ static int map_ids(uid_t uid, gid_t gid)
 	return write_file("/proc/self/gid_map", line);
 }
 
+/*
+ * Where "/" is no mount point, as in a plain chroot, mount(2) cannot name the
+ * mount that holds it.  Joining the namespace that we are in leads to its
+ * root, which is a mount point (setns(2)); afterwards we return to ours.
+ */
+static int make_private_from_chroot(void)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int err = 0;
+
+	if (root < 0 || self < 0 || setns(self, CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    fchdir(root) < 0 || chroot(".") < 0)
+		err = -errno;
+	if (self >= 0)
+		close(self);
+	if (root >= 0)
+		close(root);
+	return err;
+}
+
+/* No mount that we make in our namespace may reach another one. */
+static int make_mounts_private(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		return 0;
+	return errno == EINVAL ? make_private_from_chroot() : -errno;
+}
+
 static int enter_namespaces(bool *has_users)
 {
 	uid_t uid = geteuid();
@@ -89,9 +120,7 @@ static int enter_namespaces(bool *has_users)
 		err = map_ids(uid, gid);
 		*has_users = true;
 	}
-	if (!err && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		err = -errno;
-	return err;
+	return err ? err : make_mounts_private();
 }
 
 static bool send_report(int sock, const struct report *rep, int fd)

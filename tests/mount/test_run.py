@@ -462,6 +462,33 @@ def lonely(scratch):
     return go
 
 
+def _plain_chroot(room):
+    """A root directory that is no mount point, and holds what "/" holds."""
+    room.mkdir()
+    for entry in os.scandir("/"):
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), room / entry.name)
+        elif entry.is_dir():
+            (room / entry.name).mkdir()
+            sysc.mount(entry.path, room / entry.name, None,
+                       sysc.MS_BIND | sysc.MS_REC)
+    return room
+
+
+@pytest.mark.root
+def test_in_a_plain_chroot_the_view_is_in_place(place):
+    """There "/" is no mount point, and mount(2) said EINVAL."""
+    room = _plain_chroot(place / "room")
+    outside = os.readlink("/proc/self/ns/mnt")
+    p = run("chroot", room, binary(), "run", "-C", place / "base", "--", "sh",
+            "-ec", "echo new >f; cat f; pwd; readlink /proc/self/ns/mnt")
+    said, where, inside = p.text.split("\n")[:3]
+    assert said == "new" and where == str(place / "base"), p.text
+    assert inside.startswith("mnt:") and inside != outside
+    with open("/proc/self/mountinfo") as f:
+        assert "fuse.mapfs" not in f.read()
+
+
 def test_without_namespaces_the_view_is_elsewhere_and_that_is_said(lonely):
     os.chdir("sub")
     p = lonely("-C", "..", "--", "sh", "-ec",
