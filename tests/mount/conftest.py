@@ -70,7 +70,10 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(config, items):
+    obstacle = None if PLAIN else isolate.obstacle()
     for item in items:
+        if obstacle:
+            item.add_marker(pytest.mark.skip(reason=obstacle))
         view = str(getattr(item, "callspec", None) and
                    item.callspec.params.get("view", ""))
         wants_root = view.startswith("root") or \

@@ -13,7 +13,9 @@ its test, and nothing is changed system-wide: where /dev/fuse is closed to
 ordinary users they see a private node of it.  Without root there are no
 namespaces; tests for root are skipped.
 """
+import errno
 import faulthandler
+import functools
 import os
 import pickle
 import pwd
@@ -29,7 +31,9 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from . import sysc
+from .load import load_factor
 
+REPO = Path(__file__).resolve().parents[3]
 USER_UID = 4711
 GRACE_SECONDS = 10	# between the stack dump and the axe
 
@@ -43,13 +47,101 @@ def runs_as_user(item):
 
 
 def limit_of(item):
+    """Seconds that a test may take; a loaded machine gets more."""
     mark = item.get_closest_marker("limit")
-    return mark.args[0] if mark else 60
+    return (mark.args[0] if mark else 60) * load_factor()
+
+
+def _try_namespaces():
+    """In a child: what every test on a mount needs. Returns no reason."""
+    if not os.path.exists("/dev/fuse"):
+        return "no /dev/fuse here"
+    if os.geteuid() != 0:
+        return ""
+    try:
+        sysc.unshare(sysc.CLONE_NEWNS | sysc.CLONE_NEWPID | sysc.CLONE_NEWIPC)
+        _own_the_root()
+    except OSError as e:
+        return f"no mount namespaces here ({e.strerror}): root needs " \
+               "CAP_SYS_ADMIN"
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR))
+    except OSError as e:
+        return f"/dev/fuse cannot be opened here ({e.strerror})"
+    return ""
+
+
+@functools.lru_cache(maxsize=1)
+def obstacle():
+    """Why no test on a mount can run on this machine, or ""."""
+    return sysc.in_child(_try_namespaces)
+
+
+def _own_the_root():
+    """Makes "/" the root of this mount namespace, and private.
+
+    In a plain chroot "/" is no mount point: mount(2) cannot name its mount,
+    and unshare(CLONE_NEWUSER) refuses.  Joining our own namespace leads to
+    its root; from there a copy of our tree becomes the root by pivot_root(2).
+    """
+    try:
+        sysc.mount(None, "/", None, sysc.MS_REC | sysc.MS_PRIVATE)
+        return
+    except OSError as e:
+        if e.errno != errno.EINVAL:
+            raise
+    old = os.open("/", os.O_PATH | os.O_DIRECTORY)
+    self = os.pidfd_open(os.getpid())
+    sysc.setns(self, sysc.CLONE_NEWNS)
+    sysc.mount(None, "/", None, sysc.MS_REC | sysc.MS_PRIVATE)
+    os.fchdir(old)
+    tree = sysc.open_tree(".", sysc.OPEN_TREE_CLONE | sysc.AT_RECURSIVE)
+    sysc.move_mount(tree, ".")
+    os.fchdir(tree)
+    sysc.pivot_root(".", ".")
+    sysc.umount_lazy(".")
+    os.chroot(".")
+    os.chdir("/")
+    for fd in (old, self, tree):
+        os.close(fd)
+
+
+def _closed_directory(path):
+    """The first directory above `path` that is closed to others, or None."""
+    for above in reversed(Path(path).resolve().parents):
+        if not os.stat(above).st_mode & 0o001:
+            return above
+    return None
+
+
+def _open_the_way(*places):
+    """The ordinary user reaches what lies below a closed directory.
+
+    That is so for a clone in /root, for example.  An empty directory covers
+    the closed one, and `places` are mounted at their paths again.
+    """
+    for place in places:
+        closed = _closed_directory(place)
+        if closed is None:
+            continue
+        inside = [p for p in places if Path(p).is_relative_to(closed)]
+        trees = [sysc.open_tree(p, sysc.OPEN_TREE_CLONE | sysc.AT_RECURSIVE)
+                 for p in inside]
+        here = os.getcwd()
+        sysc.mount("none", closed, "tmpfs", sysc.MS_NOSUID, "mode=755")
+        for path, tree in zip(inside, trees):
+            os.makedirs(path, exist_ok=True)
+            sysc.move_mount(tree, path)
+            os.close(tree)
+        os.chdir(here)
 
 
 def _enter_namespaces(scratch):
-    sysc.mount(None, "/", None, sysc.MS_REC | sysc.MS_PRIVATE)
+    here = os.getcwd()
+    _own_the_root()
     sysc.mount("proc", "/proc", "proc", 0)
+    _open_the_way(REPO, scratch)
+    os.chdir(here)
     with open("/proc/self/mountinfo") as f:
         inherited = [line.split() for line in f]
     for field in reversed(inherited):

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import platform
 import struct
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -30,6 +31,12 @@ CLONE_NEWNS = 0x20000
 CLONE_NEWIPC = 0x8000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
+AT_RECURSIVE = 0x8000
+OPEN_TREE_CLONE = 1
+MOVE_MOUNT_F_EMPTY_PATH = 4
+SYS_PIVOT_ROOT = {"x86_64": 155}.get(platform.machine(), 41)
+SYS_OPEN_TREE = 428
+SYS_MOVE_MOUNT = 429
 PR_SET_PDEATHSIG = 1
 STATX_BTIME = 0x800
 STATX_BASIC = 0x7ff
@@ -109,6 +116,24 @@ def umount_lazy(target):
 
 def unshare(flags):
     _check(libc.unshare(flags))
+
+
+def setns(fd, flags):
+    _check(libc.setns(fd, flags))
+
+
+def open_tree(path, flags):
+    return _check(libc.syscall(SYS_OPEN_TREE, AT_FDCWD, _path(path), flags))
+
+
+def move_mount(tree, path):
+    """Attaches what open_tree() cloned at `path`."""
+    _check(libc.syscall(SYS_MOVE_MOUNT, tree, b"", AT_FDCWD, _path(path),
+                        MOVE_MOUNT_F_EMPTY_PATH))
+
+
+def pivot_root(new, old):
+    _check(libc.syscall(SYS_PIVOT_ROOT, _path(new), _path(old)))
 
 
 def die_with_parent():

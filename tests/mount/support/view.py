@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 
 from . import sysc, tree
+from .load import load_factor
 
 REPO = Path(__file__).resolve().parents[3]
-PATIENCE = 20.0
+PATIENCE = 60.0	# seconds, for what hangs; nothing is measured by it
 
 SUSPICIOUS = re.compile(
     r"error|assert|sanitizer|runtime error|corrupt|abort|fatal|panic|"
@@ -31,7 +32,8 @@ def binary():
 def run(*args, check=True, timeout=PATIENCE, **kw):
     """Runs a command; its output is in the failure's message."""
     kw.setdefault("stdin", subprocess.DEVNULL)
-    p = subprocess.run([os.fspath(a) for a in args], timeout=timeout,
+    p = subprocess.run([os.fspath(a) for a in args],
+                       timeout=timeout * load_factor(),
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                        **kw)
     p.text = p.stdout.decode(errors="replace")
@@ -51,9 +53,9 @@ def is_mounted(path):
 
 
 def wait_for(what, condition, seconds=PATIENCE):
-    deadline = time.monotonic() + seconds
+    start = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        if time.monotonic() - start > seconds * load_factor():
             raise AssertionError(f"waited {seconds} s in vain: {what}")
         time.sleep(0.003)
 
