@@ -89,6 +89,23 @@ static int show_attr(struct direct *d, struct inode *i, uint64_t fh,
 	return 0;
 }
 
+int direct_peek_attr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		     struct mapfs_attr *out)
+{
+	struct direct *d = direct_of(v);
+	struct statx stx;
+	struct inode *i;
+	int err = direct_get(d, ino, &i);
+
+	if (err)
+		return err;
+	err = stat_inode(d, i, fh, &stx);
+	if (!err)
+		direct_attr_of(&stx, i->ino, out);
+	direct_put(d, i);
+	return err;
+}
+
 int direct_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		   struct mapfs_attr *out)
 {
@@ -123,7 +140,7 @@ int direct_chmod(const struct direct_fd *f, mode_t mode)
  * truncation and change of owner, whoever does it.  Set-id bits it leaves to
  * a privileged writer, which is what we may be and the caller was not.
  */
-int direct_kill_priv(const struct direct_fd *f)
+static int kill_priv(const struct direct_fd *f, bool kill_sgid)
 {
 	struct stat st;
 	mode_t mode;
@@ -131,7 +148,7 @@ int direct_kill_priv(const struct direct_fd *f)
 	if (fstat(f->fd, &st) < 0)
 		return -errno;
 	mode = st.st_mode & ~(mode_t)S_ISUID;
-	if (mode & S_IXGRP)
+	if (kill_sgid || (mode & S_IXGRP))
 		mode &= ~(mode_t)S_ISGID;
 	if (!S_ISREG(mode) || mode == st.st_mode)
 		return 0;
@@ -204,8 +221,8 @@ static int set_all(const struct direct_fd *f, const struct mapfs_setattr *set)
 		err = set_size(f, set->size_bytes);
 	if (!err && (valid & MAPFS_SET_MODE))
 		err = direct_chmod(f, set->mode);
-	else if (!err && (valid & MAPFS_SET_KILL_PRIV))
-		err = direct_kill_priv(f);
+	else if (!err && (valid & (MAPFS_SET_KILL_PRIV | MAPFS_SET_KILL_SGID)))
+		err = kill_priv(f, valid & MAPFS_SET_KILL_SGID);
 	if (!err && (valid & (MAPFS_SET_ATIME | MAPFS_SET_ATIME_NOW |
 			      MAPFS_SET_MTIME | MAPFS_SET_MTIME_NOW)))
 		err = set_times(f, set);

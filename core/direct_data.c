@@ -73,16 +73,14 @@ ssize_t direct_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 	bool was_shown;
 	ssize_t n = file_get(d, ino, &i);
 
+	(void)flags;
 	if (n)
 		return n;
 	n = direct_fd_get(d, i, fh, DIRECT_WRITE, &f);
 	if (n)
 		goto put_inode;
 	was_shown = direct_change_begin(i, f.fd);
-	if (flags & MAPFS_WRITE_KILL_PRIV)
-		n = direct_kill_priv(&f);
-	if (!n)
-		n = io_pwrite_some("direct.write", f.fd, buf, len, off);
+	n = io_pwrite_some("direct.write", f.fd, buf, len, off);
 	direct_change_end(i, f.fd, was_shown);
 	direct_fd_put(d, &f);
 put_inode:

@@ -86,12 +86,13 @@ void direct_change_end(struct inode *i, int fd, bool was_shown);
 #define DIRECT_STAT_MASK (STATX_BASIC_STATS | STATX_BTIME)
 void direct_attr_of(const struct statx *stx, mapfs_ino ino,
 		    struct mapfs_attr *out);
+int direct_peek_attr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		     struct mapfs_attr *out);
 int direct_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		   struct mapfs_attr *out);
 int direct_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		   const struct mapfs_setattr *set, struct mapfs_attr *out);
 /* Set-id bits go as write(2) takes them. */
-int must_check direct_kill_priv(const struct direct_fd *f);
 int must_check direct_chmod(const struct direct_fd *f, mode_t mode);
 
 /* direct_xattr.c */

@@ -113,6 +113,8 @@ enum mapfs_set {
 	MAPFS_SET_ATIME_NOW = 1 << 7,
 	MAPFS_SET_MTIME_NOW = 1 << 8,
 	MAPFS_SET_KILL_PRIV = 1 << 9, /* drop set-id bits as write(2) does */
+	/* The set-gid bit, too, of a file that its group may not execute. */
+	MAPFS_SET_KILL_SGID = 1 << 10,
 };
 
 struct mapfs_setattr {
@@ -128,10 +130,8 @@ struct mapfs_setattr {
 
 /* mapfs_write() flags. */
 enum mapfs_write_flags {
-	/* The writer may not keep set-id bits. */
-	MAPFS_WRITE_KILL_PRIV = 1 << 0,
 	/* From the kernel's cache, not from a write(2) that waits for it. */
-	MAPFS_WRITE_CACHED = 1 << 1,
+	MAPFS_WRITE_CACHED = 1 << 0,
 };
 
 /*
@@ -236,12 +236,12 @@ void mapfs_release(struct mapfs_view *v, uint64_t fh);
 /* Attributes. */
 int must_check mapfs_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 			     struct mapfs_attr *out);
+/* The same for the caller's own use: the kernel does not learn of it. */
+int must_check mapfs_peek_attr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			       struct mapfs_attr *out);
 int must_check mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 			     const struct mapfs_setattr *set,
 			     struct mapfs_attr *out);
-/* Takes set-id bits away, as write(2) does for who may not keep them. */
-int must_check mapfs_kill_priv(struct mapfs_view *v, mapfs_ino ino,
-			       uint64_t fh);
 int must_check mapfs_statfs(struct mapfs_view *v, struct statvfs *out);
 
 /* Data.  Counts are bytes; a short count is the end of the file. */

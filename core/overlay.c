@@ -308,6 +308,7 @@ static const struct view_ops overlay_ops = {
 	.readlink = overlay_readlink,
 	.readdir = overlay_readdir,
 	.getattr = overlay_getattr,
+	.peek_attr = overlay_getattr,
 	.setattr = overlay_setattr,
 	.statfs = overlay_statfs,
 	.read = overlay_read,

@@ -131,12 +131,12 @@ int overlay_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 }
 
 /* What write(2), truncate(2) and chown(2) do to set-id bits: inode(7). */
-void overlay_attr_kill_priv(struct record_attr *a)
+static void attr_kill_priv(struct record_attr *a, bool kill_sgid)
 {
 	if (S_ISDIR(a->mode))
 		return;
 	a->mode &= ~(uint32_t)S_ISUID;
-	if (a->mode & S_IXGRP)
+	if (kill_sgid || (a->mode & S_IXGRP))
 		a->mode &= ~(uint32_t)S_ISGID;
 }
 
@@ -184,7 +184,7 @@ static int add_setattr(struct overlay *o, struct inode *i, struct group *g,
 	if (set->valid & MAPFS_SET_GID)
 		a.gid = set->gid;
 	if (chown || (set->valid & MAPFS_SET_KILL_PRIV))
-		overlay_attr_kill_priv(&a);
+		attr_kill_priv(&a, set->valid & MAPFS_SET_KILL_SGID);
 	if (set->valid & MAPFS_SET_MODE) {
 		a.mode = (a.mode & S_IFMT) | (set->mode & ~(mode_t)S_IFMT);
 		err = overlay_add_acl_chmod(o, i, g, a.mode);

@@ -62,7 +62,6 @@ int must_check overlay_fill_attr(struct overlay *o, struct inode *i,
 /* As above, and counts a lookup for the kernel. */
 int must_check overlay_fill_entry(struct overlay *o, struct inode *i,
 				  struct mapfs_entry *out);
-void overlay_attr_kill_priv(struct record_attr *a);
 /* The data changed: new times, unless the kernel keeps them itself. */
 bool overlay_touch(const struct overlay *o, struct record_attr *a);
 int overlay_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,

@@ -184,7 +184,7 @@ int overlay_write_pages(struct overlay *o, struct inode *i, struct group *g,
 
 /* What the write does to the attributes; false: nothing. */
 static bool attr_after_write(const struct overlay *o, struct record_attr *a,
-			     uint64_t end, unsigned int flags)
+			     uint64_t end)
 {
 	bool changed = false;
 
@@ -192,19 +192,13 @@ static bool attr_after_write(const struct overlay *o, struct record_attr *a,
 		a->size_bytes = end;
 		changed = true;
 	}
-	if (flags & MAPFS_WRITE_KILL_PRIV) {
-		uint32_t mode = a->mode;
-
-		overlay_attr_kill_priv(a);
-		changed |= mode != a->mode;
-	}
 	if (overlay_touch(o, a))
 		changed = true;
 	return changed;
 }
 
 static int write_chunk(struct overlay *o, struct inode *i, const void *buf,
-		       size_t len, uint64_t off, unsigned int flags)
+		       size_t len, uint64_t off)
 {
 	struct record r = { .type = RECORD_ATTR, .attr = i->delta->attr };
 	struct fresh_pages fresh;
@@ -218,7 +212,7 @@ static int write_chunk(struct overlay *o, struct inode *i, const void *buf,
 		err = overlay_add_drop_caps(o, i, &g);
 	if (!err)
 		err = overlay_write_pages(o, i, &g, &fresh, buf, len, off);
-	if (!err && attr_after_write(o, &r.attr, off + len, flags))
+	if (!err && attr_after_write(o, &r.attr, off + len))
 		group_add(&g, &r);
 	if (!err)
 		err = store_commit(o->store, &g, i);
@@ -259,8 +253,8 @@ ssize_t overlay_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 
 		if (n > WRITE_CHUNK_BYTES)
 			n = WRITE_CHUNK_BYTES;
-		err = write_chunk(o, i, (const char *)buf + done, n, off + done,
-				  flags);
+		err = write_chunk(o, i, (const char *)buf + done, n,
+				  off + done);
 		if (!err)
 			done += n;
 	}

@@ -272,6 +272,12 @@ int mapfs_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 	return v->ops->getattr(v, ino, fh, out);
 }
 
+int mapfs_peek_attr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		    struct mapfs_attr *out)
+{
+	return v->ops->peek_attr(v, ino, fh, out);
+}
+
 int mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		  const struct mapfs_setattr *set, struct mapfs_attr *out)
 {
@@ -280,17 +286,6 @@ int mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 	if (!err)
 		err = check_setattr(set);
 	return err ? err : v->ops->setattr(v, ino, fh, set, out);
-}
-
-int mapfs_kill_priv(struct mapfs_view *v, mapfs_ino ino, uint64_t fh)
-{
-	const struct mapfs_setattr set = { .valid = MAPFS_SET_KILL_PRIV };
-	struct mapfs_attr attr;
-	int err = mapfs_getattr(v, ino, fh, &attr);
-
-	if (err || !S_ISREG(attr.mode) || !(attr.mode & (S_ISUID | S_ISGID)))
-		return err;
-	return mapfs_setattr(v, ino, fh, &set, &attr);
 }
 
 int mapfs_statfs(struct mapfs_view *v, struct statvfs *out)

@@ -53,6 +53,8 @@ struct view_ops {
 	void (*release)(struct mapfs_view *v, uint64_t fh);
 	int (*getattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		       struct mapfs_attr *out);
+	int (*peek_attr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			 struct mapfs_attr *out);
 	int (*setattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		       const struct mapfs_setattr *set, struct mapfs_attr *out);
 	int (*statfs)(struct mapfs_view *v, struct statvfs *out);

@@ -3,12 +3,14 @@
  * Attributes of one object, and of the whole file system.
  */
 #include <errno.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "mount.h"
 #include "node.h"
 #include "ops.h"
 #include "reply.h"
+#include "setid.h"
 #include "stale.h"
 
 static uint64_t handle_of(const struct fuse_file_info *fi)
@@ -55,6 +57,24 @@ static unsigned int set_of_fuse(unsigned int valid)
 }
 
 /*
+ * A change of size or owner, by a caller who may not keep every set-id bit:
+ * also the one that only marks a group?  The answer to SETATTR tells the
+ * kernel what has become of them.
+ */
+static unsigned int group_bit_of_set(fuse_req_t req, struct mount *m,
+				     fuse_ino_t node, unsigned int set)
+{
+	struct mapfs_attr attr;
+
+	if (!(set & (MAPFS_SET_KILL_PRIV | MAPFS_SET_UID | MAPFS_SET_GID)) ||
+	    mapfs_peek_attr(m->view, node_ino(m, node), 0, &attr) ||
+	    (attr.mode & (S_ISGID | S_IXGRP)) != S_ISGID ||
+	    setid_may_keep_group_bit(req, &attr))
+		return 0;
+	return MAPFS_SET_KILL_SGID;
+}
+
+/*
  * The kernel writes back the times it kept of a file that a rollback took
  * away: nobody waits for the answer, but a refusal would come back as EIO from
  * close(2) and syncfs(2).  Looks like utimensat(2) on such a file, which
@@ -90,6 +110,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
 	struct mapfs_attr attr;
 	int err;
 
+	set.valid |= group_bit_of_set(req, m, node, set.valid);
 	if (stale_is_correction(m, req))
 		err = stale_answer_correction(m, node_ino(m, node), &set,
 					      &attr);

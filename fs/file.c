@@ -14,6 +14,7 @@
 #include "notify.h"
 #include "ops.h"
 #include "reply.h"
+#include "setid.h"
 
 /* One request copies at most this much: it holds a session thread. */
 #define COPY_BYTES (128U << 20)
@@ -139,21 +140,32 @@ void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 			       (uint64_t)off));
 }
 
+static enum setid_caller setid_of_write(const struct fuse_file_info *fi)
+{
+#ifdef MAPFS_HAVE_KILL_SUIDGID
+	if (fi->kill_suidgid)
+		return SETID_CALLER_LACKS_IT;
+#else
+	/* Then the kernel drops the bits itself. */
+	(void)fi;
+#endif
+	return SETID_CALLER_HAS_IT;
+}
+
 void op_write(fuse_req_t req, fuse_ino_t node, const char *buf, size_t size,
 	      off_t off, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_WRITE);
-	unsigned int flags = 0;
-	ssize_t n;
+	unsigned int flags = fi->writepage ? MAPFS_WRITE_CACHED : 0;
+	struct setid setid;
+	ssize_t n = setid_begin(&setid, req, node, fi->fh, setid_of_write(fi));
 
-#ifdef MAPFS_HAVE_KILL_SUIDGID
-	if (fi->kill_suidgid)
-		flags |= MAPFS_WRITE_KILL_PRIV;
-#endif
-	if (fi->writepage)
-		flags |= MAPFS_WRITE_CACHED;
-	n = mapfs_write(m->view, node_ino(m, node), fi->fh, buf, size,
-			(uint64_t)off, flags);
+	if (!n) {
+		n = mapfs_write(m->view, node_ino(m, node), fi->fh, buf, size,
+				(uint64_t)off, flags);
+		if (setid_end(&setid))
+			n = -EIO;
+	}
 	reply_written(req, n);
 }
 
@@ -166,28 +178,19 @@ void op_fsync(fuse_req_t req, fuse_ino_t node, int datasync,
 				   datasync != 0));
 }
 
-/*
- * These two requests do not say whether the caller may keep set-id bits, and
- * with HANDLE_KILLPRIV_V2 the kernel leaves that to us: root may.
- */
-static int kill_priv(fuse_req_t req, struct mount *m, fuse_ino_t node,
-		     uint64_t fh)
-{
-	if (fuse_req_ctx(req)->uid == 0)
-		return 0;
-	return mapfs_kill_priv(m->view, node_ino(m, node), fh);
-}
-
 void op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off,
 		  off_t len, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_FALLOCATE);
+	struct setid setid;
+	int err = setid_begin(&setid, req, node, fi->fh, SETID_CALLER_UNKNOWN);
 
-	int err = kill_priv(req, m, node, fi->fh);
-
-	if (!err)
+	if (!err) {
 		err = mapfs_fallocate(m->view, node_ino(m, node), fi->fh, mode,
 				      (uint64_t)off, (uint64_t)len);
+		if (setid_end(&setid))
+			err = -EIO;
+	}
 	reply_err(req, err);
 }
 
@@ -217,6 +220,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off,
 			size_t len, int flags)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_COPY_FILE_RANGE);
+	struct setid setid;
 	ssize_t n;
 
 	if (flags) {
@@ -225,10 +229,13 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off,
 	}
 	if (len > COPY_BYTES)
 		len = COPY_BYTES;
-	n = kill_priv(req, m, out, out_fi->fh);
-	if (n == 0)
+	n = setid_begin(&setid, req, out, out_fi->fh, SETID_CALLER_UNKNOWN);
+	if (!n) {
 		n = mapfs_copy_range(m->view, node_ino(m, in), in_fi->fh,
 				     (uint64_t)in_off, node_ino(m, out),
 				     out_fi->fh, (uint64_t)out_off, len);
+		if (setid_end(&setid))
+			n = -EIO;
+	}
 	reply_written(req, n);
 }

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "setid.h"
+
 #define FOR_GOOD (365.0 * 24 * 60 * 60)
 
 struct buffer {
@@ -62,6 +64,7 @@ int mount_init(struct mount *m, struct mapfs_view *view,
 	m->owner = getuid();
 	m->is_stateless = mapfs_is_stateless(view);
 	mount_set_timeouts(m);
+	m->base_drops_setid = setid_base_drops(m);
 	return -pthread_key_create(&m->buffer_key, buffer_destroy);
 }
 

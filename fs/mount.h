@@ -38,6 +38,7 @@ struct mount {
 	uid_t owner;			/* fixed at birth */
 	bool is_stateless;		/* fixed at birth */
 	bool has_writeback;		/* fixed before the first request */
+	bool base_drops_setid;		/* fixed at birth; see fs/setid.h */
 	_Atomic dev_t dev;		/* 0 until the mount has answered */
 	_Atomic pid_t corrector;	/* see fs/stale.c; or 0 */
 	atomic_bool correction_settles; /* likewise */

@@ -7,15 +7,15 @@
  */
 #include <errno.h>
 #include <linux/limits.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "mount.h"
 #include "node.h"
 #include "ops.h"
 #include "reply.h"
+#include "setid.h"
 
-#define GROUPS_MAX 1024
 #define ACL_ACCESS "system.posix_acl_access"
 
 void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
@@ -89,26 +89,11 @@ void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 /* libfuse does not pass on what the kernel found out, so find out again. */
 static bool may_keep_sgid(struct mount *m, fuse_req_t req, mapfs_ino ino)
 {
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct mapfs_attr attr;
-	gid_t *groups;
-	bool found = false;
-	int n;
 
-	if (ctx->uid == 0)
-		return true;
-	if (mapfs_getattr(m->view, ino, 0, &attr))
+	if (mapfs_peek_attr(m->view, ino, 0, &attr))
 		return false;
-	if (!(attr.mode & S_ISGID) || attr.gid == ctx->gid)
-		return true;
-	groups = calloc(GROUPS_MAX, sizeof(*groups));
-	if (!groups)
-		return false;
-	n = fuse_req_getgroups(req, GROUPS_MAX, groups);
-	for (int i = 0; i < n && i < GROUPS_MAX && !found; i++)
-		found = groups[i] == attr.gid;
-	free(groups);
-	return found;
+	return !(attr.mode & S_ISGID) || setid_may_keep_group_bit(req, &attr);
 }
 
 void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name,

@@ -5,20 +5,18 @@ of each processor, so nothing may depend on their order.
 The kernel's switch is off by default; it is on while these tests run, one at
 a time, and put back after.
 """
-import fcntl
 import mmap
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from support import tree
 from support.sysc import error_of, opened, read_file, write_file
+from support.uring import uring_on
 from support.view import mapfs
 
 PAGE = 4096
-SWITCH = Path("/sys/module/fuse/parameters/enable_uring")
 
 pytestmark = pytest.mark.root
 
@@ -26,22 +24,11 @@ pytestmark = pytest.mark.root
 @pytest.fixture
 def ringed(kept_view):
     view = kept_view
-    if not SWITCH.exists():
-        pytest.skip("this kernel's FUSE knows no io_uring")
-    with open(SWITCH, "rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        before = SWITCH.read_text()
-        try:
-            SWITCH.write_text("Y")
-        except OSError as e:
-            pytest.skip(f"io_uring of FUSE cannot be switched on: {e}")
-        try:
-            view.options = ["-o", "uring"]
-            write_file(view.base / "b", b"b" * 10 * PAGE)
-            view.mount()
-            yield view
-        finally:
-            SWITCH.write_text(before)
+    with uring_on():
+        view.options = ["-o", "uring"]
+        write_file(view.base / "b", b"b" * 10 * PAGE)
+        view.mount()
+        yield view
     assert "offers no io_uring" not in view.log.read_text()
 
 

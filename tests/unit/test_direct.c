@@ -365,20 +365,22 @@ static void test_direct__set_id_bits_go_when_told(void **state)
 	struct fixture *f = *state;
 	mapfs_ino file = ino(f, f->root, "file");
 	uint64_t fh = open_fh(f, file, O_RDWR);
-	struct mapfs_setattr set = {
-		.valid = MAPFS_SET_SIZE | MAPFS_SET_KILL_PRIV,
-	};
+	struct mapfs_setattr set = { .valid = MAPFS_SET_KILL_PRIV };
 	struct mapfs_attr a;
 
 	assert_int_equal(chmod(in(f, "file"), 06755), 0);
-	assert_int_equal(mapfs_write(f->v, file, fh, "x", 1, 0,
-				     MAPFS_WRITE_KILL_PRIV),
-			 1);
+	assert_int_equal(mapfs_setattr(f->v, file, fh, &set, &a), 0);
 	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 0755);
+	set.valid |= MAPFS_SET_SIZE;
 	/* Without group execution set-gid means locking, and stays. */
 	assert_int_equal(chmod(in(f, "file"), 06745), 0);
 	assert_int_equal(mapfs_setattr(f->v, file, fh, &set, &a), 0);
 	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 02745);
+	/* Not if the caller is not in the group. */
+	set.valid |= MAPFS_SET_KILL_SGID;
+	assert_int_equal(mapfs_setattr(f->v, file, fh, &set, &a), 0);
+	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 0745);
+	assert_int_equal(a.mode, S_IFREG | 0745);
 	mapfs_release(f->v, fh);
 }
 

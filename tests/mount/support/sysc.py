@@ -38,6 +38,7 @@ SYS_PIVOT_ROOT = {"x86_64": 155}.get(platform.machine(), 41)
 SYS_OPEN_TREE = 428
 SYS_MOVE_MOUNT = 429
 PR_SET_PDEATHSIG = 1
+STATX_MODE = 0x2
 STATX_BTIME = 0x800
 STATX_BASIC = 0x7ff
 EXT4_IOC_SHUTDOWN = 0x8004587d
@@ -149,6 +150,18 @@ def birth_time_ns(path):
         return None
     sec, nsec = struct.unpack_from("=qI", buf, 80)
     return sec * 10**9 + nsec
+
+
+def mode_alone(path):
+    """The mode, asked for alone: what the kernel believes, and uses for exec.
+
+    stat(2) asks for times and sizes too, for which the kernel may ask the
+    daemon again, and gets the mode along with them.
+    """
+    buf = ctypes.create_string_buffer(256)
+    _check(libc.statx(AT_FDCWD, _path(path), AT_SYMLINK_NOFOLLOW,
+                      STATX_MODE, buf))
+    return struct.unpack_from("=H", buf, 28)[0]
 
 
 class Dir:

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's switch for FUSE through io_uring: off by default, and the whole
+machine's.  It is on while a test runs, one test at a time, and put back after.
+"""
+import contextlib
+import fcntl
+from pathlib import Path
+
+import pytest
+
+SWITCH = Path("/sys/module/fuse/parameters/enable_uring")
+
+
+@contextlib.contextmanager
+def uring_on():
+    if not SWITCH.exists():
+        pytest.skip("this kernel's FUSE knows no io_uring")
+    with open(SWITCH, "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = SWITCH.read_text()
+        try:
+            SWITCH.write_text("Y")
+        except OSError as e:
+            pytest.skip(f"io_uring of FUSE cannot be switched on: {e}")
+        try:
+            yield
+        finally:
+            SWITCH.write_text(before)
