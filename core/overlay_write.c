@@ -198,7 +198,7 @@ static bool attr_after_write(const struct overlay *o, struct record_attr *a,
 }
 
 static int write_chunk(struct overlay *o, struct inode *i, const void *buf,
-		       size_t len, uint64_t off)
+		       size_t len, uint64_t off, unsigned int flags)
 {
 	struct record r = { .type = RECORD_ATTR, .attr = i->delta->attr };
 	struct fresh_pages fresh;
@@ -208,7 +208,11 @@ static int write_chunk(struct overlay *o, struct inode *i, const void *buf,
 	group_init(&g);
 	fresh_init(&fresh);
 	err = store_may_change(o->store);
-	if (!err)
+	/*
+	 * At a write(2) to its cache the kernel has removed them already; what
+	 * the file has now came later, and a store to a mapping takes nothing.
+	 */
+	if (!err && !(flags & MAPFS_WRITE_CACHED))
 		err = overlay_add_drop_caps(o, i, &g);
 	if (!err)
 		err = overlay_write_pages(o, i, &g, &fresh, buf, len, off);
@@ -253,8 +257,8 @@ ssize_t overlay_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 
 		if (n > WRITE_CHUNK_BYTES)
 			n = WRITE_CHUNK_BYTES;
-		err = write_chunk(o, i, (const char *)buf + done, n,
-				  off + done);
+		err = write_chunk(o, i, (const char *)buf + done, n, off + done,
+				  flags);
 		if (!err)
 			done += n;
 	}
