@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "places.h"
 
 #ifndef MOUNT_ATTR__ATIME
 #define MOUNT_ATTR__ATIME 0x70
@@ -83,6 +84,12 @@ static int open_frozen(int dirfd, int *fd)
 	return err;
 }
 
+/* Of these a file handle holds the number and the generation, no more. */
+static const unsigned long generation_magics[] = {
+	BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+	TMPFS_MAGIC,	   XFS_SUPER_MAGIC,
+};
+
 static int know_root(struct base *b, bool is_clone)
 {
 	struct statx stx;
@@ -100,6 +107,10 @@ static int know_root(struct base *b, bool is_clone)
 	     i++)
 		if ((unsigned long)fs.f_type == local_magics[i])
 			b->is_remote = false;
+	for (size_t i = 0;
+	     i < sizeof(generation_magics) / sizeof(*generation_magics); i++)
+		if ((unsigned long)fs.f_type == generation_magics[i])
+			b->has_generations = true;
 	/* A clone has no mounts below; subvolumes it has. */
 	b->may_hide_foreign = !is_clone ||
 			      (unsigned long)fs.f_type == BTRFS_SUPER_MAGIC;
@@ -126,15 +137,19 @@ static int open_root(struct base *b, const char *path)
 int base_open(struct base **out, const char *path, unsigned int flags)
 {
 	struct base *b = calloc(1, sizeof(*b));
-	int err = 0;
+	int err;
 
 	if (!b)
 		return -ENOMEM;
 	b->rootfd = -1;
 	b->frozen = flags & BASE_FROZEN;
 	base_cache_init(b);
-	b->path = realpath(path, NULL);
-	if (!b->path)
+	rmutex_init(&b->walk_lock, RANK_LEAF);
+	pthread_cond_init(&b->walked, NULL);
+	err = places_create(&b->places);
+	if (!err)
+		b->path = realpath(path, NULL);
+	if (!err && !b->path)
 		err = -errno;
 	if (!err)
 		err = open_root(b, path);
@@ -153,6 +168,9 @@ void base_close(struct base *b)
 	if (!b)
 		return;
 	base_cache_fini(b);
+	places_destroy(b->places);
+	pthread_cond_destroy(&b->walked);
+	rmutex_fini(&b->walk_lock);
 	if (b->rootfd >= 0)
 		close(b->rootfd);
 	free(b->path);
@@ -162,6 +180,7 @@ void base_close(struct base *b)
 void base_set_itable(struct base *b, struct itable *t)
 {
 	b->itable = t;
+	itable_set_places(t, b->places);
 }
 
 const char *base_path(const struct base *b)

@@ -67,10 +67,23 @@ int must_check base_stat(struct base *b, struct inode *dir, const char *name,
  * its own, made of where it is.
  */
 mapfs_ino base_foreign_ino(const struct inode *dir, const char *name);
-/* 32 bits that differ when an inode number is used again; 0 if unknown. */
+/*
+ * 32 bits that differ when an inode number is used again later than within
+ * one tick of the clock; 0 if unknown.  Stores keep them.
+ */
 uint64_t base_generation(const struct statx *stx);
 /* Its 512-byte blocks; never 0 for a file that may have data. */
 uint64_t base_blocks(const struct statx *stx);
+/*
+ * As base_stat() of a name, with 32 bits that differ whenever the number is
+ * used again, where the file system can tell (else base_generation()).
+ */
+int must_check base_stat_generation(struct base *b, struct inode *dir,
+				    const char *name, struct statx *out,
+				    bool *foreign, uint64_t *generation);
+/* These bits for the object of a descriptor. */
+uint64_t base_generation_of_fd(const struct base *b, int fd,
+			       const struct statx *stx);
 
 /*
  * A descriptor of the inode's object, from the cache or opened now, and then
@@ -127,6 +140,32 @@ bool base_is_dot(const char *name);
  */
 int must_check base_readdir(struct base *b, struct inode *dir, uint64_t cookie,
 			    base_dirent_fn fn, void *arg);
+/*
+ * What base_find() asks of the view.  A lookup gives a hold that put() ends;
+ * none counts anything for the kernel.
+ */
+struct base_finder {
+	void *arg;
+	/* A directory of the base below `dir`, hidden or not; 0 and NULL as
+	   well as -ENOENT: there is none. */
+	int (*enter)(void *arg, struct inode *dir, const char *name,
+		     struct inode **out);
+	/* What the view shows as `name` in `dir`; -ENOENT: nothing. */
+	int (*look)(void *arg, struct inode *dir, const char *name,
+		    struct inode **out);
+	/* Is the directory certainly part of what the view shows? */
+	bool (*shows)(void *arg, struct inode *dir);
+	void (*put)(void *arg, struct inode *i);
+};
+
+/*
+ * The object with this number, with a hold, if it has a name in the base that
+ * shows in the view.  May walk over the whole base.  -ESTALE: there is none.
+ */
+int must_check base_find(struct base *b, const struct base_finder *f,
+			 mapfs_ino ino, struct inode **out);
+/* The object is gone for good: its number need not be looked for. */
+void base_gone(struct base *b, const struct inode *i);
 int must_check base_statfs(struct base *b, struct statvfs *out);
 
 #endif

@@ -37,6 +37,7 @@ struct base {
 	bool has_mount_id;     /* fixed while open */
 	bool frozen;	       /* fixed while open */
 	bool is_remote;	       /* asking may need somebody else */
+	bool has_generations;  /* file handles tell a number used again */
 	bool may_hide_foreign; /* a directory listed may be foreign */
 	struct itable *itable; /* fixed after base_set_itable() */
 	_Atomic uint64_t moves_begun;
@@ -46,6 +47,11 @@ struct base {
 	struct base_fd *idle;	 /* least recently used first, by lock */
 	unsigned int idle_count; /* by lock */
 	unsigned int idle_max;	 /* fixed while open */
+	struct places *places;	 /* fixed while open; has its own lock */
+	struct rmutex walk_lock; /* RANK_LEAF */
+	pthread_cond_t walked;	 /* a walk has ended */
+	bool is_walking;	 /* by walk_lock */
+	uint64_t walks;		 /* by walk_lock: that have ended */
 };
 
 /* Beneath the root, no link followed; O_NOATIME as far as allowed [B1]. */

@@ -73,16 +73,62 @@ static int stat_at(struct base *b, int dirfd, const char *name,
 	return err;
 }
 
+/*
+ * The handle itself is a number and a generation that only its file system
+ * compares; so it is no secret, and the same for as long as the object lives.
+ */
+uint64_t base_generation_of_fd(const struct base *b, int fd,
+			       const struct statx *stx)
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} u = { .h.handle_bytes = MAX_HANDLE_SZ };
+	uint64_t sum = base_generation(stx);
+	int mount_id;
+
+	if (!b->has_generations ||
+	    name_to_handle_at(fd, "", &u.h, &mount_id, AT_EMPTY_PATH) < 0)
+		return sum;
+	sum = checksum64(u.h.f_handle, u.h.handle_bytes,
+			 sum ^ (uint64_t)(unsigned int)u.h.handle_type << 32);
+	return sum & 0x7fffffff;
+}
+
+/* One descriptor, so that what is said is said of one object. */
+static int identify_at(struct base *b, int dirfd, const char *name,
+		       struct statx *out, uint64_t *generation)
+{
+	int fd;
+	int err = base_openat(b, dirfd, name, O_PATH, &fd);
+
+	if (err == -EXDEV) { /* it will turn out foreign */
+		err = stat_unsynced(dirfd, name, out);
+		*generation = base_generation(out);
+		return err;
+	}
+	if (err)
+		return err;
+	err = stat_fd(fd, out);
+	if (!err)
+		*generation = base_generation_of_fd(b, fd, out);
+	close(fd);
+	return err;
+}
+
+/* `generation`: NULL, or asked for too. */
 static int stat_name(struct base *b, struct inode *dir, const char *name,
-		     struct statx *out, bool *foreign)
+		     struct statx *out, bool *foreign, uint64_t *generation)
 {
 	struct base_fd *f;
-	struct statx stx;
+	struct statx stx = { 0 };
+	uint64_t g = 0;
 	int err = base_hold(b, dir, BASE_PATH, &f);
 
 	if (err)
 		return err;
-	err = stat_at(b, f->fd, name, &stx);
+	err = generation ? identify_at(b, f->fd, name, &stx, &g) :
+			   stat_at(b, f->fd, name, &stx);
 	base_put(b, f);
 	if (err)
 		return err;
@@ -91,8 +137,16 @@ static int stat_name(struct base *b, struct inode *dir, const char *name,
 		return -ENOENT;
 	if (*foreign)
 		stx.stx_ino = base_foreign_ino(dir, name);
+	if (generation)
+		*generation = g;
 	*out = stx;
 	return 0;
+}
+
+int base_stat_generation(struct base *b, struct inode *dir, const char *name,
+			 struct statx *out, bool *foreign, uint64_t *generation)
+{
+	return stat_name(b, dir, name, out, foreign, generation);
 }
 
 /* In the directory above if that is open: no descriptor of its own needed. */
@@ -142,7 +196,7 @@ int base_stat(struct base *b, struct inode *dir, const char *name,
 	int err;
 
 	if (name)
-		return stat_name(b, dir, name, out, foreign);
+		return stat_name(b, dir, name, out, foreign, NULL);
 	err = stat_inode(b, dir, out);
 	if (!err)
 		*foreign = false;

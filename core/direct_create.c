@@ -268,8 +268,9 @@ static int settle_tmpfile(struct birth *b, int fd, struct mapfs_entry *out)
 		err = -errno;
 	if (!err)
 		err = itable_get_or_add(b->d->itable, stx.stx_ino,
-					base_generation(&stx), S_IFREG, NULL,
-					NULL, false, &i);
+					base_generation_of_fd(b->d->base, fd,
+							      &stx),
+					S_IFREG, NULL, NULL, false, &i);
 	if (err) {
 		close(fd);
 		return err;

@@ -23,26 +23,36 @@ void direct_fill_entry(struct direct *d, struct inode *i,
 	inode_count_lookup(d->itable, i);
 }
 
-int direct_enter(struct direct *d, struct inode *dir, const char *name,
-		 struct mapfs_entry *out)
+int direct_see(struct direct *d, struct inode *dir, const char *name,
+	       struct statx *stx, struct inode **out)
 {
 	uint64_t moves = itable_moves(d->itable);
-	struct statx stx;
-	struct inode *i;
+	uint64_t generation;
 	bool foreign;
 	int err;
 
 	if (dir->is_foreign)
 		return -ENOENT;
-	err = base_stat(d->base, dir, name, &stx, &foreign);
+	err = base_stat_generation(d->base, dir, name, stx, &foreign,
+				   &generation);
 	if (err)
 		return err;
-	err = itable_see(d->itable, stx.stx_ino, base_generation(&stx),
-			 stx.stx_mode & S_IFMT, dir, name, moves, &i);
+	err = itable_see(d->itable, stx->stx_ino, generation,
+			 stx->stx_mode & S_IFMT, dir, name, moves, out);
+	if (!err && (*out)->is_foreign != foreign)
+		(*out)->is_foreign = foreign;
+	return err;
+}
+
+int direct_enter(struct direct *d, struct inode *dir, const char *name,
+		 struct mapfs_entry *out)
+{
+	struct statx stx;
+	struct inode *i;
+	int err = direct_see(d, dir, name, &stx, &i);
+
 	if (err)
 		return err;
-	if (i->is_foreign != foreign)
-		i->is_foreign = foreign;
 	direct_fill_entry(d, i, &stx, out);
 	direct_put(d, i);
 	return 0;
@@ -128,10 +138,14 @@ static void bearer_pin(struct direct *d, struct bearer *b)
 static void bearer_lost(struct direct *d, struct bearer *b, struct inode *dir,
 			const char *name)
 {
+	struct stat st;
+
 	if (!b->inode)
 		return;
 	if (inode_lose_place(d->itable, b->inode, dir, name))
 		bearer_pin(d, b);
+	if (fstat(base_fd_of(b->f), &st) == 0 && st.st_nlink == 0)
+		base_gone(d->base, b->inode);
 	base_uncache(d->base, b->inode);
 }
 

@@ -108,6 +108,9 @@ int direct_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name);
 /* The inode as an entry of the view, counted. */
 void direct_fill_entry(struct direct *d, struct inode *i,
 		       const struct statx *stx, struct mapfs_entry *out);
+/* The object of this name, with a hold and what the base says of it. */
+int must_check direct_see(struct direct *d, struct inode *dir, const char *name,
+			  struct statx *stx, struct inode **out);
 /* The object of this name as an entry of the view, counted. */
 int must_check direct_enter(struct direct *d, struct inode *dir,
 			    const char *name, struct mapfs_entry *out);
@@ -120,6 +123,10 @@ int direct_unlink(struct mapfs_view *v, mapfs_ino dir, const char *name);
 int direct_rmdir(struct mapfs_view *v, mapfs_ino dir, const char *name);
 int direct_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		  mapfs_ino newdir, const char *newname, unsigned int flags);
+
+/* direct_reach.c */
+int direct_reach(struct mapfs_view *v, mapfs_ino ino, struct mapfs_entry *out);
+int direct_above(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above);
 
 /* direct_dir.c */
 int direct_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,

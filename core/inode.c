@@ -20,17 +20,19 @@
 #include <utlist.h>
 
 #include "lock.h"
+#include "places.h"
 
 #define PINS_MIN 16
 
 struct itable {
-	struct rmutex lock;   /* RANK_ITABLE */
-	struct inode *inodes; /* by lock; uthash */
-	struct inode *root;   /* fixed */
-	struct inode *pinned; /* by lock; oldest first */
-	uint64_t pins;	      /* by lock */
-	uint64_t moves;	      /* by lock: places changed by us */
-	uint64_t max_pins;    /* fixed */
+	struct rmutex lock;    /* RANK_ITABLE */
+	struct inode *inodes;  /* by lock; uthash */
+	struct inode *root;    /* fixed */
+	struct places *places; /* fixed before use; borrowed; or NULL */
+	struct inode *pinned;  /* by lock; oldest first */
+	uint64_t pins;	       /* by lock */
+	uint64_t moves;	       /* by lock: places changed by us */
+	uint64_t max_pins;     /* fixed */
 };
 
 /* What is to be freed or closed once the lock is dropped. */
@@ -100,6 +102,17 @@ static int take_pin_locked(struct itable *t, struct inode *i)
 	return fd;
 }
 
+/* Nobody counts the inode any more, but a file handle may still name it. */
+static void note_place(const struct itable *t, const struct inode *i)
+{
+	/* After a replay the name can be a path from the root. */
+	if (t->places && i->base_parent && !strchr(i->base_name, '/'))
+		places_note(t->places, &(struct place){
+					       .ino = i->ino,
+					       .dir = i->base_parent->ino,
+				       });
+}
+
 /* Takes the inode, and those above that only it counted, off the table. */
 static void sweep_locked(struct itable *t, struct inode *i, struct remains *r)
 {
@@ -107,6 +120,7 @@ static void sweep_locked(struct itable *t, struct inode *i, struct remains *r)
 		struct inode *parent = i->base_parent;
 		int fd = take_pin_locked(t, i);
 
+		note_place(t, i);
 		HASH_DEL(t->inodes, i);
 		i->pinned_fd = fd; /* closed with the inode */
 		i->base_parent = r->inodes;
@@ -212,6 +226,11 @@ void itable_destroy(struct itable *t)
 	}
 	rmutex_fini(&t->lock);
 	free(t);
+}
+
+void itable_set_places(struct itable *t, struct places *p)
+{
+	t->places = p;
 }
 
 struct inode *itable_root(struct itable *t)
@@ -431,6 +450,8 @@ int inode_move(struct itable *t, struct inode *i, struct inode *parent,
 	assert(!parent == !name);
 	rmutex_lock(&t->lock);
 	t->moves++;
+	if (t->places && S_ISDIR(i->type))
+		places_disturb(t->places);
 	err = set_place_locked(t, i, parent, name, &r);
 	rmutex_unlock(&t->lock);
 	remains_fini(&r);

@@ -27,6 +27,7 @@
 
 struct delta; /* what changed; core/delta.h, copy mode only */
 struct itable;
+struct places;
 
 struct inode {
 	mapfs_ino ino;		   /* fixed at birth */
@@ -57,6 +58,8 @@ struct inode {
 int must_check itable_create(struct itable **out, mapfs_ino root_ino);
 /* Frees every inode, whoever counts it; accepts NULL. */
 void itable_destroy(struct itable *t);
+/* Where what leaves the table is noted; set once before use. Borrowed. */
+void itable_set_places(struct itable *t, struct places *p);
 /* The root; always known, needs no put. */
 struct inode *itable_root(struct itable *t);
 /* With a hold, or NULL. */

@@ -177,7 +177,12 @@ void mapfs_set_kernel_times(struct mapfs_view *v, bool on);
 /* False: opens need mapfs_open() and its handle (write mode). */
 bool mapfs_is_stateless(const struct mapfs_view *v);
 
-/* Names. `name` is one component of at most NAME_MAX bytes, no '/'. */
+/*
+ * Names. `name` is one component of at most NAME_MAX bytes, no '/'.  "." is
+ * the inode `dir` itself, of any type, by its number alone: its lookup count
+ * may have been zero for long.  That may take a walk over the base.  ".." is
+ * the directory above, of all but the root.  -ESTALE for both: no such inode shows any more.
+ */
 int must_check mapfs_lookup(struct mapfs_view *v, mapfs_ino dir,
 			    const char *name, struct mapfs_entry *out);
 void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);

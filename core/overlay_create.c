@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 
 #include "acl.h"
+#include "checksum.h"
 
 #define LINK_FIRST_FILE 1
 #define LINK_FIRST_DIR 2 /* its name and its own "." */
@@ -92,6 +93,18 @@ static mode_t narrowed_mode(const struct creation *c)
 			  acl_mode(c->acl, (size_t)c->acl_bytes, &minimal));
 }
 
+/*
+ * Numbers only grow, but after a power cut those are given again that no sync
+ * point has covered; a file handle of then must not fit.
+ */
+static uint64_t new_generation(mapfs_ino ino)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return checksum64(&now, sizeof(now), ino) & 0x7fffffff;
+}
+
 static void fill_inode(const struct creation *c, mapfs_ino ino,
 		       struct record_inode *r)
 {
@@ -115,6 +128,7 @@ static void fill_inode(const struct creation *c, mapfs_ino ino,
 			.mtime = now,
 			.ctime = now,
 		},
+		.generation = new_generation(ino),
 		.rdev = ((uint64_t)major(c->rdev) << 32) | minor(c->rdev),
 		.btime = now,
 		.text = c->target ? c->target : "",

@@ -311,7 +311,7 @@ static bool step_next(struct overlay *o, const struct listing *l,
 	return found;
 }
 
-static mapfs_ino parent_ino(struct overlay *o, struct inode *dir)
+mapfs_ino overlay_parent_ino(struct overlay *o, struct inode *dir)
 {
 	mapfs_ino ino = dir->ino;
 
@@ -335,8 +335,8 @@ static int tell_dots(struct overlay *o, struct inode *dir, uint64_t *cookie,
 		*cookie = COOKIE_DOT;
 	}
 	if (*cookie < COOKIE_DOTDOT) {
-		if (fn(arg, "..", parent_ino(o, dir), S_IFDIR, COOKIE_DOTDOT,
-		       NULL))
+		if (fn(arg, "..", overlay_parent_ino(o, dir), S_IFDIR,
+		       COOKIE_DOTDOT, NULL))
 			return 1;
 		*cookie = COOKIE_DOTDOT;
 	}

@@ -11,9 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The base's object of this name, with a hold; *out NULL: none. */
-static int find_in_base(struct overlay *o, struct inode *dir, const char *name,
-			struct inode **out)
+int overlay_find_in_base(struct overlay *o, struct inode *dir, const char *name,
+			 struct inode **out)
 {
 	struct statx stx;
 	mapfs_ino ino;
@@ -52,7 +51,7 @@ int overlay_find(struct overlay *o, struct inode *dir, const char *name,
 		if (d->ino != 0)
 			f.inode = itable_get(o->itable, d->ino);
 	} else {
-		err = find_in_base(o, dir, name, &f.inode);
+		err = overlay_find_in_base(o, dir, name, &f.inode);
 		f.over_base = f.inode != NULL;
 	}
 	if (!err)
@@ -60,9 +59,8 @@ int overlay_find(struct overlay *o, struct inode *dir, const char *name,
 	return err;
 }
 
-/* As overlay_find(), but asks the base with no lock held. */
-static int find_unlocked(struct overlay *o, struct inode *dir, const char *name,
-			 struct inode **out)
+int overlay_find_unlocked(struct overlay *o, struct inode *dir,
+			  const char *name, struct inode **out)
 {
 	const struct dentry *d;
 	mapfs_ino ino = 0;
@@ -75,7 +73,7 @@ static int find_unlocked(struct overlay *o, struct inode *dir, const char *name,
 		ino = d->ino;
 	rwlock_unlock(&o->ns_lock);
 	if (!in_delta)
-		return find_in_base(o, dir, name, out);
+		return overlay_find_in_base(o, dir, name, out);
 	*out = ino ? itable_get(o->itable, ino) : NULL;
 	return 0;
 }
@@ -93,7 +91,7 @@ int overlay_lookup(struct mapfs_view *v, mapfs_ino dir_ino, const char *name,
 	if (!S_ISDIR(dir->type))
 		err = -ENOTDIR;
 	if (!err)
-		err = find_unlocked(o, dir, name, &i);
+		err = overlay_find_unlocked(o, dir, name, &i);
 	if (!err && !i)
 		err = -ENOENT;
 	if (!err) {

@@ -80,7 +80,17 @@ int must_check overlay_find(struct overlay *o, struct inode *dir,
 			    const char *name, struct found *out);
 int overlay_lookup(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		   struct mapfs_entry *out);
+/* The base's object of this name, hidden or not, with a hold; or NULL. */
+int must_check overlay_find_in_base(struct overlay *o, struct inode *dir,
+				    const char *name, struct inode **out);
+/* As overlay_find(), but asks the base with no lock held. */
+int must_check overlay_find_unlocked(struct overlay *o, struct inode *dir,
+				     const char *name, struct inode **out);
 void overlay_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
+
+/* overlay_reach.c */
+int overlay_reach(struct mapfs_view *v, mapfs_ino ino, struct mapfs_entry *out);
+int overlay_above(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above);
 
 /* overlay_create.c */
 int overlay_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
@@ -120,6 +130,8 @@ int must_check listings_create(struct listings **out);
 void listings_destroy(struct listings *l);
 int must_check overlay_dir_is_empty(struct overlay *o, struct inode *dir,
 				    bool *empty);
+/* The directory above this one; the root is above itself. */
+mapfs_ino overlay_parent_ino(struct overlay *o, struct inode *dir);
 int overlay_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
 		    bool plus, mapfs_dirent_fn fn, void *arg);
 

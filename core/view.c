@@ -142,11 +142,33 @@ static int check_setattr(const struct mapfs_setattr *set)
 	return 0;
 }
 
+/* By number: what a file handle asks for. */
+static int lookup_dot(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		      struct mapfs_entry *out)
+{
+	int err = 0;
+
+	/* Above the root there is nothing of the view. */
+	if (name[1] && ino == v->root_ino)
+		return -EINVAL;
+	if (name[1])
+		err = v->ops->above(v, ino, &ino);
+	if (!err)
+		err = v->ops->reach(v, ino, out);
+	/* Of the root the kernel accepts no other. */
+	if (!err && ino == v->root_ino)
+		out->generation = 0;
+	return err == -ENOENT ? -ESTALE : err;
+}
+
 int mapfs_lookup(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		 struct mapfs_entry *out)
 {
-	int err = check_name(name);
+	int err;
 
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return lookup_dot(v, dir, name, out);
+	err = check_name(name);
 	return err ? err : v->ops->lookup(v, dir, name, out);
 }
 

@@ -20,6 +20,9 @@ struct view_ops {
 	void (*info)(struct mapfs_view *v, struct mapfs_info *out);
 	int (*lookup)(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		      struct mapfs_entry *out);
+	int (*reach)(struct mapfs_view *v, mapfs_ino ino,
+		     struct mapfs_entry *out);
+	int (*above)(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above);
 	void (*forget)(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
 	int (*known_files)(struct mapfs_view *v, mapfs_ino **out,
 			   size_t *count);

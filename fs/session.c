@@ -68,6 +68,8 @@ static void session_init(void *arg, struct fuse_conn_info *conn)
 	want(conn, FUSE_CAP_READDIRPLUS, true);
 	want(conn, FUSE_CAP_READDIRPLUS_AUTO, true);
 	want(conn, FUSE_CAP_ASYNC_DIO, true);
+	/* LOOKUP of "." and "..": file handles outlive the kernel's caches. */
+	want(conn, FUSE_CAP_EXPORT_SUPPORT, true);
 	want(conn, FUSE_CAP_IOCTL_DIR, true);
 	want(conn, FUSE_CAP_SPLICE_READ, false);
 #ifdef FUSE_CAP_OVER_IO_URING

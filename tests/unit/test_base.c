@@ -635,6 +635,39 @@ static void test_base__generation_tells_births_apart(void **state)
 	assert_int_equal(base_generation(&none), 0);
 }
 
+/* As on kernels whose clock for births ticks 250 times a second. */
+static void test_base__generation_tells_births_of_one_tick_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct statx stx;
+	uint64_t generation[2];
+	ino_t number[2];
+	struct stat st;
+	bool again = false;
+	int fd;
+
+	start(f, 0);
+	for (int n = 0; n < 50 && !again; n++) {
+		for (int k = 0; k < 2; k++) {
+			fd = open(in(f, "tick"), O_CREAT | O_EXCL | O_RDWR,
+				  0600);
+			assert_true(fd >= 0);
+			assert_int_equal(fstat(fd, &st), 0);
+			number[k] = st.st_ino;
+			/* The same birth for both. */
+			stx = (struct statx){ .stx_mask = STATX_BTIME };
+			generation[k] = base_generation_of_fd(f->b, fd, &stx);
+			assert_int_equal(close(fd), 0);
+			assert_int_equal(unlink(in(f, "tick")), 0);
+		}
+		again = number[0] == number[1];
+	}
+	if (!again)
+		skip();
+	assert_true(generation[0] != generation[1]);
+	assert_true(generation[0] >> 31 == 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -656,6 +689,7 @@ int main(void)
 		TEST(test_base__held_descriptor_outlives_uncaching),
 		TEST(test_base__mount_point_is_foreign),
 		TEST(test_base__generation_tells_births_apart),
+		TEST(test_base__generation_tells_births_of_one_tick_apart),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An object by its number, as file handles name it.
+ *
+ * Where it was last seen is always asked again, because others may have moved
+ * or removed it; its generation tells whether it is the one that was meant.
+ */
+#include "direct_priv.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+static int look(void *arg, struct inode *dir, const char *name,
+		struct inode **out)
+{
+	struct statx stx;
+
+	return direct_see(arg, dir, name, &stx, out);
+}
+
+/* A place that is wrong turns out wrong when something is asked there. */
+static bool shows(void *arg, struct inode *dir)
+{
+	struct direct *d = arg;
+
+	return inode_is_known(d->itable, dir);
+}
+
+static void put(void *arg, struct inode *i)
+{
+	direct_put(arg, i);
+}
+
+static int find(struct direct *d, mapfs_ino ino, struct inode **out)
+{
+	const struct base_finder f = {
+		.arg = d,
+		.enter = look,
+		.look = look,
+		.shows = shows,
+		.put = put,
+	};
+
+	return base_find(d->base, &f, ino, out);
+}
+
+int direct_reach(struct mapfs_view *v, mapfs_ino ino, struct mapfs_entry *out)
+{
+	struct direct *d = direct_of(v);
+	struct mapfs_entry e = { 0 };
+	struct inode *i;
+	int err = find(d, ino, &i);
+
+	if (err)
+		return err;
+	err = direct_getattr(v, ino, 0, &e.attr);
+	if (!err) {
+		e.generation = i->generation;
+		inode_count_lookup(d->itable, i);
+		*out = e;
+	}
+	direct_put(d, i);
+	return err;
+}
+
+int direct_above(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above)
+{
+	struct direct *d = direct_of(v);
+	struct inode *i;
+	int err = find(d, dir, &i);
+
+	if (err)
+		return err;
+	if (S_ISDIR(i->type))
+		*above = inode_parent_ino(d->itable, i);
+	else
+		err = -ENOTDIR;
+	direct_put(d, i);
+	return err;
+}
