@@ -109,6 +109,7 @@ static const struct view_ops read_ops = {
 	.lseek = direct_lseek,
 	.getxattr = direct_getxattr,
 	.listxattr = direct_listxattr,
+	.get_fileattr = direct_get_fileattr,
 };
 
 static const struct view_ops write_ops = {
@@ -130,6 +131,7 @@ static const struct view_ops write_ops = {
 	.readlink = direct_readlink,
 	.readdir = direct_readdir,
 	.open = direct_open_file,
+	.only_appends = direct_only_appends,
 	.create = direct_create,
 	.release = direct_release,
 	.getattr = direct_getattr,
@@ -146,6 +148,8 @@ static const struct view_ops write_ops = {
 	.listxattr = direct_listxattr,
 	.setxattr = direct_setxattr,
 	.removexattr = direct_removexattr,
+	.get_fileattr = direct_get_fileattr,
+	.set_fileattr = direct_set_fileattr,
 };
 
 static int open_base(struct direct *d, const struct mapfs_options *opt)

@@ -63,6 +63,19 @@ ssize_t direct_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
 	return n;
 }
 
+/*
+ * An append-only file: a page of a shared mapping, which no file system lets
+ * write to such a file, would land at its end.
+ */
+static int check_append(int fd, uint64_t off)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return (uint64_t)st.st_size == off ? 0 : -EPERM;
+}
+
 ssize_t direct_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		     const void *buf, size_t len, uint64_t off,
 		     unsigned int flags)
@@ -80,7 +93,10 @@ ssize_t direct_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 	if (n)
 		goto put_inode;
 	was_shown = direct_change_begin(i, f.fd);
-	n = io_pwrite_some("direct.write", f.fd, buf, len, off);
+	if (f.appends)
+		n = check_append(f.fd, off);
+	if (!n)
+		n = io_pwrite_some("direct.write", f.fd, buf, len, off);
 	direct_change_end(i, f.fd, was_shown);
 	direct_fd_put(d, &f);
 put_inode:

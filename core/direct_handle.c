@@ -19,6 +19,7 @@ struct handle {
 	uint64_t fh;	    /* fixed at birth, never 0 */
 	int fd;		    /* fixed at birth */
 	int access;	    /* fixed at birth: O_ACCMODE part */
+	bool appends;	    /* fixed at birth: writes go to the end */
 	unsigned int users; /* by direct.lock; the table is one */
 	UT_hash_handle hh;  /* by direct.lock */
 };
@@ -50,7 +51,9 @@ int handle_add(struct direct *d, int fd, uint64_t *fh)
 		return -ENOMEM;
 	}
 	h->fd = fd;
-	h->access = fcntl(fd, F_GETFL) & O_ACCMODE;
+	h->access = fcntl(fd, F_GETFL);
+	h->appends = h->access & O_APPEND;
+	h->access &= O_ACCMODE;
 	h->users = 1;
 	rmutex_lock(&d->lock);
 	h->fh = ++d->last_fh;
@@ -86,6 +89,17 @@ static void handle_put(struct direct *d, struct handle *h)
 	rmutex_unlock(&d->lock);
 	if (is_last)
 		handle_destroy(h);
+}
+
+bool direct_only_appends(struct mapfs_view *v, uint64_t fh)
+{
+	struct direct *d = direct_of(v);
+	struct handle *h = handle_get(d, fh);
+	bool appends = h && h->appends;
+
+	if (h)
+		handle_put(d, h);
+	return appends;
 }
 
 void direct_release(struct mapfs_view *v, uint64_t fh)
@@ -140,6 +154,7 @@ int direct_fd_get(struct direct *d, struct inode *i, uint64_t fh,
 	if (h && access_allows(h->access, use)) {
 		out->handle = h;
 		out->fd = h->fd;
+		out->appends = h->appends;
 		return 0;
 	}
 	if (h)
@@ -189,6 +204,9 @@ static int open_inode(struct direct *d, struct inode *i, int flags, int *fd)
 	if (!S_ISREG(i->type))
 		return S_ISDIR(i->type) ? -EISDIR : -EINVAL;
 	err = base_reopen(d->base, i, kept, fd);
+	/* chattr +a: it opens for appending only. */
+	if (err == -EPERM && (flags & O_APPEND))
+		err = base_reopen(d->base, i, kept | O_APPEND, fd);
 	if (err == -EACCES)
 		err = open_pinned(d, i, flags, fd);
 	return err;

@@ -37,6 +37,7 @@ enum direct_use {
 struct direct_fd {
 	int fd;
 	bool is_path; /* it may be an O_PATH descriptor */
+	bool appends; /* writes go to the end, whatever offset they name */
 	struct base_fd *cached;
 	struct handle *handle;
 	bool is_owned;
@@ -68,6 +69,7 @@ int must_check direct_fd_get(struct direct *d, struct inode *i, uint64_t fh,
 void direct_fd_put(struct direct *d, struct direct_fd *f);
 int direct_open_file(struct mapfs_view *v, mapfs_ino ino, int flags,
 		     uint64_t *fh, bool *changed);
+bool direct_only_appends(struct mapfs_view *v, uint64_t fh);
 void direct_release(struct mapfs_view *v, uint64_t fh);
 
 /* direct_shown.c */
@@ -94,6 +96,15 @@ int direct_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		   const struct mapfs_setattr *set, struct mapfs_attr *out);
 /* Set-id bits go as write(2) takes them. */
 int must_check direct_chmod(const struct direct_fd *f, mode_t mode);
+
+/* direct_fileattr.c */
+int direct_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			enum mapfs_fileattr_kind what,
+			union mapfs_fileattr *out);
+int direct_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
+			mapfs_ino ino, uint64_t fh,
+			enum mapfs_fileattr_kind what,
+			const union mapfs_fileattr *a);
 
 /* direct_xattr.c */
 ssize_t direct_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,

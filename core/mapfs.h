@@ -233,6 +233,11 @@ int must_check mapfs_readdir(struct mapfs_view *v, mapfs_ino dir,
  */
 int must_check mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags,
 			  uint64_t *fh, bool *changed);
+/*
+ * Of an append-only file (chattr +a): what is written through the handle must
+ * be what a program appended, never a page of a mapping.
+ */
+bool mapfs_only_appends(struct mapfs_view *v, uint64_t fh);
 int must_check mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
 			    mapfs_ino dir, const char *name, mode_t mode,
 			    int flags, struct mapfs_entry *out, uint64_t *fh);
@@ -282,6 +287,40 @@ int must_check mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino,
 			      int flags, bool kill_sgid);
 int must_check mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino,
 				 const char *name);
+
+/*
+ * Inode flags of files and directories, as ioctl_iflags(2) has them; -ENOTTY
+ * for other types, and where the base has none.  A read or write view has
+ * the base's, and the base judges a change as one of `cred`.  A copy view
+ * shows some of them and changes none: -EOPNOTSUPP.
+ */
+enum mapfs_fileattr_kind {
+	MAPFS_FILEATTR_FLAGS,	/* FS_IOC_GETFLAGS, FS_IOC_SETFLAGS */
+	MAPFS_FILEATTR_FSXATTR, /* FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR */
+	MAPFS_FILEATTR_VERSION, /* FS_IOC_GETVERSION, which cannot be set */
+};
+
+struct mapfs_fsxattr { /* struct fsxattr of <linux/fs.h> */
+	uint32_t xflags;
+	uint32_t extsize;
+	uint32_t nextents;
+	uint32_t projid;
+	uint32_t cowextsize;
+	uint8_t unused[8];
+};
+
+union mapfs_fileattr {
+	uint32_t flags; /* the version, too */
+	struct mapfs_fsxattr fsxattr;
+};
+
+int must_check mapfs_get_fileattr(struct mapfs_view *v, mapfs_ino ino,
+				  uint64_t fh, enum mapfs_fileattr_kind what,
+				  union mapfs_fileattr *out);
+int must_check mapfs_set_fileattr(struct mapfs_view *v,
+				  const struct mapfs_cred *cred, mapfs_ino ino,
+				  uint64_t fh, enum mapfs_fileattr_kind what,
+				  const union mapfs_fileattr *a);
 
 const char *mapfs_mode_name(enum mapfs_mode mode);
 

@@ -222,6 +222,15 @@ int must_check overlay_add_truncate(struct overlay *o, struct inode *i,
 int overlay_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		      int mode, uint64_t off, uint64_t len);
 
+/* overlay_fileattr.c */
+int overlay_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			 enum mapfs_fileattr_kind what,
+			 union mapfs_fileattr *out);
+int overlay_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
+			 mapfs_ino ino, uint64_t fh,
+			 enum mapfs_fileattr_kind what,
+			 const union mapfs_fileattr *a);
+
 /* overlay_xattr.c */
 /* As getxattr(2), the stripe or ns_lock for writing held. */
 ssize_t must_check overlay_xattr_read(struct overlay *o, struct inode *i,

@@ -270,6 +270,11 @@ int mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags, uint64_t *fh,
 			      -ENOSYS;
 }
 
+bool mapfs_only_appends(struct mapfs_view *v, uint64_t fh)
+{
+	return v->ops->only_appends && v->ops->only_appends(v, fh);
+}
+
 int mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
 		 mapfs_ino dir, const char *name, mode_t mode, int flags,
 		 struct mapfs_entry *out, uint64_t *fh)
@@ -414,6 +419,24 @@ int mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
 	if (!err)
 		err = check_xattr_name(name);
 	return err ? err : v->ops->removexattr(v, ino, name);
+}
+
+int mapfs_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		       enum mapfs_fileattr_kind what, union mapfs_fileattr *out)
+{
+	return v->ops->get_fileattr(v, ino, fh, what, out);
+}
+
+int mapfs_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
+		       mapfs_ino ino, uint64_t fh,
+		       enum mapfs_fileattr_kind what,
+		       const union mapfs_fileattr *a)
+{
+	int err = check_change(v);
+
+	if (!err && what == MAPFS_FILEATTR_VERSION)
+		err = -ENOTTY;
+	return err ? err : v->ops->set_fileattr(v, cred, ino, fh, what, a);
 }
 
 /* What only copy mode can do: is there such a thing here? */

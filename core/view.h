@@ -50,6 +50,7 @@ struct view_ops {
 		       bool plus, mapfs_dirent_fn fn, void *arg);
 	int (*open)(struct mapfs_view *v, mapfs_ino ino, int flags,
 		    uint64_t *fh, bool *changed); /* NULL: stateless */
+	bool (*only_appends)(struct mapfs_view *v, uint64_t fh);
 	int (*create)(struct mapfs_view *v, const struct mapfs_cred *cred,
 		      mapfs_ino dir, const char *name, mode_t mode, int flags,
 		      struct mapfs_entry *out, uint64_t *fh);
@@ -84,6 +85,13 @@ struct view_ops {
 			bool kill_sgid);
 	int (*removexattr)(struct mapfs_view *v, mapfs_ino ino,
 			   const char *name);
+	int (*get_fileattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			    enum mapfs_fileattr_kind what,
+			    union mapfs_fileattr *out);
+	int (*set_fileattr)(struct mapfs_view *v, const struct mapfs_cred *cred,
+			    mapfs_ino ino, uint64_t fh,
+			    enum mapfs_fileattr_kind what,
+			    const union mapfs_fileattr *a);
 	/* From here on NULL where nothing is kept beside the base. */
 	int (*snapshot_create)(struct mapfs_view *v, const char *name,
 			       const char *message, char *why,

@@ -14,6 +14,7 @@
 #include "barrier.h"
 #include "job.h"
 #include "mount.h"
+#include "node.h"
 #include "ops.h"
 #include "reply.h"
 #include "verb.h"
@@ -192,7 +193,19 @@ void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
 {
 	struct mount *m = mount_of(req, MAPFS_OP_IOCTL);
 	uid_t uid = fuse_req_ctx(req)->uid;
+	const struct fileattr_call call = {
+		.ino = node_ino(m, node),
+		.fh = fi->fh,
+		.cmd = cmd,
+		.has_pointer = arg != NULL,
+		.in = in,
+		.in_bytes = in_bytes,
+		.out_bytes = out_bytes,
+	};
 
+	/* Flags of files are anybody's who may open them. */
+	if (fileattr_ioctl(m, req, &call))
+		return;
 	if (node != FUSE_ROOT_ID || !is_question(cmd, in_bytes, out_bytes))
 		reply_err(req, -ENOTTY);
 	else if (uid != 0 && uid != m->owner)

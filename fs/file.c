@@ -19,13 +19,10 @@
 /* One request copies at most this much: it holds a session thread. */
 #define COPY_BYTES (128U << 20)
 
-/*
- * What the base's descriptor must not do again: the kernel has resolved
- * O_APPEND to an offset already, and hands us buffers O_DIRECT would refuse.
- */
+/* The kernel hands us buffers that O_DIRECT would refuse. */
 static int base_flags(int flags)
 {
-	return flags & ~(O_APPEND | O_DIRECT);
+	return flags & ~O_DIRECT;
 }
 
 /*
@@ -55,6 +52,9 @@ void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 		reply_err(req, err);
 		return;
 	}
+	/* Without the page cache the kernel refuses shared mappings, too. */
+	if (mapfs_only_appends(m->view, fi->fh))
+		fi->direct_io = 1;
 	if (changed)
 		forget_attributes(m, node);
 	else

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inode flags of base objects (chattr(1), ioctl_iflags(2)).
+ *
+ * The base's file system judges a change by who asks, and that must not be
+ * the daemon, which may be root.  The kernel has judged already, but of what
+ * it was shown: somebody else may have set +i since.  So the thread asks as
+ * the caller, without any capability; for root with the two that the kernel
+ * has found in the caller, and no other.
+ */
+#include "direct_priv.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct mapfs_fsxattr) == sizeof(struct fsxattr) &&
+		       offsetof(struct mapfs_fsxattr, cowextsize) ==
+			       offsetof(struct fsxattr, fsx_cowextsize),
+	       "the layout is the kernel's");
+
+#define CAP_BIT(cap) (1U << (cap))
+
+struct caps {
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+};
+
+static int caps_get(struct caps *c)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+
+	return syscall(SYS_capget, &head, c->data) < 0 ? -errno : 0;
+}
+
+/* Of this thread only. */
+static int caps_set(const struct caps *c)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+
+	return syscall(SYS_capset, &head, c->data) < 0 ? -errno : 0;
+}
+
+static void caps_narrow(struct caps *c, uid_t uid)
+{
+	uint32_t kept =
+		uid ? 0 : CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_LINUX_IMMUTABLE);
+
+	c->data[0].effective &= kept;
+	c->data[1].effective = 0;
+}
+
+/*
+ * setfsuid(2) drops capabilities by itself when it leaves root, and only
+ * tells the one before.
+ */
+static int ioctl_as(uid_t uid, int fd, unsigned int cmd, void *arg)
+{
+	uid_t daemon = geteuid();
+	struct caps all;
+	struct caps few;
+	int err = caps_get(&all);
+
+	if (err)
+		return err;
+	few = all;
+	caps_narrow(&few, uid);
+	if (uid != daemon)
+		(void)setfsuid(uid);
+	err = caps_set(&few);
+	/* Whoever may not become the caller asks as itself: no more rights. */
+	if (!err && ioctl(fd, cmd, arg) < 0)
+		err = -errno;
+	if (uid != daemon)
+		(void)setfsuid(daemon);
+	if (caps_set(&all) && !err)
+		err = -EPERM;
+	return err;
+}
+
+static int get(int fd, unsigned int what, union mapfs_fileattr *a)
+{
+	long number = 0;
+
+	if (what == MAPFS_FILEATTR_FSXATTR)
+		return ioctl(fd, FS_IOC_FSGETXATTR, &a->fsxattr) < 0 ? -errno :
+								       0;
+	/* An int, whatever the request's number says. */
+	if (ioctl(fd,
+		  what == MAPFS_FILEATTR_FLAGS ? FS_IOC_GETFLAGS :
+						 FS_IOC_GETVERSION,
+		  &number) < 0)
+		return -errno;
+	memcpy(&a->flags, &number, sizeof(a->flags));
+	return 0;
+}
+
+static int set(uid_t uid, int fd, unsigned int what,
+	       const union mapfs_fileattr *a)
+{
+	union mapfs_fileattr copy = *a;
+	long number = 0;
+
+	if (what == MAPFS_FILEATTR_FSXATTR)
+		return ioctl_as(uid, fd, FS_IOC_FSSETXATTR, &copy.fsxattr);
+	memcpy(&number, &a->flags, sizeof(a->flags));
+	return ioctl_as(uid, fd, FS_IOC_SETFLAGS, &number);
+}
+
+static int fileattr_fd(struct direct *d, mapfs_ino ino, uint64_t fh,
+		       struct inode **i, struct direct_fd *f)
+{
+	int err = direct_get(d, ino, i);
+
+	if (err)
+		return err;
+	if ((*i)->is_foreign || (!S_ISREG((*i)->type) && !S_ISDIR((*i)->type)))
+		err = -ENOTTY;
+	if (!err)
+		err = direct_fd_get(d, *i, fh, DIRECT_READ, f);
+	if (err)
+		direct_put(d, *i);
+	return err;
+}
+
+int direct_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			enum mapfs_fileattr_kind what,
+			union mapfs_fileattr *out)
+{
+	struct direct *d = direct_of(v);
+	struct direct_fd f;
+	struct inode *i;
+	int err = fileattr_fd(d, ino, fh, &i, &f);
+
+	if (err)
+		return err;
+	err = get(f.fd, what, out);
+	direct_fd_put(d, &f);
+	direct_put(d, i);
+	return err;
+}
+
+int direct_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
+			mapfs_ino ino, uint64_t fh,
+			enum mapfs_fileattr_kind what,
+			const union mapfs_fileattr *a)
+{
+	struct direct *d = direct_of(v);
+	struct direct_fd f;
+	struct inode *i;
+	bool was_shown;
+	int err = fileattr_fd(d, ino, fh, &i, &f);
+
+	if (err)
+		return err;
+	was_shown = direct_change_begin(i, f.fd);
+	err = set(cred->uid, f.fd, what, a);
+	direct_change_end(i, f.fd, was_shown);
+	direct_fd_put(d, &f);
+	direct_put(d, i);
+	return err;
+}
