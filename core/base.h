@@ -160,10 +160,13 @@ struct base_finder {
 
 /*
  * The object with this number, with a hold, if it has a name in the base that
- * shows in the view.  May walk over the whole base.  -ESTALE: there is none.
+ * shows in the view.  -ESTALE: there is none; -EAGAIN: it takes a walk over
+ * the whole base, which it may not.
  */
 int must_check base_find(struct base *b, const struct base_finder *f,
-			 mapfs_ino ino, struct inode **out);
+			 mapfs_ino ino, bool may_walk, struct inode **out);
+/* Ends walks, and lets none begin. */
+void base_interrupt(struct base *b);
 /* The object is gone for good: its number need not be looked for. */
 void base_gone(struct base *b, const struct inode *i);
 int must_check base_statfs(struct base *b, struct statvfs *out);

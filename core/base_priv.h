@@ -52,6 +52,7 @@ struct base {
 	pthread_cond_t walked;	 /* a walk has ended */
 	bool is_walking;	 /* by walk_lock */
 	uint64_t walks;		 /* by walk_lock: that have ended */
+	atomic_bool is_ending;	 /* no more walks */
 };
 
 /* Beneath the root, no link followed; O_NOATIME as far as allowed [B1]. */

@@ -336,6 +336,10 @@ static void walk(struct base *b, const struct base_finder *f)
 		struct frame *fr = w.frame;
 		const char *name = fr->names + fr->at;
 
+		if (atomic_load(&b->is_ending)) {
+			fr->at = fr->bytes;
+			w.is_complete = false;
+		}
 		if (err && !is_no_loss(err))
 			w.is_complete = false;
 		if (fr->at == fr->bytes) {
@@ -378,7 +382,7 @@ static void walk_or_wait(struct base *b, const struct base_finder *f)
 }
 
 int base_find(struct base *b, const struct base_finder *f, mapfs_ino ino,
-	      struct inode **out)
+	      bool may_walk, struct inode **out)
 {
 	for (int n = 0; n < TRIES; n++) {
 		bool is_whole = places_are_whole(b->places);
@@ -389,9 +393,16 @@ int base_find(struct base *b, const struct base_finder *f, mapfs_ino ino,
 			return err;
 		if (is_whole && !places_get(b->places, ino, &place))
 			break;
+		if (!may_walk)
+			return -EAGAIN;
 		walk_or_wait(b, f);
 	}
 	return -ESTALE;
+}
+
+void base_interrupt(struct base *b)
+{
+	atomic_store(&b->is_ending, true);
 }
 
 void base_gone(struct base *b, const struct inode *i)

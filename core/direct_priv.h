@@ -136,8 +136,11 @@ int direct_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		  mapfs_ino newdir, const char *newname, unsigned int flags);
 
 /* direct_reach.c */
-int direct_reach(struct mapfs_view *v, mapfs_ino ino, struct mapfs_entry *out);
-int direct_above(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above);
+int direct_reach(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
+		 struct mapfs_entry *out);
+int direct_above(struct mapfs_view *v, mapfs_ino dir, bool may_walk,
+		 mapfs_ino *above);
+void direct_interrupt(struct mapfs_view *v);
 
 /* direct_dir.c */
 int direct_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,

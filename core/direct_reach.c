@@ -31,7 +31,8 @@ static void put(void *arg, struct inode *i)
 	direct_put(arg, i);
 }
 
-static int find(struct direct *d, mapfs_ino ino, struct inode **out)
+static int find(struct direct *d, mapfs_ino ino, bool may_walk,
+		struct inode **out)
 {
 	const struct base_finder f = {
 		.arg = d,
@@ -41,15 +42,16 @@ static int find(struct direct *d, mapfs_ino ino, struct inode **out)
 		.put = put,
 	};
 
-	return base_find(d->base, &f, ino, out);
+	return base_find(d->base, &f, ino, may_walk, out);
 }
 
-int direct_reach(struct mapfs_view *v, mapfs_ino ino, struct mapfs_entry *out)
+int direct_reach(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
+		 struct mapfs_entry *out)
 {
 	struct direct *d = direct_of(v);
 	struct mapfs_entry e = { 0 };
 	struct inode *i;
-	int err = find(d, ino, &i);
+	int err = find(d, ino, may_walk, &i);
 
 	if (err)
 		return err;
@@ -63,11 +65,12 @@ int direct_reach(struct mapfs_view *v, mapfs_ino ino, struct mapfs_entry *out)
 	return err;
 }
 
-int direct_above(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above)
+int direct_above(struct mapfs_view *v, mapfs_ino dir, bool may_walk,
+		 mapfs_ino *above)
 {
 	struct direct *d = direct_of(v);
 	struct inode *i;
-	int err = find(d, dir, &i);
+	int err = find(d, dir, may_walk, &i);
 
 	if (err)
 		return err;
@@ -77,4 +80,9 @@ int direct_above(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above)
 		err = -ENOTDIR;
 	direct_put(d, i);
 	return err;
+}
+
+void direct_interrupt(struct mapfs_view *v)
+{
+	base_interrupt(direct_of(v)->base);
 }

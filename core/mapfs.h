@@ -180,11 +180,16 @@ bool mapfs_is_stateless(const struct mapfs_view *v);
 /*
  * Names. `name` is one component of at most NAME_MAX bytes, no '/'.  "." is
  * the inode `dir` itself, of any type, by its number alone: its lookup count
- * may have been zero for long.  That may take a walk over the base.  ".." is
+ * may have been zero for long.  -EAGAIN: that takes a walk over the base.  ".." is
  * the directory above, of all but the root.  -ESTALE for both: no such inode shows any more.
  */
 int must_check mapfs_lookup(struct mapfs_view *v, mapfs_ino dir,
 			    const char *name, struct mapfs_entry *out);
+/* As for "." and "..", with the walk, if that is what it takes. */
+int must_check mapfs_lookup_far(struct mapfs_view *v, mapfs_ino ino,
+				const char *name, struct mapfs_entry *out);
+/* Ends walks, and lets none begin: the view is about to be closed. */
+void mapfs_interrupt(struct mapfs_view *v);
 void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
 /* Regular files with a lookup count; the caller's to free. */
 int must_check mapfs_known_files(struct mapfs_view *v, mapfs_ino **out,

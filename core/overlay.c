@@ -297,6 +297,7 @@ static const struct view_ops overlay_ops = {
 	.lookup = overlay_lookup,
 	.reach = overlay_reach,
 	.above = overlay_above,
+	.interrupt = overlay_interrupt,
 	.forget = overlay_forget,
 	.known_files = overlay_known_files,
 	.mknod = overlay_mknod,

@@ -54,7 +54,7 @@ int overlay_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 {
 	struct overlay *o = overlay_of(v);
 	struct inode *i;
-	uint32_t flags;
+	uint32_t flags = 0;
 	int err = overlay_get(o, ino, &i);
 
 	(void)fh;

@@ -89,8 +89,11 @@ int must_check overlay_find_unlocked(struct overlay *o, struct inode *dir,
 void overlay_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
 
 /* overlay_reach.c */
-int overlay_reach(struct mapfs_view *v, mapfs_ino ino, struct mapfs_entry *out);
-int overlay_above(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above);
+int overlay_reach(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
+		  struct mapfs_entry *out);
+int overlay_above(struct mapfs_view *v, mapfs_ino dir, bool may_walk,
+		  mapfs_ino *above);
+void overlay_interrupt(struct mapfs_view *v);
 
 /* overlay_create.c */
 int overlay_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,

@@ -57,7 +57,8 @@ static void put(void *arg, struct inode *i)
 	overlay_put(arg, i);
 }
 
-static int find(struct overlay *o, mapfs_ino ino, struct inode **out)
+static int find(struct overlay *o, mapfs_ino ino, bool may_walk,
+		struct inode **out)
 {
 	const struct base_finder f = {
 		.arg = o,
@@ -80,14 +81,15 @@ static int find(struct overlay *o, mapfs_ino ino, struct inode **out)
 		overlay_put(o, i);
 	if (has_delta || delta_set_is_own_ino(&o->set, ino))
 		return -ESTALE;
-	return base_find(o->base, &f, ino, out);
+	return base_find(o->base, &f, ino, may_walk, out);
 }
 
-int overlay_reach(struct mapfs_view *v, mapfs_ino ino, struct mapfs_entry *out)
+int overlay_reach(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
+		  struct mapfs_entry *out)
 {
 	struct overlay *o = overlay_of(v);
 	struct inode *i;
-	int err = find(o, ino, &i);
+	int err = find(o, ino, may_walk, &i);
 
 	if (err)
 		return err;
@@ -96,11 +98,12 @@ int overlay_reach(struct mapfs_view *v, mapfs_ino ino, struct mapfs_entry *out)
 	return err;
 }
 
-int overlay_above(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above)
+int overlay_above(struct mapfs_view *v, mapfs_ino dir, bool may_walk,
+		  mapfs_ino *above)
 {
 	struct overlay *o = overlay_of(v);
 	struct inode *i;
-	int err = find(o, dir, &i);
+	int err = find(o, dir, may_walk, &i);
 
 	if (err)
 		return err;
@@ -110,4 +113,9 @@ int overlay_above(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above)
 		err = -ENOTDIR;
 	overlay_put(o, i);
 	return err;
+}
+
+void overlay_interrupt(struct mapfs_view *v)
+{
+	base_interrupt(overlay_of(v)->base);
 }

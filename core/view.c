@@ -144,7 +144,7 @@ static int check_setattr(const struct mapfs_setattr *set)
 
 /* By number: what a file handle asks for. */
 static int lookup_dot(struct mapfs_view *v, mapfs_ino ino, const char *name,
-		      struct mapfs_entry *out)
+		      bool may_walk, struct mapfs_entry *out)
 {
 	int err = 0;
 
@@ -152,9 +152,9 @@ static int lookup_dot(struct mapfs_view *v, mapfs_ino ino, const char *name,
 	if (name[1] && ino == v->root_ino)
 		return -EINVAL;
 	if (name[1])
-		err = v->ops->above(v, ino, &ino);
+		err = v->ops->above(v, ino, may_walk, &ino);
 	if (!err)
-		err = v->ops->reach(v, ino, out);
+		err = v->ops->reach(v, ino, may_walk, out);
 	/* Of the root the kernel accepts no other. */
 	if (!err && ino == v->root_ino)
 		out->generation = 0;
@@ -167,9 +167,20 @@ int mapfs_lookup(struct mapfs_view *v, mapfs_ino dir, const char *name,
 	int err;
 
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return lookup_dot(v, dir, name, out);
+		return lookup_dot(v, dir, name, false, out);
 	err = check_name(name);
 	return err ? err : v->ops->lookup(v, dir, name, out);
+}
+
+int mapfs_lookup_far(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		     struct mapfs_entry *out)
+{
+	return lookup_dot(v, ino, name, true, out);
+}
+
+void mapfs_interrupt(struct mapfs_view *v)
+{
+	v->ops->interrupt(v);
 }
 
 void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)

@@ -20,9 +20,11 @@ struct view_ops {
 	void (*info)(struct mapfs_view *v, struct mapfs_info *out);
 	int (*lookup)(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		      struct mapfs_entry *out);
-	int (*reach)(struct mapfs_view *v, mapfs_ino ino,
+	int (*reach)(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
 		     struct mapfs_entry *out);
-	int (*above)(struct mapfs_view *v, mapfs_ino dir, mapfs_ino *above);
+	int (*above)(struct mapfs_view *v, mapfs_ino dir, bool may_walk,
+		     mapfs_ino *above);
+	void (*interrupt)(struct mapfs_view *v);
 	void (*forget)(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
 	int (*known_files)(struct mapfs_view *v, mapfs_ino **out,
 			   size_t *count);

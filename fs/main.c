@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "barrier.h"
+#include "far.h"
 #include "job.h"
 #include "logfile.h"
 #include "mount.h"
@@ -151,6 +152,8 @@ static void stop_gently(struct server *s)
 		else if (wait_for_end(s))
 			return;
 	}
+	if (s->mount.far)
+		far_stop(s->mount.far);
 	if (s->mount.notify && notify_stop(s->mount.notify))
 		logfile_say(s->log, LOG_ERR, "a seek does not end");
 	if (jobs_stop(s->mount.jobs))
@@ -278,6 +281,8 @@ static int start_threads(struct server *s)
 	if (!err)
 		err = jobs_create(&s->mount.jobs, &s->mount);
 	if (!err)
+		err = far_create(&s->mount.far, &s->mount);
+	if (!err)
 		err = -pthread_create(&s->watcher, NULL, watcher_run, s);
 	return err;
 }
@@ -308,6 +313,8 @@ static int server_run(struct server *s, char *why, size_t why_bytes)
 				 s->opt->mountpoint, strerror(-err));
 		}
 	}
+	if (s->mount.far)
+		far_stop(s->mount.far);
 	if (s->mount.notify && notify_stop(s->mount.notify)) {
 		/* It still uses the view: leave like a crash, which is safe. */
 		logfile_say(s->log, LOG_ERR, "a seek does not end, giving up");
@@ -319,6 +326,7 @@ static int server_run(struct server *s, char *why, size_t why_bytes)
 	}
 	notify_destroy(s->mount.notify);
 	jobs_destroy(s->mount.jobs);
+	far_destroy(s->mount.far);
 	return err;
 }
 

@@ -18,6 +18,7 @@
 #include "core/mapfs.h"
 #include "options.h"
 
+struct far;
 struct jobs;
 struct logfile;
 struct loop;
@@ -33,6 +34,7 @@ struct mount {
 	struct fuse_session *se;	/* set before the first request */
 	struct loop *loop;		/* likewise; NULL with io_uring */
 	struct jobs *jobs;		/* likewise */
+	struct far *far;		/* likewise */
 	struct notify *notify;		/* likewise; NULL in read mode */
 	mapfs_ino root_ino;		/* fixed at birth */
 	uid_t owner;			/* fixed at birth */

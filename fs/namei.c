@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "far.h"
 #include "mount.h"
 #include "node.h"
 #include "ops.h"
@@ -17,6 +18,10 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	int err;
 
 	err = mapfs_lookup(m->view, node_ino(m, parent), name, &e);
+	if (err == -EAGAIN && far_is_dot(name)) {
+		far_lookup(m->far, req, node_ino(m, parent), name);
+		return;
+	}
 	if (err == -ENOENT && m->negative_timeout > 0)
 		reply_no_entry(m, req);
 	else

@@ -241,16 +241,6 @@ static bool notify_put(struct notify *n, struct seek *s)
 	return is_taken;
 }
 
-/* libfuse answers a ring's requests only from the ring's own thread. */
-static bool is_ring_request(fuse_req_t req)
-{
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-	return fuse_req_is_uring(req);
-#else
-	return false;
-#endif
-}
-
 void notify_seek(struct notify *n, fuse_req_t req, fuse_ino_t node, uint64_t fh,
 		 uint64_t off, int whence)
 {
@@ -267,6 +257,6 @@ void notify_seek(struct notify *n, fuse_req_t req, fuse_ino_t node, uint64_t fh,
 		.off = off,
 		.whence = whence,
 	};
-	if (is_ring_request(req) || !notify_put(n, s))
+	if (reply_is_ring(req) || !notify_put(n, s))
 		seek_answer(s, kernel_decides);
 }

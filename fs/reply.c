@@ -8,6 +8,15 @@
 #include "mount.h"
 #include "node.h"
 
+bool reply_is_ring(fuse_req_t req)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+	return fuse_req_is_uring(req);
+#else
+	return false;
+#endif
+}
+
 void reply_err(fuse_req_t req, int err)
 {
 	fuse_reply_err(req, -err);

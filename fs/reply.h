@@ -17,6 +17,8 @@
 
 struct mount;
 
+/* libfuse answers a ring's requests only from the ring's own thread. */
+bool reply_is_ring(fuse_req_t req);
 void reply_err(fuse_req_t req, int err);
 /* `e` when err is 0. */
 void reply_entry(struct mount *m, fuse_req_t req, int err,

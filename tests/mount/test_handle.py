@@ -6,6 +6,7 @@ and tells the daemon so, and then the handle is opened.
 """
 import errno
 import os
+import signal
 import stat
 import struct
 import threading
@@ -13,11 +14,11 @@ import threading
 import pytest
 
 from support import sysc
-from support.control import Counting
+from support.control import Counting, Info
 from support.handles import (AT_HANDLE_CONNECTABLE, drop_caches, fuse_handle,
                              handle_of, open_handle)
 from support.sysc import fails, read_file, write_file
-from support.view import mapfs
+from support.view import View, mapfs, wait_for
 
 every_mode = pytest.mark.modes("read", "write", "copy", "kept",
                                people=("root",), plain=False)
@@ -387,6 +388,54 @@ def test_many_handles_of_one_large_directory(view):
         fd = open_handle(view.top, handle)
         assert os.read(fd, 10) == b"%d" % n
         os.close(fd)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("then", ("goes on", "is unmounted"))
+def test_a_walk_holds_up_nobody_else(scratch, then):
+    """The base is a view whose daemon is stopped, and we have one thread."""
+    for name in ("below", "above"):
+        (scratch / name).mkdir()
+    below, view = View(scratch / "below", "write"), \
+        View(scratch / "above", "copy")
+    view.base_stays = False
+    view.options = ["-o", "max_threads=1"]
+    for n in range(50):
+        (below.base / f"d{n}").mkdir()
+        write_file(below.base / f"d{n}/f", b"%d" % n)
+    said = []
+
+    def ask(handle):
+        try:
+            os.close(open_handle(view.top, handle))
+            said.append("opened")
+        except OSError as e:
+            said.append(errno.errorcode[e.errno])
+
+    try:
+        below.mount()
+        view.base = below.mnt
+        handle = handle_of(view / "d49/f")
+        drop_caches(view)
+        os.kill(below.proc.pid, signal.SIGSTOP)
+        asking = threading.Thread(target=ask, args=(handle,))
+        asked = Info(view.top).requests["lookup"]
+        asking.start()
+        # The one thread answers, while the walk waits for the base.
+        wait_for("the lookup",
+                 lambda: Info(view.top).requests["lookup"] > asked)
+        assert Info(view.top).requests and not said
+        os.kill(below.proc.pid, signal.SIGCONT)
+        if then == "is unmounted":
+            view.unmount()
+        asking.join()
+        assert said[0] in (("opened",) if then == "goes on" else
+                           ("opened", "ESTALE", "ENOTCONN", "ECONNABORTED"))
+    finally:
+        if below.proc:
+            os.kill(below.proc.pid, signal.SIGCONT)
+        view.give_up()
+        below.give_up()
 
 
 @every_mode
