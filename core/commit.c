@@ -49,6 +49,7 @@ static int open_view(struct mapfs_commit *c)
 		.store_kind = MAPFS_STORE_DIR,
 		.base = c->opt.base,
 		.store = c->opt.store,
+		.is_trusted = c->opt.is_trusted,
 		.for_commit = true,
 		.log = c->opt.log,
 		.log_arg = c->opt.log_arg,
@@ -99,7 +100,9 @@ static int open_store(struct mapfs_commit *c)
 	struct commit_work *w = &c->work;
 	int err;
 
-	w->storefd = open(c->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* The very one that was judged, whatever its path leads to by now. */
+	w->storefd = openat(store_dir_fd(c->o->store), ".",
+			    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	err = w->storefd < 0 ? -errno : 0;
 	if (!err)
 		err = commit_open_top(c, false);

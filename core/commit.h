@@ -36,6 +36,7 @@ enum mapfs_resolution {
 struct mapfs_commit_options {
 	const char *store;
 	const char *base;	  /* NULL: as recorded */
+	bool is_trusted;	  /* as in struct mapfs_options */
 	const char *const *paths; /* only these and below; NULL: all */
 	size_t path_count;
 	enum mapfs_resolution resolution;

@@ -19,6 +19,7 @@
 #include "checksum.h"
 #include "fault.h"
 #include "io.h"
+#include "owner.h"
 #include "le.h"
 
 #define FILE_VERSION 1U
@@ -155,11 +156,9 @@ int commit_write_file(int dirfd, const char *name, enum commit_kind kind,
 	if (err)
 		return err;
 	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", name);
-	fd = openat(dirfd, tmp,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		    0600);
-	if (fd < 0)
-		return -errno;
+	err = owner_create_file(dirfd, tmp, O_WRONLY, &fd);
+	if (err)
+		return err;
 	err = write_parts(fd, kind, b);
 	close(fd);
 	if (!err)
@@ -215,7 +214,8 @@ static int read_payload(int fd, enum commit_kind kind, uint8_t **buf,
 int commit_read_file(int dirfd, const char *name, enum commit_kind kind,
 		     uint8_t **buf, size_t *len)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(dirfd, name,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int err;
 
 	if (fd < 0)

@@ -143,7 +143,8 @@ int work_data(struct commit_work *w, struct plan_object *o)
 /* A file that was moved out of the base's file system comes back. */
 static int restore_file(struct commit_work *w, const char *kept, int to)
 {
-	int from = openat(w->gonefd, kept, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int from = openat(w->gonefd, kept,
+			  O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int err;
 
 	if (from < 0)

@@ -18,6 +18,7 @@
 #include "commit_file.h"
 #include "fault.h"
 #include "io.h"
+#include "owner.h"
 
 #define NUMBER_BYTES 24
 
@@ -28,11 +29,11 @@ int commit_open_top(struct mapfs_commit *c, bool create)
 
 	if (w->topfd >= 0)
 		return 0;
-	if (create && mkdirat(w->storefd, "commit", 0700) == 0)
+	if (create)
+		err = owner_create_dir(w->storefd, "commit");
+	if (create && !err)
 		err = io_fsync("commit.dir", w->storefd);
-	else if (create && errno != EEXIST)
-		err = -errno;
-	if (err)
+	if (err && err != -EEXIST)
 		return err;
 	w->topfd = openat(w->storefd, "commit",
 			  O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -156,21 +157,19 @@ int commit_remove_place(struct mapfs_commit *c, uint64_t number)
 
 static int make_parts(int topfd, const char *name)
 {
-	int saved;
+	int saved = -1;
 	int fd;
-	int err = 0;
+	int err = owner_create_dir(topfd, name);
 
-	if (mkdirat(topfd, name, 0700) < 0)
-		return -errno;
+	if (err)
+		return err;
 	fd = openat(topfd, name,
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	saved = openat(fd, "saved",
-		       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		       0600);
-	if (saved < 0 || mkdirat(fd, "gone", 0700) < 0)
-		err = -errno;
+	err = owner_create_file(fd, "saved", O_WRONLY, &saved);
+	if (!err)
+		err = owner_create_dir(fd, "gone");
 	if (saved >= 0)
 		close(saved);
 	if (!err)

@@ -28,6 +28,7 @@
 #include "fault.h"
 #include "io.h"
 #include "log.h"
+#include "owner.h"
 
 int work_fail(struct commit_work *w, uint32_t object, const char *what, int err)
 {
@@ -130,7 +131,8 @@ int work_read_state(int topfd, struct commit_work *w)
 
 static int open_part(int dirfd, const char *name, int flags, int *fd)
 {
-	*fd = openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* O_NONBLOCK: a fifo in its place must not stop us. */
+	*fd = openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	return *fd < 0 ? -errno : 0;
 }
 
@@ -149,7 +151,7 @@ int work_open(struct commit_work *w)
 		err = open_part(w->dirfd, "gone", O_RDONLY | O_DIRECTORY,
 				&w->gonefd);
 	if (!err)
-		err = open_part(w->dirfd, "saved", O_RDWR, &w->savedfd);
+		err = owner_open_file(w->dirfd, "saved", O_RDWR, &w->savedfd);
 	if (!err)
 		err = open_part(w->storefd, "pages", O_RDONLY, &w->pagesfd);
 	if (err)
@@ -532,16 +534,16 @@ static int copy_gone(struct commit_work *w, const char *slot, const char *kept)
 {
 	char tmp[WORK_SLOT_BYTES + 8];
 	int from;
-	int to;
+	int to = -1;
 	int err;
 
 	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", kept);
 	err = work_openat(w->stagefd, slot, O_RDONLY, &from);
 	if (err)
 		return err;
-	to = openat(w->gonefd, tmp,
-		    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	err = to < 0 ? -errno : work_copy_all(w, from, to);
+	err = owner_create_file(w->gonefd, tmp, O_RDWR, &to);
+	if (!err)
+		err = work_copy_all(w, from, to);
 	if (!err)
 		err = io_fsync("commit.gone", to);
 	if (!err && renameat(w->gonefd, tmp, w->gonefd, kept) < 0)

@@ -24,6 +24,7 @@
 #include "checksum.h"
 #include "fault.h"
 #include "io.h"
+#include "owner.h"
 
 #define RESERVE_MIN_BYTES (16ULL << 10)
 #define RESERVE_MAX_BYTES (4ULL << 20)
@@ -152,11 +153,9 @@ int segment_create(struct journal *j, struct segment *s, uint64_t number,
 			return err;
 	} else {
 		segment_name(number, true, name);
-		fd = openat(j->where.dirfd, name,
-			    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-			    0600);
-		if (fd < 0)
-			return -errno;
+		err = owner_create_file(j->where.dirfd, name, O_RDWR, &fd);
+		if (err)
+			return err;
 	}
 	*s = (struct segment){
 		.fd = fd,

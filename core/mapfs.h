@@ -51,6 +51,8 @@ struct mapfs_options {
 	const char *base;     /* directory to show; NULL: the one the kept store
 			     was made for */
 	const char *store;    /* copy mode, else NULL */
+	bool is_trusted;      /* kept store: even if another user could have
+				   written what is in it */
 	bool for_commit;      /* core/commit.c only: one that was begun and
 				   not finished is no obstacle */
 	const char *snapshot; /* kept store: show what it was then, for
@@ -415,11 +417,24 @@ int must_check mapfs_revert(struct mapfs_view *v, const char *path,
 			    size_t why_bytes);
 
 /*
- * A new store `to` that begins as snapshot `name` of the store `from`, which
- * may be in use.  Constant time and space: the pages stay the parent's.
+ * A new store that begins as a snapshot of another one, which may be in use.  Constant time and space: the pages stay the parent's.
  */
-int must_check mapfs_branch(const char *from, const char *name, const char *to,
-			    char *why, size_t why_bytes);
+struct mapfs_branch_options {
+	const char *from;     /* a store */
+	const char *snapshot; /* of it */
+	const char *to;	      /* the new store */
+	bool is_trusted;      /* as in struct mapfs_options */
+};
+int must_check mapfs_branch(const struct mapfs_branch_options *opt, char *why,
+			    size_t why_bytes);
+
+/*
+ * A store of another user, or one that others may write to, could have been
+ * made to do harm in the base: opening one is -EPERM unless it is trusted.
+ * This asks the same and opens nothing; 0 also where there is no store.
+ */
+int must_check mapfs_store_trust_check(const char *path, bool is_trusted,
+				       char *why, size_t why_bytes);
 
 /* What a store says of itself to anybody who may read it; no lock needed. */
 struct mapfs_store_info {
@@ -444,7 +459,8 @@ int must_check mapfs_may_discard(const char *path, char *why, size_t why_bytes);
 /*
  * Removes a store with all that is in it.  -EBUSY: it is mounted, or a branch
  * of it needs it; `why` names that.  Files that are no store's stay, and then
- * so does the directory: -ENOTEMPTY.
+ * so does the directory: -ENOTEMPTY.  Nothing in it needs to be believed, so
+ * anybody's may be removed; but then a parent of yet another user is not told.
  */
 int must_check mapfs_discard(const char *path, char *why, size_t why_bytes);
 

@@ -400,6 +400,7 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	struct store_options so = {
 		.use = use_of(opt),
 		.snapshot = opt->snapshot,
+		.is_trusted = opt->is_trusted,
 		.for_commit = opt->for_commit,
 		.kind = opt->store_kind,
 		.path = opt->store,
@@ -415,6 +416,10 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 		(struct mapfs_view){ .ops = &overlay_ops, .mode = MAPFS_COPY };
 	rwlock_init(&o->ns_lock, RANK_NAMESPACE);
 	err = mapping_guard_init();
+	/* Before the base is opened, whose path may come from the store. */
+	if (!err && opt->store_kind == MAPFS_STORE_DIR)
+		err = mapfs_store_trust_check(opt->store, opt->is_trusted, why,
+					      why_bytes);
 	if (!err)
 		err = listings_create(&o->listings);
 	if (!err)

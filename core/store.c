@@ -69,6 +69,11 @@ struct arena *store_arena(struct store *st)
 	return st->arena;
 }
 
+int store_dir_fd(const struct store *st)
+{
+	return st->dir.dirfd;
+}
+
 void store_touch(struct store *st)
 {
 	atomic_fetch_add(&st->changes, 1);
@@ -424,6 +429,7 @@ static struct store *store_alloc(const struct store_options *opt,
 	st->set = set;
 	st->ephemeral = opt->kind != MAPFS_STORE_DIR;
 	st->use = opt->use;
+	st->line.is_trusted = opt->is_trusted;
 	st->progress = opt->progress;
 	st->progress_arg = opt->progress_arg;
 	rmutex_init(&st->sync_lock, RANK_SYNC);

@@ -39,6 +39,7 @@ enum store_use {
 struct store_options {
 	enum store_use use;
 	const char *snapshot; /* STORE_PAST */
+	bool is_trusted;      /* whoever made it */
 	bool for_commit;      /* an unfinished commit is no obstacle */
 	bool for_branch;      /* a new one, of use only once
 				 store_dir_finish() was called */
@@ -60,6 +61,8 @@ int must_check store_start(struct store *st, struct rwlock *ns_lock);
 int store_close(struct store *st);
 
 struct arena *store_arena(struct store *st);
+/* The directory of a kept store, borrowed; -1: it has none. */
+int store_dir_fd(const struct store *st);
 /* -EROFS once the store is latched. */
 int must_check store_may_change(struct store *st);
 /*

@@ -59,22 +59,25 @@ static int find_snapshot(struct branching *b, const char *name, char *why,
 }
 
 /* The snapshot, held so that nobody deletes it meanwhile. */
-static int branching_begin(struct branching *b, const char *from,
-			   const char *name, char *why, size_t why_bytes)
+static int branching_begin(struct branching *b,
+			   const struct mapfs_branch_options *opt, char *why,
+			   size_t why_bytes)
 {
 	uint64_t id;
 	int err;
 
-	*b = (struct branching){ .fd = -1, .readersfd = -1 };
-	b->path = realpath(from, NULL);
-	b->fd = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->path = realpath(opt->from, NULL);
+	b->fd = open(opt->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!b->path || b->fd < 0) {
 		err = -errno;
-		store_say(why, why_bytes, "store %s: %s", from,
+		store_say(why, why_bytes, "store %s: %s", opt->from,
 			  trouble_text(err));
 		return err;
 	}
-	err = find_snapshot(b, name, why, why_bytes);
+	err = store_trust_check(b->fd, b->path, opt->is_trusted, why,
+				why_bytes);
+	if (!err)
+		err = find_snapshot(b, opt->snapshot, why, why_bytes);
 	if (err)
 		return err;
 	id = b->of->rec.id;
@@ -88,7 +91,7 @@ static int branching_begin(struct branching *b, const char *from,
 		return err;
 	}
 	store_facts_fini(&b->facts);
-	err = find_snapshot(b, name, why, why_bytes);
+	err = find_snapshot(b, opt->snapshot, why, why_bytes);
 	return err || b->of->rec.id == id ? err : -EAGAIN;
 }
 
@@ -167,20 +170,25 @@ static int make_branch(const struct branching *b, struct store_dir *d)
 	return err;
 }
 
-int mapfs_branch(const char *from, const char *name, const char *to, char *why,
+int mapfs_branch(const struct mapfs_branch_options *bo, char *why,
 		 size_t why_bytes)
 {
 	struct store_options opt = {
+		.is_trusted = bo->is_trusted,
 		.kind = MAPFS_STORE_DIR,
-		.path = to,
+		.path = bo->to,
 		.for_branch = true,
 	};
 	struct store_dir d = { .dirfd = -1 };
-	struct branching b;
+	struct branching b = {
+		.fd = -1,
+		.readersfd = -1,
+		.line = { .is_trusted = bo->is_trusted },
+	};
 	int err;
 
 	why[0] = '\0';
-	err = branching_begin(&b, from, name, why, why_bytes);
+	err = branching_begin(&b, bo, why, why_bytes);
 	if (!err)
 		err = open_line(&b, why, why_bytes);
 	if (err)
@@ -199,7 +207,8 @@ int mapfs_branch(const char *from, const char *name, const char *to, char *why,
 		goto close_base;
 	if (!d.created) {
 		store_say(why, why_bytes,
-			  "%s is a store already; name a new directory", to);
+			  "%s is a store already; name a new directory",
+			  bo->to);
 		err = -EEXIST;
 	}
 	if (!err) {
@@ -214,7 +223,7 @@ close_base:
 end_branching:
 	branching_end(&b);
 	if (err && why[0] == '\0')
-		store_say(why, why_bytes, "branch %s: %s", to,
+		store_say(why, why_bytes, "branch %s: %s", bo->to,
 			  trouble_text(err));
 	return err;
 }

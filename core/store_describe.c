@@ -237,6 +237,27 @@ static int remove_tree(int dirfd, const char *name)
 	return err;
 }
 
+/* From where it is now: its path may lead elsewhere, if others made it so. */
+static int remove_directory(const struct store_dir *d)
+{
+	const char *name = strrchr(d->path, '/');
+	struct stat there;
+	struct stat st;
+	int up = openat(d->dirfd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int err = 0;
+
+	if (up < 0 || fstat(d->dirfd, &st) < 0 || !name ||
+	    fstatat(up, name + 1, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		err = -errno;
+	else if (st.st_dev != there.st_dev || st.st_ino != there.st_ino)
+		err = -ESTALE;
+	else if (unlinkat(up, name + 1, AT_REMOVEDIR) < 0)
+		err = -errno;
+	if (up >= 0)
+		close(up);
+	return err;
+}
+
 /*
  * The journal goes last: as long as it is there, it is a store, and somebody
  * may want to hold a snapshot of it, which is a lock of `readers`.
@@ -257,9 +278,7 @@ int store_dir_remove(const struct store_dir *d)
 		err = -errno;
 	if (!err && unlinkat(d->dirfd, "lock", 0) < 0 && errno != ENOENT)
 		err = -errno;
-	if (!err && rmdir(d->path) < 0)
-		err = -errno;
-	return err;
+	return err ? err : remove_directory(d);
 }
 
 struct first_branch {
@@ -326,7 +345,21 @@ static int check_no_readers(struct store_dir *d, char *why, size_t why_bytes)
 	return err;
 }
 
-static void unregister(const struct store_facts *facts)
+/* A store of somebody else must not have a name removed elsewhere. */
+static bool may_tell(const struct store_dir *d, int parentfd)
+{
+	struct stat parent;
+	struct stat st;
+	char why[256];
+
+	if (store_trust_check(d->dirfd, d->path, false, why, sizeof(why)) == 0)
+		return true;
+	return fstat(d->dirfd, &st) == 0 && fstat(parentfd, &parent) == 0 &&
+	       st.st_uid == parent.st_uid;
+}
+
+static void unregister(const struct store_dir *d,
+		       const struct store_facts *facts)
 {
 	int fd;
 
@@ -335,7 +368,8 @@ static void unregister(const struct store_facts *facts)
 	fd = open(facts->parent.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	(void)!store_branch_unregister(fd, facts->uuid);
+	if (may_tell(d, fd))
+		(void)!store_branch_unregister(fd, facts->uuid);
 	close(fd);
 }
 
@@ -367,7 +401,7 @@ static int leave_parent(const struct store_dir *d,
 		return -errno;
 	err = io_fsync("store.discard", d->dirfd);
 	if (!err)
-		unregister(facts);
+		unregister(d, facts);
 	return err;
 }
 

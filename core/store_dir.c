@@ -27,6 +27,7 @@
 
 #include "base.h"
 #include "io.h"
+#include "owner.h"
 #include "trouble.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
@@ -294,14 +295,11 @@ static void set_nocow(int fd)
 
 static int write_readme(int dirfd)
 {
-	int fd = openat(dirfd, "README",
-			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW |
-				O_NONBLOCK,
-			0600);
-	int err;
+	int fd = -1;
+	int err = owner_create_file(dirfd, "README", O_WRONLY, &fd);
 
-	if (fd < 0)
-		return -errno;
+	if (err)
+		return err;
 	err = io_pwrite_all("store.readme", fd, readme, sizeof(readme) - 1, 0);
 	close(fd);
 	return err;
@@ -316,6 +314,20 @@ bool store_dir_has_pages(const struct store_dir *d)
 	       st.st_size > 0;
 }
 
+static int open_pages(struct store_dir *d, enum store_use use, bool is_store)
+{
+	if (!is_store)
+		return owner_create_file(d->dirfd, "pages", O_RDWR,
+					 &d->pagesfd);
+	d->pagesfd = openat(d->dirfd, "pages",
+			    (use == STORE_CHANGE ? O_RDWR : O_RDONLY) |
+				    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (d->pagesfd < 0)
+		return -errno;
+	return use == STORE_CHANGE ? owner_check_target(d->dirfd, d->pagesfd) :
+				     0;
+}
+
 /*
  * The journal directory is made last: a directory that has one is a store,
  * one that lacks it was never finished and holds nothing.  If it has pages
@@ -327,22 +339,14 @@ static int open_parts(struct store_dir *d, const struct store_options *opt,
 	const char *journal =
 		opt->for_branch && !is_store ? STORE_JOURNAL_PART : "journal";
 	const enum store_use use = opt->use;
-	int err = 0;
+	int err = open_pages(d, use, is_store);
 
-	d->pagesfd = openat(d->dirfd, "pages",
-			    (use == STORE_CHANGE ? O_RDWR : O_RDONLY) |
-				    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
-				    (is_store ? 0 : O_CREAT | O_TRUNC),
-			    0600);
-	if (d->pagesfd < 0)
-		return -errno;
-	if (!is_store) {
+	if (!err && !is_store) {
 		set_nocow(d->pagesfd);
 		err = write_readme(d->dirfd);
 		/* A branch has it already. */
-		if (!err && mkdirat(d->dirfd, journal, 0700) < 0 &&
-		    !opt->for_branch)
-			err = -errno;
+		if (!err && !opt->for_branch)
+			err = owner_create_dir(d->dirfd, journal);
 	}
 	if (err)
 		return err;
@@ -456,14 +460,12 @@ static int check_contents(const struct store_dir *d, bool *is_store, char *why,
 static int open_lock(struct store_dir *d, const struct store_options *opt,
 		     char *why, size_t why_bytes)
 {
-	d->lockfd = openat(d->dirfd, "lock",
-			   (opt->use == STORE_CHANGE ? O_RDWR | O_CREAT :
-						       O_RDONLY) |
-				   O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-			   0600);
-	if (d->lockfd < 0) {
-		int err = -errno;
+	int err = owner_open_file(d->dirfd, "lock",
+				  opt->use == STORE_CHANGE ? O_RDWR | O_CREAT :
+							     O_RDONLY,
+				  &d->lockfd);
 
+	if (err) {
 		store_say(why, why_bytes, "store %s: cannot open its lock: %s",
 			  d->path, trouble_text(err));
 		return err;
@@ -485,6 +487,27 @@ static int check_no_commit(const struct store_dir *d, char *why,
 	return -EBUSY;
 }
 
+/*
+ * Whoever is not root makes files that are his own: in a store of another user
+ * they would lock that user out.
+ */
+static int check_may_add(const struct store_dir *d, char *why, size_t why_bytes)
+{
+	char who[OWNER_NAME_BYTES];
+	struct stat st;
+
+	if (geteuid() == 0 ||
+	    fstatat(d->dirfd, "pages", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_uid == geteuid())
+		return 0;
+	owner_name(st.st_uid, who);
+	store_say(
+		why, why_bytes,
+		"store %s belongs to user %s, and only that user and root may change it; branch from it, or mount a snapshot of it",
+		d->path, who);
+	return -EPERM;
+}
+
 static int open_kept(struct store_dir *d, const struct store_options *opt,
 		     char *why, size_t why_bytes)
 {
@@ -497,16 +520,21 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 	if (!err)
 		err = check_base_outside(d->dirfd, opt, why, why_bytes);
 	if (!err)
+		err = store_trust_check(d->dirfd, d->path, opt->is_trusted, why,
+					why_bytes);
+	if (!err)
 		err = check_contents(d, &is_store, why, why_bytes);
 	if (!err && !is_store && opt->use != STORE_CHANGE) {
 		store_say(why, why_bytes, "%s: not a store; name one",
 			  opt->path);
 		err = -ENOENT;
 	}
+	if (!err && is_store && opt->use == STORE_CHANGE)
+		err = check_may_add(d, why, why_bytes);
 	/* First of all, so that nothing of it is taken for a store. */
 	if (!err && opt->for_branch && !is_store) {
-		is_begun = mkdirat(d->dirfd, STORE_JOURNAL_PART, 0700) == 0;
-		err = is_begun ? 0 : -errno;
+		err = owner_create_dir(d->dirfd, STORE_JOURNAL_PART);
+		is_begun = err == 0;
 	}
 	if (!err && opt->use != STORE_PAST)
 		err = open_lock(d, opt, why, why_bytes);

@@ -16,6 +16,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -95,6 +97,15 @@ static int ancestor_add_arena(const struct ancestor *a, struct arena *arena)
 	return err;
 }
 
+/* Its records and pages are as good as those of the branch. */
+static int ancestor_check(const struct ancestor *a, char *why, size_t why_bytes)
+{
+	char name[PATH_MAX + 32];
+
+	(void)snprintf(name, sizeof(name), "%s, whose branch this is", a->path);
+	return store_trust_check(a->dirfd, name, a->is_trusted, why, why_bytes);
+}
+
 static int ancestor_open_files(struct ancestor *a, char *why, size_t why_bytes)
 {
 	int err = 0;
@@ -112,6 +123,9 @@ static int ancestor_open_files(struct ancestor *a, char *why, size_t why_bytes)
 			a->path, trouble_text(err));
 		return err;
 	}
+	err = ancestor_check(a, why, why_bytes);
+	if (err)
+		return err;
 	/* On a read-only medium nobody can delete it anyway. */
 	err = store_readers_open(a->dirfd, false, &a->readersfd);
 	return err == -EROFS || err == -EACCES || err == -ENOENT ? 0 : err;
@@ -124,7 +138,12 @@ static int ancestor_open(struct ancestor *a, struct store_facts *f,
 {
 	int err;
 
-	*a = (struct ancestor){ .dirfd = -1, .journalfd = -1, .readersfd = -1 };
+	*a = (struct ancestor){
+		.is_trusted = a->is_trusted,
+		.dirfd = -1,
+		.journalfd = -1,
+		.readersfd = -1,
+	};
 	a->path = strndup(want->path, want->path_bytes);
 	if (!a->path)
 		return -ENOMEM;
@@ -196,6 +215,7 @@ int store_line_open(struct store_line *line, struct arena *a,
 		return -ENOMEM;
 	line->is_branch = true;
 	for (bool more = true; !err && more;) {
+		one.is_trusted = line->is_trusted;
 		err = ancestor_open(&one, &facts, parent, why, why_bytes);
 		if (err)
 			break;

@@ -50,6 +50,14 @@ int must_check store_dir_remove(const struct store_dir *d);
  * file system lives: this boot, and this mount of it. */
 int must_check store_dir_epoch(const struct store_dir *d, uint8_t *out);
 
+/*
+ * -EPERM and a sentence: somebody else could have written what is in the store
+ * (core/owner.h).  To be asked before anything of it is read, created or
+ * locked; `path` is for people.
+ */
+int must_check store_trust_check(int dirfd, const char *path, bool is_trusted,
+				 char *why, size_t why_bytes);
+
 /* Another process may be at work there: nothing is locked, much is retried. */
 struct store_facts {
 	uint8_t uuid[JOURNAL_UUID_BYTES];
@@ -67,6 +75,7 @@ void store_facts_fini(struct store_facts *f);
 
 /* One store up the line; its snapshot cannot be deleted while this is held. */
 struct ancestor {
+	bool is_trusted; /* set before it is opened */
 	char *path;
 	int dirfd; /* -1 once it is in the line */
 	int journalfd;
@@ -77,6 +86,7 @@ struct ancestor {
 };
 
 struct store_line {
+	bool is_trusted; /* as struct store_options has it; set before */
 	bool is_branch;
 	struct record_parent parent; /* its path is ours */
 	struct ancestor *up;

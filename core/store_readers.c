@@ -23,19 +23,14 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "owner.h"
 
 #define UUID_TEXT_BYTES (2 * JOURNAL_UUID_BYTES + 1)
 
 int store_readers_open(int dirfd, bool create, int *fd)
 {
-	int got = openat(
-		dirfd, "readers",
-		O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
-
-	if (got < 0)
-		return -errno;
-	*fd = got;
-	return 0;
+	return owner_open_file(dirfd, "readers",
+			       create ? O_RDWR | O_CREAT : O_RDWR, fd);
 }
 
 /* `len` 0: to the end, that is all from there on. */
@@ -85,8 +80,10 @@ static int branches_open(int dirfd, bool create, int *fd)
 {
 	int got;
 
-	if (create && mkdirat(dirfd, "branches", 0700) < 0 && errno != EEXIST)
-		return -errno;
+	int err = create ? owner_create_dir(dirfd, "branches") : 0;
+
+	if (err && err != -EEXIST)
+		return err;
 	got = openat(dirfd, "branches",
 		     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (got < 0)
@@ -101,16 +98,14 @@ static int write_branch(int dir, const char *name, uint64_t snapshot,
 	char text[PATH_MAX + 32];
 	int n = snprintf(text, sizeof(text), "%" PRIu64 "\n%s\n", snapshot,
 			 path);
-	int fd;
+	int fd = -1;
 	int err;
 
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -ENAMETOOLONG;
-	fd = openat(dir, name,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		    0600);
-	if (fd < 0)
-		return -errno;
+	err = owner_create_file(dir, name, O_WRONLY, &fd);
+	if (err)
+		return err;
 	err = io_pwrite_all("store.branch", fd, text, (size_t)n, 0);
 	if (!err)
 		err = io_fsync("store.branch", fd);

@@ -237,6 +237,7 @@ static int server_open_view(struct server *s, char *why, size_t why_bytes)
 		.base = opt->base,
 		.store = opt->mode == MAPFS_COPY ? opt->store : NULL,
 		.snapshot = opt->snapshot,
+		.is_trusted = opt->is_trusted,
 		.mountpoint = opt->mountpoint,
 		.log = logfile_line,
 		.log_arg = s->log,

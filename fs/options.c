@@ -59,6 +59,7 @@ static const struct word words[] = {
 	{ "max_threads=", WORD_THREADS, 0 },
 	{ "logfile=", WORD_LOGFILE, 0 },
 	{ "debug", WORD_SET, AT(debug) },
+	{ "trust", WORD_SET, AT(is_trusted) },
 	{ "suid", WORD_PASS, 0 },
 	{ "nosuid", WORD_PASS, 0 },
 	{ "dev", WORD_PASS, 0 },

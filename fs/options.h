@@ -31,7 +31,8 @@ struct fs_options {
 	unsigned int uring_depth;
 	bool own_place; /* the mount point is removed after unmounting */
 	bool has_mode;
-	bool read_only; /* the kernel refuses changes */
+	bool read_only;	 /* the kernel refuses changes */
+	bool is_trusted; /* the store, whoever made it */
 	bool allow_other;
 	bool acl;
 	bool xattr;

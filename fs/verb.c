@@ -131,6 +131,7 @@ static int diff_from(struct mount *m, struct job *job)
 		.store_kind = MAPFS_STORE_DIR,
 		.snapshot = job->ask.name,
 		.look_only = true,
+		.is_trusted = m->opt->is_trusted,
 		/* All views of a process share one log. */
 		.log = logfile_line,
 		.log_arg = m->log,

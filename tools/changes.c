@@ -117,8 +117,7 @@ static int iterate_resting(const struct iteration *it, const char *from)
 	if (err)
 		return err;
 	if (from)
-		err = target_look(it->t->store, from, &past, it->why,
-				  it->why_bytes);
+		err = target_look(it->t, from, &past, it->why, it->why_bytes);
 	if (!err) {
 		it->why[0] = '\0';
 		err = mapfs_diff(past, v, it->opt, it->fn, it->arg);

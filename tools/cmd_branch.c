@@ -13,12 +13,14 @@
 #include "control.h"
 #include "target.h"
 #include "text.h"
+#include "trust.h"
 
 #define NAME_TRIES 100
 
 struct branch_args {
 	const char *from;
 	const char *to;
+	bool is_trusted;
 };
 
 static int snapshot_live(const struct target *t, const char *name, char *why,
@@ -100,6 +102,12 @@ static void take_back(const struct target *t, const char *name)
 static int branch(const struct target *t, const struct branch_args *args,
 		  char *why, size_t why_bytes)
 {
+	struct mapfs_branch_options opt = {
+		.from = t->store,
+		.snapshot = t->snapshot,
+		.to = args->to,
+		.is_trusted = t->is_trusted,
+	};
 	char name[64];
 	int err;
 
@@ -111,12 +119,15 @@ static int branch(const struct target *t, const struct branch_args *args,
 		return -EINVAL;
 	}
 	if (t->snapshot)
-		return mapfs_branch(t->store, t->snapshot, args->to, why,
-				    why_bytes);
-	err = snapshot_now(t, name, sizeof(name), why, why_bytes);
+		return mapfs_branch(&opt, why, why_bytes);
+	/* Not only once a snapshot was taken for it. */
+	err = mapfs_store_trust_check(t->store, t->is_trusted, why, why_bytes);
+	if (!err)
+		err = snapshot_now(t, name, sizeof(name), why, why_bytes);
 	if (err)
 		return err;
-	err = mapfs_branch(t->store, name, args->to, why, why_bytes);
+	opt.snapshot = name;
+	err = mapfs_branch(&opt, why, why_bytes);
 	if (err)
 		take_back(t, name);
 	return err;
@@ -128,6 +139,7 @@ static int branch_run(const struct branch_args *args)
 	struct target t;
 	int err = target_find(&t, args->from, why, sizeof(why));
 
+	t.is_trusted = args->is_trusted;
 	if (!err)
 		err = branch(&t, args, why, sizeof(why));
 	if (err)
@@ -141,6 +153,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct branch_args *args = state->input;
 
 	switch (key) {
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (!args->from)
 			args->from = arg;
@@ -158,7 +173,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static const struct argp_option branch_options[] = { TRUST_OPTION, { 0 } };
+
 static const struct argp branch_argp = {
+	.options = branch_options,
 	.parser = parse_option,
 	.args_doc = "STORE[@NAME] NEWSTORE",
 	.doc = "Makes a store that begins as a snapshot of another one.\v"

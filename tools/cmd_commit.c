@@ -18,6 +18,7 @@
 #include "mounts.h"
 #include "progress.h"
 #include "text.h"
+#include "trust.h"
 #include "viewpath.h"
 
 #define WHY_BYTES 4608
@@ -37,6 +38,7 @@ struct commit_args {
 	bool is_sure;
 	bool undo;
 	bool json;
+	bool is_trusted;
 };
 
 struct commit_run {
@@ -71,6 +73,7 @@ static struct mapfs_commit_options core_options(const struct commit_args *a)
 		.paths = a->path_count ? (const char *const *)a->paths : NULL,
 		.path_count = a->path_count,
 		.resolution = a->resolution,
+		.is_trusted = a->is_trusted,
 		.log = log_to_stderr,
 		.progress = go_on,
 	};
@@ -399,6 +402,11 @@ static int do_undo(const struct commit_args *a)
 	char why[WHY_BYTES];
 	int err;
 
+	if (mapfs_store_trust_check(a->store, a->is_trusted, why,
+				    sizeof(why))) {
+		say("%s", why);
+		return COMMAND_FAILED;
+	}
 	warn_mounted(a->store);
 	if (!may_go_on(a, "Take the newest commit back?"))
 		return COMMAND_FAILED;
@@ -461,6 +469,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'j':
 		a->json = true;
 		return 0;
+	case TRUST_KEY:
+		a->is_trusted = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (!a->store)
 			a->store = arg;
@@ -472,7 +483,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "STORE is missing");
 		if (a->undo && (a->only_plan || a->path_count ||
 				a->resolution != MAPFS_STOP))
-			argp_error(state, "--undo goes with -y only");
+			argp_error(state,
+				   "--undo goes with -y and --trust only");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -488,6 +500,7 @@ static const struct argp_option commit_options[] = {
 	  "Where the base changed too, it stays as it is", 0 },
 	{ "undo", KEY_UNDO, NULL, 0, "Take the newest commit back", 0 },
 	{ "json", 'j', NULL, 0, "Print a JSON object", 0 },
+	TRUST_OPTION,
 	{ 0 },
 };
 

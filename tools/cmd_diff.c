@@ -16,6 +16,7 @@
 #include "diff_source.h"
 #include "progress.h"
 #include "text.h"
+#include "trust.h"
 
 /* As diff(1) has it. */
 enum diff_status {
@@ -40,6 +41,7 @@ struct diff_args {
 	bool want_pages;
 	enum diff_format format; /* DIFF_LETTERS: none was asked for */
 	bool is_raw;
+	bool is_trusted;
 	char **paths; /* as given */
 	size_t path_count;
 };
@@ -155,11 +157,16 @@ static int run_diff(const struct diff_args *a)
 			.want_pages = a->want_pages,
 		},
 	};
+	const struct diff_source_options opt = {
+		.target = a->target,
+		.from = a->from,
+		.to = a->to,
+		.is_trusted = a->is_trusted,
+	};
 	struct diff_source *s = NULL;
 	char **paths = NULL;
 	char why[WHY_BYTES] = "";
-	int err = diff_source_open(&s, a->target, a->from, a->to, why,
-				   sizeof(why));
+	int err = diff_source_open(&s, &opt, why, sizeof(why));
 
 	if (!err)
 		err = find_paths(s, a, &paths, why);
@@ -261,6 +268,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'z':
 		a->is_raw = true;
 		return 0;
+	case TRUST_KEY:
+		a->is_trusted = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		return take_argument(a, arg, state);
 	case ARGP_KEY_NO_ARGS:
@@ -291,6 +301,7 @@ static const struct argp_option diff_options[] = {
 	  0 },
 	{ "null", 'z', NULL, 0, "Names as they are, each field ended by NUL",
 	  0 },
+	TRUST_OPTION,
 	{ 0 },
 };
 

@@ -14,10 +14,12 @@
 #include "confirm.h"
 #include "history.h"
 #include "text.h"
+#include "trust.h"
 
 struct discard_args {
 	const char *store;
 	bool yes;
+	bool is_trusted;
 };
 
 /* What would be lost; a store that cannot be read can go all the same. */
@@ -98,6 +100,7 @@ static int discard_run(const struct discard_args *args)
 	struct target t;
 	int err = target_find(&t, args->store, why, sizeof(why));
 
+	t.is_trusted = args->is_trusted;
 	if (!err)
 		err = check(&t, why, sizeof(why));
 	if (!err) {
@@ -125,6 +128,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'y':
 		args->yes = true;
 		return 0;
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (args->store)
 			argp_error(state, "too many arguments");
@@ -140,7 +146,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option discard_options[] = {
-	{ "yes", 'y', NULL, 0, "Do not ask", 0 }, { 0 }
+	{ "yes", 'y', NULL, 0, "Do not ask", 0 },
+	TRUST_OPTION,
+	{ 0 },
 };
 
 static const struct argp discard_argp = {
@@ -151,7 +159,8 @@ static const struct argp discard_argp = {
 	       "Says what is in it and asks on a terminal; elsewhere -y is needed. "
 	       "A store that is mounted or has branches is refused. Files in the "
 	       "directory that are no store's are left alone, and so is the "
-	       "directory then.\n\n"
+	       "directory then. Another user's store can be removed without "
+	       "--trust, but what is in it is not looked at then.\n\n"
 	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
 };
 

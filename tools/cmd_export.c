@@ -21,12 +21,14 @@
 #include "stream.h"
 #include "target.h"
 #include "text.h"
+#include "trust.h"
 
 #define WHY_BYTES 1024
 
 struct export_args {
 	const char *source;
 	const char *file; /* or NULL: standard output */
+	bool is_trusted;
 };
 
 /* A view that does not change while it is written. */
@@ -87,16 +89,21 @@ static int source_close(struct source *s)
 	return err;
 }
 
-static int source_open(struct source *s, const char *arg)
+static int source_open(struct source *s, const struct export_args *args)
 {
 	char why[WHY_BYTES] = "out of memory; try again later";
-	int err = target_find(&s->target, arg, why, sizeof(why));
+	int err = target_find(&s->target, args->source, why, sizeof(why));
 
 	if (err) {
 		say("%s", why);
 		return err;
 	}
-	if (s->target.kind == TARGET_LIVE && !s->target.snapshot)
+	s->target.is_trusted = args->is_trusted;
+	/* Not only once a moment was made for it. */
+	if (s->target.store)
+		err = mapfs_store_trust_check(s->target.store, args->is_trusted,
+					      why, sizeof(why));
+	if (!err && s->target.kind == TARGET_LIVE && !s->target.snapshot)
 		err = moment_make(s, why, sizeof(why));
 	if (!err)
 		err = target_open_view(&s->target, true, &s->view, why,
@@ -230,7 +237,7 @@ static int export_run(const struct export_args *args)
 	}
 	/* From here on a signal must not leave the moment behind. */
 	progress_begin("exporting", 0);
-	if (source_open(&s, args->source)) {
+	if (source_open(&s, args)) {
 		progress_end();
 		return COMMAND_FAILED;
 	}
@@ -251,6 +258,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'o':
 		args->file = arg;
 		return 0;
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (args->source)
 			argp_error(state, "too many arguments");
@@ -268,6 +278,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option export_options[] = {
 	{ "output", 'o', "FILE", 0, "Write here instead of standard output",
 	  0 },
+	TRUST_OPTION,
 	{ 0 }
 };
 

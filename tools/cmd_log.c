@@ -13,6 +13,7 @@
 #include "json.h"
 #include "lookargs.h"
 #include "text.h"
+#include "trust.h"
 
 static void print_people(const struct history *h)
 {
@@ -74,6 +75,7 @@ static int log_run(const struct look_args *args)
 	struct target t;
 	int err = target_find(&t, args->target, why, sizeof(why));
 
+	t.is_trusted = args->is_trusted;
 	if (!err)
 		err = target_refuse_snapshot(&t, why, sizeof(why));
 	if (!err)
@@ -92,7 +94,9 @@ static int log_run(const struct look_args *args)
 }
 
 static const struct argp_option log_options[] = {
-	{ "json", 'j', NULL, 0, "Print a JSON array", 0 }, { 0 }
+	{ "json", 'j', NULL, 0, "Print a JSON array", 0 },
+	TRUST_OPTION,
+	{ 0 },
 };
 
 static const struct argp log_argp = {

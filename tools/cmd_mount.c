@@ -18,6 +18,7 @@
 #include "fs/unmount.h"
 #include "mounts.h"
 #include "text.h"
+#include "trust.h"
 
 #define WHY_BYTES 1024
 #define DEAD_MOST 8 /* dead mounts one over the other */
@@ -205,6 +206,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'f':
 		a->foreground = true;
 		break;
+	case TRUST_KEY:
+		a->opt.is_trusted = true;
+		break;
 	case ARGP_KEY_ARG:
 		add_argument(a, state, arg);
 		break;
@@ -232,6 +236,7 @@ static const struct argp_option mount_options[] = {
 	{ "foreground", 'f', NULL, 0,
 	  "Serve in this process, and log to stderr", 0 },
 	{ "log", 'L', "FILE", 0, "Log to this file instead of syslog", 0 },
+	TRUST_OPTION,
 	{ 0 }
 };
 
@@ -251,7 +256,7 @@ static const struct argp mount_argp = {
 	       "extended attributes; nowriteback: send each write at once; uring: "
 	       "use io_uring where the system has it (holes then count as data for "
 	       "SEEK_DATA), uring_depth=N; max_threads=N; "
-	       "debug; and the kernel's suid, dev, exec, sync, dirsync, noatime, "
+	       "debug; trust: as --trust; and the kernel's suid, dev, exec, sync, dirsync, noatime, "
 	       "nodiratime, nosymfollow, context=. A mount is nosuid and nodev "
 	       "unless suid and dev are given.\n\n"
 	       "In fstab: BASE MOUNTPOINT fuse.mapfs mode=copy,store=STORE 0 0\n\n"

@@ -13,10 +13,12 @@
 #include "control.h"
 #include "target.h"
 #include "text.h"
+#include "trust.h"
 
 struct revert_args {
 	char **args;
 	int count;
+	bool is_trusted;
 };
 
 /* One of the paths; in a view of its own, or NULL for that of `revert`. */
@@ -149,6 +151,7 @@ static int revert_all(struct revert *r, const struct revert_args *args)
 {
 	int err = find_target(r, args->args[0]);
 
+	r->t.is_trusted = args->is_trusted;
 	if (!err && r->has_target && args->count == 1)
 		err = refuse(r, -EINVAL, args->args[0],
 			     "a PATH is missing; say . for everything");
@@ -197,6 +200,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct revert_args *args = state->input;
 
 	switch (key) {
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
 	case ARGP_KEY_ARGS:
 		args->args = state->argv + state->next;
 		args->count = state->argc - state->next;
@@ -209,7 +215,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static const struct argp_option revert_options[] = { TRUST_OPTION, { 0 } };
+
 static const struct argp revert_argp = {
+	.options = revert_options,
 	.parser = parse_option,
 	.args_doc = "PATH...\nMOUNTPOINT|STORE PATH...",
 	.doc = "Puts files or whole trees back to what the base has there.\v"

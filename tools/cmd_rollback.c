@@ -13,11 +13,13 @@
 #include "control.h"
 #include "history.h"
 #include "text.h"
+#include "trust.h"
 
 struct rollback_args {
 	const char *target;
 	const char *name;
 	bool yes;
+	bool is_trusted;
 };
 
 static int run_live(const struct target *t, const char *name, char *why,
@@ -86,6 +88,7 @@ static int rollback_run(const struct rollback_args *args)
 	struct target t;
 	int err = target_find(&t, args->target, why, sizeof(why));
 
+	t.is_trusted = args->is_trusted;
 	if (!err)
 		err = target_refuse_snapshot(&t, why, sizeof(why));
 	if (!err && !args->yes) {
@@ -117,6 +120,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'y':
 		args->yes = true;
 		return 0;
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (!args->target)
 			args->target = arg;
@@ -136,7 +142,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option rollback_options[] = {
-	{ "yes", 'y', NULL, 0, "Do not ask", 0 }, { 0 }
+	{ "yes", 'y', NULL, 0, "Do not ask", 0 },
+	TRUST_OPTION,
+	{ 0 },
 };
 
 static const struct argp rollback_argp = {

@@ -18,6 +18,7 @@
 #include "command.h"
 #include "remove.h"
 #include "text.h"
+#include "trust.h"
 
 #define WHY_BYTES 1024
 
@@ -336,6 +337,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'd':
 		set_answer(a, state, RUN_DISCARD);
 		break;
+	case TRUST_KEY:
+		a->run.opt.is_trusted = true;
+		break;
 	case ARGP_KEY_ARG:
 		/* The rest is the command's, whatever it looks like. */
 		a->run.command = &state->argv[state->next - 1];
@@ -360,6 +364,7 @@ static const struct argp_option run_options[] = {
 	{ "keep", 'k', NULL, 0, "Keep the changes, and say where", 0 },
 	{ "discard", 'd', NULL, 0, "Forget the changes", 0 },
 	{ "options", 'o', "OPTIONS", 0, "Options as of mapfs mount", 0 },
+	TRUST_OPTION,
 	{ 0 }
 };
 

@@ -91,6 +91,7 @@ static int summary_read(const struct run *r, struct summary *s)
 		.base = r->opt.base,
 		.store = r->opt.store,
 		.look_only = true,
+		.is_trusted = r->opt.is_trusted,
 	};
 	const struct mapfs_diff_options diff = { 0 };
 	struct mapfs_info info;
@@ -180,9 +181,15 @@ static int self_run(char *const argv[], int out)
 
 int run_commit(const struct run *r)
 {
+	/* The option is there or what it would be before. */
 	char *argv[] = {
-		(char *)"mapfs", (char *)"commit", (char *)"-y",
-		(char *)"--",	 r->opt.store,	   NULL,
+		(char *)"mapfs",
+		(char *)"commit",
+		(char *)"-y",
+		(char *)(r->opt.is_trusted ? "--trust" : "-y"),
+		(char *)"--",
+		r->opt.store,
+		NULL,
 	};
 	int status = interrupted ? -EINTR : self_run(argv, -1);
 
@@ -197,8 +204,13 @@ int run_commit(const struct run *r)
 static int show_diff(const struct run *r)
 {
 	char *argv[] = {
-		(char *)"mapfs", (char *)"diff", (char *)"-p",
-		r->opt.store,	 NULL,
+		(char *)"mapfs",
+		(char *)"diff",
+		(char *)"-p",
+		(char *)(r->opt.is_trusted ? "--trust" : "-p"),
+		(char *)"--",
+		r->opt.store,
+		NULL,
 	};
 	FILE *pager = popen(PAGER, "w");
 

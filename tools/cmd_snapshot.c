@@ -10,12 +10,14 @@
 #include "control.h"
 #include "target.h"
 #include "text.h"
+#include "trust.h"
 
 struct snapshot_args {
 	const char *target;
 	const char *name;
 	const char *message;
 	bool is_delete;
+	bool is_trusted;
 };
 
 static int run_live(const struct target *t, const struct snapshot_args *args,
@@ -62,6 +64,7 @@ static int snapshot_run(const struct snapshot_args *args)
 	struct target t;
 	int err = target_find(&t, args->target, why, sizeof(why));
 
+	t.is_trusted = args->is_trusted;
 	if (!err && t.snapshot) {
 		snprintf(why, sizeof(why),
 			 "%s: a snapshot has none; name the store alone",
@@ -89,6 +92,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'd':
 		args->is_delete = true;
 		return 0;
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (!args->target)
 			args->target = arg;
@@ -112,6 +118,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option snapshot_options[] = {
 	{ "message", 'm', "TEXT", 0, "What it is for, shown by mapfs log", 0 },
 	{ "delete", 'd', NULL, 0, "Delete it and give its pages back", 0 },
+	TRUST_OPTION,
 	{ 0 }
 };
 

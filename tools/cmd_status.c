@@ -19,6 +19,7 @@
 #include "lookargs.h"
 #include "target.h"
 #include "text.h"
+#include "trust.h"
 
 struct drifted {
 	char *path;
@@ -153,7 +154,10 @@ static int look(struct status *s)
 	int err = 0;
 
 	s->is_copy = !is_live || s->t.info.mode == MAPFS_COPY;
-	if (s->t.store)
+	if (!is_live)
+		err = mapfs_store_trust_check(s->t.store, s->t.is_trusted,
+					      s->why, sizeof(s->why));
+	if (!err && s->t.store)
 		err = mapfs_store_describe(s->t.store, &s->store, s->why,
 					   sizeof(s->why));
 	/* A commit that was interrupted lets nobody look before it is done. */
@@ -331,6 +335,7 @@ static int status_run(const struct look_args *args)
 		return COMMAND_FAILED;
 	}
 	err = target_find(&s->t, args->target, s->why, sizeof(s->why));
+	s->t.is_trusted = args->is_trusted;
 	if (!err)
 		err = target_refuse_snapshot(&s->t, s->why, sizeof(s->why));
 	if (!err) {
@@ -352,7 +357,9 @@ static int status_run(const struct look_args *args)
 }
 
 static const struct argp_option status_options[] = {
-	{ "json", 'j', NULL, 0, "Print a JSON object", 0 }, { 0 }
+	{ "json", 'j', NULL, 0, "Print a JSON object", 0 },
+	TRUST_OPTION,
+	{ 0 },
 };
 
 static const struct argp status_argp = {

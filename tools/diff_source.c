@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "changes.h"
@@ -49,10 +50,10 @@ static int find_store(struct diff_source *s, const char *store, char *why,
 static int open_sides(struct diff_source *s, const char *from, const char *to,
 		      char *why, size_t why_bytes)
 {
-	int err = target_look(s->store, to, &s->new_tree.v, why, why_bytes);
+	int err = target_look(&s->target, to, &s->new_tree.v, why, why_bytes);
 
 	if (!err && from)
-		err = target_look(s->store, from, &s->old_tree.v, why,
+		err = target_look(&s->target, from, &s->old_tree.v, why,
 				  why_bytes);
 	s->from = s->old_tree.v;
 	return err;
@@ -108,12 +109,14 @@ static int open_target(struct diff_source *s, const char *from, const char *to,
 			 t->shown);
 		return -EINVAL;
 	}
-	err = find_store(s, t->store, why, why_bytes);
+	err = mapfs_store_trust_check(t->store, t->is_trusted, why, why_bytes);
+	if (!err)
+		err = find_store(s, t->store, why, why_bytes);
 	return err ? err : open_sides(s, from, to, why, why_bytes);
 }
 
-int diff_source_open(struct diff_source **out, const char *target,
-		     const char *from, const char *to, char *why,
+int diff_source_open(struct diff_source **out,
+		     const struct diff_source_options *opt, char *why,
 		     size_t why_bytes)
 {
 	struct diff_source *s = calloc(1, sizeof(*s));
@@ -123,15 +126,25 @@ int diff_source_open(struct diff_source **out, const char *target,
 		return -ENOMEM;
 	s->old_tree.fd = -1;
 	s->new_tree.fd = -1;
-	err = target_find(&s->target, target, why, why_bytes);
+	err = target_find(&s->target, opt->target, why, why_bytes);
+	s->target.is_trusted = opt->is_trusted;
 	if (!err)
-		err = open_target(s, from, to, why, why_bytes);
+		err = open_target(s, opt->from, opt->to, why, why_bytes);
 	if (err) {
 		diff_source_close(s);
 		return err;
 	}
 	*out = s;
 	return 0;
+}
+
+uid_t diff_source_owner(const struct diff_source *s)
+{
+	struct stat st;
+
+	if (s->is_live)
+		return s->target.info.owner_uid;
+	return stat(s->store, &st) == 0 ? st.st_uid : geteuid();
 }
 
 int diff_source_path(const struct diff_source *s, const char *arg, char **out,
@@ -188,8 +201,8 @@ static int open_old_tree(struct diff_source *s, char *why, size_t why_bytes)
 	if (s->old_tree.v || s->old_tree.fd >= 0)
 		return 0;
 	if (s->is_live && s->from_name)
-		return target_look(s->store, s->from_name, &s->old_tree.v, why,
-				   why_bytes);
+		return target_look(&s->target, s->from_name, &s->old_tree.v,
+				   why, why_bytes);
 	if (s->is_live && open_base_there(s) == 0)
 		return 0;
 	if (s->is_live && strcmp(s->base, s->target.shown) == 0) {

@@ -9,19 +9,27 @@
  * Lifetime: diff_source_open() .. diff_source_close() (accepts NULL).
  * Errors:   0 or a negative errno and a sentence in `why`.
  */
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "core/mapfs.h"
 #include "diff_tree.h"
 
 struct diff_source;
 
-/*
- * `from`, `to`: names of snapshots; NULL: the base, and what it is now.
- */
-int must_check diff_source_open(struct diff_source **out, const char *target,
-				const char *from, const char *to, char *why,
-				size_t why_bytes);
+struct diff_source_options {
+	const char *target;
+	const char *from; /* a snapshot; NULL: the base */
+	const char *to;	  /* a snapshot; NULL: what it is now */
+	bool is_trusted;  /* as in struct target */
+};
+
+int must_check diff_source_open(struct diff_source **out,
+				const struct diff_source_options *opt,
+				char *why, size_t why_bytes);
+/* Who should own what was added: the user whose store or mount it is. */
+uid_t diff_source_owner(const struct diff_source *s);
 /*
  * A path of the command line as the trees have it, the caller's to free; "."
  * is what was named.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lookargs.h"
 
+#include "trust.h"
+
 error_t look_args_parse(int key, char *arg, struct argp_state *state)
 {
 	struct look_args *args = state->input;
@@ -8,6 +10,9 @@ error_t look_args_parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'j':
 		args->json = true;
+		return 0;
+	case TRUST_KEY:
+		args->is_trusted = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (args->target)

@@ -3,7 +3,7 @@
 #define MAPFS_TOOLS_LOOKARGS_H
 
 /*
- * The command line of those who only look: MOUNTPOINT|STORE [--json].
+ * The command line of those who only look: MOUNTPOINT|STORE [--json] [--trust].
  *
  * Lifetime: what is pointed to is argv's.
  * Errors:   a command line that makes no sense ends the program.
@@ -14,6 +14,7 @@
 struct look_args {
 	const char *target;
 	bool json;
+	bool is_trusted;
 };
 
 /* An argp parser whose input is a struct look_args. */

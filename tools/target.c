@@ -315,14 +315,15 @@ int target_refuse_snapshot(const struct target *t, char *why, size_t why_bytes)
 	return -EINVAL;
 }
 
-int target_look(const char *store, const char *snapshot,
+int target_look(const struct target *t, const char *snapshot,
 		struct mapfs_view **out, char *why, size_t why_bytes)
 {
 	const struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
 		.store_kind = MAPFS_STORE_DIR,
-		.store = store,
+		.store = t->store,
 		.snapshot = snapshot,
+		.is_trusted = t->is_trusted,
 		.look_only = true,
 	};
 
@@ -337,6 +338,7 @@ int target_open_view(const struct target *t, bool look_only,
 		.store_kind = MAPFS_STORE_DIR,
 		.store = t->store,
 		.snapshot = t->snapshot,
+		.is_trusted = t->is_trusted,
 		.look_only = look_only,
 		.progress = progress_note,
 		.progress_arg = PROGRESS_ANEW,

@@ -24,11 +24,12 @@ enum target_kind {
 
 struct target {
 	enum target_kind kind;
-	char *shown;	/* the mount point or the store, absolute */
-	char *inside;	/* LIVE: the path named, below the root; "" is it */
-	char *store;	/* absolute; NULL: the view has no kept one */
-	char *snapshot; /* NULL: as it is now */
-	int fd;		/* LIVE, else -1 */
+	char *shown;	 /* the mount point or the store, absolute */
+	char *inside;	 /* LIVE: the path named, below the root; "" is it */
+	char *store;	 /* absolute; NULL: the view has no kept one */
+	char *snapshot;	 /* NULL: as it is now */
+	bool is_trusted; /* --trust: whoever made the store; set by commands */
+	int fd;		 /* LIVE, else -1 */
 	struct mapfs_control_info info; /* LIVE */
 };
 
@@ -44,8 +45,8 @@ int must_check target_path(const struct target *t, const char *arg, char **out,
 /* For what is done to a whole store. */
 int must_check target_refuse_snapshot(const struct target *t, char *why,
 				      size_t why_bytes);
-/* A store, or a snapshot of it, without a mount and for looking only. */
-int must_check target_look(const char *store, const char *snapshot,
+/* Its store, or a snapshot of that, without a mount, for looking only. */
+int must_check target_look(const struct target *t, const char *snapshot,
 			   struct mapfs_view **out, char *why,
 			   size_t why_bytes);
 /*

@@ -4,6 +4,7 @@
  * modes lock directories.
  */
 #include "commit_fixture.h"
+#include "branch_fixture.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -179,7 +180,7 @@ static void test_undo__lets_older_snapshots_know_the_base_again(void **state)
 	v_unlink(f, "d/g");
 	close_view(f);
 	assert_int_equal(
-		mapfs_branch(f->store, "a", branch, f->why, sizeof(f->why)), 0);
+		make_branch(f->store, "a", branch, f->why, sizeof(f->why)), 0);
 	for (int n = 0; n < 2; n++) {
 		commit(f, MAPFS_STOP);
 		undo(f);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "core/snapshot.h"
+#include "branch_fixture.h"
 
 #define PAGE 4096
 
@@ -391,7 +392,7 @@ static void test_rollback__tells_how_far_it_is(void **state)
 static void branch(struct fixture *f, const char *from, const char *name,
 		   const char *to)
 {
-	int err = mapfs_branch(from, name, to, why, sizeof(why));
+	int err = make_branch(from, name, to, why, sizeof(why));
 
 	(void)f;
 	if (err)
@@ -496,9 +497,9 @@ static void test_branch__needs_its_parent(void **state)
 	snap(f, "a");
 	close_view(f);
 	branch(f, f->store, "a", g.store);
-	assert_int_equal(mapfs_branch(f->store, "a", g.store, why, sizeof(why)),
+	assert_int_equal(make_branch(f->store, "a", g.store, why, sizeof(why)),
 			 -EEXIST);
-	assert_int_equal(mapfs_branch(f->store, "b", moved, why, sizeof(why)),
+	assert_int_equal(make_branch(f->store, "b", moved, why, sizeof(why)),
 			 -ENOENT);
 	assert_int_equal(rename(f->store, moved), 0);
 	assert_int_equal(try_open(&g, MAPFS_STORE_DIR, why), -ESTALE);

@@ -7,6 +7,7 @@
  * or what it leads to; after a success only the latter.
  */
 #include "overlay_fixture.h"
+#include "branch_fixture.h"
 
 #include <sys/wait.h>
 
@@ -144,7 +145,7 @@ static int do_branch(struct fixture *f)
 	char to[128];
 
 	(void)snprintf(to, sizeof(to), "%s-branch", f->store);
-	return mapfs_branch(f->store, "old", to, why, sizeof(why));
+	return make_branch(f->store, "old", to, why, sizeof(why));
 }
 
 static bool is_before(const struct seen *s)

@@ -12,6 +12,7 @@
 
 #include "core/journal.h"
 #include "core/record.h"
+#include "branch_fixture.h"
 
 static char why[512];
 
@@ -46,7 +47,7 @@ static void *branch_now(void *arg)
 
 	(void)arg;
 	(void)snprintf(to, sizeof(to), "%s/branch", now->dir);
-	assert_int_equal(mapfs_branch(now->store, "a", to, text, sizeof(text)),
+	assert_int_equal(make_branch(now->store, "a", to, text, sizeof(text)),
 			 0);
 	return NULL;
 }
@@ -139,13 +140,13 @@ static void test_hostile__failed_branch_leaves_nothing(void **state)
 	close_view(f);
 	for (size_t n = 0; n < sizeof(points) / sizeof(*points); n++) {
 		fault_arm_name(points[n], ENOSPC);
-		assert_int_equal(mapfs_branch(f->store, "a", branch, why,
-					      sizeof(why)),
+		assert_int_equal(make_branch(f->store, "a", branch, why,
+					     sizeof(why)),
 				 -ENOSPC);
 		fault_disarm();
 		assert_int_equal(access(branch, F_OK), -1);
 	}
-	assert_int_equal(mapfs_branch(f->store, "a", branch, why, sizeof(why)),
+	assert_int_equal(make_branch(f->store, "a", branch, why, sizeof(why)),
 			 0);
 	assert_int_equal(open_store(branch), 0);
 }
@@ -265,7 +266,7 @@ static void test_hostile__store_that_is_its_own_parent(void **state)
 	forge_snapshot(&s, 1);
 	forge(f, &s, &s);
 	expect_trouble(open_store(s.path), -ELOOP, "a branch of itself");
-	expect_trouble(mapfs_branch(s.path, "a", branch, why, sizeof(why)),
+	expect_trouble(make_branch(s.path, "a", branch, why, sizeof(why)),
 		       -ELOOP, "a branch of itself");
 	assert_int_equal(access(branch, F_OK), -1);
 }
@@ -302,8 +303,8 @@ static void test_hostile__line_of_three_hundred_stores(void **state)
 		if (n == 255)
 			assert_int_equal(open_store(s.path), 0);
 		if (n == 255)
-			expect_trouble(mapfs_branch(s.path, "a", branch, why,
-						    sizeof(why)),
+			expect_trouble(make_branch(s.path, "a", branch, why,
+						   sizeof(why)),
 				       -EMLINK, "more than 255");
 	}
 	assert_int_equal(access(branch, F_OK), -1);
@@ -355,8 +356,8 @@ static void test_hostile__snapshot_of_segments_that_are_not_there(void **state)
 		opt.store = s.path;
 		expect_trouble(mapfs_view_open(&v, &opt, why, sizeof(why)),
 			       -EUCLEAN, "damaged");
-		assert_int_equal(mapfs_branch(s.path, "a", f->store, why,
-					      sizeof(why)),
+		assert_int_equal(make_branch(s.path, "a", f->store, why,
+					     sizeof(why)),
 				 0);
 		expect_trouble(open_store(f->store), -EUCLEAN, "damaged");
 		assert_int_equal(mapfs_discard(f->store, why, sizeof(why)), 0);
@@ -394,7 +395,7 @@ static void test_hostile__fifos_hold_nobody_up(void **state)
 	(void)snprintf(branch, sizeof(branch), "%s/branch", f->dir);
 	snap(f);
 	close_view(f);
-	assert_int_equal(mapfs_branch(f->store, "a", branch, why, sizeof(why)),
+	assert_int_equal(make_branch(f->store, "a", branch, why, sizeof(why)),
 			 0);
 	alarm(20);
 	replace_by_fifo(f, "pages");

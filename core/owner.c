@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A store is data that becomes names, modes and owners in a base when root
+ * commits it, so whoever can write to the store of root is root.  As git does
+ * with safe.directory, what belongs to another user is believed only when
+ * people say so.
+ *
+ * Judged are descriptors, not paths: a directory that is ours, and that nobody
+ * else may write to, keeps the names it had when it was judged.
+ *
+ * Root writes to a store of somebody else as its owner would, who must find no
+ * file that locks that owner out, and must not lead root to a file elsewhere:
+ *
+ *   new file    made under a name that is free (O_EXCL), given away by its
+ *               descriptor before it gets its own name
+ *   old file    refused if it has another name somewhere (a hard link), or
+ *               belongs to neither
+ */
+#include "owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "fault.h"
+
+/* What the kernel says of users that a user namespace does not have. */
+#define OVERFLOW_ID 65534U
+#define PW_BYTES 4096
+
+/* A namespace that lacks users shows all of those as one. */
+static bool has_all_users(const char *map)
+{
+	unsigned int inside = 0;
+	unsigned int outside = 0;
+	unsigned int count = 0;
+	FILE *f = fopen(map, "re");
+	int n;
+
+	if (!f)
+		return true;
+	n = fscanf(f, "%u %u %u", &inside, &outside, &count);
+	fclose(f);
+	return n == 3 && inside == 0 && count == UINT32_MAX;
+}
+
+static bool is_ours(uid_t uid)
+{
+	if (uid != 0 && uid != geteuid())
+		return false;
+	return uid != OVERFLOW_ID || has_all_users("/proc/self/uid_map");
+}
+
+/* The group that has its user's number is that user's own. */
+static bool is_own_group(const struct stat *st)
+{
+	if (st->st_gid != st->st_uid && st->st_gid != geteuid())
+		return false;
+	return st->st_gid != OVERFLOW_ID || has_all_users("/proc/self/gid_map");
+}
+
+/* With a list, the bits of the group are those of everybody in the list. */
+static bool has_acl(int fd)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return getxattr(path, "system.posix_acl_access", NULL, 0) >= 0 ||
+	       (errno != ENODATA && errno != EOPNOTSUPP);
+}
+
+static bool others_may_write(int fd, const struct stat *st)
+{
+	if (S_ISLNK(st->st_mode))
+		return false;
+	if (st->st_mode & S_IWOTH)
+		return true;
+	if (!(st->st_mode & S_IWGRP))
+		return false;
+	return !is_own_group(st) || has_acl(fd);
+}
+
+int owner_check(int fd, struct owner_finding *why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (is_ours(st.st_uid) && !others_may_write(fd, &st))
+		return 0;
+	*why = (struct owner_finding){
+		.uid = st.st_uid,
+		.is_shared = is_ours(st.st_uid),
+	};
+	return -EPERM;
+}
+
+/*
+ * Whose the files in a directory are: those of a store belong to whom its
+ * journal belongs, even where somebody else provided the directory.
+ */
+static int find_owner(int dirfd, struct stat *st)
+{
+	if (fstatat(dirfd, "journal", st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st->st_mode))
+		return 0;
+	return fstat(dirfd, st) < 0 ? -errno : 0;
+}
+
+int owner_check_target(int dirfd, int fd)
+{
+	struct stat dir;
+	struct stat st;
+	int err = find_owner(dirfd, &dir);
+
+	if (err)
+		return err;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* Whoever cannot write to files of others may be led anywhere. */
+	if (geteuid() != 0 || dir.st_uid == 0)
+		return 0;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return -EPERM;
+	return st.st_uid == dir.st_uid || st.st_uid == 0 ? 0 : -EPERM;
+}
+
+/* To whom `dir` belongs; only root can, and only others need it. */
+static int give_away(int fd, const struct stat *dir)
+{
+	struct stat st;
+	int err;
+
+	if (geteuid() != 0 || dir->st_uid == 0)
+		return 0;
+	err = fault_point("owner.give");
+	if (err)
+		return err;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* Something else has the name by now: not ours to give. */
+	if (st.st_uid != 0)
+		return st.st_uid == dir->st_uid ? 0 : -EPERM;
+	return fchown(fd, dir->st_uid, dir->st_gid) < 0 ? -errno : 0;
+}
+
+static int open_old(int dirfd, const char *name, int flags, int *fd)
+{
+	/* O_NONBLOCK: a fifo in its place must not stop us. */
+	int got = openat(dirfd, name,
+			 (flags & ~O_CREAT) | O_NOFOLLOW | O_NONBLOCK |
+				 O_CLOEXEC);
+	int err = 0;
+
+	if (got < 0)
+		return -errno;
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		err = owner_check_target(dirfd, got);
+	if (err)
+		close(got);
+	else
+		*fd = got;
+	return err;
+}
+
+static int open_new(int dirfd, const char *name, int flags, int *fd)
+{
+	struct stat dir;
+	int err = find_owner(dirfd, &dir);
+	int got;
+
+	if (err)
+		return err;
+	got = openat(dirfd, name,
+		     flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (got < 0)
+		return -errno;
+	err = give_away(got, &dir);
+	if (err) {
+		(void)unlinkat(dirfd, name, 0);
+		close(got);
+	} else {
+		*fd = got;
+	}
+	return err;
+}
+
+int owner_create_file(int dirfd, const char *name, int flags, int *fd)
+{
+	struct stat st;
+
+	/* A link is no leftover of ours. */
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode))
+		return -ELOOP;
+	/* Cutting off what has the name could cut off what it leads to. */
+	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return open_new(dirfd, name, flags, fd);
+}
+
+int owner_open_file(int dirfd, const char *name, int flags, int *fd)
+{
+	int err = open_old(dirfd, name, flags, fd);
+
+	if (err != -ENOENT || !(flags & O_CREAT))
+		return err;
+	err = open_new(dirfd, name, flags & ~O_CREAT, fd);
+	/* Somebody else was faster. */
+	return err == -EEXIST ? open_old(dirfd, name, flags, fd) : err;
+}
+
+int owner_create_dir(int dirfd, const char *name)
+{
+	struct stat dir;
+	int err = find_owner(dirfd, &dir);
+	int fd;
+
+	if (err)
+		return err;
+	if (mkdirat(dirfd, name, 0700) < 0)
+		return -errno;
+	fd = openat(dirfd, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = give_away(fd, &dir);
+	close(fd);
+	if (err)
+		(void)unlinkat(dirfd, name, AT_REMOVEDIR);
+	return err;
+}
+
+void owner_name(uid_t uid, char out[OWNER_NAME_BYTES])
+{
+	struct passwd *found = NULL;
+	struct passwd pw;
+	char text[PW_BYTES];
+
+	if (getpwuid_r(uid, &pw, text, sizeof(text), &found) == 0 && found &&
+	    strlen(found->pw_name) < OWNER_NAME_BYTES)
+		(void)snprintf(out, OWNER_NAME_BYTES, "%s", found->pw_name);
+	else
+		(void)snprintf(out, OWNER_NAME_BYTES, "%u", (unsigned int)uid);
+}

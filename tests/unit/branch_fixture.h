@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_TESTS_UNIT_BRANCH_FIXTURE_H
+#define MAPFS_TESTS_UNIT_BRANCH_FIXTURE_H
+
+/*
+ * A branch of one's own store.
+ *
+ * Errors: as mapfs_branch().
+ */
+#include "core/mapfs.h"
+
+static inline int make_branch(const char *from, const char *snapshot,
+			      const char *to, char *why, size_t why_bytes)
+{
+	const struct mapfs_branch_options opt = {
+		.from = from,
+		.snapshot = snapshot,
+		.to = to,
+	};
+
+	return mapfs_branch(&opt, why, why_bytes);
+}
+
+#endif
