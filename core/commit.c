@@ -602,6 +602,8 @@ static int turn_back(struct mapfs_commit *c)
 		err = commit_check_delta(c);
 	if (!err && !c->is_begun)
 		err = commit_check_after(c);
+	if (!err && c->opt.confirm)
+		err = c->opt.confirm(c->opt.confirm_arg, c);
 	if (err || (c->is_begun && w->to == PLAN_BEFORE))
 		return err;
 	w->to = PLAN_BEFORE;

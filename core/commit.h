@@ -45,6 +45,12 @@ struct mapfs_commit_options {
 	/* Now and then; non-zero (-EINTR) stops at a safe place. */
 	int (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);
 	void *progress_arg;
+	/*
+	 * Undoing: when it is known what will change, and before that does;
+	 * non-zero stops with it.  Or NULL.
+	 */
+	int (*confirm)(void *arg, struct mapfs_commit *c);
+	void *confirm_arg;
 };
 
 enum mapfs_conflict_kind {
@@ -91,6 +97,12 @@ int must_check mapfs_commit_plan(struct mapfs_commit *c, mapfs_diff_fn fn,
 int must_check mapfs_commit_conflicts(
 	struct mapfs_commit *c,
 	int (*fn)(void *arg, const struct mapfs_conflict *conflict), void *arg);
+/*
+ * What finishing (or undoing) makes of the base, where that is not compared:
+ * each object that the plan in the store has on that side, A or M.
+ */
+int must_check mapfs_commit_review(struct mapfs_commit *c, bool undo,
+				   mapfs_diff_fn fn, void *arg);
 int must_check mapfs_commit_run(struct mapfs_commit *c, char *why,
 				size_t why_bytes);
 void mapfs_commit_close(struct mapfs_commit *c);

@@ -54,6 +54,8 @@ struct mapfs_diff_side {
 	uint32_t nlink;
 	uint64_t size_bytes;
 	struct timespec mtime;
+	uint64_t rdev;	     /* of devices; major in the high half */
+	bool has_capability; /* a file with security.capability */
 };
 
 struct mapfs_diff_entry {

@@ -102,6 +102,19 @@ static ssize_t get_xattr(struct differ *d, const struct subject *s,
 	return base_getxattr(d->to->base, s->inode, name, buf, len);
 }
 
+struct mapfs_diff_side subject_show(struct differ *d, const struct subject *s)
+{
+	struct mapfs_diff_side shown = s->shown;
+
+	if (S_ISCHR(shown.mode) || S_ISBLK(shown.mode))
+		shown.rdev = s->rdev;
+	/* As good as a set-uid bit of root's. */
+	if (S_ISREG(shown.mode) && s->inode)
+		shown.has_capability =
+			get_xattr(d, s, "security.capability", NULL, 0) > 0;
+	return shown;
+}
+
 /* Names into fresh memory of XATTR_LIST_MAX bytes. */
 static ssize_t list_xattrs(struct differ *d, const struct subject *s,
 			   char **out)

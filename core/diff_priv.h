@@ -214,6 +214,8 @@ struct difference {
 int must_check subject_init(struct differ *d, enum side s, const struct edge *e,
 			    enum side where, const struct object *object,
 			    struct subject *out);
+/* The object as entries show it. */
+struct mapfs_diff_side subject_show(struct differ *d, const struct subject *s);
 void subject_fini(struct differ *d, struct subject *s);
 int must_check subject_compare(struct differ *d, const struct subject *a,
 			       const struct subject *b, struct difference *out);

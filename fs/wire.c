@@ -151,24 +151,44 @@ void wire_take_drift(struct wire_in *in, const char **path, bool *is_gone)
 	*is_gone = wire_take(in) != 0;
 }
 
+/* Where numbers of 32 bits have room: what older commands do not look at. */
+#define SIDE_CAPABILITY (1ULL << 32)
+#define SIDE_MAJOR_SHIFT 52
+#define SIDE_MINOR_SHIFT 32
+#define SIDE_MAJOR_MASK 0xfffULL
+#define SIDE_MINOR_MASK 0xfffffULL
+
+static uint64_t rdev_bits(uint64_t rdev)
+{
+	return (rdev >> 32 & SIDE_MAJOR_MASK) << SIDE_MAJOR_SHIFT |
+	       (rdev & SIDE_MINOR_MASK) << SIDE_MINOR_SHIFT;
+}
+
 static void put_side(struct wire_out *o, const struct mapfs_diff_side *s)
 {
 	wire_put(o, s->ino);
-	wire_put(o, s->mode);
+	wire_put(o, s->mode | (s->has_capability ? SIDE_CAPABILITY : 0));
 	wire_put(o, s->uid);
 	wire_put(o, s->gid);
-	wire_put(o, s->nlink);
+	wire_put(o, s->nlink | rdev_bits(s->rdev));
 	wire_put(o, s->size_bytes);
 	put_time(o, s->mtime);
 }
 
 static void take_side(struct wire_in *in, struct mapfs_diff_side *out)
 {
+	uint64_t bits;
+
 	out->ino = wire_take(in);
-	out->mode = (mode_t)wire_take(in);
+	bits = wire_take(in);
+	out->mode = (mode_t)bits;
+	out->has_capability = bits & SIDE_CAPABILITY;
 	out->uid = (uid_t)wire_take(in);
 	out->gid = (gid_t)wire_take(in);
-	out->nlink = (uint32_t)wire_take(in);
+	bits = wire_take(in);
+	out->nlink = (uint32_t)bits;
+	out->rdev = (bits >> SIDE_MAJOR_SHIFT & SIDE_MAJOR_MASK) << 32 |
+		    (bits >> SIDE_MINOR_SHIFT & SIDE_MINOR_MASK);
 	out->size_bytes = wire_take(in);
 	out->mtime = take_time(in);
 }

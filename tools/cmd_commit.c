@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -17,6 +18,7 @@
 #include "json.h"
 #include "mounts.h"
 #include "progress.h"
+#include "rights.h"
 #include "text.h"
 #include "trust.h"
 #include "viewpath.h"
@@ -46,8 +48,11 @@ struct commit_run {
 	struct mapfs_commit *commit;
 	struct mapfs_commit_totals totals;
 	struct diff_printer printer;
+	struct rights rights;
 	cJSON *conflicts; /* with --json */
 	int conflict_count;
+	bool is_quiet; /* the plan is not printed */
+	bool is_at_work;
 	char why[WHY_BYTES];
 };
 
@@ -173,8 +178,17 @@ static int print_entry(void *arg, const struct mapfs_diff_entry *e)
 {
 	struct commit_run *r = arg;
 
-	if (!r->args->json)
+	rights_add(&r->rights, e);
+	if (!r->args->json && !r->is_quiet)
 		diff_print(&r->printer, e);
+	return 0;
+}
+
+static int add_rights(void *arg, const struct mapfs_diff_entry *e)
+{
+	struct commit_run *r = arg;
+
+	rights_add(&r->rights, e);
 	return 0;
 }
 
@@ -203,6 +217,7 @@ static int json_result(struct commit_run *r, bool is_committed)
 	cJSON_AddNumberToObject(o, "deleted", (double)t->deleted);
 	cJSON_AddNumberToObject(o, "renamed", (double)t->renamed);
 	cJSON_AddNumberToObject(o, "bytes", (double)t->bytes);
+	rights_json(&r->rights, cJSON_AddArrayToObject(o, "rights"));
 	cJSON_AddItemToObject(o, "conflicts", r->conflicts);
 	r->conflicts = NULL;
 	return json_print(o);
@@ -228,20 +243,52 @@ static bool may_go_on(const struct commit_args *a, const char *question)
 static int show_plan(struct commit_run *r)
 {
 	int n = mapfs_commit_conflicts(r->commit, show_conflict, r);
-	bool quiet = !r->args->only_plan && r->args->is_sure;
 	int err;
+
+	r->is_quiet = !r->args->only_plan && r->args->is_sure;
 
 	if (n < 0)
 		return n;
 	r->conflict_count = n;
 	if (n > 0 && r->args->resolution == MAPFS_STOP)
 		return 0;
-	r->printer.format = quiet ? DIFF_JSON : DIFF_LETTERS;
-	err = mapfs_commit_plan(r->commit, quiet ? NULL : print_entry, r,
-				&r->totals);
-	if (!err && !quiet && !r->args->json)
+	r->printer.format = DIFF_LETTERS;
+	r->printer.usual = r->rights.usual;
+	err = mapfs_commit_plan(r->commit, print_entry, r, &r->totals);
+	if (err || r->args->json)
+		return err;
+	if (!r->is_quiet)
 		totals_print(r, "in all:");
-	return err;
+	/* Where it will be seen, also by who is not asked. */
+	rights_print(&r->rights, r->args->only_plan ? stdout : stderr);
+	return 0;
+}
+
+/* To a stranger's word, what the base is and what it would become. */
+static int rights_begin(struct commit_run *r)
+{
+	const struct commit_args *a = r->args;
+	char who[TEXT_USER];
+	struct mapfs_store_info info;
+	struct stat st;
+
+	if (stat(a->store, &st) < 0)
+		return 0;
+	r->rights.usual = st.st_uid;
+	r->rights.is_foreign = a->is_trusted &&
+			       mapfs_store_trust_check(a->store, false, r->why,
+						       sizeof(r->why)) ==
+				       -EPERM;
+	r->why[0] = '\0';
+	if (!r->rights.is_foreign || a->json)
+		return 0;
+	if (mapfs_store_describe(a->store, &info, r->why, sizeof(r->why)))
+		return -EIO;
+	text_user(who, st.st_uid);
+	say("store %s: trusted, of user %s; its base is %s", a->store, who,
+	    info.base);
+	mapfs_store_info_fini(&info);
+	return 0;
 }
 
 /*
@@ -325,7 +372,21 @@ static int plan_is_out(const struct commit_args *a)
 	return COMMAND_FAILED;
 }
 
-/* What it is about was said when it began. */
+/* What it is about was said when it began, but for what gives rights. */
+static int review_and_run(struct commit_run *r)
+{
+	int err = mapfs_commit_review(r->commit, false, add_rights, r);
+
+	if (err) {
+		say("store %s: its plan makes no sense: %s", r->args->store,
+		    strerror(-err));
+		return COMMAND_FAILED;
+	}
+	if (!r->args->json)
+		rights_print(&r->rights, stderr);
+	return run_commit(r);
+}
+
 static int finish_begun(struct commit_run *r)
 {
 	const struct commit_args *a = r->args;
@@ -340,7 +401,7 @@ static int finish_begun(struct commit_run *r)
 		    "commit --undo %s'",
 		    a->store, a->store, a->store);
 	else
-		return run_commit(r);
+		return review_and_run(r);
 	return COMMAND_FAILED;
 }
 
@@ -390,31 +451,54 @@ static int do_commit(const struct commit_args *a)
 	}
 	if (a->json)
 		r.conflicts = cJSON_CreateArray();
-	status = plan_and_run(&r);
+	if (rights_begin(&r)) {
+		say("%s", r.why);
+		status = COMMAND_FAILED;
+	} else {
+		status = plan_and_run(&r);
+	}
 	mapfs_commit_close(r.commit);
+	rights_fini(&r.rights);
 	cJSON_Delete(r.conflicts);
 	return status;
 }
 
+static int confirm_undo(void *arg, struct mapfs_commit *c)
+{
+	struct commit_run *r = arg;
+	int err = mapfs_commit_review(c, true, add_rights, r);
+
+	if (err)
+		return err;
+	rights_print(&r->rights, stderr);
+	if (!may_go_on(r->args, "Take the newest commit back?"))
+		return -ECANCELED;
+	progress_begin("undoing", 0);
+	r->is_at_work = true;
+	return 0;
+}
+
 static int do_undo(const struct commit_args *a)
 {
-	const struct mapfs_commit_options opt = core_options(a);
-	char why[WHY_BYTES];
-	int err;
+	struct mapfs_commit_options opt = core_options(a);
+	struct commit_run r = { .args = a };
+	int err = mapfs_store_trust_check(a->store, a->is_trusted, r.why,
+					  sizeof(r.why));
 
-	if (mapfs_store_trust_check(a->store, a->is_trusted, why,
-				    sizeof(why))) {
-		say("%s", why);
-		return COMMAND_FAILED;
+	if (!err)
+		err = rights_begin(&r);
+	if (!err) {
+		warn_mounted(a->store);
+		opt.confirm = confirm_undo;
+		opt.confirm_arg = &r;
+		err = mapfs_commit_undo(&opt, r.why, sizeof(r.why));
 	}
-	warn_mounted(a->store);
-	if (!may_go_on(a, "Take the newest commit back?"))
-		return COMMAND_FAILED;
-	progress_begin("undoing", 0);
-	err = mapfs_commit_undo(&opt, why, sizeof(why));
-	progress_end();
-	if (err)
-		say("%s", *why ? why : strerror(-err));
+	if (r.is_at_work)
+		progress_end();
+	/* Who does not go on has said why. */
+	if (err && err != -ECANCELED)
+		say("%s", *r.why ? r.why : strerror(-err));
+	rights_fini(&r.rights);
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }
 
@@ -517,6 +601,9 @@ static const struct argp commit_argp = {
 	       "With PATHs, from the base's root, only these and what is "
 	       "below are committed, and the store keeps the rest; a new "
 	       "directory goes as a whole.\n\n"
+	       "What gives people rights is listed, with -y too: set-id bits, "
+	       "capabilities, devices, and of a store of another user owners "
+	       "other than that one.\n\n"
 	       "What is overwritten or removed is kept in the store until "
 	       "that is discarded, for --undo. A commit that was interrupted "
 	       "is finished by the next one.\n\n"

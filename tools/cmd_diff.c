@@ -168,8 +168,10 @@ static int run_diff(const struct diff_args *a)
 	char why[WHY_BYTES] = "";
 	int err = diff_source_open(&s, &opt, why, sizeof(why));
 
-	if (!err)
+	if (!err) {
+		run.printer.usual = diff_source_owner(s);
 		err = find_paths(s, a, &paths, why);
+	}
 	if (!err)
 		err = run_source(s, a, paths, &run, why);
 	/* It is what ended the comparison, where both went wrong. */
@@ -315,7 +317,10 @@ static const struct argp diff_argp = {
 	       "Letters: A added, M modified, D deleted, R renamed, T of "
 	       "another type now; then the type: f file, d directory, l link, "
 	       "p fifo, s socket, c and b devices; then what changed, unless "
-	       "it is the bytes: content, mode, owner, time, xattr. An added "
+	       "it is the bytes: content, mode, owner, time, xattr. Behind a "
+	       "tab, what mode and owner were and are, and of what was added "
+	       "set-id bits, capabilities, devices, and an owner other than "
+	       "the store's. An added "
 	       "or deleted directory of the base stands for all that is in "
 	       "it. With -z: \"LETTER TYPE WHAT\", the old path of an R, and "
 	       "the path, each ended by NUL.\n\n"

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "cmd_run.h"
 #include "command.h"
 #include "diff_print.h"
+#include "rights.h"
 #include "text.h"
 
 #define WHY_BYTES 1024
@@ -65,6 +67,7 @@ void run_note_end(void)
 
 struct summary {
 	struct diff_printer printer;
+	struct rights rights;
 	uint64_t by_change[256]; /* by letter */
 	uint64_t count;
 	uint64_t shown_most;
@@ -77,6 +80,8 @@ static int summary_take(void *arg, const struct mapfs_diff_entry *e)
 
 	if (s->count < s->shown_most)
 		diff_print(&s->printer, e);
+	if (s->shown_most)
+		rights_add(&s->rights, e);
 	s->count++;
 	s->by_change[(unsigned char)e->change]++;
 	return interrupted ? -EINTR : 0;
@@ -144,19 +149,24 @@ static void summary_print(const struct summary *s)
 	}
 	text_size(size, s->private_pages * MAPFS_PAGE_SIZE);
 	fprintf(stderr, "%s of pages\n", size);
+	rights_print(&s->rights, stderr);
 }
 
 int run_changes(const struct run *r, bool shows, bool *any)
 {
 	struct summary s = { .shown_most = shows ? SHOWN_MOST : 0 };
-	int err = summary_read(r, &s);
+	struct stat st;
+	int err;
 
-	if (err)
-		return err;
-	*any = s.count > 0;
-	if (*any && shows)
+	if (stat(r->opt.store, &st) == 0)
+		s.rights.usual = s.printer.usual = st.st_uid;
+	err = summary_read(r, &s);
+	if (!err)
+		*any = s.count > 0;
+	if (!err && *any && shows)
 		summary_print(&s);
-	return 0;
+	rights_fini(&s.rights);
+	return err;
 }
 
 /* A subcommand of ours; its exit status, or a negative errno. */

@@ -6,6 +6,11 @@
  *   M f notes               R f old.c -> new.c
  *   M f mode,owner notes    D d build
  *
+ * and end, behind a tab, with mode and owner where those change, or are not
+ * usual (diff_note.h):
+ *
+ *   M f mode,owner notes    mode 0755 -> 4755, owner al -> root
+ *
  * With -z every field ends with NUL, and what changed is always there:
  *
  *   LETTER TYPE WHAT \0 [OLD \0] PATH \0
@@ -18,6 +23,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "diff_note.h"
 #include "text.h"
 
 #define WHAT_BYTES 64
@@ -116,17 +122,21 @@ static void print_names(const struct mapfs_diff_entry *e)
 		fputs(" -> ", stdout);
 	}
 	print_name(e->path);
-	putchar('\n');
 }
 
-static void print_letters(const struct mapfs_diff_entry *e)
+/* A tab is in no name that is escaped, so no name can pass for this. */
+static void print_letters(const struct diff_printer *p,
+			  const struct mapfs_diff_entry *e)
 {
+	char note[DIFF_NOTE_BYTES];
 	char what[WHAT_BYTES];
 
 	what_names(what_to_say(e), what);
 	printf("%c %c %s%s", (char)e->change, type_letter(entry_mode(e)), what,
 	       *what ? " " : "");
 	print_names(e);
+	diff_note(e, p->usual, note);
+	printf("%s%s\n", *note ? "\t" : "", note);
 }
 
 static void print_stat(const struct mapfs_diff_entry *e)
@@ -134,11 +144,13 @@ static void print_stat(const struct mapfs_diff_entry *e)
 	printf("%c %c %8" PRIu64 " pages %12" PRIu64 " bytes  ",
 	       (char)e->change, type_letter(entry_mode(e)), e->pages, e->bytes);
 	print_names(e);
+	putchar('\n');
 }
 
-static void print_pages(const struct mapfs_diff_entry *e)
+static void print_pages(const struct diff_printer *p,
+			const struct mapfs_diff_entry *e)
 {
-	print_letters(e);
+	print_letters(p, e);
 	for (size_t i = 0; i < e->range_count; i++)
 		printf("\t%" PRIu64 "+%" PRIu64 "\n", e->ranges[i].off_bytes,
 		       e->ranges[i].len_bytes);
@@ -183,7 +195,10 @@ static void print_json_side(const char *key, const struct mapfs_diff_side *s)
 	       ", \"mtime_ns\": ",
 	       key, s->ino, s->mode, s->uid, s->gid, s->nlink, s->size_bytes);
 	print_json_time(s->mtime);
-	putchar('}');
+	if (S_ISCHR(s->mode) || S_ISBLK(s->mode))
+		printf(", \"rdev\": [%u, %u]", (unsigned int)(s->rdev >> 32),
+		       (unsigned int)s->rdev);
+	printf(", \"capabilities\": %s}", s->has_capability ? "true" : "false");
 }
 
 static void print_json_what(unsigned int what)
@@ -246,7 +261,7 @@ void diff_print(struct diff_printer *p, const struct mapfs_diff_entry *e)
 	}
 	switch (p->format) {
 	case DIFF_LETTERS:
-		print_letters(e);
+		print_letters(p, e);
 		break;
 	case DIFF_STAT:
 		print_stat(e);
@@ -256,7 +271,7 @@ void diff_print(struct diff_printer *p, const struct mapfs_diff_entry *e)
 		putchar('\n');
 		break;
 	case DIFF_PAGES:
-		print_pages(e);
+		print_pages(p, e);
 		break;
 	case DIFF_JSON:
 		print_json(p, e);

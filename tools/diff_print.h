@@ -27,6 +27,7 @@ struct diff_printer {
 	enum diff_format format;
 	bool is_raw;	 /* -z: names as they are, NUL ends them */
 	bool want_pages; /* JSON: with ranges */
+	uid_t usual;	 /* owner that is not worth a word */
 	uint64_t count;
 	uint64_t by_change[256]; /* by letter */
 	uint64_t pages;

@@ -142,9 +142,9 @@ uid_t diff_source_owner(const struct diff_source *s)
 {
 	struct stat st;
 
-	if (s->is_live)
-		return s->target.info.owner_uid;
-	return stat(s->store, &st) == 0 ? st.st_uid : geteuid();
+	if (s->store && stat(s->store, &st) == 0)
+		return st.st_uid;
+	return s->is_live ? s->target.info.owner_uid : geteuid();
 }
 
 int diff_source_path(const struct diff_source *s, const char *arg, char **out,

@@ -5,6 +5,7 @@
  */
 #include "text.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -183,6 +184,16 @@ void text_time(char *out, size_t bytes, time_t when)
 	if (!localtime_r(&when, &tm) ||
 	    strftime(out, bytes, "%Y-%m-%d %H:%M:%S", &tm) == 0)
 		(void)snprintf(out, bytes, "?");
+}
+
+void text_user(char out[TEXT_USER], uid_t uid)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw)
+		snprintf(out, TEXT_USER, "%s", pw->pw_name);
+	else
+		snprintf(out, TEXT_USER, "%u", (unsigned int)uid);
 }
 
 void say(const char *fmt, ...)

@@ -10,6 +10,7 @@
  */
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 /*
@@ -25,6 +26,9 @@ char *text_json(const char *s);
 #define TEXT_SIZE 32
 /* "48.0 KiB", for people. */
 void text_size(char out[TEXT_SIZE], uint64_t bytes);
+#define TEXT_USER 64
+/* The name of a user, or the number. */
+void text_user(char out[TEXT_USER], uid_t uid);
 /* `dir`/`name`, or `name` where `dir` is "". */
 char *text_join(const char *dir, const char *name);
 /* "2026-11-21 09:30:00", in local time. */

@@ -438,7 +438,7 @@ def test_letters_types_and_what_changed(changed):
         "R d dir -> moved dir\n"
         "M f moved dir/sub/inner\n"
         "D f odd\\n\\377\n"
-        "M f mode same\n"
+        "M f mode same\tmode 0644 -> 0600\n"
         "M f text\n")
 
 

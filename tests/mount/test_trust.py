@@ -5,14 +5,17 @@ What is in a store becomes names, modes and owners in the base, so root who
 commits a store that another user wrote gives that user the base.  And what
 root adds to such a store must not lock its owner out.
 """
+import grp
+import json
 import os
 import shutil
 import stat
+import struct
 import subprocess
 
 import pytest
 
-from support import isolate
+from support import isolate, terminal
 from support.view import binary, wait_for
 
 pytestmark = pytest.mark.root
@@ -478,3 +481,191 @@ def test_users_that_a_namespace_lacks_are_not_one(place):
     assert p.returncode == 1 and "--trust" in p.stderr, p.stderr
     p = strange(isolate.USER_UID, "-Ur")
     assert p.returncode == 0, p.stderr
+
+
+# --- what would be given away, and where that is shown -----------------------
+
+def caps_of_net_raw():
+    """vfs_cap_data, version 2: cap_net_raw, effective."""
+    return struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
+
+
+@pytest.fixture
+def crafted(place):
+    """A store that root made, full of rights, and then gave to the user."""
+    base, mnt = place.base, place.mnt
+    place.owned_by(0, base)
+    for name in ("tool", "plain", "known", "moved", "kept"):
+        (base / name).write_text(name)
+    os.chmod(base / "known", 0o4755)
+    os.chmod(base / "moved", 0o755)
+    os.chown(place.at, 0, 0)
+    place.root("mount", "-o", "suid,dev", "-s", place.store, base, mnt,
+               check=True)
+    os.chmod(mnt / "tool", 0o4755)
+    os.chown(mnt / "tool", 0, 7)
+    os.chmod(mnt / "tool", 0o4755)
+    os.chown(mnt / "plain", OTHER_UID, 0)
+    (mnt / "new").write_text("new")
+    os.chmod(mnt / "new", 0o6755)
+    (mnt / "dir").mkdir()
+    os.chmod(mnt / "dir", 0o2755)
+    os.mknod(mnt / "dir/disk", 0o600 | stat.S_IFBLK, os.makedev(8, 17))
+    (mnt / "ping").write_text("ping")
+    os.setxattr(mnt / "ping", "security.capability", caps_of_net_raw())
+    (mnt / "cron").write_text("* * * * * root true")
+    with open(mnt / "known", "r+") as f:
+        f.write("KNOWN")
+    os.chmod(mnt / "known", 0o4755)
+    os.rename(mnt / "moved", mnt / "moved2")
+    os.chmod(mnt / "moved2", 0o700)
+    (mnt / "a\tmode 4755").write_text("a name that looks like a note")
+    for name in ("cron", "new", "dir", "ping", "a\tmode 4755"):
+        if name not in ("cron", "new"):
+            os.chown(mnt / name, isolate.USER_UID, isolate.USER_UID)
+    # Giving a file away takes its capabilities.
+    os.setxattr(mnt / "ping", "security.capability", caps_of_net_raw())
+    place.root("umount", mnt, check=True)
+    place.owned_by(isolate.USER_UID, place.store)
+    return place
+
+
+NOTES = """\
+A f a\\tmode 4755
+A f cron\towner root
+A d dir
+A b dir/disk\towner root, device 8:17
+M f known\tset-uid root
+R f mode moved -> moved2\tmode 0755 -> 0700
+A f new\tmode 6755, owner root, set-uid root, set-gid root
+A f ping\tcapabilities
+M f owner plain\towner root -> 4712
+M f mode,owner tool\tmode 0644 -> 4755, group root -> {}, set-uid root
+""".format(grp.getgrgid(7).gr_name)
+
+RIGHTS = """\
+7 of them give rights:
+  device 8:17: dir/disk
+  set-uid root: known
+  set-uid root, set-gid root: new
+  capabilities: ping
+  set-uid root: tool
+  owner root: cron
+  owner root -> 4712: plain
+"""
+
+
+def test_letters_say_what_mode_and_owner_were_and_are(crafted):
+    assert crafted.root("diff", "--trust", crafted.store).text == NOTES
+    crafted.root("mount", "--trust", "-s", crafted.store, crafted.base,
+                 crafted.mnt, check=True)
+    assert crafted.root("diff", crafted.mnt).text == NOTES
+    crafted.root("umount", crafted.mnt, check=True)
+
+
+def test_json_has_both_sides_devices_and_capabilities(crafted):
+    p = crafted.root("diff", "--trust", "--json", crafted.store)
+    by_path = {e["path"]: e for e in json.loads(p.stdout)}
+    tool, disk = by_path["tool"], by_path["dir/disk"]
+    assert (tool["old"]["mode"], tool["new"]["mode"]) == (0o100644, 0o104755)
+    assert (tool["old"]["gid"], tool["new"]["gid"]) == (0, 7)
+    assert (by_path["plain"]["old"]["uid"],
+            by_path["plain"]["new"]["uid"]) == (0, OTHER_UID)
+    assert disk["new"]["rdev"] == [8, 17]
+    assert [p for p, e in by_path.items() if e["new"]["capabilities"]] == \
+        ["ping"]
+
+
+def base_of(text):
+    return [line for line in text.splitlines() if "its base is" in line]
+
+
+def test_the_plan_ends_with_what_gives_rights(crafted):
+    p = crafted.root("commit", "-n", "--trust", crafted.store)
+    assert p.returncode == 0 and RIGHTS in p.text, p.text
+    assert all(line in p.text for line in NOTES.splitlines())
+    # Whose it is, and what it would be written to, comes from the store.
+    line, = base_of(p.text)
+    assert "mapfs-test" in line and str(crafted.base) in line
+    p = crafted.root("commit", "-n", "--trust", "--json", crafted.store)
+    assert json.loads(p.stdout)["rights"] == \
+        sorted((r.strip() for r in RIGHTS.splitlines()[1:]),
+               key=lambda r: r.split(": ")[1])
+
+
+def test_rights_are_told_to_who_says_yes_at_once(crafted):
+    p = crafted.root("commit", "-y", "--trust", crafted.store)
+    assert p.returncode == 0 and RIGHTS in p.text and base_of(p.text), p.text
+    assert (crafted.base / "tool").stat().st_mode == 0o104755
+    p = crafted.root("commit", "--undo", "-y", "--trust", crafted.store)
+    assert p.returncode == 0 and base_of(p.text), p.text
+    # What comes back is as it was.
+    assert "set-uid root: known\n" in p.text
+    assert "set-uid root: tool" not in p.text
+
+
+def test_only_some_of_many_rights_are_named(place):
+    place.owned_by(0, place.base)
+    os.chown(place.at, 0, 0)
+
+    def change(mnt):
+        for n in range(30):
+            (mnt / f"x{n:02}").write_text("x")
+            os.chmod(mnt / f"x{n:02}", 0o4755)
+
+    make_store(place, 0, change)
+    p = place.root("commit", "-n", place.store)
+    assert "30 of them give rights:\n" in p.text
+    assert p.text.count("  set-uid root: x") == 20
+    assert "  ... and 10 more\n" in p.text
+    assert not base_of(p.text)
+
+
+def test_harmless_rights_hide_no_others(place):
+    def change(mnt):
+        for n in range(30):
+            (mnt / f"a{n:02}").write_text("x")
+            os.chown(mnt / f"a{n:02}", OTHER_UID, OTHER_UID)
+            (mnt / f"b{n:02}").write_text("x")
+            os.chown(mnt / f"b{n:02}", OTHER_UID, OTHER_UID)
+            os.chmod(mnt / f"b{n:02}", 0o4755)
+        (mnt / "last").write_text("x")
+        os.chmod(mnt / "last", 0o4755)
+
+    make_store(place, 0, change)
+    place.owned_by(isolate.USER_UID, place.store)
+    p = place.root("commit", "-n", "--trust", place.store)
+    assert "61 of them give rights:\n  set-uid root: last\n" in p.text
+
+
+def test_the_question_comes_behind_the_rights(crafted):
+    t = terminal.Terminal(crafted.bin, "commit", "--trust", crafted.store)
+    before = t.expect("Write this to the base?")
+    assert "  set-uid root: tool" in before and base_of(before)
+    t.type("n\n")
+    assert t.end()[0] == 1
+    assert (crafted.base / "tool").stat().st_mode == 0o100644
+
+
+def test_a_plan_that_lies_in_the_store_is_shown_before_it_is_finished(place):
+    """Its names and modes were never compared with anything."""
+    place.owned_by(0, place.base)
+    os.chown(place.at, 0, 0)
+
+    def change(mnt):
+        for n in range(200):
+            (mnt / f"x{n:03}").write_text("x")
+        os.chmod(mnt / "x100", 0o4755)
+
+    make_store(place, 0, change)
+    begun = place.store / "commit/open"
+    with subprocess.Popen([place.bin, "commit", "-y", place.store],
+                          stderr=subprocess.DEVNULL) as p:
+        wait_for("the commit to begin",
+                 lambda: begun.exists() or p.poll() is not None)
+        p.kill()
+    assert begun.exists(), "it was over too soon"
+    place.owned_by(isolate.USER_UID, place.store)
+    assert is_refused(place.root("commit", "-y", place.store), place.store)
+    p = place.root("commit", "-y", "--trust", place.store)
+    assert p.returncode == 0 and "  set-uid root: x100\n" in p.text, p.text
