@@ -25,7 +25,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -87,10 +89,91 @@ static bool others_may_write(int fd, const struct stat *st)
 	return !is_own_group(st) || has_acl(fd);
 }
 
+static int read_mount_id(int fd, int *id)
+{
+	char path[40];
+	char *line = NULL;
+	size_t room = 0;
+	int err = -EIO;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while (err && getline(&line, &room, f) > 0)
+		if (sscanf(line, "mnt_id: %d", id) == 1)
+			err = 0;
+	free(line);
+	fclose(f);
+	return err;
+}
+
+/*
+ * Behind " - ": type, source and options, with a space between.  The source is
+ * what the user called it, and may look like an option.
+ */
+static uid_t mounter_of(const char *line)
+{
+	static const char name[] = ",user_id=";
+	const char *at = strstr(line, " - ");
+
+	at = at ? strchr(at + 3, ' ') : NULL;
+	at = at ? strchr(at + 1, ' ') : NULL;
+	at = at ? strstr(at, name) : NULL;
+	/* Without one it is served by the machine's host (virtiofs). */
+	return at ? (uid_t)strtoul(at + sizeof(name) - 1, NULL, 10) : 0;
+}
+
+/* The user whose process answers for this mount. */
+static int read_mounter(int id, uid_t *uid)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t room = 0;
+	int err = -EIO;
+
+	if (!f)
+		return -errno;
+	while (err && getline(&line, &room, f) > 0) {
+		char *rest;
+
+		if (strtol(line, &rest, 10) != id || *rest != ' ')
+			continue;
+		*uid = mounter_of(line);
+		err = 0;
+	}
+	free(line);
+	fclose(f);
+	return err;
+}
+
+/* What FUSE shows is as good as whoever serves it, whatever that says. */
+static int check_mounter(int fd, struct owner_finding *why)
+{
+	uid_t uid = 0;
+	struct statfs s;
+	int id = 0;
+	int err = fstatfs(fd, &s) < 0 ? -errno : 0;
+
+	if (err || s.f_type != FUSE_SUPER_MAGIC)
+		return err;
+	err = read_mount_id(fd, &id);
+	if (!err)
+		err = read_mounter(id, &uid);
+	if (err || is_ours(uid))
+		return err;
+	*why = (struct owner_finding){ .uid = uid };
+	return -EPERM;
+}
+
 int owner_check(int fd, struct owner_finding *why)
 {
 	struct stat st;
+	int err = check_mounter(fd, why);
 
+	if (err)
+		return err;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (is_ours(st.st_uid) && !others_may_write(fd, &st))

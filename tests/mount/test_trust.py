@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from support import isolate, terminal
+from support import isolate, sysc, terminal
 from support.view import binary, wait_for
 
 pytestmark = pytest.mark.root
@@ -669,3 +669,27 @@ def test_a_plan_that_lies_in_the_store_is_shown_before_it_is_finished(place):
     assert is_refused(place.root("commit", "-y", place.store), place.store)
     p = place.root("commit", "-y", "--trust", place.store)
     assert p.returncode == 0 and "  set-uid root: x100\n" in p.text, p.text
+
+
+def test_a_mount_of_a_user_is_as_good_as_that_user(place):
+    """It may say of any file that root owns it."""
+    conf = place.at / "fuse.conf"
+    conf.write_text("user_allow_other\n")
+    if not os.path.exists("/etc/fuse.conf"):
+        pytest.skip("there is no fuse.conf to put this over")
+    sysc.mount(conf, "/etc/fuse.conf", None, sysc.MS_BIND)
+    # It may also call itself what it likes.
+    place.store = place.at / "store,user_id=0,user_id=0"
+    own_store(place)
+    open_to_all(place.store)
+    shown = place.at / "shown"
+    shown.mkdir()
+    os.chown(shown, isolate.USER_UID, isolate.USER_UID)
+    place.user("mount", "-m", "read", "-o", "allow_other", place.store, shown,
+               check=True)
+    assert (shown / "pages").stat().st_uid == 0
+    p = place.root("log", shown)
+    assert "not yours" not in p.text
+    p = place.root("mount", "-s", f"{shown}@s", place.base, place.mnt)
+    assert is_refused(p, "belongs to user mapfs-test")
+    place.user("umount", shown, check=True)
