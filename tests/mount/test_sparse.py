@@ -62,7 +62,9 @@ def _assert_seeks(path, data):
 def _assert_copies(view, name, data):
     out = view.scratch / "out"
     out.mkdir(exist_ok=True)
-    run("tar", "-C", view.top, "-cSf", out / "t.tar", name)
+    # 1: the file changed as tar read it; sending dirty pages looks so.
+    p = run("tar", "-C", view.top, "-cSf", out / "t.tar", name, check=False)
+    assert p.returncode in (0, 1), p.text
     run("tar", "-C", out, "-xf", out / "t.tar")
     assert read_file(out / name) == data, "tar -S"
     run("cp", "--sparse=auto", view / name, out / "cp")
