@@ -67,7 +67,11 @@ static void session_init(void *arg, struct fuse_conn_info *conn)
 	want(conn, FUSE_CAP_PARALLEL_DIROPS, true);
 	want(conn, FUSE_CAP_READDIRPLUS, true);
 	want(conn, FUSE_CAP_READDIRPLUS_AUTO, true);
-	want(conn, FUSE_CAP_ASYNC_DIO, true);
+	/*
+	 * After an asynchronous direct write the kernel does not invalidate
+	 * the pages that others have read meanwhile.  See core/DESIGN.md.
+	 */
+	want(conn, FUSE_CAP_ASYNC_DIO, m->opt->mode == MAPFS_READ);
 	/* LOOKUP of "." and "..": file handles outlive the kernel's caches. */
 	want(conn, FUSE_CAP_EXPORT_SUPPORT, true);
 	want(conn, FUSE_CAP_IOCTL_DIR, true);

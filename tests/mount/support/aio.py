@@ -50,7 +50,7 @@ class Context:
         sysc._check(sysc.libc.syscall(_SETUP, depth, ctypes.byref(self._id)))
 
     def write(self, fd, buf, *offsets):
-        """Writes the whole of `buf` to each offset, all of them at once."""
+        """Writes all of `buf`, from buffer(), to each offset at once."""
         at = ctypes.addressof(ctypes.c_char.from_buffer(buf))
         cbs = (_Iocb * len(offsets))()
         for cb, offset in zip(cbs, offsets):
