@@ -182,21 +182,46 @@ static int tmpfile_by_name(int dirfd, int *fd)
 	return -EEXIST;
 }
 
-int io_check_headroom(int fd, uint64_t len)
+/* What pages leave to the journal [A2]; 0: the size is not known. */
+static uint64_t headroom_of(const struct statvfs *v)
 {
 	const uint64_t most = 4U << 20;
+	const uint64_t part = (uint64_t)v->f_blocks * v->f_frsize / 16;
+
+	return part < most ? part : most;
+}
+
+int io_check_headroom(int fd, uint64_t len)
+{
 	struct statvfs v;
-	uint64_t total;
-	uint64_t keep;
 
 	if (fstatvfs(fd, &v) < 0)
 		return -errno;
-	total = (uint64_t)v.f_blocks * v.f_frsize;
-	keep = total / 16 < most ? total / 16 : most;
 	/* No size: memory, or a file system that does not say. */
-	if (total == 0 || (uint64_t)v.f_bavail * v.f_frsize >= len + keep)
+	if (v.f_blocks == 0 ||
+	    (uint64_t)v.f_bavail * v.f_frsize >= len + headroom_of(&v))
 		return 0;
 	return -ENOSPC;
+}
+
+static fsblkcnt_t less(fsblkcnt_t blocks, uint64_t keep)
+{
+	return blocks > keep ? blocks - keep : 0;
+}
+
+int io_statvfs_for_pages(int fd, struct statvfs *out)
+{
+	uint64_t keep;
+
+	if (fstatvfs(fd, out) < 0)
+		return -errno;
+	if (out->f_frsize == 0)
+		return 0;
+	/* As much again is for what records and extents take meanwhile. */
+	keep = (2 * headroom_of(out) + out->f_frsize - 1) / out->f_frsize;
+	out->f_bfree = less(out->f_bfree, keep);
+	out->f_bavail = less(out->f_bavail, keep);
+	return 0;
 }
 
 bool io_is_memory(int fd)

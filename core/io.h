@@ -14,6 +14,8 @@
  */
 #include "types.h"
 
+struct statvfs;
+
 /* All of it, or the reason why not; an early end of file is -EIO. */
 int must_check io_pread_all(int fd, void *buf, size_t len, uint64_t off);
 /* As much as there is: a short count is the end of the file. */
@@ -38,6 +40,8 @@ int must_check io_punch(int fd, uint64_t off, uint64_t len);
  * less than a sixteenth of itself or 4 MiB, whichever is less.
  */
 int must_check io_check_headroom(int fd, uint64_t len);
+/* fstatvfs(3), less what pages can certainly not have. */
+int must_check io_statvfs_for_pages(int fd, struct statvfs *out);
 /* Is it a file of memfd_create(2), of which no file system knows the size? */
 bool io_is_memory(int fd);
 /* An unlinked file in `dirfd`, or memory of the process for dirfd < 0. */

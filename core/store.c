@@ -578,5 +578,5 @@ int store_statfs(struct store *st, struct statvfs *out)
 {
 	if (st->dir.dirfd < 0)
 		return -EOPNOTSUPP; /* memory */
-	return fstatvfs(st->dir.dirfd, out) < 0 ? -errno : 0;
+	return io_statvfs_for_pages(st->dir.dirfd, out);
 }

@@ -82,3 +82,13 @@ def test_a_full_store_can_be_mounted_again(small):
         assert read_file(small / name) == b"x" * MIB
     with fails(errno.ENOENT):
         os.stat(small / "never")
+
+
+def test_statfs_promises_no_room_that_is_kept_for_the_journal(small):
+    st = os.statvfs(small.top)
+    # Less half a MiB, which the journal may take meanwhile.
+    most = st.f_bavail * st.f_frsize - MIB // 2
+    with sysc.opened(small / "big", os.O_RDWR | os.O_CREAT) as fd:
+        sysc.fallocate(fd, 0, 0, most)
+        with fails(errno.ENOSPC):
+            sysc.fallocate(fd, 0, most, 2 * MIB)
