@@ -90,6 +90,15 @@ static const unsigned long generation_magics[] = {
 	TMPFS_MAGIC,	   XFS_SUPER_MAGIC,
 };
 
+bool base_magic_is_local(unsigned long magic)
+{
+	for (size_t i = 0; i < sizeof(local_magics) / sizeof(*local_magics);
+	     i++)
+		if (magic == local_magics[i])
+			return true;
+	return false;
+}
+
 static int know_root(struct base *b, bool is_clone)
 {
 	struct statx stx;
@@ -102,11 +111,7 @@ static int know_root(struct base *b, bool is_clone)
 	b->dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 	b->mount_id = stx.stx_mnt_id;
 	b->has_mount_id = stx.stx_mask & STATX_MNT_ID;
-	b->is_remote = true;
-	for (size_t i = 0; i < sizeof(local_magics) / sizeof(*local_magics);
-	     i++)
-		if ((unsigned long)fs.f_type == local_magics[i])
-			b->is_remote = false;
+	b->is_remote = !base_magic_is_local((unsigned long)fs.f_type);
 	for (size_t i = 0;
 	     i < sizeof(generation_magics) / sizeof(*generation_magics); i++)
 		if ((unsigned long)fs.f_type == generation_magics[i])
@@ -163,6 +168,29 @@ int base_open(struct base **out, const char *path, unsigned int flags)
 	return 0;
 }
 
+int base_open_absent(struct base **out, const char *path)
+{
+	struct base *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	b->rootfd = -1;
+	b->frozen = true;
+	base_cache_init(b);
+	b->path = strdup(path);
+	if (!b->path) {
+		base_close(b);
+		return -ENOMEM;
+	}
+	*out = b;
+	return 0;
+}
+
+bool base_is_absent(const struct base *b)
+{
+	return b->rootfd < 0;
+}
+
 void base_close(struct base *b)
 {
 	if (!b)
@@ -211,6 +239,9 @@ int base_openat(struct base *b, int dirfd, const char *path, int flags, int *fd)
 
 	if (err)
 		return err;
+	/* Everything is found from the root on. */
+	if (base_is_absent(b))
+		return -ESTALE;
 	if (b->frozen && !(flags & O_PATH))
 		how.flags |= O_NOATIME;
 	do {

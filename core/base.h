@@ -29,6 +29,7 @@
 #include <sys/statvfs.h>
 
 #include "inode.h"
+#include "record.h"
 #include "types.h"
 
 struct base;
@@ -45,13 +46,31 @@ enum base_want {
 
 int must_check base_open(struct base **out, const char *path,
 			 unsigned int flags);
+/*
+ * One that nobody can look at: of every object it says that it is lost.
+ * `path` is for people.
+ */
+int must_check base_open_absent(struct base **out, const char *path);
+bool base_is_absent(const struct base *b);
 void base_close(struct base *b);
 /* The itable that names objects; set once before use. Borrowed. */
 void base_set_itable(struct base *b, struct itable *t);
 /* Absolute path the base had when opened; for people, never resolved again. */
 const char *base_path(const struct base *b);
-/* O_PATH descriptor of the root, borrowed. */
+/* O_PATH descriptor of the root, borrowed; -1: it is absent. */
 int base_root_fd(const struct base *b);
+
+/*
+ * What tells the directory `fd` from every other one, also after a reboot.
+ * The device does not count, its number may change.
+ */
+int must_check base_identify(int fd, struct record_base *out);
+/*
+ * By as much as both know.  `strictly`: a snapshot of a file system is not
+ * the same as the directory it was taken of.
+ */
+bool base_is_same(const struct record_base *a, const struct record_base *b,
+		  bool strictly);
 
 /*
  * statx of `name` in the directory `dir` (of `dir` itself, which may then be

@@ -66,6 +66,8 @@ int must_check base_open_inode(struct base *b, struct inode *i, int flags,
 			       int *fd);
 /* A name in /proc that stands for the descriptor's object. */
 void base_proc_path(int fd, char out[BASE_PROC_PATH_BYTES]);
+/* Is it one that describes every object without asking anybody else? */
+bool base_magic_is_local(unsigned long magic);
 bool base_is_foreign(const struct base *b, const struct statx *stx);
 
 void base_cache_init(struct base *b);

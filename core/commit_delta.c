@@ -222,6 +222,7 @@ static int rewrite(struct rewriting *r, struct record *rec)
 	case RECORD_PINNED:
 	case RECORD_PARENT:
 	case RECORD_RESIGNED:
+	case RECORD_BASE:
 		break;
 	}
 	return 0;
@@ -279,6 +280,7 @@ static bool record_remains(struct rewriting *r, const struct record *rec)
 	case RECORD_PINNED:
 	case RECORD_PARENT:
 	case RECORD_RESIGNED:
+	case RECORD_BASE:
 		break;
 	}
 	return true;
@@ -422,6 +424,7 @@ static int sum_record(struct summing *s, struct record *rec)
 	case RECORD_PINNED:
 	case RECORD_PARENT:
 	case RECORD_RESIGNED:
+	case RECORD_BASE:
 		return 0;
 	case RECORD_ATTR:
 	case RECORD_DENTRY:

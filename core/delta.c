@@ -111,6 +111,7 @@ void delta_set_fini(struct delta_set *s)
 	(void)itable_iterate_kept(s->itable, destroy_delta_of, NULL);
 	namespace_fini(&s->names);
 	snapshots_fini(&s->snapshots, s->arena);
+	free(s->base);
 	for (int i = 0; i < DELTA_STRIPES; i++)
 		rwlock_fini(&s->stripes[i]);
 }
@@ -252,6 +253,9 @@ static int apply_inode(struct delta_set *s, const struct record_inode *r,
 	struct inode *i;
 	int err;
 
+	/* Only the base's root has no name, and that is another directory. */
+	if (r->has_base && (r->text_bytes == 0) != (r->attr.ino == root->ino))
+		return -EXDEV;
 	if (r->has_base && r->attr.ino != root->ino) {
 		path = strndup(r->text, r->text_bytes);
 		if (!path)
@@ -434,16 +438,29 @@ static int apply_inode_gone(struct delta_set *s, mapfs_ino ino,
 	return 0;
 }
 
+static int apply_store(struct delta_set *s, const struct record_store *r)
+{
+	char *base = strndup(r->base, r->base_bytes);
+
+	if (!base)
+		return -ENOMEM;
+	free(s->base);
+	s->base = base;
+	s->ino_tag = r->ino_tag;
+	if (r->next_ino > s->next_ino)
+		s->next_ino = r->next_ino;
+	return 0;
+}
+
 static int apply_record(struct delta_set *s, const struct record *r,
 			const struct inode *locked)
 {
 	switch (r->type) {
 	case RECORD_STORE:
-		if (s->depth > 0)
-			return 0;
-		s->ino_tag = r->store.ino_tag;
-		if (r->store.next_ino > s->next_ino)
-			s->next_ino = r->store.next_ino;
+		return s->depth > 0 ? 0 : apply_store(s, &r->store);
+	case RECORD_BASE:
+		if (s->depth == 0)
+			s->base_id = r->base;
 		return 0;
 	case RECORD_INODE:
 		return apply_inode(s, &r->inode, locked);

@@ -11,7 +11,7 @@
  * Lifetime: init/fini.  A struct delta lives from its RECORD_INODE to its
  *           RECORD_INODE_GONE, hanging from its inode, which it keeps.
  * Errors:   0 or a negative errno; -EUCLEAN: the records contradict what
- *           they build on.  After an error of a live apply memory and
+ *           they build on; -EXDEV: they speak of a base with another root.  After an error of a live apply memory and
  *           journal may differ: the caller latches the store.
  * Locking:  a group with names needs ns_lock for writing; a group about one
  *           inode needs ns_lock for reading and the inode's stripe for
@@ -64,7 +64,10 @@ struct delta_set {
 	struct namespace names;	    /* by ns_lock */
 	struct snapshots snapshots; /* by ns_lock */
 	struct rwlock stripes[DELTA_STRIPES];
-	uint64_t ino_tag; /* fixed after replay */
+	char *base;		    /* path in RECORD_STORE; fixed after
+					 opening */
+	struct record_base base_id; /* ino 0: unknown; fixed after opening */
+	uint64_t ino_tag;	    /* fixed after replay */
 	_Atomic uint64_t next_ino;
 	_Atomic uint64_t changed; /* inodes with a delta */
 	bool replaying;		  /* by ns_lock, once threads started */

@@ -387,6 +387,10 @@ static int check_same_base(const struct overlay *a, const struct overlay *b)
 	struct stat x;
 	struct stat y;
 
+	if (base_is_absent(a->base) || base_is_absent(b->base))
+		return base_is_absent(a->base) == base_is_absent(b->base) ?
+			       0 :
+			       -EXDEV;
 	if (fstat(base_root_fd(a->base), &x) < 0 ||
 	    fstat(base_root_fd(b->base), &y) < 0)
 		return -errno;

@@ -82,7 +82,22 @@ int dnode_of_path(struct differ *d, const char *path, size_t bytes,
 	return 0;
 }
 
-static int load_dir(struct differ *d, const struct side_inode *si)
+/*
+ * The base can have replaced a directory of the delta by another one of the
+ * same path, which is in the delta too.  Only one of them is found by path.
+ */
+static int displaced_create(struct differ *d, const char *path,
+			    struct dnode **out)
+{
+	int err = dnode_create(d, out);
+
+	if (err)
+		return err;
+	(*out)->base_path = strdup(path);
+	return (*out)->base_path ? 0 : -ENOMEM;
+}
+
+static int load_dir(struct differ *d, enum side s, const struct side_inode *si)
 {
 	struct dnode *dir = dnode_of_id(d, si->id);
 	int err = 0;
@@ -94,9 +109,15 @@ static int load_dir(struct differ *d, const struct side_inode *si)
 				    &dir);
 	else
 		err = dnode_create(d, &dir);
-	/* A tombstone and what came after it may share a path. */
-	if (!err && dir->id == 0)
+	if (!err && dir->id != 0)
+		err = displaced_create(d, si->base_path, &dir);
+	if (!err)
 		err = dnode_add_id(d, dir, si->id);
+	/* By number, so that its path cannot lead to another directory. */
+	if (!err && si->base_path && d->side[s].o == d->to) {
+		inode_hold(d->to->itable, si->inode);
+		dir->inode = si->inode;
+	}
 	return err;
 }
 
@@ -111,10 +132,14 @@ int dnodes_load(struct differ *d)
 	if (err)
 		return err;
 	d->root->inode = itable_get(d->to->itable, d->to->view.root_ino);
-	for (int s = OLD; s < SIDES; s++) {
+	/* Of two of one path, the one that was not removed is found by it. */
+	for (int pass = 0; pass < 2 * SIDES; pass++) {
+		const enum side s = pass % SIDES == OLD ? OLD : NEW;
+
 		HASH_ITER(hh, d->side[s].inodes, si, next) {
-			if (S_ISDIR(si->attr.mode))
-				err = load_dir(d, si);
+			if (S_ISDIR(si->attr.mode) &&
+			    (si->attr.nlink > 0) == (pass < SIDES))
+				err = load_dir(d, s, si);
 			if (err)
 				return err;
 		}
@@ -260,6 +285,12 @@ static int find_inode(struct differ *d, struct dnode *above, const char *name,
 		err = itable_get_or_add(d->to->itable, stx.stx_ino,
 					base_generation(&stx), S_IFDIR,
 					above->inode, name, false, &dir->inode);
+	/* Another one than the delta speaks of. */
+	if (!err && dir->id && dir->inode->ino != dir->id) {
+		overlay_put(d->to, dir->inode);
+		dir->inode = NULL;
+		err = -ESTALE;
+	}
 	return err;
 }
 

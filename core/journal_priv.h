@@ -19,8 +19,9 @@
 #define SEGMENT_VERSION 1U
 #define SEGMENT_HEADER_BYTES 4096U
 #define SEGMENT_FROM_NOTHING 1U /* flag: forget all segments before */
-/* Feature bits this code knows, of the kind that must be known: none yet. */
-#define SEGMENT_KNOWN_MUST_REFUSE 0ULL
+/* Feature bits this code knows, of the kind that must be known. */
+#define SEGMENT_HAS_BASE (1ULL << 0) /* RECORD_BASE may be in it */
+#define SEGMENT_KNOWN_MUST_REFUSE SEGMENT_HAS_BASE
 
 #define GROUP_MAGIC 0x5052474dU /* "MGRP" */
 

@@ -58,6 +58,8 @@ struct mapfs_options {
 	const char *snapshot; /* kept store: show what it was then, for
 				   looking only; beside whoever else uses the
 				   store; or NULL */
+	bool without_base;    /* look_only: whatever became of the base, which
+				   shows nothing then, as if lost */
 	bool look_only;	      /* kept store: nothing of it changes, others
 				   may look too; -EBUSY while it is mounted */
 	const char *mountpoint; /* named in the store's lock, or NULL */
@@ -329,6 +331,16 @@ int must_check mapfs_set_fileattr(struct mapfs_view *v,
 				  uint64_t fh, enum mapfs_fileattr_kind what,
 				  const union mapfs_fileattr *a);
 
+/* What became of the base of a kept store. */
+enum mapfs_base_state {
+	MAPFS_BASE_FITS,     /* it is where it was */
+	MAPFS_BASE_REPLACED, /* another directory has its path */
+	MAPFS_BASE_GONE,     /* nothing has its path */
+};
+/* `why` says what to do about it, unless it fits. */
+int must_check mapfs_base_state(const char *store, enum mapfs_base_state *out,
+				char *why, size_t why_bytes);
+
 const char *mapfs_mode_name(enum mapfs_mode mode);
 
 /*
@@ -359,6 +371,9 @@ int must_check mapfs_snapshot_delete(struct mapfs_view *v, const char *name,
 /* Oldest first; works for views opened for looking too. */
 int must_check mapfs_snapshot_iterate(struct mapfs_view *v,
 				      mapfs_snapshot_fn fn, void *arg);
+/* ... of a store, whatever became of its base; no lock needed. */
+int must_check mapfs_store_snapshots(const char *path, mapfs_snapshot_fn fn,
+				     void *arg, char *why, size_t why_bytes);
 
 /*
  * What a kernel that shows this view may believe wrongly after a change that

@@ -350,13 +350,47 @@ static int sweep_orphans(struct overlay *o)
 	return err;
 }
 
+/* Its root keeps the number that the delta knows it by. */
+static int make_root(struct overlay *o, mapfs_ino ino)
+{
+	int err = itable_create(&o->itable, ino);
+
+	if (err)
+		return err;
+	base_set_itable(o->base, o->itable);
+	o->view.root_ino = ino;
+	return 0;
+}
+
+static int open_at(struct overlay *o, const char *path)
+{
+	struct statx stx;
+	bool foreign;
+	int err = base_open(&o->base, path, BASE_FROZEN);
+
+	if (!err && statx(base_root_fd(o->base), "", AT_EMPTY_PATH,
+			  STATX_BASIC_STATS, &stx) < 0)
+		err = -errno;
+	if (!err)
+		err = make_root(o, stx.stx_ino);
+	return err ? err :
+		     base_stat(o->base, itable_root(o->itable), NULL, &stx,
+			       &foreign);
+}
+
+static int open_absent(struct overlay *o, const struct store_base *was)
+{
+	int err = base_open_absent(&o->base, was->path);
+
+	/* Where no number is known, the delta says nothing of the root. */
+	return err ? err : make_root(o, was->id.ino ? was->id.ino : 1);
+}
+
 static int open_base(struct overlay *o, const struct mapfs_options *opt,
 		     char *why, size_t why_bytes)
 {
+	struct store_base recorded = { 0 };
 	const char *path = opt->base;
-	char *recorded = NULL;
-	struct statx stx;
-	bool foreign;
 	int err = 0;
 
 	if (!path) {
@@ -364,25 +398,19 @@ static int open_base(struct overlay *o, const struct mapfs_options *opt,
 					  why_bytes);
 		if (err)
 			return err;
-		path = recorded;
+		path = recorded.path;
 	}
-	err = base_open(&o->base, path, BASE_FROZEN);
-
-	if (!err && statx(base_root_fd(o->base), "", AT_EMPTY_PATH,
-			  STATX_BASIC_STATS, &stx) < 0)
-		err = -errno;
-	if (!err)
-		err = itable_create(&o->itable, stx.stx_ino);
-	if (!err) {
-		base_set_itable(o->base, o->itable);
-		o->view.root_ino = stx.stx_ino;
-		err = base_stat(o->base, itable_root(o->itable), NULL, &stx,
-				&foreign);
+	if (opt->without_base) {
+		err = open_absent(o, &recorded);
+	} else {
+		err = open_at(o, path);
+		if ((err == -ENOENT || err == -ENOTDIR) && recorded.path)
+			store_say_no_base(opt->store, path, why, why_bytes);
 	}
-	if (err)
+	if (err && why[0] == '\0')
 		(void)snprintf(why, why_bytes, "base %s: %s", path,
 			       trouble_text(err));
-	free(recorded);
+	free(recorded.path);
 	return err;
 }
 
@@ -410,6 +438,9 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	};
 	int err;
 
+	/* Nothing can be changed over a base that nobody sees. */
+	assert(!opt->without_base ||
+	       (!opt->base && (opt->look_only || opt->snapshot)));
 	if (!o)
 		return -ENOMEM;
 	o->view =
@@ -429,6 +460,10 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	delta_set_init(&o->set, o->itable, NULL);
 	so.base = base_path(o->base);
 	so.base_fd = base_root_fd(o->base);
+	if (!opt->without_base)
+		err = base_identify(so.base_fd, &so.base_id);
+	if (err)
+		goto free_set;
 	err = store_open(&o->store, &so, &o->set, why, why_bytes);
 	if (err)
 		goto free_set;

@@ -51,25 +51,10 @@ int overlay_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
 			     void *arg)
 {
 	struct overlay *o = overlay_of(v);
-	const struct snapshots *all = &o->set.snapshots;
-	int ret = 0;
+	int ret;
 
 	rwlock_read(&o->ns_lock);
-	for (const struct snapshot *one = all->list; one && !ret;
-	     one = one->next) {
-		/* Those with a dot are mapfs's own, of a commit. */
-		if (one->rec.name[0] == '.')
-			continue;
-		ret = fn(arg, &(struct mapfs_snapshot){
-				      .id = one->rec.id,
-				      .name = one->rec.name,
-				      .message = one->rec.message,
-				      .time = one->rec.time,
-				      .private_pages = one->rec.private_pages,
-				      .is_reachable =
-					      snapshots_is_reachable(all, one),
-			      });
-	}
+	ret = store_snapshots_iterate(&o->set.snapshots, fn, arg);
 	rwlock_unlock(&o->ns_lock);
 	return ret;
 }

@@ -273,6 +273,18 @@ static void group_add_resigned(struct group *g, const struct record_resigned *r)
 	group_put(g, RECORD_RESIGNED, 0, &d, sizeof(d), NULL, 0, NULL, 0);
 }
 
+static void group_add_base(struct group *g, const struct record_base *b)
+{
+	struct base_disk d = {
+		.ino = le64_of(b->ino),
+		.btime = time_encode(b->btime),
+		.handle_type = le32_of(b->handle_type),
+		.handle_sum = le64_of(b->handle_sum),
+	};
+
+	group_put(g, RECORD_BASE, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+}
+
 void group_add(struct group *g, const struct record *r)
 {
 	switch (r->type) {
@@ -316,6 +328,9 @@ void group_add(struct group *g, const struct record *r)
 		return;
 	case RECORD_RESIGNED:
 		group_add_resigned(g, &r->resigned);
+		return;
+	case RECORD_BASE:
+		group_add_base(g, &r->base);
 		return;
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_XATTR_OWN:

@@ -37,6 +37,7 @@ enum record_type {
 	RECORD_PINNED,	 /* pages of a snapshot that precedes this segment */
 	RECORD_PARENT,	 /* the store is a branch */
 	RECORD_RESIGNED, /* a version of a base object has another signature */
+	RECORD_BASE,	 /* which directory the base is */
 };
 
 /* The members of an inode that operations change. */
@@ -158,6 +159,14 @@ struct record_resigned {
 	struct record_sig sig;
 };
 
+/* What tells the root of a base from another directory. */
+struct record_base {
+	uint64_t ino;
+	struct timespec btime; /* tv_nsec < 0: unknown */
+	uint32_t handle_type;  /* of its file handle */
+	uint64_t handle_sum;   /* ... of its bytes; 0: there is none */
+};
+
 struct record {
 	enum record_type type;
 	union {
@@ -173,6 +182,7 @@ struct record {
 		struct record_pinned pinned;
 		struct record_parent parent;
 		struct record_resigned resigned;
+		struct record_base base;
 		mapfs_ino ino;	      /* RECORD_INODE_GONE, RECORD_XATTR_OWN */
 		uint64_t snapshot_id; /* RECORD_SNAPSHOT_GONE */
 	};

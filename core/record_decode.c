@@ -380,6 +380,25 @@ static int decode_resigned(struct record *r, const uint8_t *p, size_t len)
 	return 0;
 }
 
+static int decode_base(struct record *r, const uint8_t *p, size_t len)
+{
+	const struct base_disk *d = (const void *)p;
+	struct timespec btime;
+
+	if (len != sizeof(*d))
+		return -EUCLEAN;
+	btime = time_decode(d->btime);
+	if (le64_get(d->ino) == 0 || !time_is_sound(btime))
+		return -EUCLEAN;
+	r->base = (struct record_base){
+		.ino = le64_get(d->ino),
+		.btime = btime,
+		.handle_type = le32_get(d->handle_type),
+		.handle_sum = le64_get(d->handle_sum),
+	};
+	return 0;
+}
+
 static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 			 const uint8_t *p, size_t len)
 {
@@ -411,6 +430,8 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 		return decode_parent(r, p, len, flags);
 	case RECORD_RESIGNED:
 		return decode_resigned(r, p, len);
+	case RECORD_BASE:
+		return decode_base(r, p, len);
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE:

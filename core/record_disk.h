@@ -143,6 +143,14 @@ struct resigned_disk {
 };
 static_assert(sizeof(struct resigned_disk) == 64, "no padding");
 
+struct base_disk {
+	le64 ino;
+	struct time_disk btime;
+	le32 handle_type;
+	le64 handle_sum;
+};
+static_assert(sizeof(struct base_disk) == 32, "no padding");
+
 #define FLAG_PINS_FOLLOW 1U   /* RECORD_SNAPSHOT */
 #define FLAG_BEGINS 1U	      /* RECORD_PARENT */
 #define FLAG_HAS_BASE 1U      /* RECORD_INODE */

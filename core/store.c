@@ -41,7 +41,6 @@
 struct replay {
 	struct store *st;
 	struct delta_set *set;
-	const struct store_options *opt;
 	bool seen_store;
 	char *why;
 	size_t why_bytes;
@@ -145,7 +144,7 @@ int store_sync(struct store *st)
 	return err;
 }
 
-void store_add_head(struct group *g, const struct store *st)
+static void add_base(struct group *g, const struct store *st)
 {
 	group_add(g, &(struct record){
 		.type = RECORD_STORE,
@@ -157,6 +156,16 @@ void store_add_head(struct group *g, const struct store *st)
 			.base_bytes = strlen(st->base),
 		},
 	});
+	if (st->base_id.ino)
+		group_add(g, &(struct record){
+				     .type = RECORD_BASE,
+				     .base = st->base_id,
+			     });
+}
+
+void store_add_head(struct group *g, const struct store *st)
+{
+	add_base(g, st);
 	if (st->line.is_branch)
 		group_add(g, &(struct record){
 				     .type = RECORD_PARENT,
@@ -202,15 +211,6 @@ static int replay_head(struct replay *rp, const void *records, size_t len)
 	if (ret == 0 || r.type != RECORD_STORE)
 		return -EUCLEAN;
 	st->created = r.store.created;
-	if (strlen(rp->opt->base) != r.store.base_bytes ||
-	    memcmp(rp->opt->base, r.store.base, r.store.base_bytes) != 0) {
-		store_say(
-			rp->why, rp->why_bytes,
-			"store %s holds changes of %.*s, not of %s; mount it with that base",
-			st->dir.path, (int)r.store.base_bytes, r.store.base,
-			rp->opt->base);
-		return -EXDEV;
-	}
 	ret = store_line_find(records, len, &parent, &is_branch);
 	if (ret || !is_branch)
 		return ret;
@@ -240,13 +240,11 @@ int store_snapshot_load(struct store *st, const struct snapshot *one,
 			const struct snapshots *known, struct delta_set *into)
 {
 	char why[256];
-	const struct store_options opt = { .base = st->base };
 	struct journal_where where = { .dirfd = st->dir.journalfd };
 	struct journal_id id = { 0 };
 	struct replay rp = {
 		.st = st,
 		.set = into,
-		.opt = &opt,
 		.why = why,
 		.why_bytes = sizeof(why),
 	};
@@ -308,6 +306,60 @@ static bool is_needed(void *arg, uint64_t segment)
 	return snapshots_need(&st->set->snapshots, segment);
 }
 
+/* The base as the store knows it: recorded, or the root in its delta. */
+static int check_base(const struct store *st, const struct store_options *opt,
+		      char *why, size_t why_bytes)
+{
+	const struct delta *root = itable_root(st->set->itable)->delta;
+	struct record_base id = st->set->base_id;
+
+	if (id.ino == 0 && root && root->base) {
+		id.ino = root->base->sig.ino;
+		id.btime = root->base->sig.btime;
+		if (id.btime.tv_sec == 0)
+			id.btime.tv_nsec = -1;
+	}
+	return store_check_base(opt, st->dir.path, st->set->base, &id, why,
+				why_bytes);
+}
+
+/* Replay met the root of another base, before all of it was read. */
+static int refuse_root(const struct store *st, const struct store_options *opt,
+		       char *why, size_t why_bytes)
+{
+	struct store_facts facts;
+	int err = store_facts_read(&facts, st->dir.dirfd, st->dir.path, why,
+				   why_bytes);
+
+	if (err)
+		return err;
+	err = store_refuse_base(opt, st->dir.path, facts.base, why, why_bytes);
+	store_facts_fini(&facts);
+	return err;
+}
+
+/* It moved, or was never recorded: the store knows it from now on. */
+static int renew_base(struct store *st)
+{
+	const struct record_base *was = &st->set->base_id;
+	const struct record_base *is = &st->base_id;
+	struct group g;
+	int err;
+
+	if (is->ino == 0 ||
+	    (strcmp(st->set->base, st->base) == 0 && was->ino == is->ino &&
+	     was->btime.tv_sec == is->btime.tv_sec &&
+	     was->btime.tv_nsec == is->btime.tv_nsec &&
+	     was->handle_type == is->handle_type &&
+	     was->handle_sum == is->handle_sum))
+		return 0;
+	group_init(&g);
+	add_base(&g, st);
+	err = store_commit(st, &g, NULL);
+	group_fini(&g);
+	return err;
+}
+
 static int open_journal(struct store *st, const struct store_options *opt,
 			char *why, size_t why_bytes)
 {
@@ -318,7 +370,6 @@ static int open_journal(struct store *st, const struct store_options *opt,
 	struct replay rp = {
 		.st = st,
 		.set = st->set,
-		.opt = opt,
 		.why = why,
 		.why_bytes = why_bytes,
 	};
@@ -338,10 +389,15 @@ static int open_journal(struct store *st, const struct store_options *opt,
 		return store_dir_has_pages(&st->dir) ?
 			       -EUCLEAN :
 			       create_journal(st, &where, &id);
+	if (err == -EXDEV)
+		return refuse_root(st, opt, why, why_bytes);
 	if (err)
 		return err;
 	if (!rp.seen_store)
 		return -EUCLEAN;
+	err = check_base(st, opt, why, why_bytes);
+	if (err)
+		return err;
 	err = store_line_resign(&st->line, st->set);
 	if (err)
 		return err;
@@ -357,7 +413,8 @@ static int open_journal(struct store *st, const struct store_options *opt,
 	if (err)
 		return err;
 	journal_set_needs(st->journal, is_needed, st);
-	return journal_start(st->journal);
+	err = journal_start(st->journal);
+	return err ? err : renew_base(st);
 }
 
 /* A snapshot by name, held so that nobody deletes it meanwhile. */
@@ -401,15 +458,14 @@ static int open_past(struct store *st, const struct store_options *opt,
 	int err =
 		hold_snapshot(st, opt->snapshot, &facts, &one, why, why_bytes);
 
-	if (!err && strcmp(facts.base, opt->base) != 0) {
-		store_say(
-			why, why_bytes,
-			"store %s holds changes of %s, not of %s; mount it with that base",
-			st->dir.path, facts.base, opt->base);
-		err = -EXDEV;
-	}
+	if (!err)
+		err = store_check_base(opt, st->dir.path, facts.base,
+				       &facts.base_id, why, why_bytes);
 	if (!err)
 		err = store_snapshot_load(st, one, &facts.snapshots, st->set);
+	if (err == -EXDEV && why[0] == '\0')
+		err = store_refuse_base(opt, st->dir.path, facts.base, why,
+					why_bytes);
 	store_facts_fini(&facts);
 	return err;
 }
@@ -427,6 +483,7 @@ static struct store *store_alloc(const struct store_options *opt,
 		return NULL;
 	}
 	st->set = set;
+	st->base_id = opt->base_id;
 	st->ephemeral = opt->kind != MAPFS_STORE_DIR;
 	st->use = opt->use;
 	st->line.is_trusted = opt->is_trusted;

@@ -47,6 +47,8 @@ struct store_options {
 	const char *path;	    /* the store; or where unlinked files go */
 	const char *base;	    /* absolute path of the base */
 	int base_fd;		    /* root of the base, borrowed */
+	struct record_base base_id; /* what base_fd is; ino 0: without a
+					 base, whatever it is */
 	const char *mountpoint;	    /* or NULL */
 	mapfs_progress_fn progress; /* or NULL; as in struct mapfs_options */
 	void *progress_arg;
@@ -89,6 +91,9 @@ int must_check store_snapshot_delete(struct store *st, const char *name,
 /* What people are told of a name that is no snapshot's. */
 void store_say_no_snapshot(const char *store, const char *name, char *why,
 			   size_t why_bytes);
+/* Without those of commits, which are mapfs's own. */
+int must_check store_snapshots_iterate(const struct snapshots *all,
+				       mapfs_snapshot_fn fn, void *arg);
 /* -ESTALE and a sentence: the base was committed to since. */
 int must_check store_snapshot_may_show(const struct snapshots *all,
 				       const struct snapshot *one,
@@ -117,9 +122,15 @@ int must_check store_replace(struct store *st, struct delta_set *state,
 			     uint64_t base_version);
 /* A base version that was never used. */
 uint64_t store_new_base_version(const struct store *st);
-/* The path the store was made for; allocated.  Beside anybody. */
-int must_check store_recorded_base(const char *path, char **base, char *why,
-				   size_t why_bytes);
+/* The base the store was made for.  Beside anybody. */
+struct store_base {
+	char *path;	       /* allocated */
+	struct record_base id; /* ino 0: unknown */
+};
+void store_say_no_base(const char *store, const char *base, char *why,
+		       size_t why_bytes);
+int must_check store_recorded_base(const char *path, struct store_base *out,
+				   char *why, size_t why_bytes);
 
 /* Free space where the pages go. */
 int must_check store_statfs(struct store *st, struct statvfs *out);

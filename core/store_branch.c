@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "mapfs.h"
 #include "trouble.h"
 
@@ -126,6 +127,11 @@ static int first_records(const struct branching *b, struct group *g)
 			.base_bytes = strlen(b->facts.base),
 		},
 	});
+	if (b->facts.base_id.ino)
+		group_add(g, &(struct record){
+				     .type = RECORD_BASE,
+				     .base = b->facts.base_id,
+			     });
 	group_add(g, &(struct record){
 			     .type = RECORD_PARENT,
 			     .parent = b->line.parent,
@@ -198,10 +204,19 @@ int mapfs_branch(const struct mapfs_branch_options *bo, char *why,
 	opt.base_fd = open(opt.base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (opt.base_fd < 0) {
 		err = -errno;
-		store_say(why, why_bytes, "base %s: %s", opt.base,
-			  trouble_text(err));
+		if (err == -ENOENT || err == -ENOTDIR)
+			store_say_no_base(b.path, opt.base, why, why_bytes);
+		else
+			store_say(why, why_bytes, "base %s: %s", opt.base,
+				  trouble_text(err));
 		goto end_branching;
 	}
+	err = base_identify(opt.base_fd, &opt.base_id);
+	if (!err)
+		err = store_check_base(&opt, b.path, opt.base, &b.facts.base_id,
+				       why, why_bytes);
+	if (err)
+		goto close_base;
 	err = store_dir_open(&d, &opt, why, why_bytes);
 	if (err)
 		goto close_base;

@@ -186,6 +186,28 @@ int mapfs_store_describe(const char *path, struct mapfs_store_info *out,
 	return err;
 }
 
+int mapfs_store_snapshots(const char *path, mapfs_snapshot_fn fn, void *arg,
+			  char *why, size_t why_bytes)
+{
+	struct store_facts facts;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 ? -errno : 0;
+
+	why[0] = '\0';
+	if (!err) {
+		err = store_facts_read(&facts, fd, path, why, why_bytes);
+		close(fd);
+	}
+	if (!err) {
+		err = store_snapshots_iterate(&facts.snapshots, fn, arg);
+		store_facts_fini(&facts);
+	}
+	if (err && why[0] == '\0')
+		store_say(why, why_bytes, "store %s: %s", path,
+			  trouble_text(err));
+	return err;
+}
+
 static void free_list(char **list)
 {
 	for (char **p = list; p && *p; p++)

@@ -513,11 +513,13 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 {
 	bool is_store = false;
 	bool is_begun = false;
+	/* Without a base there is no place that could be wrong. */
+	const bool has_base = opt->base_fd >= 0;
 	int err = open_directory(d, opt, why, why_bytes);
 
-	if (!err)
+	if (!err && has_base)
 		err = check_outside_base(d->dirfd, opt, why, why_bytes);
-	if (!err)
+	if (!err && has_base)
 		err = check_base_outside(d->dirfd, opt, why, why_bytes);
 	if (!err)
 		err = store_trust_check(d->dirfd, d->path, opt->is_trusted, why,

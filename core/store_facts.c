@@ -42,6 +42,19 @@ static int look_at_head(struct store_facts *f, const struct record *r)
 	return f->has_parent ? 0 : -ENOMEM;
 }
 
+/* The root as the delta knows it, where there is no record of the base. */
+static void look_at_inode(struct store_facts *f, const struct record_inode *i)
+{
+	if (f->base_id.ino || !i->has_base || i->text_bytes > 0)
+		return;
+	f->base_id = (struct record_base){
+		.ino = i->sig.ino,
+		.btime = i->sig.btime,
+	};
+	if (i->sig.btime.tv_sec == 0)
+		f->base_id.btime.tv_nsec = -1;
+}
+
 static int look_at_record(struct facts_look *look, const struct record *r)
 {
 	switch ((int)r->type) {
@@ -49,6 +62,12 @@ static int look_at_record(struct facts_look *look, const struct record *r)
 	case RECORD_PARENT:
 		look->seen_store |= r->type == RECORD_STORE;
 		return look_at_head(look->facts, r);
+	case RECORD_BASE:
+		look->facts->base_id = r->base;
+		return 0;
+	case RECORD_INODE:
+		look_at_inode(look->facts, &r->inode);
+		return 0;
 	case RECORD_LINE:
 	case RECORD_RESIGNED:
 	case RECORD_SNAPSHOT:
@@ -135,27 +154,4 @@ void store_facts_fini(struct store_facts *f)
 		free((char *)f->parent.path);
 	free(f->base);
 	*f = (struct store_facts){ 0 };
-}
-
-int store_recorded_base(const char *path, char **base, char *why,
-			size_t why_bytes)
-{
-	struct store_facts f;
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0) {
-		err = -errno;
-		store_say(why, why_bytes, "store %s: %s", path,
-			  trouble_text(err));
-		return err;
-	}
-	err = store_facts_read(&f, fd, path, why, why_bytes);
-	close(fd);
-	if (err)
-		return err;
-	*base = f.base;
-	f.base = NULL;
-	store_facts_fini(&f);
-	return 0;
 }

@@ -62,6 +62,7 @@ int must_check store_trust_check(int dirfd, const char *path, bool is_trusted,
 struct store_facts {
 	uint8_t uuid[JOURNAL_UUID_BYTES];
 	char *base;
+	struct record_base base_id; /* ino 0: unknown */
 	struct timespec created;
 	struct snapshots snapshots; /* without pins */
 	bool has_parent;
@@ -72,6 +73,19 @@ struct store_facts {
 int must_check store_facts_read(struct store_facts *f, int dirfd,
 				const char *path, char *why, size_t why_bytes);
 void store_facts_fini(struct store_facts *f);
+
+/*
+ * Is the base it is opened with the recorded one?  Another path is fine if it
+ * is the very directory.  -EXDEV and a sentence: it is another one.
+ */
+int must_check store_check_base(const struct store_options *opt,
+				const char *store, const char *path,
+				const struct record_base *id, char *why,
+				size_t why_bytes);
+/* The same sentence, of one that is known to be another. -EXDEV. */
+int must_check store_refuse_base(const struct store_options *opt,
+				 const char *store, const char *path, char *why,
+				 size_t why_bytes);
 
 /* One store up the line; its snapshot cannot be deleted while this is held. */
 struct ancestor {
@@ -147,6 +161,7 @@ struct store {
 	struct delta_set *set;	    /* borrowed */
 	struct rwlock *ns_lock;	    /* borrowed, from store_start() on */
 	char *base;		    /* path of the base, for the record */
+	struct record_base base_id; /* fixed at birth; ino 0: unknown */
 	struct store_line line;	    /* the stores it is a branch of; fixed */
 	struct timespec created;    /* fixed after replay */
 	bool ephemeral;		    /* fixed at birth */
@@ -169,7 +184,7 @@ struct store {
 int must_check store_sync_locked(struct store *st);
 void store_latch(struct store *st, int err, const char *what);
 void store_compact_if_grown(struct store *st);
-/* STORE and, of a branch, PARENT. */
+/* STORE, BASE and, of a branch, PARENT. */
 void store_add_head(struct group *g, const struct store *st);
 /* Why an opening failed, for people. */
 const char *store_trouble(int err);

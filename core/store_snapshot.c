@@ -25,6 +25,28 @@ void store_say_no_snapshot(const char *store, const char *name, char *why,
 		  name, store);
 }
 
+int store_snapshots_iterate(const struct snapshots *all, mapfs_snapshot_fn fn,
+			    void *arg)
+{
+	int ret = 0;
+
+	for (const struct snapshot *one = all->list; one && !ret;
+	     one = one->next) {
+		if (one->rec.name[0] == '.')
+			continue;
+		ret = fn(arg, &(struct mapfs_snapshot){
+				      .id = one->rec.id,
+				      .name = one->rec.name,
+				      .message = one->rec.message,
+				      .time = one->rec.time,
+				      .private_pages = one->rec.private_pages,
+				      .is_reachable =
+					      snapshots_is_reachable(all, one),
+			      });
+	}
+	return ret;
+}
+
 int store_snapshot_may_show(const struct snapshots *all,
 			    const struct snapshot *one, const char *store,
 			    char *why, size_t why_bytes)

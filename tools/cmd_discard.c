@@ -30,25 +30,33 @@ static void say_contents(const struct target *t)
 	struct changes changes;
 	char text[CHANGES_TEXT];
 	char size[TEXT_SIZE];
-	struct mapfs_view *v;
+	struct mapfs_view *v = NULL;
 	char *store;
+	char lost[1024];
 	char why[1024];
 	int err = history_read(&h, t, why, sizeof(why));
 
 	if (!err)
+		err = target_open_store(t, &v, lost, sizeof(lost), why,
+					sizeof(why));
+	if (!err && !lost[0])
 		err = changes_count(&changes, t, NULL, why, sizeof(why));
-	if (!err)
-		err = target_open_view(t, true, &v, why, sizeof(why));
 	if (err) {
 		say("%s", why);
+		/* Opened for looking: nothing to sync. */
+		(void)!mapfs_view_close(v);
 		history_fini(&h);
 		return;
 	}
+	if (lost[0])
+		say("%s", lost);
 	mapfs_view_info(v, &info);
 	/* Opened for looking: nothing to sync. */
 	(void)!mapfs_view_close(v);
 	text_size(size, info.private_pages * MAPFS_PAGE_SIZE);
-	changes_text(&changes, text);
+	snprintf(text, sizeof(text), "unknown without the base");
+	if (!lost[0])
+		changes_text(&changes, text);
 	store = text_escape(t->store);
 	printf("%s: changes: %s; private pages: %s; snapshots: %zu\n", store,
 	       text, size, h.count);

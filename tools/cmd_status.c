@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "changes.h"
@@ -36,6 +37,9 @@ struct status {
 	size_t drift_count;
 	bool is_copy; /* changes, snapshots and drift mean something */
 	bool is_latched;
+	enum mapfs_base_state base_state;
+	char lost[1024]; /* what to do about that; "": the base fits, or a
+			    mount still has it */
 	bool has_space;
 	uint64_t space_bytes; /* left for private pages */
 	uint64_t private_pages;
@@ -136,16 +140,37 @@ static int look_live(struct status *s)
 static int look_resting(struct status *s)
 {
 	struct mapfs_view *v;
-	int err = target_open_view(&s->t, true, &v, s->why, sizeof(s->why));
+	int err = target_open_store(&s->t, &v, s->lost, sizeof(s->lost), s->why,
+				    sizeof(s->why));
 
 	if (err)
 		return err;
 	mapfs_view_info(v, &s->view);
 	s->private_pages = s->view.private_pages;
-	err = mapfs_drift(v, add_drift, s);
+	/* Without its base everything drifted. */
+	err = s->lost[0] ? 0 : mapfs_drift(v, add_drift, s);
 	/* Opened for looking: nothing to sync. */
 	(void)!mapfs_view_close(v);
 	return err;
+}
+
+/* A mount holds on to its base, wherever that went. */
+static int look_at_base(struct status *s)
+{
+	struct stat shown;
+	struct stat now;
+
+	if (s->t.store)
+		return mapfs_base_state(s->t.store, &s->base_state, s->why,
+					sizeof(s->why));
+	/* The root of a view has the number of the base. */
+	if (stat(s->t.info.base, &now) < 0)
+		s->base_state = errno == ENOENT || errno == ENOTDIR ?
+					MAPFS_BASE_GONE :
+					MAPFS_BASE_FITS;
+	else if (fstat(s->t.fd, &shown) == 0 && shown.st_ino != now.st_ino)
+		s->base_state = MAPFS_BASE_REPLACED;
+	return 0;
 }
 
 static int look(struct status *s)
@@ -160,13 +185,15 @@ static int look(struct status *s)
 	if (!err && s->t.store)
 		err = mapfs_store_describe(s->t.store, &s->store, s->why,
 					   sizeof(s->why));
+	if (!err)
+		err = look_at_base(s);
 	/* A commit that was interrupted lets nobody look before it is done. */
 	if (err || !s->is_copy || s->store.commit_is_open)
 		return err;
 	err = is_live ? look_live(s) : look_resting(s);
 	if (!err)
 		err = history_read(&s->history, &s->t, s->why, sizeof(s->why));
-	if (!err)
+	if (!err && (is_live || !s->lost[0]))
 		err = changes_count(&s->changes, &s->t, NULL, s->why,
 				    sizeof(s->why));
 	return err;
@@ -209,11 +236,19 @@ static void print_changes(const struct status *s)
 
 	text_size(size, s->private_pages * MAPFS_PAGE_SIZE);
 	row("private", "%" PRIu64 " pages, %s", s->private_pages, size);
-	changes_text(&s->changes, text);
+	snprintf(text, sizeof(text), "unknown without the base");
+	if (!s->lost[0])
+		changes_text(&s->changes, text);
 	row("changes", "%s", text);
 	row("snapshots", "%zu", s->history.count);
 	print_drift(s);
 }
+
+static const char *const base_words[] = {
+	[MAPFS_BASE_FITS] = "",
+	[MAPFS_BASE_REPLACED] = " (was replaced: another directory is there)",
+	[MAPFS_BASE_GONE] = " (is gone: moved or removed)",
+};
 
 static void print_people(const struct status *s)
 {
@@ -222,7 +257,8 @@ static void print_people(const struct status *s)
 
 	row("mounted on", "%s", is_live ? s->t.shown : "nothing");
 	row("mode", "%s", is_live ? info_mode_name(info) : "copy");
-	row("base", "%s", is_live ? info->base : s->store.base);
+	row("base", "%s%s", is_live ? info->base : s->store.base,
+	    base_words[s->base_state]);
 	if (s->is_copy)
 		row("store", "%s",
 		    s->t.store ? s->t.store : "temporary, gone when unmounted");
@@ -259,16 +295,23 @@ static void json_add_store(cJSON *o, const struct status *s)
 	cJSON_AddBoolToObject(o, "commit_interrupted", st->commit_is_open);
 }
 
-static void json_add_changes(cJSON *o, const struct status *s)
+static void json_add_counts(cJSON *o, const struct status *s)
 {
-	cJSON *drift;
-
 	cJSON_AddNumberToObject(o, "added", (double)s->changes.added);
 	cJSON_AddNumberToObject(o, "modified", (double)s->changes.modified);
 	cJSON_AddNumberToObject(o, "deleted", (double)s->changes.deleted);
 	cJSON_AddNumberToObject(o, "renamed", (double)s->changes.renamed);
 	cJSON_AddNumberToObject(o, "retyped", (double)s->changes.retyped);
 	cJSON_AddNumberToObject(o, "changed_bytes", (double)s->changes.bytes);
+}
+
+static void json_add_changes(cJSON *o, const struct status *s)
+{
+	cJSON *drift;
+
+	/* What changed is compared with the base. */
+	if (!s->lost[0])
+		json_add_counts(o, s);
 	cJSON_AddNumberToObject(o, "snapshots", (double)s->history.count);
 	cJSON_AddBoolToObject(o, "latched", s->is_latched);
 	drift = cJSON_AddArrayToObject(o, "drift");
@@ -280,6 +323,12 @@ static void json_add_changes(cJSON *o, const struct status *s)
 		cJSON_AddBoolToObject(one, "gone", s->drift[i].is_gone);
 	}
 }
+
+static const char *const state_names[] = {
+	[MAPFS_BASE_FITS] = "fits",
+	[MAPFS_BASE_REPLACED] = "replaced",
+	[MAPFS_BASE_GONE] = "gone",
+};
 
 static int print_json(const struct status *s)
 {
@@ -299,6 +348,7 @@ static int print_json(const struct status *s)
 		cJSON_AddNumberToObject(o, "inodes_changed",
 					(double)s->view.inodes_changed);
 	}
+	json_add_string(o, "base_state", state_names[s->base_state]);
 	if (s->is_copy && !s->store.commit_is_open) {
 		cJSON_AddNumberToObject(o, "private_bytes",
 					(double)s->private_pages *
@@ -351,6 +401,11 @@ static int status_run(const struct look_args *args)
 			status = print_json(s);
 		else
 			print_people(s);
+		fflush(stdout);
+		if (s->lost[0]) {
+			say("%s", s->lost);
+			status = COMMAND_FAILED;
+		}
 	}
 	status_fini(s);
 	return status;
@@ -370,14 +425,16 @@ static const struct argp status_argp = {
 	       "Drift is what others changed in the base after it had been "
 	       "changed in the view: of such a file the pages that the view does "
 	       "not have itself cannot be read, and mapfs commit calls it a "
-	       "conflict.\n\n"
-	       "With --json an object: mountpoint (or null), base, mode, store, "
+	       "conflict. Of a store whose base was replaced or is gone, what "
+	       "changed cannot be told.\n\n"
+	       "With --json an object: mountpoint (or null), base, base_state "
+	       "(fits, replaced or gone), mode, store, "
 	       "private_pages, private_bytes, added, modified, deleted, renamed, retyped, "
 	       "changed_bytes, snapshots, latched, drift (path, gone), branches "
 	       "(store, snapshot), parent, parent_snapshot, commits, "
 	       "commit_interrupted, space_left_bytes; of a mount also what mapfs "
 	       "list --json has.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	       "Exit status: 0 done, 1 failed, or the store has lost its base, 2 the command line is wrong.",
 };
 
 int cmd_status(int argc, char **argv)

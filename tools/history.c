@@ -61,17 +61,12 @@ static int read_live(struct history *h, const struct target *t, char *why,
 static int read_resting(struct history *h, const struct target *t, char *why,
 			size_t why_bytes)
 {
-	struct mapfs_view *v;
-	int err = target_open_view(t, true, &v, why, why_bytes);
-
-	if (err)
-		return err;
-	err = mapfs_snapshot_iterate(v, add, h);
-	if (err)
-		snprintf(why, why_bytes, "%s: %s", t->shown, strerror(-err));
-	/* Nothing was changed, so nothing can fail to be synced. */
-	(void)!mapfs_view_close(v);
-	return err;
+	if (t->store)
+		return mapfs_store_snapshots(t->store, add, h, why, why_bytes);
+	snprintf(why, why_bytes,
+		 "%s: this view has no kept store; mount it with -s STORE",
+		 t->shown);
+	return -EINVAL;
 }
 
 int history_read(struct history *out, const struct target *t, char *why,

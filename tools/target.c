@@ -352,6 +352,32 @@ int target_open_view(const struct target *t, bool look_only,
 	return -EINVAL;
 }
 
+int target_open_store(const struct target *t, struct mapfs_view **out,
+		      char *lost, size_t lost_bytes, char *why,
+		      size_t why_bytes)
+{
+	const struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.store = t->store,
+		.snapshot = t->snapshot,
+		.look_only = true,
+		.without_base = true,
+	};
+	enum mapfs_base_state state = MAPFS_BASE_FITS;
+	int err = 0;
+
+	lost[0] = '\0';
+	if (t->store)
+		err = mapfs_base_state(t->store, &state, why, why_bytes);
+	if (err)
+		return err;
+	if (state == MAPFS_BASE_FITS)
+		return target_open_view(t, true, out, why, why_bytes);
+	snprintf(lost, lost_bytes, "%s", why);
+	return mapfs_view_open(out, &opt, why, why_bytes);
+}
+
 void target_fini(struct target *t)
 {
 	/* Never 0, which the standard input has. */

@@ -56,6 +56,14 @@ int must_check target_look(const struct target *t, const char *snapshot,
 int must_check target_open_view(const struct target *t, bool look_only,
 				struct mapfs_view **out, char *why,
 				size_t why_bytes);
+/*
+ * The same for looking only, of what the store has, whatever became of its
+ * base; a sentence in `lost` says that, or it is "".
+ */
+int must_check target_open_store(const struct target *t,
+				 struct mapfs_view **out, char *lost,
+				 size_t lost_bytes, char *why,
+				 size_t why_bytes);
 void target_fini(struct target *t);
 
 #endif

@@ -97,6 +97,9 @@ static struct record some_line_record(enum record_type type)
 	case RECORD_RESIGNED:
 		r.resigned.sum = (uint64_t)(random() % 4);
 		break;
+	case RECORD_BASE:
+		r.base = (struct record_base){ .ino = 1 };
+		break;
 	case RECORD_SNAPSHOT_GONE:
 		r.snapshot_id = (uint64_t)(random() % 4);
 		break;
@@ -164,6 +167,7 @@ static struct record some_record(void)
 	case RECORD_PINNED:
 	case RECORD_PARENT:
 	case RECORD_RESIGNED:
+	case RECORD_BASE:
 		return some_line_record(r.type);
 	case RECORD_PAGES:
 		r.pages = (struct record_pages){

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""What becomes of a store, and of a mounted view, when its base directory is
+replaced, removed or moved."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from support import tree
+from support.sysc import opened, read_file, write_file
+from support.view import binary, mapfs
+
+PAGE = 4096
+
+
+def _run(*args, **kw):
+    """(exit status, output and errors) of a command that may not crash."""
+    p = mapfs(*args, check=False, **kw)
+    assert 0 <= p.returncode < 126, f"{args}: {p.returncode}\n{p.text}"
+    return p.returncode, p.text
+
+
+def _status(where):
+    return json.loads(subprocess.run(
+        [binary(), "status", "--json", where], stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, timeout=20).stdout)
+
+
+def _fill(base):
+    (base / "sub").mkdir()
+    write_file(base / "a", b"one\n")
+    write_file(base / "sub/f", b"two\n")
+    write_file(base / "sub/big", b"b" * 4 * PAGE)
+
+
+def _changed(view):
+    """A store with changes, at rest; its base is as it was."""
+    view.base_stays = False
+    _fill(view.base)
+    write_file(view / "new", b"new\n")
+    with opened(view / "sub/f", os.O_WRONLY | os.O_APPEND) as fd:
+        os.write(fd, b"more\n")
+    os.unlink(view / "a")
+    mapfs("snapshot", "-m", "why", view.mnt, "one")
+    view.unmount()
+    return view
+
+
+def _replace(base):
+    """As a restore from a backup does: the same names, other directories."""
+    old = base.with_name("old")
+    base.rename(old)
+    subprocess.run(["cp", "-a", old, base], check=True)
+    return old
+
+
+def _put_back(base, old):
+    if base.exists():
+        shutil.rmtree(base)
+    old.rename(base)
+
+
+REFUSED = [
+    ("diff", "STORE"), ("diff", "--json", "STORE"), ("diff", "-p", "STORE"),
+    ("diff", "STORE", "one.."), ("diff", "STORE@one"),
+    ("snapshot", "STORE", "two"), ("snapshot", "-d", "STORE", "one"),
+    ("rollback", "-y", "STORE", "one"), ("branch", "STORE", "BRANCH"),
+    ("branch", "STORE@one", "BRANCH"), ("revert", "STORE", "."),
+    ("commit", "-n", "STORE"), ("commit", "-y", "--theirs", "STORE"),
+    ("commit", "-y", "--ours", "STORE"), ("mount", "-s", "STORE", "BASE", "MNT"),
+    ("mount", "-s", "STORE@one", "BASE", "MNT"), ("status", "STORE"),
+    ("run", "-s", "STORE", "-C", "BASE", "--keep", "--", "true"),
+]
+
+
+@pytest.mark.root
+def test_replaced_base_is_refused_by_every_command(kept_view):
+    """Most of them died, and the daemon of a mount with them."""
+    view = _changed(kept_view)
+    words = {"STORE": view.store, "BASE": view.base, "MNT": view.mnt,
+             "STORE@one": f"{view.store}@one",
+             "BRANCH": view.scratch / "branch"}
+    before = words_of_diff = mapfs("diff", view.store, check=False).text
+    assert words_of_diff == "D f a\nA f new\nM f sub/f\n"
+    old = _replace(view.base)
+    seen = tree.of(view.base)
+    for command in REFUSED:
+        code, said = _run(*(words.get(a, a) for a in command))
+        assert code != 0, command
+        assert f"store {view.store}: its base {view.base} was replaced; put " \
+            "the old one back, or export this store and import it onto the " \
+            "new one\n" in said, command
+    assert not (view.scratch / "branch").exists()
+    tree.assert_same(seen, tree.of(view.base), "a command changed the base")
+    _put_back(view.base, old)
+    assert mapfs("diff", view.store, check=False).text == before
+    assert read_file(view / "sub/f") == b"two\nmore\n"
+
+
+def test_status_of_a_replaced_base_says_what_can_be_said(kept_view):
+    view = _changed(kept_view)
+    assert _status(view.store)["base_state"] == "fits"
+    old = _replace(view.base)
+    code, said = _run("status", view.store)
+    assert code == 1
+    assert f"base         {view.base} (was replaced" in said
+    assert "private      2 pages" in said and "snapshots    1" in said
+    assert "changes      unknown without the base" in said
+    status = _status(view.store)
+    assert status["base_state"] == "replaced" and "added" not in status
+    shutil.rmtree(view.base)
+    assert _status(view.store)["base_state"] == "gone"
+    code, said = _run("status", view.store)
+    assert code == 1 and f"base {view.base} is gone; put it back" in said
+    _put_back(view.base, old)
+    assert _status(view.store)["added"] == 1
+
+
+@pytest.mark.parametrize("loss", ["replaced", "gone", "a file"])
+def test_store_without_its_base_can_be_read_and_thrown_away(kept_view, loss):
+    view = _changed(kept_view)
+    listed = mapfs("log", view.store).text
+    assert "one" in listed and "why" in listed
+    if loss == "replaced":
+        _replace(view.base)
+    else:
+        shutil.rmtree(view.base)
+    if loss == "a file":
+        write_file(view.base, b"x")
+    assert mapfs("log", view.store).text == listed
+    said = mapfs("discard", "-y", view.store).text
+    assert "private pages: 8.0 KiB; snapshots: 1" in said
+    assert "unknown without the base" in said
+    assert not view.store.exists()
+
+
+@pytest.mark.parametrize("then", ["nothing", "another"])
+def test_base_that_moved_is_found_by_the_next_mount(kept_view, then):
+    view = _changed(kept_view)
+    was = view.base
+    view.base = view.scratch / "elsewhere"
+    was.rename(view.base)
+    if then == "another":
+        was.mkdir()
+        want = f"store {view.store}: its base {was} was replaced; "
+    else:
+        want = f"store {view.store}: its base {was} is gone; put it back, " \
+            "or mount the store with the path it has now: mapfs mount -s " \
+            f"{view.store} BASE MOUNTPOINT\n"
+    for command in (("diff",), ("commit", "-n"), ("revert",), ("status",)):
+        more = ["."] if command == ("revert",) else []
+        code, said = _run(*command, view.store, *more)
+        assert code in (1, 2) and want in said, command
+    assert read_file(view / "sub/f") == b"two\nmore\n"
+    assert read_file(view / "new") == b"new\n"
+    view.unmount()
+    assert _status(view.store)["base"] == str(view.base)
+    assert _run("diff", view.store) == (1, "D f a\nA f new\nM f sub/f\n")
+    mapfs("commit", "-y", view.store)
+    assert read_file(view.base / "sub/f") == b"two\nmore\n"
+
+
+def test_copy_of_the_base_is_not_the_base(kept_view):
+    view = _changed(kept_view)
+    was = view.base
+    view.base = view.scratch / "copy"
+    subprocess.run(["cp", "-a", was, view.base], check=True)
+    code, said = _run(*view.command()[1:])
+    assert code == 1
+    assert f"store {view.store} holds changes of {was}, not of {view.base}; " \
+        "mount it with that base" in said
+    view.base = was
+    assert read_file(view / "new") == b"new\n"
+
+
+def test_branch_knows_its_base_too(kept_view):
+    view = _changed(kept_view)
+    branch = view.scratch / "branch"
+    mapfs("branch", f"{view.store}@one", branch)
+    old = _replace(view.base)
+    code, said = _run("diff", branch)
+    assert code == 2 and f"store {branch}: its base {view.base} was replaced" \
+        in said
+    _put_back(view.base, old)
+    assert _run("diff", branch) == (1, "D f a\nA f new\nM f sub/f\n")
+
+
+@pytest.mark.parametrize("loss", ["moved", "replaced", "removed"])
+def test_view_survives_that_its_base_is_replaced_below_it(kept_view, loss):
+    """The daemon died on status and on diff."""
+    view = _changed(kept_view)
+    view.expected.append("base|modified")
+    assert read_file(view / "new") == b"new\n"
+    old = view.scratch / "old"
+    if loss == "removed":
+        shutil.rmtree(view.base)
+    elif loss == "moved":
+        view.base.rename(old)
+    else:
+        assert _replace(view.base) == old
+    state = "replaced" if loss == "replaced" else "gone"
+    assert _status(view.mnt)["base_state"] == state
+    code, said = _run("status", view.mnt)
+    assert code == 0 and f"base         {view.base} (" in said
+    code, said = _run("diff", view.mnt)
+    assert code == 1 and "A f new\n" in said
+    assert read_file(view / "new") == b"new\n"
+    write_file(view / "newer", b"newer\n")
+    assert _run("log", view.mnt)[0] == 0
+    if loss != "removed":
+        assert read_file(view / "sub/f") == b"two\nmore\n"
+        assert read_file(view / "sub/big") == b"b" * 4 * PAGE
+    view.unmount()
+    if loss != "removed":
+        _put_back(view.base, old)
+        assert read_file(view / "newer") == b"newer\n"

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which directory a store belongs to: recorded, found out where it was not,
+ * and refused where another one has its place.
+ */
+#include "overlay_fixture.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "core/base.h"
+#include "core/journal.h"
+#include "core/record.h"
+
+static char why[512];
+
+/* The groups of a journal without the records of the base. */
+struct stripped {
+	struct group group[64];
+	size_t count;
+	uint64_t bases; /* records that were left out */
+};
+
+static int strip_group(void *arg, mapfs_lsn lsn, const void *records,
+		       size_t len)
+{
+	struct stripped *s = arg;
+	struct group *g = &s->group[s->count];
+	struct record r;
+	size_t pos = 0;
+
+	(void)lsn;
+	assert_true(s->count < 64);
+	group_init(g);
+	while (record_next(records, len, &pos, &r) > 0) {
+		if (r.type == RECORD_BASE)
+			s->bases++;
+		else
+			group_add(g, &r);
+	}
+	assert_int_equal(group_error(g), 0);
+	s->count += g->len_bytes > 0;
+	return 0;
+}
+
+/* The store as one was written before the base was recorded. */
+static void make_old(struct fixture *f)
+{
+	struct stripped *s = calloc(1, sizeof(*s));
+	struct journal_where where = { 0 };
+	struct journal_id id = { 0 };
+	struct journal *j;
+	uint64_t discarded;
+	char is[128];
+	char was[128];
+
+	(void)snprintf(is, sizeof(is), "%s/journal", f->store);
+	(void)snprintf(was, sizeof(was), "%s/journal.was", f->dir);
+	where.dirfd = open(is, O_RDONLY | O_DIRECTORY);
+	assert_true(where.dirfd >= 0);
+	assert_int_equal(journal_open(&j, &where, &id, true, strip_group, s,
+				      &discarded),
+			 0);
+	journal_close(j);
+	close(where.dirfd);
+	assert_true(s->bases > 0);
+	assert_int_equal(rename(is, was), 0);
+	assert_int_equal(mkdir(is, 0700), 0);
+	where.dirfd = open(is, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(journal_create(&j, &where, &id, s->group[0].buf,
+					s->group[0].len_bytes),
+			 0);
+	for (size_t n = 0; n < s->count; n++) {
+		mapfs_lsn lsn;
+
+		if (n > 0)
+			assert_int_equal(journal_append(j, s->group[n].buf,
+							s->group[n].len_bytes,
+							&lsn),
+					 0);
+		group_fini(&s->group[n]);
+	}
+	assert_int_equal(journal_mark(j, GROUP_CLOSE, journal_last_lsn(j)), 0);
+	assert_int_equal(journal_flush(j), 0);
+	journal_close(j);
+	close(where.dirfd);
+	free(s);
+}
+
+static void change_file(struct fixture *f)
+{
+	struct mapfs_entry e;
+
+	assert_int_equal(mapfs_lookup(f->v, root(f), "big", &e), 0);
+	assert_int_equal(mapfs_write(f->v, e.attr.ino, 0, "mine", 4, 0, 0), 4);
+	mapfs_forget(f->v, e.attr.ino, 1);
+}
+
+static void change_root(struct fixture *f)
+{
+	struct mapfs_entry e;
+
+	assert_int_equal(
+		mapfs_mknod(f->v, &nobody, root(f), "n", 0100644, 0, &e), 0);
+	mapfs_forget(f->v, e.attr.ino, 1);
+}
+
+/* Another directory gets the place of the base; `was` is where that is now. */
+static void replace_base(struct fixture *f, char was[128])
+{
+	(void)snprintf(was, 128, "%s/base.was", f->dir);
+	assert_int_equal(rename(f->base, was), 0);
+	assert_int_equal(mkdir(f->base, 0755), 0);
+	put_file(f->base, "big", "other", 5);
+}
+
+static void put_back(struct fixture *f, const char *was)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/big", f->base);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(f->base), 0);
+	assert_int_equal(rename(was, f->base), 0);
+}
+
+static void expect_replaced(struct fixture *f)
+{
+	int err = try_open(f, MAPFS_STORE_DIR, why);
+
+	if (err != -EXDEV || !strstr(why, "was replaced; put the old one back"))
+		print_message("%d: %s\n", err, why);
+	assert_int_equal(err, -EXDEV);
+	assert_non_null(strstr(why, "was replaced; put the old one back"));
+}
+
+static void test_base__another_directory_is_not_the_base(void **state)
+{
+	struct fixture *f = *state;
+	char was[128];
+
+	open_view(f, MAPFS_STORE_DIR);
+	change_file(f);
+	close_view(f);
+	replace_base(f, was);
+	expect_replaced(f);
+	put_back(f, was);
+	open_view(f, MAPFS_STORE_DIR);
+}
+
+/* The root is in the delta, and says what it was. */
+static void test_base__old_store_knows_its_base_by_a_changed_root(void **state)
+{
+	struct fixture *f = *state;
+	char was[128];
+
+	open_view(f, MAPFS_STORE_DIR);
+	change_root(f);
+	close_view(f);
+	make_old(f);
+	replace_base(f, was);
+	expect_replaced(f);
+	put_back(f, was);
+	/* It moved: known by the same. */
+	assert_int_equal(rename(f->base, was), 0);
+	memcpy(f->base, was, sizeof(f->base));
+	open_view(f, MAPFS_STORE_DIR);
+}
+
+static void test_base__old_store_records_its_base_when_opened(void **state)
+{
+	struct fixture *f = *state;
+	enum mapfs_base_state base;
+	char was[128];
+
+	open_view(f, MAPFS_STORE_DIR);
+	change_file(f);
+	close_view(f);
+	make_old(f);
+	open_view(f, MAPFS_STORE_DIR);
+	close_view(f);
+	assert_int_equal(mapfs_base_state(f->store, &base, why, sizeof(why)),
+			 0);
+	assert_int_equal(base, MAPFS_BASE_FITS);
+	replace_base(f, was);
+	assert_int_equal(mapfs_base_state(f->store, &base, why, sizeof(why)),
+			 0);
+	assert_int_equal(base, MAPFS_BASE_REPLACED);
+	expect_replaced(f);
+	put_back(f, was);
+	open_view(f, MAPFS_STORE_DIR);
+}
+
+static void test_base__snapshot_is_of_the_same_base(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.base = f->base,
+		.store = f->store,
+		.snapshot = "a",
+	};
+	struct mapfs_view *v;
+	char was[128];
+
+	open_view(f, MAPFS_STORE_DIR);
+	change_root(f);
+	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", why, sizeof(why)),
+			 0);
+	close_view(f);
+	replace_base(f, was);
+	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), -EXDEV);
+	assert_non_null(strstr(why, "was replaced"));
+	put_back(f, was);
+	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_close(v), 0);
+	open_view(f, MAPFS_STORE_DIR);
+}
+
+/* Goal: each thing that both know can tell two directories apart. */
+static void test_base__directories_are_compared_by_what_both_know(void **state)
+{
+	const struct record_base all = {
+		.ino = 7,
+		.btime = { 1000, 5 },
+		.handle_type = 1,
+		.handle_sum = 99,
+	};
+	struct record_base b = all;
+
+	(void)state;
+	assert_true(base_is_same(&all, &b, true));
+	b.ino = 8;
+	assert_false(base_is_same(&all, &b, false));
+	b = all;
+	b.btime.tv_nsec = 6;
+	assert_false(base_is_same(&all, &b, false));
+	b = all;
+	b.handle_sum = 98; /* a snapshot of the file system */
+	assert_true(base_is_same(&all, &b, false));
+	assert_false(base_is_same(&all, &b, true));
+	b.btime.tv_nsec = -1;
+	assert_false(base_is_same(&all, &b, false));
+	b.handle_type = 2; /* of another kernel */
+	assert_true(base_is_same(&all, &b, true));
+	b.handle_sum = 0;
+	assert_true(base_is_same(&all, &b, true));
+}
+
+#define CASE(name) \
+	cmocka_unit_test_setup_teardown(test_base__##name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(another_directory_is_not_the_base),
+		CASE(old_store_knows_its_base_by_a_changed_root),
+		CASE(old_store_records_its_base_when_opened),
+		CASE(snapshot_is_of_the_same_base),
+		CASE(directories_are_compared_by_what_both_know),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
