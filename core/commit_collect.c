@@ -184,8 +184,11 @@ int collect_walk(struct collect *c, char *path, struct plan_object **out,
 		*end = '\0';
 		*dir = at->id;
 		*last = name;
-		if (!S_ISDIR(plan_type(at)))
+		/* It was one once: nothing can be put into it. */
+		if (!S_ISDIR(plan_type(at))) {
 			at = NULL;
+			*dir = PLAN_NONE;
+		}
 		known = at ? plan_find_name(c->p, at->id, name) : NULL;
 		if (known)
 			at = known->object[PLAN_BEFORE] == PLAN_NONE ?
