@@ -367,20 +367,40 @@ static int open_by_path(struct base *b, struct inode *i, int flags, int *fd)
 	return err;
 }
 
+static bool is_lost(int err)
+{
+	return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ||
+	       err == -EXDEV || err == -ESTALE;
+}
+
 /*
  * Is this descriptor's object the inode we think it is?  Only directories
  * must be on the base's device: overlay file systems give files others.
  */
 static int verify(struct base *b, const struct inode *i, int fd)
 {
-	struct stat st;
+	struct statx stx;
 
-	if (fstat(fd, &st) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		  STATX_TYPE | STATX_INO | STATX_BTIME, &stx) < 0)
 		return -errno;
-	if (st.st_ino != i->ino || (st.st_mode & S_IFMT) != i->type ||
-	    (S_ISDIR(st.st_mode) && st.st_dev != b->dev))
+	if (!base_is_of(i, &stx) ||
+	    (S_ISDIR(stx.stx_mode) &&
+	     makedev(stx.stx_dev_major, stx.stx_dev_minor) != b->dev))
 		return -ESTALE;
 	return 0;
+}
+
+int base_look(struct base *b, struct inode *i)
+{
+	int fd;
+	int err = open_by_path(b, i, O_PATH, &fd);
+
+	if (!err) {
+		err = verify(b, i, fd);
+		close(fd);
+	}
+	return is_lost(err) ? -ESTALE : err;
 }
 
 static int open_by_name(struct base *b, struct inode *i, int flags, int *fd)
@@ -402,12 +422,6 @@ static int open_by_name(struct base *b, struct inode *i, int flags, int *fd)
 	if (!err)
 		*fd = got;
 	return err;
-}
-
-static bool is_lost(int err)
-{
-	return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ||
-	       err == -EXDEV || err == -ESTALE;
 }
 
 /* Was a rename of ours under way at any time since `ended` was read? */

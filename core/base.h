@@ -86,6 +86,13 @@ int must_check base_stat(struct base *b, struct inode *dir, const char *name,
  * its own, made of where it is.
  */
 mapfs_ino base_foreign_ino(const struct inode *dir, const char *name);
+/* Is what looks like this the object of the inode? */
+bool base_is_of(const struct inode *i, const struct statx *stx);
+/*
+ * Is the inode's object at its place, asked of the base once more?  -ESTALE:
+ * it is not, though a descriptor of it may still be open.
+ */
+int must_check base_look(struct base *b, struct inode *i);
 /*
  * 32 bits that differ when an inode number is used again later than within
  * one tick of the clock; 0 if unknown.  Stores keep them.

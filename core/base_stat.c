@@ -165,8 +165,7 @@ static int stat_by_parent(struct base *b, struct inode *i, struct statx *out)
 	if (f)
 		base_put(b, f);
 	(void)inode_put(b->itable, parent);
-	if (!err && (stx.stx_ino != i->ino || base_is_foreign(b, &stx) ||
-		     (stx.stx_mode & S_IFMT) != i->type))
+	if (!err && (!base_is_of(i, &stx) || base_is_foreign(b, &stx)))
 		err = -ESTALE;
 	if (!err)
 		*out = stx;
@@ -201,6 +200,15 @@ int base_stat(struct base *b, struct inode *dir, const char *name,
 	if (!err)
 		*foreign = false;
 	return err;
+}
+
+/* A number is given again once its object is gone. */
+bool base_is_of(const struct inode *i, const struct statx *stx)
+{
+	const uint64_t generation = base_generation(stx);
+
+	return stx->stx_ino == i->ino && (stx->stx_mode & S_IFMT) == i->type &&
+	       (!generation || !i->generation || generation == i->generation);
 }
 
 uint64_t base_generation(const struct statx *stx)

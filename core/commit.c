@@ -237,14 +237,45 @@ static int conflict_at(const void *path, const void *conflict)
 	return strcmp(path, ((const struct conflict *)conflict)->path);
 }
 
+/* Resolving them has sorted them. */
+static const struct conflict *find_conflict(const struct mapfs_commit *c,
+					    const char *path)
+{
+	if (c->collect.conflict_count == 0)
+		return NULL;
+	return bsearch(path, c->collect.conflicts, c->collect.conflict_count,
+		       sizeof(*c->collect.conflicts), conflict_at);
+}
+
+static bool is_lost_dir(const struct mapfs_commit *c, const struct conflict *x)
+{
+	const struct collected *f;
+
+	if (x->object == PLAN_NONE)
+		return false;
+	f = &c->collect.found[x->object];
+	return f->is_lost && f->delta && S_ISDIR(f->delta->attr.mode);
+}
+
 /* Where the base wins nothing is done. */
 static bool is_given_up(const struct mapfs_commit *c, const char *path)
 {
-	/* Resolving them has sorted them. */
-	return c->opt.resolution == MAPFS_THEIRS &&
-	       c->collect.conflict_count > 0 &&
-	       bsearch(path, c->collect.conflicts, c->collect.conflict_count,
-		       sizeof(*c->collect.conflicts), conflict_at);
+	const struct conflict *x = find_conflict(c, path);
+	char *above;
+	char *slash;
+
+	if (x || c->opt.resolution != MAPFS_THEIRS)
+		return x && c->opt.resolution == MAPFS_THEIRS;
+	/* Nothing goes into a directory that is not the view's any more. */
+	above = strdup(path);
+	while (above && !x && (slash = strrchr(above, '/'))) {
+		*slash = '\0';
+		x = find_conflict(c, above);
+		if (x && !is_lost_dir(c, x))
+			x = NULL;
+	}
+	free(above);
+	return x != NULL;
 }
 
 static int plan_entry(void *arg, const struct mapfs_diff_entry *e)
@@ -440,15 +471,19 @@ static int begin(struct mapfs_commit *c)
 		err = commit_mark_earlier(c);
 	if (!err)
 		err = commit_write_plan(c);
+	/*
+	 * From here on what the plan says counts, not what was collected; and
+	 * one that cannot be read could be neither finished nor taken back.
+	 */
+	if (!err)
+		err = commit_read_plan(c);
 	w->phase = WORK_BUILD;
 	w->to = PLAN_AFTER;
 	if (!err)
 		err = work_write_state(w);
-	if (err)
-		return err;
-	c->is_begun = true;
-	/* From here on what the plan says counts, not what was collected. */
-	return commit_read_plan(c);
+	if (!err)
+		c->is_begun = true;
+	return err;
 }
 
 /* The base is as the plan says; the store follows. */

@@ -17,12 +17,17 @@ static bool same_time(struct timespec a, struct statx_timestamp b)
 	return a.tv_sec == b.tv_sec && a.tv_nsec == (long)b.tv_nsec;
 }
 
+static bool same_birth(const struct record_sig *sig, const struct statx *now)
+{
+	/* What the file system did not tell then was noted as 0. */
+	return !(now->stx_mask & STATX_BTIME) || sig->btime.tv_sec == 0 ||
+	       same_time(sig->btime, now->stx_btime);
+}
+
 static bool same_data(const struct record_sig *sig, const struct statx *now)
 {
 	return sig->size_bytes == now->stx_size &&
-	       same_time(sig->mtime, now->stx_mtime) &&
-	       (!(now->stx_mask & STATX_BTIME) ||
-		same_time(sig->btime, now->stx_btime));
+	       same_time(sig->mtime, now->stx_mtime) && same_birth(sig, now);
 }
 
 /* Names of a directory are judged singly, so its times do not count. */
@@ -30,27 +35,9 @@ static bool is_same(const struct record_sig *sig, const struct statx *now)
 {
 	if (sig->ino != now->stx_ino || sig->mode != now->stx_mode)
 		return false;
-	return S_ISDIR(now->stx_mode) ||
-	       (same_data(sig, now) && same_time(sig->ctime, now->stx_ctime));
-}
-
-/* Does the file show bytes of the base?  Those of its own version only. */
-static bool needs_base(const struct delta *d)
-{
-	uint64_t end = d->attr.visible_base_bytes;
-	struct pt_run run;
-	mapfs_pgno at = 0;
-
-	if (!d->base || !S_ISREG(d->attr.mode))
-		return false;
-	if (end > d->attr.size_bytes)
-		end = d->attr.size_bytes;
-	while (at < page_ceil(end)) {
-		if (!pagetable_next(&d->pages, at, &run) || run.first > at)
-			return true;
-		at = run.first + run.count;
-	}
-	return false;
+	if (S_ISDIR(now->stx_mode))
+		return same_birth(sig, now);
+	return same_data(sig, now) && same_time(sig->ctime, now->stx_ctime);
 }
 
 int collect_compare(struct collect *c, struct plan_object *o,
@@ -60,7 +47,8 @@ int collect_compare(struct collect *c, struct plan_object *o,
 	struct inode *i = itable_get(c->o->itable, o->ino);
 	const struct delta *d = i ? i->delta : NULL;
 
-	if (d && d->base && i->type == (now->stx_mode & S_IFMT))
+	if (d && d->base &&
+	    (i == itable_root(c->o->itable) || base_is_of(i, now)))
 		f->delta = d;
 	if (i)
 		(void)inode_put(c->o->itable, i);
@@ -68,7 +56,9 @@ int collect_compare(struct collect *c, struct plan_object *o,
 	if (!d || !d->base || is_same(&d->base->sig, now))
 		return 0;
 	o->is_changed = true;
-	if (!same_data(&d->base->sig, now) && needs_base(d))
+	if (S_ISDIR(now->stx_mode) ?
+		    !same_birth(&d->base->sig, now) :
+		    !same_data(&d->base->sig, now) && overlay_needs_base(d))
 		f->is_lost = true;
 	return collect_add_conflict(c,
 				    d->attr.nlink ? MAPFS_CONFLICT_CONTENT :
@@ -288,7 +278,12 @@ static int check_ours(struct collect *c, const struct conflict *x)
 	if (x->object == PLAN_NONE)
 		return 0;
 	f = &c->found[x->object];
-	if (f->is_lost && f->delta && needs_base(f->delta))
+	if (f->is_lost && f->delta && f->delta->base &&
+	    S_ISDIR(f->delta->attr.mode) && f->delta->attr.nlink > 0)
+		return refuse(
+			c, x,
+			"the view knows only parts of this directory, and the rest is gone from the base");
+	if (f->is_lost && f->delta && overlay_needs_base(f->delta))
 		return refuse(
 			c, x,
 			"the view changed only parts of it, and the rest is gone from the base");

@@ -27,6 +27,7 @@ void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a)
 	*s = (struct delta_set){ .itable = t, .arena = a };
 	atomic_init(&s->next_ino, 1);
 	namespace_init(&s->names);
+	origins_init(&s->origins);
 	snapshots_init(&s->snapshots);
 	for (int i = 0; i < DELTA_STRIPES; i++)
 		rwlock_init(&s->stripes[i], RANK_INODE);
@@ -110,6 +111,7 @@ void delta_set_fini(struct delta_set *s)
 {
 	(void)itable_iterate_kept(s->itable, destroy_delta_of, NULL);
 	namespace_fini(&s->names);
+	origins_fini(&s->origins);
 	snapshots_fini(&s->snapshots, s->arena);
 	free(s->base);
 	for (int i = 0; i < DELTA_STRIPES; i++)
@@ -136,6 +138,7 @@ int delta_set_clear(struct delta_set *s)
 	free(inos);
 	namespace_fini(&s->names);
 	namespace_init(&s->names);
+	origins_clear(&s->origins);
 	atomic_store(&s->changed, 0);
 	return 0;
 }
@@ -244,12 +247,60 @@ static void stripe_unlock(struct delta_set *s, const struct inode *i,
 		rwlock_unlock(delta_stripe(s, i));
 }
 
+/* Where an object of the base is stays what it was when it entered. */
+static int add_place(struct delta_set *s, struct inode *i)
+{
+	char *path;
+	int err = inode_base_path(s->itable, i, &path);
+
+	if (err)
+		return err == -ESTALE ? 0 : err;
+	if (*path)
+		err = origins_add(&s->origins, path, i->ino);
+	free(path);
+	return err;
+}
+
+static int remove_place(struct delta_set *s, struct inode *i)
+{
+	char *path;
+	int err = inode_base_path(s->itable, i, &path);
+
+	if (err)
+		return err == -ESTALE ? 0 : err;
+	origins_remove(&s->origins, path, i->ino);
+	free(path);
+	return 0;
+}
+
+static int hang_delta(struct delta_set *s, const struct record_inode *r,
+		      struct inode *i, const struct inode *locked)
+{
+	struct delta *d = delta_create(r);
+	int err = d ? 0 : -ENOMEM;
+
+	if (!err && d->base)
+		err = add_place(s, i);
+	if (err) {
+		delta_destroy(NULL, d);
+		return err;
+	}
+	stripe_lock(s, i, locked);
+	i->delta = d;
+	stripe_unlock(s, i, locked);
+	inode_set_kept(s->itable, i, true);
+	atomic_fetch_add(&s->changed, 1);
+	if (s->replaying && delta_set_is_own_ino(s, i->ino) &&
+	    (i->ino & INO_COUNTER_MASK) >= s->next_ino)
+		s->next_ino = (i->ino & INO_COUNTER_MASK) + 1;
+	return 0;
+}
+
 static int apply_inode(struct delta_set *s, const struct record_inode *r,
 		       const struct inode *locked)
 {
 	struct inode *root = itable_root(s->itable);
 	char *path = NULL;
-	struct delta *d;
 	struct inode *i;
 	int err;
 
@@ -264,28 +315,12 @@ static int apply_inode(struct delta_set *s, const struct record_inode *r,
 	err = itable_get_or_add(s->itable, r->attr.ino, r->generation,
 				r->attr.mode & S_IFMT, path ? root : NULL, path,
 				false, &i);
+	if (!err) {
+		err = i->delta ? -EUCLEAN : hang_delta(s, r, i, locked);
+		(void)inode_put(s->itable, i);
+	}
 	free(path);
-	if (err)
-		return err;
-	if (i->delta) {
-		(void)inode_put(s->itable, i);
-		return -EUCLEAN;
-	}
-	d = delta_create(r);
-	if (!d) {
-		(void)inode_put(s->itable, i);
-		return -ENOMEM;
-	}
-	stripe_lock(s, i, locked);
-	i->delta = d;
-	stripe_unlock(s, i, locked);
-	inode_set_kept(s->itable, i, true);
-	atomic_fetch_add(&s->changed, 1);
-	if (s->replaying && delta_set_is_own_ino(s, i->ino) &&
-	    (i->ino & INO_COUNTER_MASK) >= s->next_ino)
-		s->next_ino = (i->ino & INO_COUNTER_MASK) + 1;
-	(void)inode_put(s->itable, i);
-	return 0;
+	return err;
 }
 
 static int apply_attr(struct delta_set *s, const struct record_attr *r,
@@ -422,9 +457,15 @@ static int apply_inode_gone(struct delta_set *s, mapfs_ino ino,
 {
 	struct inode *i = changed_get(s, ino);
 	struct delta *d;
+	int err;
 
 	if (!i)
 		return -EUCLEAN;
+	err = i->delta->base ? remove_place(s, i) : 0;
+	if (err) {
+		(void)inode_put(s->itable, i);
+		return err;
+	}
 	stripe_lock(s, i, locked);
 	d = i->delta;
 	i->delta = NULL;

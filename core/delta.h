@@ -25,6 +25,7 @@
 #include "lock.h"
 #include "namespace.h"
 #include "pagetable.h"
+#include "origins.h"
 #include "record.h"
 #include "snapshot.h"
 
@@ -62,6 +63,8 @@ struct delta_set {
 	struct itable *itable;	    /* borrowed */
 	struct arena *arena;	    /* borrowed; NULL: pages are not tracked */
 	struct namespace names;	    /* by ns_lock */
+	struct origins origins;	    /* of objects of the base; has its own
+					 lock */
 	struct snapshots snapshots; /* by ns_lock */
 	struct rwlock stripes[DELTA_STRIPES];
 	char *base;		    /* path in RECORD_STORE; fixed after

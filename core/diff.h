@@ -95,6 +95,9 @@ struct mapfs_diff_options {
  * is no change, and neither is an object that ends as it began.  Both are
  * copy views (-EINVAL) of one base (-EXDEV).
  *
+ * Of a view opened without its base: what it hides or replaced there is D or T
+ * without a side before, and all that is in its delta is M at least.
+ *
  * No object of either side is in two entries.  A directory is followed by
  * identity: in another place it is one R, also where something else had that
  * place (which is then D, or R itself), and what is in it is only listed if

@@ -321,11 +321,28 @@ int dnode_inode(struct differ *d, struct dnode *dir, struct inode **out)
 	return err;
 }
 
-static void facts_of(const struct statx *stx, bool foreign,
-		     struct base_facts *facts)
+/*
+ * A number is given again once its object is gone: then it is not the one
+ * that a delta knows by it.
+ */
+static bool is_of_delta(const struct differ *d, const struct statx *stx)
+{
+	for (int s = OLD; s < SIDES; s++) {
+		const struct side_inode *si =
+			side_inode(&d->side[s], stx->stx_ino);
+
+		if (si && !base_is_of(si->inode, stx))
+			return false;
+	}
+	return true;
+}
+
+static void facts_of(const struct differ *d, const struct statx *stx,
+		     bool foreign, struct base_facts *facts)
 {
 	*facts = (struct base_facts){
-		.ino = stx->stx_ino,
+		.ino = is_of_delta(d, stx) ? stx->stx_ino :
+					     stx->stx_ino | ANOTHER_OBJECT,
 		.generation = base_generation(stx),
 		.rdev = (uint64_t)stx->stx_rdev_major << 32 |
 			stx->stx_rdev_minor,
@@ -354,7 +371,7 @@ int dnode_base_lookup(struct differ *d, struct dnode *dir, const char *name,
 	if (!err)
 		err = base_stat(d->to->base, inode, name, &stx, &foreign);
 	if (!err)
-		facts_of(&stx, foreign, facts);
+		facts_of(d, &stx, foreign, facts);
 	/* A name or a directory that the base lost meanwhile. */
 	return err == -ENOENT || err == -ENOTDIR || err == -ESTALE ? 0 : err;
 }

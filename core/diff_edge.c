@@ -71,8 +71,38 @@ static int object_of_base(struct differ *d, const struct dnode *dir,
 	return err;
 }
 
+/*
+ * What the side has there of an object that the base lost, as
+ * overlay_find_lost() has it.
+ */
+static int object_of_place(struct differ *d, const struct dnode *dir,
+			   const char *name, enum side s, struct object *out)
+{
+	const struct side_inode *si;
+	char *path;
+
+	if (!d->side[s].places || !dir->base_path)
+		return 0;
+	if (asprintf(&path, "%s%s%s", dir->base_path,
+		     *dir->base_path ? "/" : "", name) < 0)
+		return -ENOMEM;
+	si = side_place(&d->side[s], path);
+	free(path);
+	if (!si)
+		return 0;
+	*out = (struct object){
+		.id = si->id,
+		.type = (uint16_t)(si->attr.mode & S_IFMT),
+	};
+	if (!S_ISDIR(si->attr.mode))
+		return 0;
+	out->dir = dnode_of_id(d, si->id);
+	return out->dir ? 0 : -EUCLEAN;
+}
+
 static int resolve(struct differ *d, struct edge *e, enum side s)
 {
+	const struct base_facts *f = &e->facts[s];
 	const struct side_dentry *de;
 	struct dnode *dir;
 	int err = dnode_on(d, e->dir, s, &dir);
@@ -80,18 +110,40 @@ static int resolve(struct differ *d, struct edge *e, enum side s)
 	if (err || !dir)
 		return err;
 	de = side_dentry(&d->side[s], dir->id, e->name, strlen(e->name));
-	if (!de && e->facts[s].ino)
-		return object_of_base(d, dir, e->name, &e->facts[s],
-				      &e->object[s]);
-	return de ? object_of_dentry(d, de, &e->object[s]) : 0;
+	if (de)
+		return object_of_dentry(d, de, &e->object[s]);
+	if (!f->ino || !side_inode(&d->side[s], f->ino))
+		err = object_of_place(d, dir, e->name, s, &e->object[s]);
+	if (err || e->object[s].id || !f->ino)
+		return err;
+	return object_of_base(d, dir, e->name, f, &e->object[s]);
+}
+
+/*
+ * Without a base, what the view says of it must do: a name that it hides or
+ * replaces was there, and so was what it changed.
+ */
+static int recall_base(struct differ *d, struct edge *e)
+{
+	const struct side_dentry *de = side_dentry(&d->side[NEW], e->dir->id,
+						   e->name, strlen(e->name));
+	struct object was = { 0 };
+	int err = object_of_place(d, e->dir, e->name, NEW, &was);
+
+	if (!err && !was.id && de && de->over_base)
+		was.id = ANOTHER_OBJECT | ++d->unseen;
+	e->facts[OLD] = (struct base_facts){ .ino = was.id, .mode = was.type };
+	return err;
 }
 
 static int look_at_base(struct differ *d, struct edge *e)
 {
 	struct dnode *dir;
-	int err = dnode_base_lookup(d, e->dir, e->name, &e->facts[OLD]);
+	int err = base_is_absent(d->to->base) ?
+			  recall_base(d, e) :
+			  dnode_base_lookup(d, e->dir, e->name, &e->facts[OLD]);
 
-	if (err)
+	if (err || base_is_absent(d->to->base))
 		return err;
 	e->facts[NEW] = e->facts[OLD];
 	err = dnode_on(d, e->dir, NEW, &dir);
@@ -145,11 +197,14 @@ int edge_add(struct differ *d, struct dnode *dir, const char *name,
 int edge_add_root(struct differ *d)
 {
 	struct base_facts *facts;
-	struct statx stx;
+	struct statx stx = { .stx_ino = d->root->id, .stx_mode = S_IFDIR };
 	struct edge *e;
 	bool foreign;
-	int err = base_stat(d->to->base, d->root->inode, NULL, &stx, &foreign);
+	int err = 0;
 
+	if (!base_is_absent(d->to->base))
+		err = base_stat(d->to->base, d->root->inode, NULL, &stx,
+				&foreign);
 	if (err)
 		return err;
 	e = calloc(1, sizeof(*e) + 1);

@@ -106,7 +106,7 @@ static int list_base(struct listing_arg *l, struct dnode *dir)
 	err = dnode_inode(l->d, dir, &inode);
 	if (!err)
 		err = base_readdir(l->d->to->base, inode, 0, add_base_name, l);
-	return err == -ENOENT || err == -ESTALE ? 0 : err;
+	return err == -ENOENT || err == -ENOTDIR || err == -ESTALE ? 0 : err;
 }
 
 static int add_twins_names(struct differ *d, struct dnode *was)

@@ -50,7 +50,7 @@ static int open_base(struct differ *d, const struct edge *e, enum side where,
 	struct inode *above;
 	int err = 0;
 
-	if (!e->dir || f->is_foreign)
+	if (!e->dir || f->is_foreign || base_is_absent(d->to->base))
 		return 0;
 	if (where == NEW)
 		err = dnode_on(d, e->dir, NEW, &dir);
@@ -267,6 +267,11 @@ int subject_compare(struct differ *d, const struct subject *a,
 	int err = -ESTALE;
 
 	*out = (struct difference){ 0 };
+	/* It is in the delta, and more nobody can say. */
+	if (base_is_absent(d->to->base) && !(a->o && b->o)) {
+		out->what = MAPFS_WHAT_CONTENT;
+		return 0;
+	}
 	if ((a->shown.mode & S_IFMT) == (b->shown.mode & S_IFMT))
 		err = compare_all(d, a, b, out);
 	if (err != -ESTALE && err != -ENOENT)

@@ -39,6 +39,7 @@ struct side_dentry {
 	struct side_dentry *next_of_object;
 	mapfs_ino id; /* 0: whiteout */
 	uint16_t type;
+	bool over_base;
 	mapfs_ino dir; /* the key: this and the name behind it */
 	char name[];
 };
@@ -46,6 +47,7 @@ struct side_dentry {
 /* An inode in the delta of one side, as it was when that was copied. */
 struct side_inode {
 	UT_hash_handle hh;
+	UT_hash_handle hh_place; /* by base_path, if it was not removed */
 	mapfs_ino id;	     /* the key: same object, same id on both sides */
 	struct inode *inode; /* with a hold */
 	struct record_attr attr;
@@ -60,6 +62,7 @@ struct side_inode {
 struct diff_side {
 	struct overlay *o; /* NULL: the side is the base itself */
 	struct side_inode *inodes;
+	struct side_inode *places;
 	struct side_dentry *dentries;
 };
 
@@ -118,6 +121,9 @@ struct edge {
 	char name[];
 };
 
+/* The number of an object of the base that no side has in its delta. */
+#define ANOTHER_OBJECT (1ULL << 61)
+
 struct differ {
 	const struct mapfs_diff_options *opt;
 	mapfs_diff_fn fn;
@@ -131,6 +137,7 @@ struct differ {
 	struct dnode *root;
 	struct dnode *queue; /* of directories to look into */
 	struct edge *edges;
+	uint64_t unseen; /* objects of a base that is absent, so far */
 	uint64_t done_bytes;
 };
 
@@ -138,6 +145,8 @@ struct differ {
 int must_check side_load(struct differ *d, enum side s, struct overlay *o);
 void side_unload(struct diff_side *side);
 struct side_inode *side_inode(const struct diff_side *side, mapfs_ino id);
+/* What the side changed of the base's object of this path; or NULL. */
+struct side_inode *side_place(const struct diff_side *side, const char *path);
 struct side_dentry *side_dentry(const struct diff_side *side, mapfs_ino dir,
 				const char *name, size_t name_bytes);
 

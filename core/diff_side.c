@@ -26,6 +26,15 @@ struct side_inode *side_inode(const struct diff_side *side, mapfs_ino id)
 	return si;
 }
 
+struct side_inode *side_place(const struct diff_side *side, const char *path)
+{
+	struct side_inode *si = NULL;
+
+	if (side->places)
+		HASH_FIND(hh_place, side->places, path, strlen(path), si);
+	return si;
+}
+
 struct side_dentry *side_dentry(const struct diff_side *side, mapfs_ino dir,
 				const char *name, size_t name_bytes)
 {
@@ -81,6 +90,14 @@ static int add_inode(struct differ *d, enum side s, struct inode *i)
 	if (!err) {
 		HASH_ADD(hh, side->inodes, id, sizeof(si->id), si);
 		err = si->hh.tbl ? 0 : -ENOMEM;
+	}
+	if (!err && si->base_path && si->attr.nlink > 0 &&
+	    !side_place(side, si->base_path)) {
+		HASH_ADD_KEYPTR(hh_place, side->places, si->base_path,
+				strlen(si->base_path), si);
+		err = si->hh_place.tbl ? 0 : -ENOMEM;
+		if (err)
+			HASH_DEL(side->inodes, si);
 	}
 	if (err) {
 		free(si->base_path);
@@ -141,6 +158,7 @@ static int add_dentry(void *arg, const struct dentry *from)
 	de->dir = dir->id;
 	de->id = i ? i->id : 0;
 	de->type = from->type;
+	de->over_base = from->over_base;
 	memcpy(de->name, from->name, from->name_bytes);
 	HASH_ADD(hh, side->dentries, dir,
 		 offsetof(struct side_dentry, name) -
@@ -187,6 +205,7 @@ void side_unload(struct diff_side *side)
 		HASH_DEL(side->dentries, de);
 		free(de);
 	}
+	HASH_CLEAR(hh_place, side->places);
 	HASH_ITER(hh, side->inodes, si, next_inode) {
 		HASH_DEL(side->inodes, si);
 		overlay_put(side->o, si->inode);

@@ -50,6 +50,8 @@ struct inode {
 	_Atomic uint16_t type;	   /* S_IFMT bits; changes only with the
 					   generation */
 	bool kept;		   /* by itable.lock */
+	_Atomic bool is_stand_in;  /* copy mode: of a directory that the base
+					 lost, and the delta never had */
 	_Atomic bool is_foreign;   /* another file system below: an empty
 					   directory; told by each lookup */
 	UT_hash_handle hh;	   /* by itable.lock */

@@ -415,6 +415,16 @@ int must_check mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out);
 typedef int (*mapfs_drift_fn)(void *arg, const char *path, bool is_gone);
 int must_check mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
 
+/* How much of an object there is where the base lost its own. */
+enum mapfs_held {
+	MAPFS_HELD_ALL,	    /* it can be read from end to end */
+	MAPFS_HELD_PARTS,   /* some bytes, or names, were the base's only */
+	MAPFS_HELD_NOTHING, /* a directory that stands for a lost one: what it
+			       says of itself is made up */
+};
+int must_check mapfs_held(struct mapfs_view *v, mapfs_ino ino,
+			  enum mapfs_held *out);
+
 /*
  * Back to a snapshot; what came after it is gone unless another snapshot
  * holds it.  `fn` is called for everything that is not what it was, after

@@ -187,6 +187,8 @@ int overlay_copy_up(struct overlay *o, struct inode *i, bool locked)
 		return 0;
 	if (i->is_foreign)
 		return -EBUSY;
+	if (i->is_stand_in)
+		return -EIO;
 	err = store_may_change(o->store);
 	if (!err)
 		err = base_stat(o->base, i, NULL, &stx, &foreign);
@@ -330,6 +332,7 @@ static const struct view_ops overlay_ops = {
 	.snapshot_delete = overlay_snapshot_delete,
 	.snapshot_iterate = overlay_snapshot_iterate,
 	.drift = overlay_drift,
+	.held = overlay_held,
 	.find_path = overlay_find_path,
 	.settle = overlay_settle,
 	.rollback = overlay_rollback,

@@ -91,11 +91,15 @@ int overlay_fill_attr(struct overlay *o, struct inode *i,
 	rwlock_unlock(stripe);
 	if (changed)
 		return 0;
+	if (i->is_stand_in)
+		return overlay_stand_in_attr(o, i, out);
 	if (i->is_foreign && i->base_parent)
 		err = base_stat(o->base, i->base_parent, i->base_name, &stx,
 				&foreign);
 	else
 		err = base_stat(o->base, i, NULL, &stx, &foreign);
+	if (S_ISDIR(i->type) && overlay_lost_dir(o, i, err))
+		return overlay_stand_in_attr(o, i, out);
 	if (!err)
 		attr_from_statx(&stx, i->ino, out);
 	return err;

@@ -20,6 +20,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -148,18 +149,155 @@ static int listing_add(void *arg, const char *name, uint64_t ino, mode_t type,
 	return 0;
 }
 
+/* What the base tells, or nothing if it lost the directory. */
+static int list_base(struct overlay *o, struct inode *dir, base_dirent_fn fn,
+		     void *arg)
+{
+	int ret = 0;
+
+	if (!overlay_has_base(o, dir))
+		return 0;
+	if (!dir->is_foreign && !dir->is_stand_in)
+		ret = base_readdir(o->base, dir, 0, fn, arg);
+	return overlay_lost_dir(o, dir, ret) ? 0 : ret;
+}
+
+/* Names of a directory that lead to objects of the delta. */
+struct changed_names {
+	char *path;  /* of the directory, in the base */
+	char **name; /* sorted */
+	size_t count;
+};
+
+static void changed_names_fini(struct changed_names *c)
+{
+	for (size_t n = 0; n < c->count; n++)
+		free(c->name[n]);
+	free(c->name);
+	free(c->path);
+	*c = (struct changed_names){ 0 };
+}
+
+static int changed_names_init(struct changed_names *c, struct overlay *o,
+			      struct inode *dir)
+{
+	int err;
+
+	*c = (struct changed_names){ 0 };
+	if (origins_is_empty(&o->set.origins) || !overlay_has_base(o, dir))
+		return 0;
+	err = inode_base_path(o->itable, dir, &c->path);
+	if (!err)
+		err = origins_list(&o->set.origins, c->path, &c->name, &c->count);
+	if (err)
+		changed_names_fini(c);
+	/* Without a way to it nothing of it was changed. */
+	return err == -ESTALE ? 0 : err;
+}
+
+static int compare_name(const void *name, const void *element)
+{
+	return strcmp(name, *(const char *const *)element);
+}
+
+struct listing_arg {
+	struct listing *l;
+	const struct changed_names *changed;
+	size_t *at; /* 1 + where each of these is in the listing; 0: nowhere */
+};
+
+static int listing_note(void *arg, const char *name, uint64_t ino, mode_t type,
+			uint64_t cookie)
+{
+	const struct listing_arg *a = arg;
+	const struct changed_names *c = a->changed;
+	char **found = NULL;
+	int err = listing_add(a->l, name, ino, type, cookie);
+
+	if (!err && c->count > 0)
+		found = bsearch(name, c->name, c->count, sizeof(*c->name),
+				compare_name);
+	if (found)
+		a->at[found - c->name] = a->l->count;
+	return err;
+}
+
+/* Is it the object of the delta that the base lists there? */
+static bool is_listed(struct overlay *o, const struct changed_names *c,
+		      const char *name, mapfs_ino ino)
+{
+	bool is = false;
+	mapfs_ino known;
+	char *path;
+
+	if (asprintf(&path, "%s%s%s", c->path, *c->path ? "/" : "", name) < 0)
+		return false;
+	for (unsigned int n = 0;
+	     !is && (known = origins_get(&o->set.origins, path, n)); n++)
+		is = known == ino;
+	free(path);
+	return is;
+}
+
+/* What the base does not list, or has something else for. */
+static int listing_add_lost(struct overlay *o, struct inode *dir,
+			    const struct listing_arg *a)
+{
+	int err = 0;
+
+	for (size_t n = 0; n < a->changed->count && !err; n++) {
+		const char *name = a->changed->name[n];
+		struct base_name *at = a->at[n] ? &a->l->names[a->at[n] - 1] :
+						  NULL;
+		struct inode *i;
+
+		if (at && is_listed(o, a->changed, name, at->ino))
+			continue;
+		err = overlay_find_in_base(o, dir, name, &i);
+		/* Its LOOKUP will say why. */
+		if (err && err != -ENOMEM)
+			err = 0;
+		else if (!err && i && at)
+			*at = (struct base_name){ i->ino, at->at, i->type };
+		else if (!err && i)
+			err = listing_add(a->l, name, i->ino, i->type, 0);
+		if (!err && i)
+			overlay_put(o, i);
+	}
+	return err;
+}
+
+static int listing_fill(struct overlay *o, struct inode *dir, struct listing *l)
+{
+	struct changed_names changed;
+	struct listing_arg a = { .l = l, .changed = &changed };
+	int err = changed_names_init(&changed, o, dir);
+
+	if (err)
+		return err;
+	a.at = calloc(changed.count + 1, sizeof(*a.at));
+	if (!a.at)
+		err = -ENOMEM;
+	if (!err)
+		err = list_base(o, dir, listing_note, &a);
+	if (!err)
+		err = listing_add_lost(o, dir, &a);
+	free(a.at);
+	changed_names_fini(&changed);
+	return err;
+}
+
 static int listing_read(struct overlay *o, struct inode *dir,
 			struct listing **out)
 {
 	struct listing *l = calloc(1, sizeof(*l));
-	int err = 0;
+	int err;
 
 	if (!l)
 		return -ENOMEM;
 	l->dir = dir->ino;
 	l->users = 1;
-	if (overlay_has_base(o, dir) && !dir->is_foreign)
-		err = base_readdir(o->base, dir, 0, listing_add, l);
+	err = listing_fill(o, dir, l);
 	if (err) {
 		listing_destroy(l);
 		return err;
@@ -419,6 +557,31 @@ static int is_hidden(void *arg, const char *name, uint64_t ino, mode_t type,
 	return namespace_lookup(e->names, e->dir, name, strlen(name)) ? 0 : 1;
 }
 
+/* 1: the base lost something in it that the view still has. */
+static int has_lost_names(struct overlay *o, struct inode *dir)
+{
+	struct changed_names c;
+	int ret = changed_names_init(&c, o, dir);
+
+	if (ret)
+		return ret;
+	for (size_t n = 0; n < c.count && ret == 0; n++) {
+		struct inode *i;
+
+		if (namespace_lookup(&o->set.names, dir->ino, c.name[n],
+				     strlen(c.name[n])))
+			continue;
+		ret = overlay_find_in_base(o, dir, c.name[n], &i);
+		if (ret || !i)
+			continue;
+		/* ns_lock is held, so an orphan must wait. */
+		(void)inode_put(o->itable, i);
+		ret = 1;
+	}
+	changed_names_fini(&c);
+	return ret;
+}
+
 /* ns_lock held for writing. */
 int overlay_dir_is_empty(struct overlay *o, struct inode *dir, bool *empty)
 {
@@ -434,8 +597,9 @@ int overlay_dir_is_empty(struct overlay *o, struct inode *dir, bool *empty)
 		}
 		cookie = d->cookie;
 	}
-	if (overlay_has_base(o, dir) && !dir->is_foreign)
-		ret = base_readdir(o->base, dir, 0, is_hidden, &e);
+	ret = list_base(o, dir, is_hidden, &e);
+	if (ret == 0)
+		ret = has_lost_names(o, dir);
 	if (ret < 0)
 		return ret;
 	*empty = ret == 0;

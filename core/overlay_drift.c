@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which changed files lost the version of the base they were built on.  The
+ * Which changed objects lost the version of the base they were built on.  The
  * table of inodes is locked while it is walked, and the base may be slow, so
  * first the numbers are taken down, then each is looked at.
  */
@@ -48,15 +48,16 @@ static int look(struct overlay *o, struct inode *i, mapfs_drift_fn fn,
 
 	if (!signature_of(o, i, &sig))
 		return 0;
-	err = base_stat(o->base, i, NULL, &stx, &foreign);
+	/* A descriptor that is still open would lead to it all the same. */
+	err = base_look(o->base, i);
+	if (!err)
+		err = base_stat(o->base, i, NULL, &stx, &foreign);
 	if (err == -ENOENT || err == -ESTALE || err == -ENOTDIR)
 		return tell(o, i, true, fn, arg);
-	if (err)
+	/* A directory's times change with its names. */
+	if (err || S_ISDIR(i->type) || overlay_signature_fits(&sig, &stx))
 		return err;
-	if (overlay_signature_fits(&sig, &stx))
-		return 0;
-	/* A descriptor that is still open leads to it all the same. */
-	return tell(o, i, stx.stx_nlink == 0, fn, arg);
+	return tell(o, i, false, fn, arg);
 }
 
 int overlay_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
@@ -71,9 +72,7 @@ int overlay_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
 
 		if (!i)
 			continue;
-		/* A directory's times change with its names. */
-		if (!S_ISDIR(i->type))
-			err = look(o, i, fn, arg);
+		err = look(o, i, fn, arg);
 		overlay_put(o, i);
 	}
 	free(inos);

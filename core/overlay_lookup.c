@@ -11,8 +11,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int overlay_find_in_base(struct overlay *o, struct inode *dir, const char *name,
-			 struct inode **out)
+/* The base's object of this name, with a hold; *out NULL: none. */
+static int ask_base(struct overlay *o, struct inode *dir, const char *name,
+		    struct inode **out)
 {
 	struct statx stx;
 	mapfs_ino ino;
@@ -20,21 +21,55 @@ int overlay_find_in_base(struct overlay *o, struct inode *dir, const char *name,
 	int err;
 
 	*out = NULL;
-	if (!overlay_has_base(o, dir) || dir->is_foreign)
+	if (dir->is_foreign || dir->is_stand_in)
 		return 0;
 	err = base_stat(o->base, dir, name, &stx, &foreign);
-	if (err == -ENOENT)
-		return 0;
 	if (err)
-		return err;
+		return err == -ENOENT || overlay_lost_dir(o, dir, err) ? 0 :
+									 err;
 	ino = foreign ? base_foreign_ino(dir, name) : stx.stx_ino;
 	if (!foreign && delta_set_is_own_ino(&o->set, ino))
 		return -EOVERFLOW;
 	err = itable_get_or_add(o->itable, ino, base_generation(&stx),
 				stx.stx_mode & S_IFMT, dir, name, false, out);
-	if (!err && (*out)->is_foreign != foreign)
+	if (err)
+		return err;
+	if ((*out)->is_foreign != foreign)
 		(*out)->is_foreign = foreign;
-	return err;
+	if (foreign || base_is_of(*out, &stx))
+		return 0;
+	/* Its number is that of an object in the delta, which is gone. */
+	(void)inode_put(o->itable, *out);
+	*out = NULL;
+	return -ESTALE;
+}
+
+int overlay_find_in_base(struct overlay *o, struct inode *dir, const char *name,
+			 struct inode **out)
+{
+	struct inode *lost;
+	int asked;
+	int err;
+
+	*out = NULL;
+	if (!overlay_has_base(o, dir))
+		return 0;
+	asked = ask_base(o, dir, name, out);
+	if ((asked && asked != -ESTALE) ||
+	    (*out && overlay_is_in_delta(o, *out)))
+		return asked;
+	err = overlay_find_lost(o, dir, name, *out && S_ISDIR((*out)->type),
+				&lost);
+	if (*out && (err || lost)) {
+		(void)inode_put(o->itable, *out);
+		*out = NULL;
+	}
+	if (err)
+		return err;
+	if (!lost)
+		return asked;
+	*out = lost;
+	return 0;
 }
 
 int overlay_find(struct overlay *o, struct inode *dir, const char *name,

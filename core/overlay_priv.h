@@ -75,6 +75,12 @@ struct found {
 	bool in_delta;	     /* the delta has a dentry or whiteout for it */
 	bool over_base;	     /* the base has this name */
 };
+/*
+ * What the name means where the delta has no dentry of it, with a hold; *out
+ * NULL: nothing.
+ */
+int must_check overlay_find_in_base(struct overlay *o, struct inode *dir,
+				    const char *name, struct inode **out);
 /* What the name means now; ns_lock held. 0 also when there is none. */
 int must_check overlay_find(struct overlay *o, struct inode *dir,
 			    const char *name, struct found *out);
@@ -94,6 +100,27 @@ int overlay_reach(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
 int overlay_above(struct mapfs_view *v, mapfs_ino dir, bool may_walk,
 		  mapfs_ino *above);
 void overlay_interrupt(struct mapfs_view *v);
+
+/* overlay_lost.c */
+/* Path in the base of `name` in `dir`; the caller's to free. */
+int must_check overlay_base_path(struct overlay *o, struct inode *dir,
+				 const char *name, char **out);
+bool overlay_is_in_delta(struct overlay *o, struct inode *i);
+/* `err` is the base's: has it lost this directory, and the view has not? */
+bool overlay_lost_dir(struct overlay *o, struct inode *dir, int err);
+/*
+ * What the view has in a place where the base has another object, or none;
+ * with a hold, or NULL.  has_dir: the base has a directory there, so none
+ * must stand for it.
+ */
+int must_check overlay_find_lost(struct overlay *o, struct inode *dir,
+				 const char *name, bool has_dir,
+				 struct inode **out);
+/* Does the file show bytes of the base?  Those of its own version only. */
+bool overlay_needs_base(const struct delta *d);
+int overlay_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out);
+int must_check overlay_stand_in_attr(struct overlay *o, struct inode *i,
+				     struct mapfs_attr *out);
 
 /* overlay_create.c */
 int overlay_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,

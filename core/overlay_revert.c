@@ -630,32 +630,35 @@ static int walk(struct reverting *r, char *path)
 	return err;
 }
 
-/* What the base has under that name. */
+/* What the base has under that name, or lost there. */
 static int find_base(struct reverting *r)
 {
 	struct statx stx;
-	char *above;
+	char *path;
 	bool foreign;
+	int asked;
 	int err;
 
 	if (!overlay_has_base(r->o, r->dir))
 		return 0;
-	err = base_stat(r->o->base, r->dir, r->name, &stx, &foreign);
+	asked = base_stat(r->o->base, r->dir, r->name, &stx, &foreign);
+	if (asked && asked != -ENOENT && !overlay_lost_dir(r->o, r->dir, asked))
+		return asked;
+	err = overlay_base_path(r->o, r->dir, r->name, &path);
 	if (err)
-		return err == -ENOENT ? 0 : err;
+		return err;
+	if (asked && !origins_get(&r->o->set.origins, path, 0) &&
+	    !origins_below(&r->o->set.origins, path)) {
+		free(path);
+		return 0;
+	}
+	r->base_path = path;
+	if (asked)
+		return 0;
 	r->base_ino = stx.stx_ino;
 	r->base_generation = base_generation(&stx);
 	r->base_is_dir = S_ISDIR(stx.stx_mode) && !foreign;
-	err = inode_base_path(r->o->itable, r->dir, &above);
-	if (err)
-		return err;
-	if (asprintf(&r->base_path, "%s%s%s", above, above[0] ? "/" : "",
-		     r->name) < 0) {
-		r->base_path = NULL;
-		err = -ENOMEM;
-	}
-	free(above);
-	return err;
+	return 0;
 }
 
 static int revert_path(struct overlay *o, char *path, struct stale *stale,

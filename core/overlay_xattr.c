@@ -42,6 +42,32 @@ static int check_namespace(const char *name)
 	return -EOPNOTSUPP;
 }
 
+/*
+ * Which ones an object had that the base lost nobody knows.  None is the best
+ * answer, but for access: without an ACL somebody could be let in whom it kept out.
+ */
+static ssize_t ask_base(struct overlay *o, struct inode *i, const char *name,
+			void *buf, size_t len)
+{
+	ssize_t n = -ENODATA;
+
+	if (!i->is_stand_in)
+		n = base_getxattr(o->base, i, name, buf, len);
+	if (n != -ESTALE || !i->delta)
+		return n;
+	return strcmp(name, ACL_ACCESS_NAME) == 0 ? -EIO : -ENODATA;
+}
+
+static ssize_t ask_base_list(struct overlay *o, struct inode *i, char *buf,
+			     size_t len)
+{
+	ssize_t n = 0;
+
+	if (!i->is_stand_in)
+		n = base_listxattr(o->base, i, buf, len);
+	return n == -ESTALE && i->delta ? 0 : n;
+}
+
 ssize_t overlay_xattr_read(struct overlay *o, struct inode *i, const char *name,
 			   void *buf, size_t len)
 {
@@ -50,7 +76,7 @@ ssize_t overlay_xattr_read(struct overlay *o, struct inode *i, const char *name,
 	if (!i->delta || !i->delta->owns_xattrs) {
 		if (i->is_foreign || !overlay_has_base(o, i))
 			return -ENODATA;
-		return base_getxattr(o->base, i, name, buf, len);
+		return ask_base(o, i, name, buf, len);
 	}
 	x = delta_xattr_find(i->delta, name);
 	return x ? give(xattr_value(x), x->value_bytes, buf, len) : -ENODATA;
@@ -85,7 +111,7 @@ static int read_base_list(struct overlay *o, struct inode *i, char **list,
 
 	if (!buf)
 		return -ENOMEM;
-	len = base_listxattr(o->base, i, buf, MAPFS_XATTR_LIST_MAX);
+	len = ask_base_list(o, i, buf, MAPFS_XATTR_LIST_MAX);
 	if (len == -EOPNOTSUPP)
 		len = 0;
 	if (len < 0) {
@@ -119,8 +145,8 @@ int overlay_add_own_xattrs(struct overlay *o, struct inode *i, struct group *g)
 	err = read_base_list(o, i, &list, &list_bytes);
 	for (size_t at = 0; !err && at < list_bytes;
 	     at += strlen(list + at) + 1) {
-		n = base_getxattr(o->base, i, list + at, value,
-				  MAPFS_XATTR_VALUE_MAX);
+		n = ask_base(o, i, list + at, value,
+			     MAPFS_XATTR_VALUE_MAX);
 		if (n >= 0)
 			add_xattr(g, i->ino, list + at, value, (size_t)n);
 		else if (n != -ENODATA && n != -EPERM && n != -EACCES)
@@ -237,7 +263,7 @@ ssize_t overlay_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
 	if (i->delta && i->delta->owns_xattrs)
 		n = list_own(i->delta, buf, len);
 	else if (overlay_has_base(o, i) && !i->is_foreign)
-		n = base_listxattr(o->base, i, buf, len);
+		n = ask_base_list(o, i, buf, len);
 	rwlock_unlock(stripe);
 	overlay_put(o, i);
 	return n;

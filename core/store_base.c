@@ -104,7 +104,7 @@ static int look_at_base(const char *path, const struct record_base *id,
 int mapfs_base_state(const char *store, enum mapfs_base_state *out, char *why,
 		     size_t why_bytes)
 {
-	struct store_base base;
+	struct store_base base = { 0 };
 	int err = store_recorded_base(store, &base, why, why_bytes);
 
 	if (err)

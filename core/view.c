@@ -491,6 +491,12 @@ int mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
 	return v->ops->drift ? v->ops->drift(v, fn, arg) : 0;
 }
 
+int mapfs_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out)
+{
+	*out = MAPFS_HELD_ALL;
+	return v->ops->held ? v->ops->held(v, ino, out) : 0;
+}
+
 int mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out)
 {
 	return v->ops->find_path ? v->ops->find_path(v, ino, out) : -ENOENT;

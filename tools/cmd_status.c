@@ -204,7 +204,7 @@ static void print_drift(const struct status *s)
 	if (s->drift_count == 0)
 		return;
 	row("drift",
-	    "%zu files changed in the base since they were changed here:",
+	    "%zu changed or gone in the base since they were changed here:",
 	    s->drift_count);
 	for (size_t i = 0; i < s->drift_count; i++)
 		row("", "%s%s", s->drift[i].path,

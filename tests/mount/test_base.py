@@ -216,3 +216,182 @@ def test_view_survives_that_its_base_is_replaced_below_it(kept_view, loss):
     if loss != "removed":
         _put_back(view.base, old)
         assert read_file(view / "newer") == b"newer\n"
+
+
+# --- below the top ----------------------------------------------------------
+
+def _deep(view):
+    """Changes of files, names and both, in three directories of the base."""
+    view.base_stays = False
+    view.expected.append("modified|[Ss]tale")
+    for d in ("files", "names", "both"):
+        os.makedirs(view.base / d / "in")
+        write_file(view.base / d / "small", b"small\n")
+        write_file(view.base / d / "big", b"b" * 4 * PAGE)
+        write_file(view.base / d / "same", b"same\n")
+        write_file(view.base / d / "in/f", b"in\n")
+    for d in ("files", "both"):
+        with opened(view / f"{d}/small", os.O_WRONLY | os.O_APPEND) as fd:
+            os.write(fd, b"more\n")
+        with opened(view / f"{d}/big", os.O_RDWR) as fd:
+            os.pwrite(fd, b"mine", PAGE)
+        with opened(view / f"{d}/in/f", os.O_WRONLY | os.O_APPEND) as fd:
+            os.write(fd, b"deeper\n")
+    for d in ("names", "both"):
+        write_file(view / f"{d}/new", b"new\n")
+        os.mkdir(view / f"{d}/newdir")
+        write_file(view / f"{d}/newdir/x", b"x\n")
+        os.unlink(view / f"{d}/same")
+    view.unmount()
+    return view
+
+
+def _lose(base, how):
+    attic = base.with_name("attic")
+    attic.mkdir()
+    for d in ("files", "names", "both"):
+        (base / d).rename(attic / d)
+        if how == "replaced":
+            subprocess.run(["cp", "-a", attic / d, base / d], check=True)
+        elif how == "a file":
+            write_file(base / d, b"another\n")
+        elif how == "a link":
+            os.symlink(attic / d, base / d)
+        elif how == "a fifo":
+            os.mkfifo(base / d)
+
+    def put_back():
+        for d in ("files", "names", "both"):
+            if (base / d).is_dir() and not (base / d).is_symlink():
+                shutil.rmtree(base / d)
+            elif os.path.lexists(base / d):
+                (base / d).unlink()
+            (attic / d).rename(base / d)
+    return put_back
+
+
+LOSSES = ["removed", "replaced", "a file", "a link", "a fifo"]
+
+
+@pytest.mark.parametrize("how", LOSSES)
+@pytest.mark.parametrize("when", ["at rest", "mounted"])
+def test_what_the_view_has_of_a_lost_directory_stays(kept_view, how, when):
+    """A replaced one was shown as if the view had changed nothing."""
+    view = _deep(kept_view)
+    if when == "mounted":
+        assert os.listdir(view / "names")
+    put_back = _lose(view.base, how)
+    for d in ("files", "both"):
+        assert read_file(view / f"{d}/small") == b"small\nmore\n"
+        assert read_file(view / f"{d}/in/f") == b"in\ndeeper\n"
+        with opened(view / f"{d}/big", os.O_RDONLY) as fd:
+            assert os.pread(fd, 8, PAGE) == b"minebbbb"
+            with pytest.raises(OSError, match="Errno 5"):
+                os.pread(fd, 8, 3 * PAGE)
+    for d in ("names", "both"):
+        assert read_file(view / f"{d}/new") == b"new\n"
+        assert read_file(view / f"{d}/newdir/x") == b"x\n"
+        assert {"new", "newdir"} <= set(os.listdir(view / d))
+        assert "same" not in os.listdir(view / d)
+    assert {"small", "big", "in"} <= set(os.listdir(view / "files"))
+    assert {"small", "big", "in"} <= set(os.listdir(view / "both"))
+    view.unmount()
+    put_back()
+    assert read_file(view / "both/big").count(b"b") == 4 * PAGE - 4
+    assert sorted(os.listdir(view / "both")) == [
+        "big", "in", "new", "newdir", "small"]
+    assert read_file(view / "names/small") == b"small\n"
+
+
+@pytest.mark.parametrize("how", LOSSES)
+def test_lost_directory_is_drift_and_what_is_in_it_a_difference(kept_view,
+                                                                how):
+    view = _deep(kept_view)
+    _lose(view.base, how)
+
+    def check(where):
+        drift = {e["path"] for e in _status(where)["drift"] if e["gone"]}
+        assert drift == {
+            "names", "both", "files/small", "files/big", "files/in/f",
+            "both/small", "both/big", "both/in/f"}
+        code, said = _run("diff", where)
+        assert code == 1
+        listed = {line.split()[-1]: line[0] for line in said.splitlines()}
+        changed = {"files/small", "files/big", "files/in/f", "both/small",
+                   "both/big", "both/in/f"}
+        added = {f"{d}/{n}" for d in ("names", "both")
+                 for n in ("new", "newdir", "newdir/x")}
+        assert changed | added <= set(listed), said
+        assert {listed[n] for n in added} == {"A"}
+        assert {listed[n] for n in changed} <= {"A", "M"}
+
+    check(view.store)
+    view.mount()
+    check(view.mnt)
+    view.unmount()
+    seen = tree.of(view.base, ("atime",))
+    for resolution in ([], ["--ours"]):
+        code, said = _run("commit", "-y", *resolution, view.store)
+        assert code != 0 and "both" in said
+        tree.assert_same(seen, tree.of(view.base, ("atime",)), "half of it was applied")
+    mapfs("commit", "-y", "--theirs", view.store)
+    after = tree.of(view.base, ("atime",))
+    for d in (b"names", b"both"):
+        assert {n: e for n, e in seen.items() if n.startswith(d)} == \
+            {n: e for n, e in after.items() if n.startswith(d)}
+
+
+def test_number_that_was_given_again_is_another_object(kept_view):
+    """The new one had the content of the one that was gone."""
+    view = kept_view
+    view.base_stays = False
+    view.expected.append("modified|[Ss]tale")
+    view.keep_base_in_memory()
+    for n in range(50):
+        (view.base / f"d{n}").mkdir()
+        write_file(view.base / f"f{n}", b"old\n")
+    for n in range(50):
+        write_file(view / f"d{n}/new", b"new\n")
+        with opened(view / f"f{n}", os.O_WRONLY | os.O_APPEND) as fd:
+            os.write(fd, b"more\n")
+    view.unmount()
+    for n in range(50):
+        os.rmdir(view.base / f"d{n}")
+        os.unlink(view.base / f"f{n}")
+    for n in range(50):
+        (view.base / f"other-d{n}").mkdir()
+        write_file(view.base / f"other-f{n}", b"another\n")
+    for n in range(50):
+        try:
+            assert read_file(view / f"other-f{n}") == b"another\n"
+        except OSError:
+            pass	# its number is taken in this view
+        try:
+            assert os.listdir(view / f"other-d{n}") == []
+        except OSError:
+            pass
+        assert read_file(view / f"f{n}") == b"old\nmore\n"
+        assert read_file(view / f"d{n}/new") == b"new\n"
+    assert "drift" in mapfs("status", view.mnt).text
+    view.unmount()
+
+
+def test_lost_files_can_be_removed_and_reverted(kept_view):
+    view = _deep(kept_view)
+    _lose(view.base, "removed")
+    shutil.rmtree(view / "both/newdir")
+    os.unlink(view / "both/small")
+    os.rename(view / "both/new", view / "saved")
+    write_file(view / "both/newer", b"newer\n")
+    assert "small" not in os.listdir(view / "both")
+    view.remount()
+    assert "small" not in os.listdir(view / "both")
+    assert read_file(view / "both/newer") == b"newer\n"
+    assert read_file(view / "saved") == b"new\n"
+    for d in ("files", "names", "both"):
+        mapfs("revert", view.mnt, d)
+    assert os.listdir(view.top) == ["saved"]
+    view.remount()
+    assert os.listdir(view.top) == ["saved"]
+    assert _run("diff", view.mnt) == (1, "A f saved\n")
+    view.unmount()

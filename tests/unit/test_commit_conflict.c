@@ -213,6 +213,53 @@ static void test_conflict__missing_theirs(void **state)
 	assert_false(is_there(*state, "a"));
 }
 
+/*
+ * Goal: nothing is put into what is no directory any more.
+ * Symptom: the plan could not be read back, so the commit could neither be
+ * finished nor taken back.
+ */
+static void test_conflict__directory_above_is_a_file_now(void **state)
+{
+	struct fixture *f = *state;
+
+	v_write(f, "d/x", "view", 4, 0);
+	assert_int_equal(unlink(b_path(f, "d/x")), 0);
+	assert_int_equal(rmdir(b_path(f, "d")), 0);
+	b_put(f, "d", 'T', 10, 0);
+	assert_conflict(f, MAPFS_CONFLICT_MISSING, "d/x", true, false);
+	assert_int_equal(try_commit(f, MAPFS_OURS), -ENODATA);
+	assert_false(is_there(f, "other"));
+	commit(f, MAPFS_THEIRS);
+	assert_true(is_there(f, "other"));
+	assert_int_equal(first_byte(f, "d"), 'T');
+	undo(f);
+	assert_false(is_there(f, "other"));
+	assert_int_equal(first_byte(f, "d"), 'T');
+}
+
+/* Goal: half a directory does not take the place of a whole one. */
+static void test_conflict__replaced_directory_cannot_be_ours(void **state)
+{
+	struct fixture *f = *state;
+	char was[128];
+
+	v_put(f, "d/new", "view");
+	(void)snprintf(was, sizeof(was), "%s/was", f->dir);
+	assert_int_equal(rename(b_path(f, "d"), was), 0);
+	assert_int_equal(mkdir(b_path(f, "d"), 0755), 0);
+	b_put(f, "d/theirs", 'T', 10, 0);
+	assert_conflict(f, MAPFS_CONFLICT_CONTENT, "d", true, true);
+	assert_int_equal(try_commit(f, MAPFS_OURS), -ENODATA);
+	assert_non_null(strstr(f->why, "only parts of this directory"));
+	assert_false(is_there(f, "other"));
+	commit(f, MAPFS_THEIRS);
+	assert_int_equal(first_byte(f, "d/theirs"), 'T');
+	assert_false(is_there(f, "d/new"));
+	undo(f);
+	assert_int_equal(first_byte(f, "d/theirs"), 'T');
+	assert_false(is_there(f, "other"));
+}
+
 static void added(struct fixture *f)
 {
 	v_put(f, "new", "view");
@@ -529,6 +576,8 @@ int main(void)
 		CASE(deleted_theirs),
 		CASE(missing_ours),
 		CASE(missing_theirs),
+		CASE(directory_above_is_a_file_now),
+		CASE(replaced_directory_cannot_be_ours),
 		CASE(added_ours),
 		CASE(added_theirs),
 		CASE(added_directory_ours),

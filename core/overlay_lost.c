@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the delta has of objects that the base lost: others removed or
+ * replaced them, or a directory on the way to them.
+ *
+ * Such an inode keeps its place.  Where the base has nothing of it there any
+ * more, the name still leads to it: with its attributes and its own pages,
+ * while what only the base had is an error.  An object of the base that took
+ * the place stays hidden, or a file would change under who works with it.
+ *
+ * A directory on the way may be one that the delta never had.  Then another
+ * one stands for it, as long as something below it must be reached; nothing
+ * else is known of it, so only the owner of that may enter it.
+ */
+#include "overlay_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define STAND_IN_MODE (S_IFDIR | S_IRUSR | S_IXUSR)
+#define STAND_IN_LINKS 2
+
+int overlay_base_path(struct overlay *o, struct inode *dir, const char *name,
+		      char **out)
+{
+	char *above;
+	char *path;
+	int err = inode_base_path(o->itable, dir, &above);
+	int n;
+
+	if (err)
+		return err;
+	n = asprintf(&path, "%s%s%s", above, *above ? "/" : "", name);
+	free(above);
+	if (n < 0)
+		return -ENOMEM;
+	*out = path;
+	return 0;
+}
+
+/* Is it an object of the base that the view changed and still has? */
+static bool is_changed(struct overlay *o, struct inode *i)
+{
+	bool is;
+
+	rwlock_read(delta_stripe(&o->set, i));
+	is = i->delta && i->delta->base && i->delta->attr.nlink > 0;
+	rwlock_unlock(delta_stripe(&o->set, i));
+	return is;
+}
+
+bool overlay_is_in_delta(struct overlay *o, struct inode *i)
+{
+	bool is;
+
+	rwlock_read(delta_stripe(&o->set, i));
+	is = i->delta != NULL;
+	rwlock_unlock(delta_stripe(&o->set, i));
+	return is;
+}
+
+/* Is something of the delta below it? */
+static bool leads_to_changed(struct overlay *o, struct inode *dir)
+{
+	mapfs_ino ino = 0;
+	char *path;
+
+	if (origins_is_empty(&o->set.origins))
+		return false;
+	if (inode_base_path(o->itable, dir, &path) == 0) {
+		ino = origins_below(&o->set.origins, path);
+		free(path);
+	}
+	return ino != 0;
+}
+
+bool overlay_lost_dir(struct overlay *o, struct inode *dir, int err)
+{
+	if (err != -ESTALE && err != -ENOENT && err != -ENOTDIR)
+		return false;
+	return dir->is_stand_in || overlay_is_in_delta(o, dir) ||
+	       leads_to_changed(o, dir);
+}
+
+static struct inode *find_changed(struct overlay *o, const char *path)
+{
+	mapfs_ino ino;
+
+	for (unsigned int n = 0; (ino = origins_get(&o->set.origins, path, n));
+	     n++) {
+		struct inode *i = itable_get(o->itable, ino);
+
+		if (i && is_changed(o, i))
+			return i;
+		/* ns_lock may be held, so an orphan waits for the next put. */
+		if (i)
+			(void)inode_put(o->itable, i);
+	}
+	return NULL;
+}
+
+static int find_stand_in(struct overlay *o, struct inode *dir, const char *name,
+			 const char *path, struct inode **out)
+{
+	int err;
+
+	if (origins_below(&o->set.origins, path) == 0)
+		return 0;
+	err = itable_get_or_add(o->itable, base_foreign_ino(dir, name), 0,
+				S_IFDIR, dir, name, false, out);
+	if (!err)
+		(*out)->is_stand_in = true;
+	return err;
+}
+
+int overlay_find_lost(struct overlay *o, struct inode *dir, const char *name,
+		      bool has_dir, struct inode **out)
+{
+	char *path;
+	int err;
+
+	*out = NULL;
+	if (origins_is_empty(&o->set.origins))
+		return 0;
+	err = overlay_base_path(o, dir, name, &path);
+	if (err)
+		return err == -ESTALE ? 0 : err;
+	*out = find_changed(o, path);
+	if (!*out && !has_dir)
+		err = find_stand_in(o, dir, name, path, out);
+	free(path);
+	return err;
+}
+
+int overlay_stand_in_attr(struct overlay *o, struct inode *i,
+			  struct mapfs_attr *out)
+{
+	struct inode *below = NULL;
+	mapfs_ino ino = 0;
+	char *path;
+	int err = inode_base_path(o->itable, i, &path);
+
+	if (err)
+		return err;
+	ino = origins_below(&o->set.origins, path);
+	free(path);
+	if (ino)
+		below = itable_get(o->itable, ino);
+	*out = (struct mapfs_attr){
+		.ino = i->ino,
+		.mode = STAND_IN_MODE,
+		.nlink = STAND_IN_LINKS,
+		.btime = { 0, -1 },
+	};
+	if (!below)
+		return 0;
+	rwlock_read(delta_stripe(&o->set, below));
+	if (below->delta) {
+		out->uid = below->delta->attr.uid;
+		out->gid = below->delta->attr.gid;
+	}
+	rwlock_unlock(delta_stripe(&o->set, below));
+	(void)inode_put(o->itable, below);
+	return 0;
+}
+
+bool overlay_needs_base(const struct delta *d)
+{
+	uint64_t end = d->attr.visible_base_bytes;
+	struct pt_run run;
+	mapfs_pgno at = 0;
+
+	if (!d->base || !S_ISREG(d->attr.mode))
+		return false;
+	if (end > d->attr.size_bytes)
+		end = d->attr.size_bytes;
+	while (at < page_ceil(end)) {
+		if (!pagetable_next(&d->pages, at, &run) || run.first > at)
+			return true;
+		at = run.first + run.count;
+	}
+	return false;
+}
+
+/* Is there anything of it that the delta does not have? */
+static bool is_base_needed(const struct inode *i)
+{
+	const struct delta *d = i->delta;
+
+	if (!d)
+		return true;
+	switch (d->attr.mode & S_IFMT) {
+	case S_IFREG:
+		return overlay_needs_base(d);
+	case S_IFLNK:
+		return !d->target;
+	case S_IFDIR:
+		return d->base != NULL;
+	default:
+		return false;
+	}
+}
+
+/* Has the base what the delta was built on? */
+static int ask_base(struct overlay *o, struct inode *i,
+		    const struct record_sig *sig, bool *has)
+{
+	struct statx stx;
+	bool foreign;
+	int err = base_look(o->base, i);
+
+	*has = false;
+	if (!err)
+		err = base_stat(o->base, i, NULL, &stx, &foreign);
+	if (!err)
+		*has = !sig || !S_ISREG(i->type) ||
+		       overlay_signature_fits(sig, &stx);
+	return err == -ESTALE || err == -ENOENT ? 0 : err;
+}
+
+int overlay_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out)
+{
+	struct overlay *o = overlay_of(v);
+	struct record_sig sig;
+	struct inode *i;
+	bool is_changed;
+	bool is_needed;
+	bool has = true;
+	int err = overlay_get(o, ino, &i);
+
+	if (err)
+		return err;
+	rwlock_read(delta_stripe(&o->set, i));
+	is_changed = i->delta && i->delta->base;
+	is_needed = is_base_needed(i) && !i->is_foreign;
+	if (is_changed)
+		sig = i->delta->base->sig;
+	rwlock_unlock(delta_stripe(&o->set, i));
+	if (is_needed)
+		err = ask_base(o, i, is_changed ? &sig : NULL, &has);
+	if (has)
+		*out = MAPFS_HELD_ALL;
+	else
+		*out = is_changed ? MAPFS_HELD_PARTS : MAPFS_HELD_NOTHING;
+	overlay_put(o, i);
+	return err;
+}
