@@ -36,6 +36,8 @@ struct source {
 	struct target target;
 	struct mapfs_view *view;
 	char moment[64]; /* a snapshot made for this, or "" */
+	bool has_base;	 /* false: it lost it, and what it has must do */
+	bool is_partial; /* something had to be left out */
 };
 
 static int snapshot_call(const struct target *t, enum mapfs_verb verb,
@@ -92,6 +94,7 @@ static int source_close(struct source *s)
 static int source_open(struct source *s, const struct export_args *args)
 {
 	char why[WHY_BYTES] = "out of memory; try again later";
+	char lost[WHY_BYTES];
 	int err = target_find(&s->target, args->source, why, sizeof(why));
 
 	if (err) {
@@ -106,10 +109,14 @@ static int source_open(struct source *s, const struct export_args *args)
 	if (!err && s->target.kind == TARGET_LIVE && !s->target.snapshot)
 		err = moment_make(s, why, sizeof(why));
 	if (!err)
-		err = target_open_view(&s->target, true, &s->view, why,
-				       sizeof(why));
-	if (!err)
+		err = target_open_store(&s->target, &s->view, lost,
+					sizeof(lost), why, sizeof(why));
+	if (!err) {
+		s->has_base = !lost[0];
+		if (lost[0])
+			say("%s", lost);
 		return 0;
+	}
 	say("%s", why);
 	/* Never opened. */
 	s->view = NULL;
@@ -132,14 +139,14 @@ static int archive_begin(struct archive *a, struct stream *out, int fd)
 	return 0;
 }
 
-static int export_to(struct mapfs_view *view, int fd)
+static int export_to(struct source *s, int fd)
 {
 	struct archive *a = archive_write_new();
 	struct stream out = { 0 };
 	int err = a ? archive_begin(a, &out, fd) : -ENOMEM;
 
 	if (!err)
-		err = layer_write(view, a);
+		err = layer_write(s->view, s->has_base, a, &s->is_partial);
 	progress_hide();
 	if (!err && archive_write_close(a) < ARCHIVE_WARN) {
 		err = archive_errno(a) == EINTR ? -EINTR : -EIO;
@@ -157,7 +164,7 @@ static int export_to(struct mapfs_view *view, int fd)
 }
 
 /* A device or a pipe is written to; a name put over it would replace it. */
-static int export_into(struct mapfs_view *view, const char *file)
+static int export_into(struct source *s, const char *file)
 {
 	int fd;
 	int err = stream_open_file(file, &fd);
@@ -168,7 +175,7 @@ static int export_into(struct mapfs_view *view, const char *file)
 		say("%s: %s; choose another file", file, strerror(-err));
 	if (err)
 		return err;
-	err = export_to(view, fd);
+	err = export_to(s, fd);
 	if (close(fd) < 0 && !err) {
 		err = -errno;
 		say("%s: %s; choose another file", file, strerror(-err));
@@ -177,7 +184,7 @@ static int export_into(struct mapfs_view *view, const char *file)
 }
 
 /* A regular file, under its name when it is whole. */
-static int export_whole(struct mapfs_view *view, const char *file)
+static int export_whole(struct source *s, const char *file)
 {
 	mode_t mask = umask(0);
 	char *part;
@@ -194,7 +201,7 @@ static int export_whole(struct mapfs_view *view, const char *file)
 		free(part);
 		return err;
 	}
-	err = export_to(view, fd);
+	err = export_to(s, fd);
 	if (!err && (fchmod(fd, 0666 & ~mask) < 0 || close(fd) < 0 ||
 		     rename(part, file) < 0)) {
 		err = -errno;
@@ -206,21 +213,21 @@ static int export_whole(struct mapfs_view *view, const char *file)
 	return err;
 }
 
-static int export_to_file(struct mapfs_view *view, const char *file)
+static int export_to_file(struct source *s, const char *file)
 {
 	struct stat st;
 	char *path;
 	int err;
 
 	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
-		return export_into(view, file);
+		return export_into(s, file);
 	/* A link stays, and what it leads to is written. */
 	path = realpath(file, NULL);
 	if (!path && lstat(file, &st) == 0) {
 		say("%s: a link to nothing; choose another file", file);
 		return -ENOENT;
 	}
-	err = export_whole(view, path ? path : file);
+	err = export_whole(s, path ? path : file);
 	free(path);
 	return err;
 }
@@ -241,13 +248,13 @@ static int export_run(const struct export_args *args)
 		progress_end();
 		return COMMAND_FAILED;
 	}
-	err = args->file ? export_to_file(s.view, args->file) :
-			   export_to(s.view, STDOUT_FILENO);
+	err = args->file ? export_to_file(&s, args->file) :
+			   export_to(&s, STDOUT_FILENO);
 	/* Opened for looking, it owes the disk nothing. */
 	if (source_close(&s) && !err)
 		err = -EIO;
 	progress_end();
-	return err ? COMMAND_FAILED : COMMAND_OK;
+	return err || s.is_partial ? COMMAND_FAILED : COMMAND_OK;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -291,7 +298,11 @@ static const struct argp export_argp = {
 	       "Of a view that is in use it writes this moment. The same changes give the same bytes. Changed files are in it "
 	       "whole, what was deleted as .wh.NAME, a renamed directory as "
 	       "all that is in it. Sockets are left out.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	       "Of a store whose base was replaced or is gone it writes what "
+	       "the store has: what was new or written anew, and what was "
+	       "deleted. What it has only parts of is named and left out, and "
+	       "then the exit status is 1.\n\n"
+	       "Exit status: 0 done, 1 failed or not all was written, 2 the command line is wrong.",
 };
 
 int cmd_export(int argc, char **argv)

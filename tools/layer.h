@@ -35,7 +35,12 @@ int must_check layer_apply_entry(struct layer_apply *l, struct archive *a,
 /* What can only be set at last; frees `l`, also after an error. */
 int must_check layer_apply_end(struct layer_apply *l, bool is_complete);
 
-/* Writes the difference of a view and its base. */
-int must_check layer_write(struct mapfs_view *view, struct archive *a);
+/*
+ * Writes the difference of a view and its base.  has_base false: the view was
+ * opened without one.  *is_partial: of what was changed something is left out,
+ * and was named, because parts of it were in the base only and are gone.
+ */
+int must_check layer_write(struct mapfs_view *view, bool has_base,
+			   struct archive *a, bool *is_partial);
 
 #endif

@@ -21,6 +21,7 @@
 
 #include <uthash.h>
 
+#include "layer_lost.h"
 #include "progress.h"
 #include "text.h"
 #include "viewpath.h"
@@ -58,6 +59,9 @@ struct layer_write {
 	uint64_t done_bytes;
 	char *buf;    /* LAYER_IO_BYTES */
 	bool is_said; /* the error */
+	bool has_base;
+	bool is_partial; /* something had to be left out */
+	struct layer_lost *lost;
 };
 
 static struct item *item_find(struct layer_write *l, const char *path)
@@ -213,6 +217,32 @@ static int whiteout_add(struct layer_write *l, const char *path)
 	return it ? 0 : -ENOMEM;
 }
 
+static void say_partial(struct layer_write *l, const char *path,
+			const char *what)
+{
+	say("%s: %s; the rest was in the base that is gone, and is left out",
+	    path, what);
+	l->is_partial = true;
+}
+
+/* Where not all of it can be given, the old place keeps it. */
+static int renamed_add(struct layer_write *l, const struct mapfs_diff_entry *e)
+{
+	enum mapfs_held held;
+	struct mapfs_entry entry;
+	int err = viewpath_lookup(l->view, e->path, &entry);
+
+	if (err)
+		return err;
+	err = mapfs_held(l->view, entry.attr.ino, &held);
+	viewpath_put(l->view, &entry);
+	if (!err && held == MAPFS_HELD_ALL)
+		err = whiteout_add(l, e->old_path);
+	else if (!err && S_ISDIR(entry.attr.mode))
+		say_partial(l, e->path, "renamed here with all that is in it");
+	return err ? err : tree_add(l, e->path, 0);
+}
+
 static int difference_add(void *arg, const struct mapfs_diff_entry *e)
 {
 	struct layer_write *l = arg;
@@ -221,16 +251,23 @@ static int difference_add(void *arg, const struct mapfs_diff_entry *e)
 
 	if (progress_interrupted())
 		return -EINTR;
+	if (e->change != MAPFS_DELETED && !S_ISDIR(e->new_side.mode) &&
+	    layer_lost_is_theirs(l->lost, e->path))
+		return 0;
 	switch (e->change) {
+	case MAPFS_RETYPED:
+		/* Nobody knows what it hides: it must not shine through. */
+		err = !l->has_base && S_ISDIR(e->new_side.mode) ?
+			      whiteout_add(l, e->path) :
+			      0;
+		return err ? err : object_add(l, e->path, &it);
 	case MAPFS_ADDED:
 	case MAPFS_MODIFIED:
-	case MAPFS_RETYPED:
 		return object_add(l, e->path, &it);
 	case MAPFS_DELETED:
 		return whiteout_add(l, e->old_path);
 	case MAPFS_RENAMED:
-		err = whiteout_add(l, e->old_path);
-		return err ? err : tree_add(l, e->path, 0);
+		return renamed_add(l, e);
 	}
 	abort();
 }
@@ -567,18 +604,54 @@ static int object_write(struct layer_write *l, struct item *it)
 	return err;
 }
 
+/* 1: not all of it is there to be written. */
+static int object_check(struct layer_write *l, const struct item *it)
+{
+	enum mapfs_held held;
+	struct mapfs_entry e;
+	int err = viewpath_lookup(l->view, it->path, &e);
+
+	if (err)
+		return err;
+	err = mapfs_held(l->view, e.attr.ino, &held);
+	viewpath_put(l->view, &e);
+	if (err || held == MAPFS_HELD_ALL)
+		return err;
+	/* What a directory says of itself counts without its names. */
+	if (S_ISDIR(it->attr.mode))
+		return held == MAPFS_HELD_NOTHING;
+	say_partial(l, it->path, "only parts of it were changed here");
+	return 1;
+}
+
 static int item_write(struct layer_write *l, struct item *it)
 {
-	int err;
+	int err = it->is_object ? object_check(l, it) : 0;
 
+	if (err > 0)
+		return 0;
 	if (progress_interrupted())
 		return -EINTR;
-	err = it->is_object ? object_write(l, it) : mark_write(l, it->name);
+	if (!err)
+		err = it->is_object ? object_write(l, it) :
+				      mark_write(l, it->name);
 	if (err && err != -EINTR && !l->is_said) {
 		say("%s: cannot be exported: %s", it->path, strerror(-err));
 		l->is_said = true;
 	}
 	return err;
+}
+
+/* Names that only the old base knew: in another one they are other files. */
+static void say_unknown_links(struct layer_write *l)
+{
+	for (const struct link_group *g = l->groups; g; g = g->hh.next)
+		if (!l->has_base && g->written && g->known < g->nlink) {
+			say("%s: had more names in the base that is gone; "
+			    "those are left out, whatever they are by now",
+			    g->written);
+			l->is_partial = true;
+		}
 }
 
 static int items_write(struct layer_write *l)
@@ -588,6 +661,8 @@ static int items_write(struct layer_write *l)
 	for (struct item *it = l->items; it && it->name && !err;
 	     it = it->hh.next)
 		err = item_write(l, it);
+	if (!err)
+		say_unknown_links(l);
 	return err;
 }
 
@@ -627,24 +702,13 @@ static int go_on(void *arg, uint64_t done_bytes)
 	return progress_interrupted() ? -EINTR : 0;
 }
 
-/* Its own pages are in the store, but it has no name any more. */
-static int lost_tell(void *arg, const char *path, bool is_gone)
-{
-	(void)arg;
-	if (is_gone)
-		say("%s: changed here, but gone from the base since; it may be "
-		    "missing in the layer, see mapfs status",
-		    path);
-	return 0;
-}
-
 static int collect(struct layer_write *l)
 {
 	const struct mapfs_diff_options opt = {
 		.want_tree = true,
 		.progress = go_on,
 	};
-	int err = mapfs_drift(l->view, lost_tell, NULL);
+	int err = l->has_base ? layer_lost_find(l->view, &l->lost) : 0;
 
 	if (!err)
 		err = mapfs_diff(NULL, l->view, &opt, difference_add, l);
@@ -654,7 +718,8 @@ static int collect(struct layer_write *l)
 		err = links_find(l, "", 0);
 	if (!err)
 		err = opaque_mark(l);
-	if (!err)
+	/* Of a base that nobody sees, what is above may not be known. */
+	if (!err && l->has_base)
 		err = parents_add(l);
 	return err;
 }
@@ -665,7 +730,6 @@ static void layer_write_fini(struct layer_write *l)
 	struct item *it_next;
 	struct link_group *g = l->groups;
 	struct link_group *g_next;
-
 	/* Without the table the elements still know each other. */
 	HASH_CLEAR(hh, l->items);
 	for (; it; it = it_next) {
@@ -678,14 +742,17 @@ static void layer_write_fini(struct layer_write *l)
 		g_next = g->hh.next;
 		free(g);
 	}
+	layer_lost_fini(l->lost);
 	free(l->buf);
 }
 
-int layer_write(struct mapfs_view *view, struct archive *a)
+int layer_write(struct mapfs_view *view, bool has_base, struct archive *a,
+		bool *is_partial)
 {
 	struct layer_write l = {
 		.view = view,
 		.archive = a,
+		.has_base = has_base,
 		.buf = malloc(LAYER_IO_BYTES),
 	};
 	int err = l.buf ? collect(&l) : -ENOMEM;
@@ -696,6 +763,7 @@ int layer_write(struct mapfs_view *view, struct archive *a)
 	}
 	if (err && err != -EINTR && !l.is_said)
 		say("the changes cannot be listed: %s", strerror(-err));
+	*is_partial = l.is_partial;
 	layer_write_fini(&l);
 	return err;
 }

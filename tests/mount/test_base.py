@@ -395,3 +395,109 @@ def test_lost_files_can_be_removed_and_reverted(kept_view):
     assert os.listdir(view.top) == ["saved"]
     assert _run("diff", view.mnt) == (1, "A f saved\n")
     view.unmount()
+
+
+# --- the way out: export and import -------------------------------------------
+
+def _export(store, file):
+    return _run("export", "-o", file, store)
+
+
+def _import(base, store, file):
+    with open(file, "rb") as f:
+        p = subprocess.run([binary(), "import", base, store], stdin=f,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           timeout=60)
+    assert p.returncode == 0, p.stdout
+
+
+@pytest.mark.parametrize("loss", ["replaced", "gone"])
+def test_store_without_its_base_is_brought_onto_another(kept_view, loss):
+    view = _changed(kept_view)
+    layer, again = view.scratch / "layer.tar", view.scratch / "again"
+    old = _replace(view.base)
+    if loss == "gone":
+        aside = view.base.with_name("aside")
+        view.base.rename(aside)
+    code, said = _export(view.store, layer)
+    assert code == 0, said
+    assert f"its base {view.base} " in said
+    if loss == "gone":
+        aside.rename(view.base)
+    _import(view.base, again, layer)
+    assert _run("diff", again) == (1, "D f a\nA f new\nM f sub/f\n")
+    first, view.store = view.store, again
+    assert read_file(view / "sub/f") == b"two\nmore\n"
+    assert read_file(view / "sub/big") == b"b" * 4 * PAGE
+    view.unmount()
+    # The other way is still open.
+    view.store = first
+    _put_back(view.base, old)
+    assert read_file(view / "sub/f") == b"two\nmore\n"
+
+
+def test_what_needs_bytes_of_the_lost_base_is_named_and_left_out(kept_view):
+    view = kept_view
+    view.base_stays = False
+    _fill(view.base)
+    for name in ("del", "ren"):
+        (view.base / name).mkdir()
+        write_file(view.base / name / "x", b"x")
+    for name in ("mode", "moved", "whole", "linked"):
+        write_file(view.base / name, b"old")
+    os.link(view.base / "linked", view.base / "linked2")
+    os.symlink("a", view.base / "link")
+    # What there is all of.
+    write_file(view / "new", b"new")
+    os.unlink(view / "a")
+    shutil.rmtree(view / "del")
+    os.mkdir(view / "del")
+    write_file(view / "del/again", b"again")
+    write_file(view / "whole", b"all of it")
+    os.rename(view / "whole", view / "whole2")
+    # And what not.
+    with opened(view / "sub/big", os.O_RDWR) as fd:
+        os.pwrite(fd, b"mine", PAGE)
+    os.chmod(view / "mode", 0o600)
+    os.rename(view / "moved", view / "moved2")
+    os.rename(view / "link", view / "link2")
+    os.rename(view / "ren", view / "ren2")
+    write_file(view / "ren2/late", b"late")
+    write_file(view / "linked", b"everywhere")
+    view.unmount()
+    old = _replace(view.base)
+    layer, again = view.scratch / "layer.tar", view.scratch / "again"
+    code, said = _export(view.store, layer)
+    assert code == 1
+    named = {line.split(": ")[1] for line in said.splitlines()[1:]}
+    assert named == {"sub/big", "mode", "moved2", "link2", "ren2", "linked"}
+    _import(view.base, again, layer)
+    store, view.store = view.store, again
+    assert sorted(os.listdir(view.top)) == [
+        "del", "link", "linked", "linked2", "mode", "moved", "new", "ren",
+        "ren2", "sub", "whole2"]
+    assert os.listdir(view / "del") == ["again"]
+    assert os.listdir(view / "ren") == ["x"]
+    assert os.listdir(view / "ren2") == ["late"]
+    assert read_file(view / "whole2") == b"all of it"
+    assert read_file(view / "linked") == b"everywhere"
+    assert read_file(view / "linked2") == b"old"
+    assert read_file(view / "sub/big") == b"b" * 4 * PAGE
+    view.unmount()
+    view.store = store
+    _put_back(view.base, old)
+
+
+def test_lost_directory_is_exported_as_far_as_the_view_has_it(kept_view):
+    view = _deep(kept_view)
+    put_back = _lose(view.base, "removed")
+    layer = view.scratch / "layer.tar"
+    code, said = _export(view.store, layer)
+    assert code == 1 and "both/big: only parts of it were changed" in said
+    names = subprocess.run(["tar", "tf", layer], stdout=subprocess.PIPE,
+                           check=True).stdout.decode().split()
+    assert {"both/small", "both/new", "both/newdir/x", "names/new"} <= \
+        set(names)
+    assert "both/big" not in names
+    put_back()
+    assert _export(view.store, layer)[0] == 0
