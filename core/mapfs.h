@@ -164,6 +164,17 @@ struct mapfs_info {
 int must_check mapfs_view_open(struct mapfs_view **out,
 			       const struct mapfs_options *opt, char *why,
 			       size_t why_bytes);
+/*
+ * One for the process: told when opening or discarding a store waits for
+ * whoever closes it, and that lasts longer than a moment.
+ */
+void mapfs_tell_of_waits(void (*fn)(void *arg, const char *line), void *arg);
+/*
+ * What who wants the view's store next goes by: it is mounted as the file
+ * system `dev` now; its mount is gone for good, mapfs_view_close() follows.
+ */
+void mapfs_announce_mount(struct mapfs_view *v, dev_t dev);
+void mapfs_announce_close(struct mapfs_view *v);
 /* Syncs what a kept store still owes; that error, or 0. */
 int mapfs_view_close(struct mapfs_view *v);
 void mapfs_view_info(struct mapfs_view *v, struct mapfs_info *out);
@@ -479,7 +490,7 @@ int must_check mapfs_store_describe(const char *path,
 				    struct mapfs_store_info *out, char *why,
 				    size_t why_bytes);
 void mapfs_store_info_fini(struct mapfs_store_info *info);
-/* What refuses mapfs_discard() now, but for a lock: 0, or -EBUSY. */
+/* What refuses mapfs_discard() now: 0, or -EBUSY and a sentence. */
 int must_check mapfs_may_discard(const char *path, char *why, size_t why_bytes);
 /*
  * Removes a store with all that is in it.  -EBUSY: it is mounted, or a branch

@@ -293,6 +293,16 @@ static int overlay_close(struct mapfs_view *v)
 	return err;
 }
 
+static void overlay_announce_mount(struct mapfs_view *v, dev_t dev)
+{
+	store_announce_mount(overlay_of(v)->store, dev);
+}
+
+static void overlay_announce_close(struct mapfs_view *v)
+{
+	store_announce_close(overlay_of(v)->store);
+}
+
 static const struct view_ops overlay_ops = {
 	.close = overlay_close,
 	.info = overlay_info,
@@ -328,6 +338,8 @@ static const struct view_ops overlay_ops = {
 	.removexattr = overlay_removexattr,
 	.get_fileattr = overlay_get_fileattr,
 	.set_fileattr = overlay_set_fileattr,
+	.announce_mount = overlay_announce_mount,
+	.announce_close = overlay_announce_close,
 	.snapshot_create = overlay_snapshot_create,
 	.snapshot_delete = overlay_snapshot_delete,
 	.snapshot_iterate = overlay_snapshot_iterate,

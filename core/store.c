@@ -33,6 +33,7 @@
 #include "io.h"
 #include "journal.h"
 #include "log.h"
+#include "store_holder.h"
 #include "store_priv.h"
 #include "trouble.h"
 
@@ -572,17 +573,25 @@ static void store_stop_thread(struct store *st)
 	st->has_thread = false;
 }
 
-/* Whoever wants the store next may wait for us instead of giving up. */
-static void announce_closing(struct store *st)
+static void say_lock_unwritten(const struct store *st, int err)
 {
-	int err = 0;
-
-	if (st->dir.lockfd >= 0)
-		err = io_pwrite_all("store.lock", st->dir.lockfd, "closing", 7,
-				    0);
 	if (err)
 		log_line(LOG_WARNING, "store %s: cannot mark its lock: %s",
 			 st->dir.path, strerror(-err));
+}
+
+void store_announce_mount(struct store *st, dev_t dev)
+{
+	if (st->dir.lockfd >= 0 && st->use == STORE_CHANGE)
+		say_lock_unwritten(st, store_holder_write_mount(st->dir.lockfd,
+								dev));
+}
+
+void store_announce_close(struct store *st)
+{
+	if (st->dir.lockfd >= 0 && st->use == STORE_CHANGE)
+		say_lock_unwritten(st,
+				   store_holder_write_closing(st->dir.lockfd));
 }
 
 /* The set outlives the arena, but its pins must not. */
@@ -603,7 +612,7 @@ int store_close(struct store *st)
 		store_free(st);
 		return 0;
 	}
-	announce_closing(st);
+	store_announce_close(st);
 	store_stop_thread(st);
 	err = store_sync(st);
 	if (!err && !st->ephemeral) {

@@ -59,6 +59,12 @@ int must_check store_open(struct store **out, const struct store_options *opt,
 			  struct delta_set *set, char *why, size_t why_bytes);
 /* Starts the store's thread; `ns_lock` keeps changes away in compaction. */
 int must_check store_start(struct store *st, struct rwlock *ns_lock);
+/*
+ * For whoever wants the store next (store_holder.h): it is shown as this file
+ * system from now on, or no more and will be closed.
+ */
+void store_announce_mount(struct store *st, dev_t dev);
+void store_announce_close(struct store *st);
 /* A last sync, then the end; the error of that sync, or an older one. */
 int store_close(struct store *st);
 

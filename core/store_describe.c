@@ -11,50 +11,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "io.h"
 #include "mapfs.h"
+#include "store_holder.h"
 #include "trouble.h"
 
 /* Is it held, and does the holder say where it is mounted? */
 static int describe_holder(int dirfd, struct mapfs_store_info *out)
 {
-	char text[PATH_MAX + 64];
-	char where[PATH_MAX + 1] = "";
-	int pid = 0;
-	ssize_t n;
+	struct store_holder holder;
+	bool is_held;
+	int err;
 	int fd = openat(dirfd, "lock",
 			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
-		close(fd);
-		return 0;
-	}
-	n = io_pread_some(fd, text, sizeof(text) - 1, 0);
+	err = store_holder_read(fd, &holder, &is_held);
 	close(fd);
-	if (n < 0)
-		return (int)n;
-	text[n] = '\0';
-	if (strncmp(text, "mounted on ", 11) == 0) {
-		const char *end = strstr(text, " by process ");
-
-		for (const char *p = end; p; p = strstr(p + 1, " by process "))
-			end = p;
-		if (end && (size_t)(end - text) - 11 < sizeof(where)) {
-			memcpy(where, text + 11, (size_t)(end - text) - 11);
-			where[end - text - 11] = '\0';
-			pid = (int)strtol(end + 12, NULL, 10);
-		}
-	}
-	out->pid = pid;
-	if (where[0] == '/')
-		out->mountpoint = strdup(where);
-	return where[0] == '/' && !out->mountpoint ? -ENOMEM : 0;
+	/* One that closes it shows it no more. */
+	if (err || !is_held || holder.is_closing)
+		return err;
+	out->pid = holder.pid;
+	if (holder.where[0] == '/')
+		out->mountpoint = strdup(holder.where);
+	return holder.where[0] == '/' && !out->mountpoint ? -ENOMEM : 0;
 }
 
 struct branch_list {
@@ -358,7 +342,9 @@ static int check_no_readers(struct store_dir *d, char *why, size_t why_bytes)
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	err = store_readers_exclude_all(d->readersfd);
+	err = store_readers_wait(d->readersfd, 0, 0);
+	if (!err)
+		err = store_readers_exclude_all(d->readersfd);
 	if (err == -EBUSY)
 		store_say(
 			why, why_bytes,
@@ -397,13 +383,24 @@ static void unregister(const struct store_dir *d,
 
 int mapfs_may_discard(const char *path, char *why, size_t why_bytes)
 {
+	const struct store_options opt = {
+		.use = STORE_LOOK,
+		.kind = MAPFS_STORE_DIR,
+		.path = path,
+	};
 	struct mapfs_store_info info;
+	struct store_dir d;
 	int err = mapfs_store_describe(path, &info, why, why_bytes);
 
 	if (err)
 		return err;
 	err = check_discard(&info, why, why_bytes);
 	mapfs_store_info_fini(&info);
+	if (err)
+		return err;
+	/* Held for no longer than it takes to know that it can be had. */
+	err = store_dir_lock_only(&d, &opt, why, why_bytes);
+	store_dir_close(&d);
 	return err;
 }
 

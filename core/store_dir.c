@@ -19,15 +19,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base.h"
 #include "io.h"
 #include "owner.h"
+#include "store_holder.h"
 #include "trouble.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
@@ -36,12 +35,6 @@
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0x00001000U /* Linux 5.8 */
 #endif
-
-/* Times 100 ms: a daemon may be closing, or a command at work for a moment. */
-#define LOCK_TRIES 50
-/* In the lock's file: a command's, and what stands for an empty one. */
-#define HELD_BY_COMMAND "mounted on nothing "
-#define HELD_BY_NOBODY "another process"
 
 static const char readme[] =
 	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
@@ -194,92 +187,21 @@ static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
 	return 0;
 }
 
-/* Who holds the lock, in the holder's own words; never fails. */
-static void read_holder(int lockfd, char *out, size_t out_bytes)
-{
-	ssize_t n = io_pread_some(lockfd, out, out_bytes - 1, 0);
-
-	if (n <= 0)
-		n = snprintf(out, out_bytes, HELD_BY_NOBODY);
-	out[n < (ssize_t)out_bytes ? n : (ssize_t)out_bytes - 1] = '\0';
-	out[strcspn(out, "\n")] = '\0';
-}
-
-/* Only readers hold it, who do not say so in it: their words are old ones. */
-static bool may_read(int lockfd)
-{
-	bool may = flock(lockfd, LOCK_SH | LOCK_NB) == 0;
-
-	if (may)
-		(void)flock(lockfd, LOCK_UN);
-	return may;
-}
-
-/* Another command has it for a moment, or a daemon is closing. */
-static bool is_brief(const char *holder)
-{
-	return strncmp(holder, "closing", 7) == 0 ||
-	       strncmp(holder, HELD_BY_COMMAND, strlen(HELD_BY_COMMAND)) == 0 ||
-	       strcmp(holder, HELD_BY_NOBODY) == 0;
-}
-
-static void say_in_use(const struct store_dir *d, const char *holder,
-		       bool is_read, char *why, size_t why_bytes)
-{
-	if (is_read)
-		store_say(
-			why, why_bytes,
-			"store %s is in use by a command that reads it; try again when that has ended",
-			d->path);
-	else if (is_brief(holder))
-		store_say(
-			why, why_bytes,
-			"store %s is in use by another command; try again when that has ended",
-			d->path);
-	else
-		store_say(
-			why, why_bytes,
-			"store %s is in use, %s; unmount that first, or choose another store",
-			d->path, holder);
-}
-
 static int lock_store(struct store_dir *d, const struct store_options *opt,
 		      char *why, size_t why_bytes)
 {
-	char holder[PATH_MAX + 64];
-	bool is_read;
-	int tries = 0;
-	int n;
+	const bool shared = opt->use == STORE_LOOK;
+	int err = store_holder_take(d->path, d->lockfd, shared, why, why_bytes);
 
-	while (flock(d->lockfd, (opt->use == STORE_LOOK ? LOCK_SH : LOCK_EX) |
-					LOCK_NB) < 0) {
-		int err = -errno;
-
-		if (err == -EINTR)
-			continue;
-		if (err != -EWOULDBLOCK) {
-			store_say(why, why_bytes,
-				  "store %s: cannot lock it: %s", d->path,
-				  strerror(-err));
-			return err;
-		}
-		is_read = may_read(d->lockfd);
-		read_holder(d->lockfd, holder, sizeof(holder));
-		if ((is_read || is_brief(holder)) && tries++ < LOCK_TRIES) {
-			nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
-			continue;
-		}
-		say_in_use(d, holder, is_read, why, why_bytes);
-		return -EBUSY;
+	if (err) {
+		/* Without it, nothing here is ours. */
+		close(d->lockfd);
+		d->lockfd = -1;
+		return err;
 	}
-	if (opt->use == STORE_LOOK)
+	if (shared)
 		return 0;
-	n = snprintf(holder, sizeof(holder), "mounted on %s by process %d\n",
-		     opt->mountpoint ? opt->mountpoint : "nothing",
-		     (int)getpid());
-	if (ftruncate(d->lockfd, 0) < 0)
-		return -errno;
-	return io_pwrite_all("store.lock", d->lockfd, holder, (size_t)n, 0);
+	return store_holder_write(d->lockfd, opt->mountpoint);
 }
 
 /* Overwriting in place must not ask btrfs for new space [D5]. */
@@ -423,6 +345,12 @@ static int open_directory(struct store_dir *d, const struct store_options *opt,
 	return err;
 }
 
+static bool has_journal(const struct store_dir *d)
+{
+	return faccessat(d->dirfd, "journal", F_OK, 0) == 0 ||
+	       store_dir_has_pages(d);
+}
+
 /*
  * A journal makes it a store.  Without one it must be empty, or be what is
  * left of a store that was being made; anything else is somebody's data.
@@ -439,8 +367,7 @@ static int check_contents(const struct store_dir *d, bool *is_store, char *why,
 			  trouble_text(err));
 		return err;
 	}
-	*is_store = faccessat(d->dirfd, "journal", F_OK, 0) == 0 ||
-		    store_dir_has_pages(d);
+	*is_store = has_journal(d);
 	if (*is_store || names == 0 ||
 	    (names == ours && faccessat(d->dirfd, "lock", F_OK, 0) == 0))
 		return 0;
@@ -538,8 +465,17 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 		err = owner_create_dir(d->dirfd, STORE_JOURNAL_PART);
 		is_begun = err == 0;
 	}
-	if (!err && opt->use != STORE_PAST)
+	if (!err && opt->use != STORE_PAST) {
 		err = open_lock(d, opt, why, why_bytes);
+		/* Who held it may have made a store of it meanwhile. */
+		if (!err && !is_store)
+			is_store = has_journal(d);
+		if (is_begun && (d->lockfd < 0 || is_store)) {
+			(void)unlinkat(d->dirfd, STORE_JOURNAL_PART,
+				       AT_REMOVEDIR);
+			is_begun = false;
+		}
+	}
 	if (!err && !opt->for_commit)
 		err = check_no_commit(d, why, why_bytes);
 	if (!err)

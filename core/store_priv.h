@@ -135,6 +135,11 @@ int must_check store_readers_hold(int fd, uint64_t snapshot);
 int must_check store_readers_exclude(int fd, uint64_t snapshot);
 /* ... of any snapshot; ends with the descriptor. */
 int must_check store_readers_exclude_all(int fd);
+/*
+ * Waits for who may be about to end: until nobody holds this snapshot (len 1)
+ * or any from it on (len 0), or -EBUSY after two seconds.  No lock is held.
+ */
+int must_check store_readers_wait(int fd, uint64_t snapshot, off_t len);
 void store_readers_allow(int fd, uint64_t snapshot);
 
 /* Which stores are branches of this one: STORE/branches/<uuid>. */

@@ -20,10 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io.h"
 #include "owner.h"
+
+#define WAIT_TICKS 200
+#define WAIT_TICK_NS 10000000
 
 #define UUID_TEXT_BYTES (2 * JOURNAL_UUID_BYTES + 1)
 
@@ -63,6 +67,40 @@ int store_readers_exclude_all(int fd)
 	int err = set_lock(fd, 0, 0, F_WRLCK);
 
 	return err == -EAGAIN || err == -EACCES ? -EBUSY : err;
+}
+
+/* A lock that could be had is not taken: F_OFD_GETLK only asks. */
+static int is_read(int fd, uint64_t snapshot, off_t len, bool *out)
+{
+	struct flock l = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)(snapshot & INT64_MAX),
+		.l_len = len,
+	};
+
+	if (fcntl(fd, F_OFD_GETLK, &l) < 0)
+		return -errno;
+	*out = l.l_type != F_UNLCK;
+	return 0;
+}
+
+/*
+ * umount(8) of a snapshot's mount does not wait for its daemon, which has
+ * nothing to do any more but to end.
+ */
+int store_readers_wait(int fd, uint64_t snapshot, off_t len)
+{
+	bool held = false;
+	int err = 0;
+
+	for (int i = 0; !err && i < WAIT_TICKS; i++) {
+		err = is_read(fd, snapshot, len, &held);
+		if (err || !held)
+			return err;
+		nanosleep(&(struct timespec){ .tv_nsec = WAIT_TICK_NS }, NULL);
+	}
+	return err ? err : -EBUSY;
 }
 
 void store_readers_allow(int fd, uint64_t snapshot)

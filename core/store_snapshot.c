@@ -259,6 +259,19 @@ static void say_branch(const struct store *st, const char *name,
 			 why_bytes);
 }
 
+/* Before any lock is taken, because it may take its time. */
+static int wait_for_readers(struct store *st, const char *name)
+{
+	const struct snapshot *one;
+	uint64_t id;
+
+	rwlock_read(st->ns_lock);
+	one = snapshots_find(&st->set->snapshots, name);
+	id = one ? one->rec.id : 0;
+	rwlock_unlock(st->ns_lock);
+	return one ? store_readers_wait(st->dir.readersfd, id, 1) : 0;
+}
+
 int store_snapshot_delete(struct store *st, const char *name, char *why,
 			  size_t why_bytes)
 {
@@ -267,6 +280,10 @@ int store_snapshot_delete(struct store *st, const char *name, char *why,
 	int err = check_can_have(st, why, why_bytes);
 
 	if (err)
+		return err;
+	/* Who reads on is found and named below. */
+	err = wait_for_readers(st, name);
+	if (err && err != -EBUSY)
 		return err;
 	/* No sync may free the pages before the record is durable [A1]. */
 	rmutex_lock(&st->sync_lock);

@@ -13,6 +13,7 @@
 #include "direct.h"
 #include "log.h"
 #include "overlay.h"
+#include "store_holder.h"
 #include "trouble.h"
 
 const char *mapfs_mode_name(enum mapfs_mode mode)
@@ -43,6 +44,23 @@ int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
 		(void)snprintf(why, why_bytes, "%s: %s", opt->base,
 			       trouble_text(err));
 	return err;
+}
+
+void mapfs_tell_of_waits(void (*fn)(void *arg, const char *line), void *arg)
+{
+	store_holder_tell(fn, arg);
+}
+
+void mapfs_announce_mount(struct mapfs_view *v, dev_t dev)
+{
+	if (v->ops->announce_mount)
+		v->ops->announce_mount(v, dev);
+}
+
+void mapfs_announce_close(struct mapfs_view *v)
+{
+	if (v->ops->announce_close)
+		v->ops->announce_close(v);
 }
 
 int mapfs_view_close(struct mapfs_view *v)

@@ -95,6 +95,8 @@ struct view_ops {
 			    enum mapfs_fileattr_kind what,
 			    const union mapfs_fileattr *a);
 	/* From here on NULL where nothing is kept beside the base. */
+	void (*announce_mount)(struct mapfs_view *v, dev_t dev);
+	void (*announce_close)(struct mapfs_view *v);
 	int (*snapshot_create)(struct mapfs_view *v, const char *name,
 			       const char *message, char *why,
 			       size_t why_bytes);

@@ -81,12 +81,16 @@ static int probe(struct server *s)
 	int fd;
 
 	/* Elsewhere it is out of our sight; who made it looks. */
-	if (s->opt->fuse_fd >= 0)
+	if (s->opt->fuse_fd >= 0) {
+		if (s->opt->fuse_dev)
+			mapfs_announce_mount(s->view, s->opt->fuse_dev);
 		return 0;
+	}
 	if (stat(mountpoint, &st) < 0)
 		return -errno;
 	s->dev = st.st_dev;
 	atomic_store(&s->mount.dev, st.st_dev);
+	mapfs_announce_mount(s->view, st.st_dev);
 	fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
@@ -304,6 +308,7 @@ static int server_run(struct server *s, char *why, size_t why_bytes)
 			logfile_line(s->log, LOG_ERR, why);
 		}
 		atomic_store(&s->is_over, true);
+		mapfs_announce_close(s->view);
 		pthread_kill(s->watcher, SIGHUP);
 		pthread_join(s->watcher, NULL);
 		if (atomic_load(&s->probe_err)) {

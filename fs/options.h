@@ -25,8 +25,9 @@ struct fs_options {
 	char *passed_on;  /* the kernel's, comma-separated, or NULL */
 	enum mapfs_mode mode;
 	enum mapfs_store_kind store_kind;
-	int fuse_fd; /* -1, or the connection of a mount that was made in
+	int fuse_fd;	/* -1, or the connection of a mount that was made in
 			another namespace: only serve it */
+	dev_t fuse_dev; /* the file system of that mount, or 0 */
 	unsigned int max_threads;
 	unsigned int uring_depth;
 	bool own_place; /* the mount point is removed after unmounting */

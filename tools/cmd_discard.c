@@ -64,26 +64,6 @@ static void say_contents(const struct target *t)
 	history_fini(&h);
 }
 
-/* What the core would refuse after the question is refused before it. */
-static int check_store(const struct target *t, char *why, size_t why_bytes)
-{
-	struct mapfs_store_info info;
-	int err = mapfs_store_describe(t->store, &info, why, why_bytes);
-
-	if (err)
-		return err;
-	if (info.pid) {
-		snprintf(why, why_bytes,
-			 "%s: in use by process %d%s%s; end that first",
-			 t->store, (int)info.pid,
-			 info.mountpoint ? ", mounted on " : "",
-			 info.mountpoint ? info.mountpoint : "");
-		err = -EBUSY;
-	}
-	mapfs_store_info_fini(&info);
-	return err ? err : mapfs_may_discard(t->store, why, why_bytes);
-}
-
 static int check(const struct target *t, char *why, size_t why_bytes)
 {
 	if (t->kind == TARGET_LIVE) {
@@ -99,7 +79,8 @@ static int check(const struct target *t, char *why, size_t why_bytes)
 			 t->store, t->snapshot);
 		return -EINVAL;
 	}
-	return check_store(t, why, why_bytes);
+	/* What is refused after the question is refused before it. */
+	return mapfs_may_discard(t->store, why, why_bytes);
 }
 
 static int discard_run(const struct discard_args *args)

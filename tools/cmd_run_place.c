@@ -29,6 +29,7 @@
 #include "fs/main.h"
 #include "fs/session.h"
 #include "fs/unmount.h"
+#include "mounts.h"
 #include "text.h"
 
 #define WHY_BYTES 1024
@@ -39,6 +40,7 @@
 struct report {
 	int err;
 	bool has_users; /* a user namespace, with the caller alone */
+	dev_t dev;	/* of the mount, or 0 */
 	char why[WHY_BYTES];
 };
 
@@ -215,6 +217,20 @@ static bool wait_for_go(int fd)
 	return n == 1;
 }
 
+/* Asks the table: there is nobody yet to answer stat(2). */
+static dev_t dev_of_mount(const char *target)
+{
+	struct mounts *table;
+	struct mount_row row = { 0 };
+
+	if (mounts_read(&table))
+		return 0;
+	if (!mounts_find(table, target, &row))
+		row.dev = 0;
+	mounts_free(table);
+	return row.dev;
+}
+
 _Noreturn static void inner_child(struct run *r, pid_t parent, int sock)
 {
 	struct report rep = { 0 };
@@ -229,6 +245,8 @@ _Noreturn static void inner_child(struct run *r, pid_t parent, int sock)
 	else
 		rep.err = session_mount_only(&r->opt, &fd, rep.why,
 					     sizeof(rep.why));
+	if (!rep.err)
+		rep.dev = dev_of_mount(r->opt.mountpoint);
 	if (!send_report(sock, &rep, fd))
 		_exit(RUN_FAILED);
 	/* While we held it the daemon's death would go unnoticed. */
@@ -305,6 +323,7 @@ static int begin_inside(struct run *r, struct report *rep)
 	/* The kernel refuses ACLs, and their files, that name strangers. */
 	if (rep->has_users)
 		r->opt.acl = false;
+	r->opt.fuse_dev = rep->dev;
 	r->has_namespace = true;
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "core/mapfs.h"
+#include "progress.h"
 #include "text.h"
 
 static const struct command {
@@ -114,12 +116,22 @@ static void take_standard_numbers(void)
 	}
 }
 
+/* Elsewhere than on a terminal only what goes wrong is said. */
+static void tell_of_wait(void *arg, const char *line)
+{
+	if (isatty(STDERR_FILENO)) {
+		progress_hide();
+		say("%s", line);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *base = strrchr(argv[0], '/');
 	const struct command *c;
 
 	take_standard_numbers();
+	mapfs_tell_of_waits(tell_of_wait, NULL);
 	/* A caller that ignores its children leaves us without their status. */
 	signal(SIGCHLD, SIG_DFL);
 	argp_err_exit_status = COMMAND_USAGE;

@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: MIT
+"""Commands and a store whose daemon is about to end.
+
+umount(8) returns before the daemon has closed the store.  A daemon that is
+stopped when its mount goes away is one that takes its time to do so.
+"""
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support import sysc
+from support.sysc import read_file, write_file
+from support.terminal import Terminal
+from support.view import binary, is_mounted, mapfs, run, wait_for
+
+PIDFD_OPEN, PIDFD_GETFD = 434, 438
+
+
+@pytest.fixture
+def place(scratch):
+    (scratch / "base").mkdir()
+    (scratch / "tmp").mkdir()
+    for name in "mnt", "other":
+        (scratch / name).mkdir()
+    os.environ["TMPDIR"] = str(scratch / "tmp")
+    write_file(scratch / "base/f", b"base")
+    return scratch
+
+
+def daemon_of(place):
+    """The process that the lock of the store names."""
+    text = (place / "store/lock").read_text()
+    return int(re.search(r" by process (\d+)", text).group(1))
+
+
+def mount(place, where="mnt", **kw):
+    return mapfs("mount", "-s", place / "store", place / "base",
+                 place / where, **kw)
+
+
+def begin(*args):
+    return subprocess.Popen([binary(), *map(os.fspath, args)],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
+
+
+def _open_files(pid):
+    try:
+        fds = os.listdir(f"/proc/{pid}/fd")
+        return [os.readlink(f"/proc/{pid}/fd/{n}") for n in fds]
+    except OSError:
+        return []
+
+
+def wait_until_asked_for(place, daemon, name="lock"):
+    """Somebody else than the daemon has the store's lock open."""
+    lock = str(place / "store" / name)
+    wait_for("somebody at the store", lambda: any(
+        lock in _open_files(pid) for pid in os.listdir("/proc")
+        if pid.isdigit() and int(pid) not in (daemon, os.getpid())))
+
+
+def finish(p):
+    out, _ = p.communicate(timeout=30)
+    return p.returncode, out.decode(errors="replace")
+
+
+def umount_plainly(target):
+    """The system call alone: umount(8) looks at the mount before."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.umount2(os.fsencode(target), 0) < 0:
+        raise OSError(ctypes.get_errno(), "umount2", str(target))
+
+
+def umount_of_stopped(place):
+    """The mount is gone, the daemon does not know yet; its pid."""
+    pid = daemon_of(place)
+    os.kill(pid, signal.SIGSTOP)
+    if os.geteuid() == 0:
+        umount_plainly(place / "mnt")
+    else:
+        run("fusermount3", "-u", place / "mnt")
+    assert not is_mounted(place / "mnt")
+    return pid
+
+
+COMMANDS = {
+    "mount": ["mount", "-s", "store", "base", "other"],
+    "run": ["run", "-s", "store", "-C", "base", "--", "true"],
+    "discard": ["discard", "-y", "store"],
+    "commit": ["commit", "-y", "store"],
+    "plan": ["commit", "-n", "store"],
+    "diff": ["diff", "store"],
+    "status": ["status", "store"],
+    "export": ["export", "-o", "layer.tar", "store"],
+    "snapshot": ["snapshot", "store", "two"],
+    "unsnapshot": ["snapshot", "-d", "store", "one"],
+    "rollback": ["rollback", "-y", "store", "one"],
+    "revert": ["revert", "store", "f"],
+    "branch": ["branch", "store", "new"],
+}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_waits_for_the_daemon_of_a_mount_that_is_gone(place, command):
+    os.chdir(place)
+    mount(place)
+    write_file(place / "mnt/f", b"new")
+    mapfs("snapshot", place / "mnt", "one")
+    write_file(place / "mnt/g", b"newer")
+    os.sync()
+    pid = umount_of_stopped(place)
+    p = begin(*COMMANDS[command])
+    try:
+        wait_until_asked_for(place, pid)
+        time.sleep(0.2)		# a refusal would take no longer
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    code, said = finish(p)
+    assert code == (1 if command == "diff" else 0), said
+    assert "in use" not in said
+    if command == "mount":
+        assert read_file(place / "other/g") == b"newer"
+    if command == "commit":
+        assert read_file(place / "base/g") == b"newer"
+
+
+@pytest.mark.user
+def test_ordinary_user_waits_for_it_too(place):
+    mount(place)
+    write_file(place / "mnt/f", b"new")
+    with open(place / "mnt/f", "rb") as f:
+        os.fsync(f.fileno())
+    pid = umount_of_stopped(place)
+    p = begin("mount", "-s", place / "store", place / "base", place / "mnt")
+    try:
+        wait_until_asked_for(place, pid)
+        time.sleep(0.2)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    code, said = finish(p)
+    assert code == 0, said
+    assert read_file(place / "mnt/f") == b"new"
+    mapfs("umount", place / "mnt")
+
+
+@pytest.mark.root
+def test_umount_and_mount_in_turn_always_work(place):
+    mount(place)
+    for n in range(20):
+        for k in range(50):
+            write_file(place / f"mnt/f{k}", b"%d" % n)
+        run("umount", place / "mnt")
+        mount(place)
+    assert read_file(place / "mnt/f49") == b"19"
+    mapfs("umount", place / "mnt")
+
+
+@pytest.mark.root
+def test_mount_that_is_there_is_refused_whatever_its_daemon_does(place):
+    """At once: its daemon is not asked, and not waited for."""
+    mount(place)
+    pid = daemon_of(place)
+    os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    p = mount(place, "other", check=False)
+    spent = time.monotonic() - begun
+    os.kill(pid, signal.SIGCONT)
+    assert p.returncode == 1
+    assert p.text == f"mapfs: store {place}/store is in use, mounted on " \
+        f"{place}/mnt by process {pid}; unmount that first, or choose " \
+        "another store\n"
+    assert spent < 4, "it waited as long as for one that is gone"
+    mapfs("umount", place / "mnt")
+
+
+@pytest.mark.root
+def test_mount_that_was_moved_or_bound_elsewhere_is_found(place):
+    mount(place)
+    (place / "third").mkdir()
+    run("mount", "--bind", place / "mnt", place / "third")
+    run("umount", place / "mnt")
+    p = mount(place, "other", check=False)
+    assert p.returncode == 1
+    assert f"mounted on {place}/third by process {daemon_of(place)};" in p.text
+    run("umount", place / "third")
+    mount(place, "other")
+    run("umount", place / "other")
+
+
+@pytest.mark.root
+def test_mount_of_another_namespace_is_named(place):
+    mount(place)
+    keeper = subprocess.Popen(
+        ["unshare", "-m", "--propagation", "private", "sh", "-c",
+         "echo; read x"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    keeper.stdout.readline()
+    run("umount", place / "mnt")
+    p = mount(place, "other", check=False)
+    assert p.returncode == 1
+    assert f"is in use by process {daemon_of(place)}, mounted on " \
+        f"{place}/mnt in the mount namespace of process {keeper.pid};" \
+        in p.text
+    keeper.communicate(b"\n")
+    mount(place, "other")
+    run("umount", place / "other")
+
+
+@pytest.mark.root
+def test_view_of_a_command_that_runs_is_refused_and_then_free(place):
+    p = subprocess.Popen(
+        [binary(), "run", "-s", place / "store", "-C", place / "base", "--",
+         "sh", "-c", "echo; read x; echo new >f"], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.readline()
+    refused = mount(place, check=False)
+    assert refused.returncode == 1
+    assert f"is in use by process {daemon_of(place)}, mounted on " \
+        f"{place}/base in the mount namespace of process " in refused.text
+    p.communicate(b"\n")
+    mount(place)
+    assert read_file(place / "mnt/f") == b"new\n"
+    mapfs("umount", place / "mnt")
+
+
+@pytest.mark.root
+def test_files_open_after_a_lazy_unmount_are_given_as_the_reason(place):
+    mount(place)
+    with open(place / "mnt/f", "rb"):
+        run("umount", "-l", place / "mnt")
+        pid = daemon_of(place)
+        p = mount(place, check=False)
+        assert p.returncode == 1
+        assert re.fullmatch(
+            f"mapfs: store {place}/store is in use by process {pid}, whose "
+            f"mount on {place}/mnt is in no mount table .*lazy unmount.*; "
+            ".*\n", p.text), p.text
+    mount(place)
+    mapfs("umount", place / "mnt")
+
+
+@pytest.mark.root
+def test_stopped_daemon_is_named_with_what_to_do(place):
+    mount(place)
+    pid = umount_of_stopped(place)
+    p = mount(place, check=False)
+    assert p.returncode == 1
+    assert f"process {pid}, which unmounts {place}/mnt but is stopped; " \
+        f"continue it (kill -CONT {pid})" in p.text
+    os.kill(pid, signal.SIGCONT)
+    mount(place)
+    mapfs("umount", place / "mnt")
+
+
+def _steal(pid, path):
+    """The open file that `pid` has of `path`: its lock lasts with ours."""
+    for n in os.listdir(f"/proc/{pid}/fd"):
+        if os.readlink(f"/proc/{pid}/fd/{n}") == str(path):
+            libc = ctypes.CDLL(None, use_errno=True)
+            pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
+            fd = libc.syscall(PIDFD_GETFD, pidfd, int(n), 0)
+            os.close(pidfd)
+            assert fd >= 0, os.strerror(ctypes.get_errno())
+            return fd
+    raise AssertionError(f"{pid} does not have {path} open")
+
+
+@pytest.mark.root
+def test_killed_daemon_is_waited_for_while_it_is_taken_apart(place):
+    """Its mount is still in the table, dead, and its lock held."""
+    d = subprocess.Popen(
+        [binary(), "mount", "-f", "-s", place / "store", place / "base",
+         place / "mnt"], stdin=subprocess.DEVNULL)
+    wait_for("the mount", lambda: is_mounted(place / "mnt") and
+             "device" in (place / "store/lock").read_text())
+    write_file(place / "mnt/f", b"new")
+    with open(place / "mnt/f", "rb") as f:
+        os.fsync(f.fileno())
+    lock = _steal(d.pid, place / "store/lock")
+    d.kill()
+    wait_for("its death", lambda: " Z " in
+             Path(f"/proc/{d.pid}/stat").read_text())
+    p = begin("mount", "-s", place / "store", place / "base", place / "other")
+    wait_until_asked_for(place, d.pid)
+    time.sleep(0.3)
+    os.close(lock)
+    code, said = finish(p)
+    d.wait()
+    assert code == 0, said
+    assert read_file(place / "other/f") == b"new"
+    mapfs("umount", place / "other")
+    sysc.umount_lazy(place / "mnt")
+
+
+@pytest.mark.root
+def test_kill_and_mount_in_turn_always_work(place):
+    mount(place)
+    for n in range(10):
+        write_file(place / "mnt/f", b"%d" % n)
+        with open(place / "mnt/f", "rb") as f:
+            os.fsync(f.fileno())
+        os.kill(daemon_of(place), signal.SIGKILL)
+        mount(place)
+        assert read_file(place / "mnt/f") == b"%d" % n
+    mapfs("umount", place / "mnt")
+
+
+@pytest.mark.root
+def test_terminal_is_told_what_is_waited_for(place):
+    mount(place)
+    pid = umount_of_stopped(place)
+    t = Terminal(binary(), "mount", "-s", place / "store", place / "base",
+                 place / "mnt")
+    t.expect(f"mapfs: store {place}/store: waiting for process {pid} to "
+             "close it")
+    os.kill(pid, signal.SIGCONT)
+    status, said = t.end()
+    assert status == 0, said
+    mapfs("umount", place / "mnt")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", [["discard", "-y", "store"],
+                                     ["snapshot", "-d", "store", "one"]],
+                         ids=["discard", "delete"])
+def test_unmounted_snapshot_is_waited_for_too(place, command):
+    os.chdir(place)
+    mount(place)
+    write_file(place / "mnt/f", b"new")
+    mapfs("snapshot", place / "mnt", "one")
+    mapfs("umount", place / "mnt")
+    d = subprocess.Popen(
+        [binary(), "mount", "-f", "-s", f"{place}/store@one", place / "base",
+         place / "mnt"], stdin=subprocess.DEVNULL)
+    wait_for("the mount", lambda: is_mounted(place / "mnt"))
+    os.stat(place / "mnt/f")
+    os.kill(d.pid, signal.SIGSTOP)
+    umount_plainly(place / "mnt")
+    p = begin(*command)
+    wait_until_asked_for(place, d.pid, "readers")
+    time.sleep(0.3)
+    os.kill(d.pid, signal.SIGCONT)
+    code, said = finish(p)
+    assert d.wait(20) == 0
+    assert code == 0, said
+
+
+@pytest.mark.root
+def test_two_mounts_of_a_new_store_at_once_lose_nothing(place):
+    """The second must see what the first made while it waited."""
+    (place / "store").mkdir()
+    with open(place / "store/lock", "w") as lock:
+        import fcntl
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        p = begin("mount", "-s", place / "store", place / "base",
+                  place / "other")
+        wait_until_asked_for(place, 0)
+        # What somebody who held the lock would have made of it.
+        made = place / "made"
+        mapfs("mount", "-s", made, place / "base", place / "mnt")
+        write_file(place / "mnt/f", b"new")
+        mapfs("umount", place / "mnt")
+        for name in "pages", "journal", "readers":
+            os.rename(made / name, place / "store" / name)
+    code, said = finish(p)
+    assert code == 0, said
+    assert read_file(place / "other/f") == b"new"
+    mapfs("umount", place / "other")
