@@ -211,6 +211,11 @@ void base_set_itable(struct base *b, struct itable *t)
 	itable_set_places(t, b->places);
 }
 
+bool base_is_remote(const struct base *b)
+{
+	return b->is_remote;
+}
+
 const char *base_path(const struct base *b)
 {
 	return b->path;
@@ -252,7 +257,7 @@ int base_openat(struct base *b, int dirfd, const char *path, int flags, int *fd)
 			how.flags &= ~(uint64_t)O_NOATIME;
 			err = -EAGAIN;
 		}
-		if (err == -EMFILE && base_shed(b))
+		if (base_may_try_again(b, err))
 			err = -EAGAIN;
 	} while (err == -EAGAIN || err == -EINTR);
 	if (!err)
@@ -308,7 +313,7 @@ static int open_again(struct base *b, int fd, int flags, int *out)
 			noatime = 0;
 			err = -EAGAIN;
 		}
-		if (err == -EMFILE && base_shed(b))
+		if (base_may_try_again(b, err))
 			err = -EAGAIN;
 	} while (err == -EAGAIN || err == -EINTR);
 	if (!err)

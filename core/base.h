@@ -120,8 +120,15 @@ int must_check base_hold(struct base *b, struct inode *i, enum base_want want,
 			 struct base_fd **out);
 int base_fd_of(const struct base_fd *f);
 void base_put(struct base *b, struct base_fd *f);
-/* Closes some idle descriptors to make room; false: there were none. */
-bool base_shed(struct base *b);
+/*
+ * After a call that wants a descriptor failed with `err`: true when it was for
+ * want of one and some idle ones were closed; else says so in the log.
+ */
+bool base_may_try_again(struct base *b, int err);
+/* Logs, once in a while, that descriptors are all in use. */
+void base_say_full(struct base *b, int err);
+/* Is the base's file system somebody else's too? */
+bool base_is_remote(const struct base *b);
 /* Drops cached descriptors of the inode (unlinked, replaced, forgotten). */
 void base_uncache(struct base *b, const struct inode *i);
 /*

@@ -12,11 +12,15 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
+#include "log.h"
+
 #define IDLE_MAX 1024
 #define SHED_AT_ONCE 16
+#define SAY_FULL_S 60
 
 void base_cache_init(struct base *b)
 {
@@ -57,7 +61,8 @@ static void detach_idle(struct base *b, struct base_fd *f)
 	HASH_DEL(b->fds, f);
 }
 
-bool base_shed(struct base *b)
+/* Closes some idle descriptors to make room; false: there were none. */
+static bool shed(struct base *b)
 {
 	struct base_fd *gone = NULL;
 	struct base_fd *f;
@@ -73,6 +78,42 @@ bool base_shed(struct base *b)
 	DL_FOREACH_SAFE(gone, f, tmp)
 		base_fd_destroy(f);
 	return gone != NULL;
+}
+
+void base_say_full(struct base *b, int err)
+{
+	struct rlimit lim = { 0 };
+	struct timespec now;
+	int64_t last = atomic_load(&b->full_said_s);
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (last && now.tv_sec - last < SAY_FULL_S)
+		return;
+	/* One of those who run into it at once. */
+	if (!atomic_compare_exchange_strong(&b->full_said_s, &last,
+					    now.tv_sec ? now.tv_sec : 1))
+		return;
+	(void)getrlimit(RLIMIT_NOFILE, &lim);
+	if (err == -ENFILE)
+		log_line(
+			LOG_WARNING,
+			"base %s: the system has no file left to open (fs.file-max); opens fail until some are closed",
+			b->path);
+	else
+		log_line(
+			LOG_WARNING,
+			"base %s: too many open files for the daemon's limit of %llu descriptors (ulimit -n); opens fail until some are closed",
+			b->path, (unsigned long long)lim.rlim_cur);
+}
+
+bool base_may_try_again(struct base *b, int err)
+{
+	if (err != -EMFILE && err != -ENFILE)
+		return false;
+	if (shed(b))
+		return true;
+	base_say_full(b, err);
+	return false;
 }
 
 static struct base_fd *cache_find(struct base *b, const struct base_key *key)

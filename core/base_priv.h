@@ -42,17 +42,18 @@ struct base {
 	struct itable *itable; /* fixed after base_set_itable() */
 	_Atomic uint64_t moves_begun;
 	_Atomic uint64_t moves_ended;
-	struct rmutex lock;	 /* RANK_BASE */
-	struct base_fd *fds;	 /* by lock */
-	struct base_fd *idle;	 /* least recently used first, by lock */
-	unsigned int idle_count; /* by lock */
-	unsigned int idle_max;	 /* fixed while open */
-	struct places *places;	 /* fixed while open; has its own lock */
-	struct rmutex walk_lock; /* RANK_LEAF */
-	pthread_cond_t walked;	 /* a walk has ended */
-	bool is_walking;	 /* by walk_lock */
-	uint64_t walks;		 /* by walk_lock: that have ended */
-	atomic_bool is_ending;	 /* no more walks */
+	struct rmutex lock;	     /* RANK_BASE */
+	struct base_fd *fds;	     /* by lock */
+	struct base_fd *idle;	     /* least recently used first, by lock */
+	unsigned int idle_count;     /* by lock */
+	unsigned int idle_max;	     /* fixed while open */
+	struct places *places;	     /* fixed while open; has its own lock */
+	struct rmutex walk_lock;     /* RANK_LEAF */
+	pthread_cond_t walked;	     /* a walk has ended */
+	bool is_walking;	     /* by walk_lock */
+	uint64_t walks;		     /* by walk_lock: that have ended */
+	atomic_bool is_ending;	     /* no more walks */
+	_Atomic int64_t full_said_s; /* when; 0: never */
 };
 
 /* Beneath the root, no link followed; O_NOATIME as far as allowed [B1]. */

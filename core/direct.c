@@ -185,6 +185,7 @@ int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	d->view.mode = opt->mode;
 	d->view.base_fd = -1; /* nobody compares with it */
 	rmutex_init(&d->lock, RANK_DIRECT);
+	handles_init(d);
 	err = mapping_guard_init();
 	if (!err)
 		err = open_base(d, opt);

@@ -65,8 +65,12 @@ static int stat_inode(struct direct *d, struct inode *i, uint64_t fh,
 
 	if (i->is_foreign)
 		return stat_foreign(d, i, out);
-	if (!fh)
-		return base_stat(d->base, i, NULL, out, &foreign);
+	if (!fh) {
+		err = base_stat(d->base, i, NULL, out, &foreign);
+		/* It may have no name, and be open. */
+		if (err != -ESTALE)
+			return err;
+	}
 	err = direct_fd_get(d, i, fh, DIRECT_PATH, &f);
 	if (err)
 		return err;

@@ -123,7 +123,7 @@ static int settle(struct birth *b, struct mapfs_entry *out)
 	do
 		f.fd = openat(b->dirfd, b->name,
 			      O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	while (f.fd < 0 && errno == EMFILE && base_shed(b->d->base));
+	while (f.fd < 0 && base_may_try_again(b->d->base, -errno));
 	if (f.fd < 0)
 		err = -errno;
 	if (!err) {
@@ -199,7 +199,7 @@ static int open_new(struct birth *b, const char *name, int flags, int *fd)
 	do
 		got = openat(b->dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC,
 			     first_mode(b));
-	while (got < 0 && errno == EMFILE && base_shed(b->d->base));
+	while (got < 0 && base_may_try_again(b->d->base, -errno));
 	if (got < 0)
 		return -errno;
 	*fd = got;
@@ -219,7 +219,7 @@ static int settle_open(struct birth *b, int fd, struct mapfs_entry *out,
 	if (err) {
 		close(fd);
 	} else {
-		err = handle_add(b->d, fd, fh);
+		err = handle_add(b->d, &e, fd, fh);
 		if (err)
 			direct_forget(&b->d->view, e.attr.ino, 1);
 	}

@@ -3,31 +3,106 @@
  * Open files of write mode.
  *
  * A file may be open for writing that its mode no longer lets us open, or
- * that has no name any more; so each open has a descriptor of its own.  The
+ * that has no name any more; so an open has a descriptor.  Those for reading
+ * are shared by all who have the inode open; one for writing is its opener's
+ * own, because a failed writeback is reported once to each descriptor.  The
  * kernel's handle is a number in a table, so a wrong one is an error and not
  * a crash.
+ *
+ * Open files must not take the last descriptors: without one no directory can
+ * be listed and no name removed, and then nobody gets on to close any.  So an
+ * open fails while some are left.
  */
 #include "direct_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utlist.h>
 
-struct handle {
-	uint64_t fh;	    /* fixed at birth, never 0 */
-	int fd;		    /* fixed at birth */
-	int access;	    /* fixed at birth: O_ACCMODE part */
-	bool appends;	    /* fixed at birth: writes go to the end */
-	unsigned int users; /* by direct.lock; the table is one */
-	UT_hash_handle hh;  /* by direct.lock */
+#define RESERVE_MOST 256 /* of the process's descriptors, at most an eighth */
+
+struct open_file {
+	mapfs_ino ino;		/* fixed at birth */
+	uint64_t generation;	/* fixed at birth */
+	int fd;			/* fixed at birth */
+	int access;		/* fixed at birth: O_ACCMODE part */
+	bool appends;		/* fixed at birth: writes go to the end */
+	bool is_shared;		/* fixed at birth */
+	unsigned int users;	/* by direct.lock */
+	struct open_file *prev; /* of the inode, by direct.lock */
+	struct open_file *next;
 };
 
-static void handle_destroy(struct handle *h)
+/* The open files of one inode. */
+struct opened {
+	mapfs_ino ino;		 /* fixed at birth */
+	struct open_file *files; /* by direct.lock */
+	UT_hash_handle hh;	 /* by direct.lock */
+};
+
+struct handle {
+	uint64_t fh;		/* fixed at birth, never 0 */
+	struct open_file *file; /* fixed at birth */
+	UT_hash_handle hh;	/* by direct.lock */
+};
+
+void handles_init(struct direct *d)
 {
-	close(h->fd);
-	free(h);
+	struct rlimit lim = { .rlim_cur = RLIM_INFINITY };
+	uint64_t reserve;
+
+	(void)getrlimit(RLIMIT_NOFILE, &lim);
+	reserve = lim.rlim_cur / 8 < RESERVE_MOST ? lim.rlim_cur / 8 :
+						    RESERVE_MOST;
+	d->open_max = lim.rlim_cur - reserve;
+}
+
+static struct opened *opened_find(struct direct *d, mapfs_ino ino)
+{
+	struct opened *o = NULL;
+
+	HASH_FIND(hh, d->opened, &ino, sizeof(ino), o);
+	return o;
+}
+
+/* Out of the table; the caller closes it once the lock is dropped. */
+static void file_detach(struct direct *d, struct open_file *f)
+{
+	struct opened *o = opened_find(d, f->ino);
+
+	assert(o);
+	DL_DELETE(o->files, f);
+	d->open_count--;
+	if (o->files)
+		return;
+	HASH_DEL(d->opened, o);
+	free(o);
+}
+
+static void file_destroy(struct open_file *f)
+{
+	if (!f)
+		return;
+	close(f->fd);
+	free(f);
+}
+
+static void file_put(struct direct *d, struct open_file *f)
+{
+	bool is_last;
+
+	rmutex_lock(&d->lock);
+	is_last = --f->users == 0;
+	if (is_last)
+		file_detach(d, f);
+	rmutex_unlock(&d->lock);
+	if (is_last)
+		file_destroy(f);
 }
 
 void handles_fini(struct direct *d)
@@ -37,68 +112,153 @@ void handles_fini(struct direct *d)
 
 	HASH_ITER(hh, d->handles, h, next) {
 		HASH_DEL(d->handles, h);
-		handle_destroy(h);
+		file_put(d, h->file);
+		free(h);
 	}
 }
 
-int handle_add(struct direct *d, int fd, uint64_t *fh)
+/* One that others have, of the same object, with nothing of its own. */
+static struct open_file *find_shared(const struct opened *o,
+				     const struct open_file *like)
+{
+	struct open_file *f;
+
+	if (!like->is_shared)
+		return NULL;
+	DL_FOREACH(o->files, f) {
+		if (f->is_shared && f->generation == like->generation)
+			return f;
+	}
+	return NULL;
+}
+
+static int insert_locked(struct direct *d, struct open_file *f)
+{
+	struct opened *o = opened_find(d, f->ino);
+
+	if (d->open_count >= d->open_max)
+		return -EMFILE;
+	if (!o) {
+		o = calloc(1, sizeof(*o));
+		if (!o)
+			return -ENOMEM;
+		o->ino = f->ino;
+		HASH_ADD(hh, d->opened, ino, sizeof(o->ino), o);
+		if (!o->hh.tbl) {
+			free(o);
+			return -ENOMEM;
+		}
+	}
+	DL_APPEND(o->files, f);
+	d->open_count++;
+	return 0;
+}
+
+/* `mine`, or one that does as well; `mine` is destroyed if it is not used. */
+static int file_insert(struct direct *d, struct open_file *mine,
+		       struct open_file **out)
+{
+	struct open_file *there = NULL;
+	struct opened *o;
+	int err = 0;
+
+	rmutex_lock(&d->lock);
+	o = opened_find(d, mine->ino);
+	if (o)
+		there = find_shared(o, mine);
+	if (there)
+		there->users++;
+	else
+		err = insert_locked(d, mine);
+	rmutex_unlock(&d->lock);
+	if (there || err)
+		file_destroy(mine);
+	if (err)
+		return err;
+	*out = there ? there : mine;
+	return 0;
+}
+
+/* Takes `fd`; on error it is closed. */
+static int file_create(const struct direct *d, const struct mapfs_entry *of,
+		       int fd, struct open_file **out)
+{
+	struct open_file *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		close(fd);
+		return -ENOMEM;
+	}
+	f->ino = of->attr.ino;
+	f->generation = of->generation;
+	f->fd = fd;
+	f->access = fcntl(fd, F_GETFL);
+	f->appends = f->access & O_APPEND;
+	f->access &= O_ACCMODE;
+	/* Of a server the older one may be stale. */
+	f->is_shared = f->access == O_RDONLY && !base_is_remote(d->base);
+	f->users = 1;
+	*out = f;
+	return 0;
+}
+
+int handle_add(struct direct *d, const struct mapfs_entry *of, int fd,
+	       uint64_t *fh)
 {
 	struct handle *h = calloc(1, sizeof(*h));
 	bool is_in;
+	int err;
 
 	if (!h) {
 		close(fd);
 		return -ENOMEM;
 	}
-	h->fd = fd;
-	h->access = fcntl(fd, F_GETFL);
-	h->appends = h->access & O_APPEND;
-	h->access &= O_ACCMODE;
-	h->users = 1;
+	err = file_create(d, of, fd, &h->file);
+	if (!err)
+		err = file_insert(d, h->file, &h->file);
+	if (err) {
+		free(h);
+		if (err == -EMFILE)
+			base_say_full(d->base, err);
+		return err;
+	}
 	rmutex_lock(&d->lock);
 	h->fh = ++d->last_fh;
 	HASH_ADD(hh, d->handles, fh, sizeof(h->fh), h);
 	is_in = h->hh.tbl != NULL;
 	rmutex_unlock(&d->lock);
 	if (!is_in) {
-		handle_destroy(h);
+		file_put(d, h->file);
+		free(h);
 		return -ENOMEM;
 	}
 	*fh = h->fh;
 	return 0;
 }
 
-static struct handle *handle_get(struct direct *d, uint64_t fh)
+static struct open_file *file_get(struct direct *d, uint64_t fh)
 {
+	struct open_file *f = NULL;
 	struct handle *h = NULL;
 
 	rmutex_lock(&d->lock);
 	HASH_FIND(hh, d->handles, &fh, sizeof(fh), h);
-	if (h)
-		h->users++;
+	if (h) {
+		f = h->file;
+		f->users++;
+	}
 	rmutex_unlock(&d->lock);
-	return h;
-}
-
-static void handle_put(struct direct *d, struct handle *h)
-{
-	bool is_last;
-
-	rmutex_lock(&d->lock);
-	is_last = --h->users == 0;
-	rmutex_unlock(&d->lock);
-	if (is_last)
-		handle_destroy(h);
+	return f;
 }
 
 bool direct_only_appends(struct mapfs_view *v, uint64_t fh)
 {
 	struct direct *d = direct_of(v);
-	struct handle *h = handle_get(d, fh);
-	bool appends = h && h->appends;
+	struct open_file *f = file_get(d, fh);
+	bool appends = f && f->appends;
 
-	if (h)
-		handle_put(d, h);
+	if (f)
+		file_put(d, f);
 	return appends;
 }
 
@@ -112,14 +272,37 @@ void direct_release(struct mapfs_view *v, uint64_t fh)
 	if (h)
 		HASH_DEL(d->handles, h);
 	rmutex_unlock(&d->lock);
-	if (h)
-		handle_put(d, h);
+	if (!h)
+		return;
+	file_put(d, h->file);
+	free(h);
 }
 
 static bool access_allows(int access, enum direct_use use)
 {
 	return use == DIRECT_PATH || access == O_RDWR ||
 	       access == (use == DIRECT_READ ? O_RDONLY : O_WRONLY);
+}
+
+/* Anybody's who has the inode open: it may have no other way to it left. */
+static struct open_file *file_of_inode(struct direct *d, const struct inode *i,
+				       enum direct_use use)
+{
+	struct open_file *f = NULL;
+	struct opened *o;
+
+	rmutex_lock(&d->lock);
+	o = opened_find(d, i->ino);
+	if (o)
+		DL_FOREACH(o->files, f) {
+			if (f->generation == i->generation &&
+			    access_allows(f->access, use))
+				break;
+		}
+	if (f)
+		f->users++;
+	rmutex_unlock(&d->lock);
+	return f;
 }
 
 static int fd_of_inode(struct direct *d, struct inode *i, enum direct_use use,
@@ -146,26 +329,33 @@ static int fd_of_inode(struct direct *d, struct inode *i, enum direct_use use,
 int direct_fd_get(struct direct *d, struct inode *i, uint64_t fh,
 		  enum direct_use use, struct direct_fd *out)
 {
-	struct handle *h = fh ? handle_get(d, fh) : NULL;
+	struct open_file *f = fh ? file_get(d, fh) : NULL;
+	int err;
 
 	*out = (struct direct_fd){ .fd = -1 };
-	if (fh && !h)
+	if (fh && !f)
 		return -EBADF;
-	if (h && access_allows(h->access, use)) {
-		out->handle = h;
-		out->fd = h->fd;
-		out->appends = h->appends;
-		return 0;
+	if (f && !access_allows(f->access, use)) {
+		file_put(d, f);
+		f = NULL;
 	}
-	if (h)
-		handle_put(d, h);
-	return fd_of_inode(d, i, use, out);
+	if (!f) {
+		err = fd_of_inode(d, i, use, out);
+		if (err == -ESTALE)
+			f = file_of_inode(d, i, use);
+		if (!f)
+			return err;
+	}
+	out->file = f;
+	out->fd = f->fd;
+	out->appends = f->appends;
+	return 0;
 }
 
 void direct_fd_put(struct direct *d, struct direct_fd *f)
 {
-	if (f->handle)
-		handle_put(d, f->handle);
+	if (f->file)
+		file_put(d, f->file);
 	else if (f->cached)
 		base_put(d->base, f->cached);
 	else if (f->is_owned)
@@ -216,6 +406,7 @@ int direct_open_file(struct mapfs_view *v, mapfs_ino ino, int flags,
 		     uint64_t *fh, bool *changed)
 {
 	struct direct *d = direct_of(v);
+	struct mapfs_entry of = { 0 };
 	struct inode *i;
 	struct statx stx;
 	bool is_changed;
@@ -233,7 +424,9 @@ int direct_open_file(struct mapfs_view *v, mapfs_ino ino, int flags,
 		goto put_inode;
 	}
 	is_changed = direct_is_changed(i, &stx);
-	err = handle_add(d, fd, fh);
+	of.attr.ino = i->ino;
+	of.generation = i->generation;
+	err = handle_add(d, &of, fd, fh);
 	if (err)
 		goto put_inode;
 	/* What is stale goes now; from here on this version is what counts. */

@@ -129,7 +129,7 @@ static void bearer_pin(struct direct *d, struct bearer *b)
 
 	do
 		fd = fcntl(base_fd_of(b->f), F_DUPFD_CLOEXEC, 0);
-	while (fd < 0 && errno == EMFILE && base_shed(d->base));
+	while (fd < 0 && base_may_try_again(d->base, -errno));
 	if (fd >= 0)
 		inode_pin(d->itable, b->inode, fd);
 }

@@ -16,6 +16,8 @@
 #include "lock.h"
 
 struct handle; /* direct_handle.c */
+struct open_file;
+struct opened;
 
 struct direct {
 	struct mapfs_view view;
@@ -23,6 +25,9 @@ struct direct {
 	struct itable *itable;	/* fixed while open */
 	struct rmutex lock;	/* RANK_DIRECT */
 	struct handle *handles; /* by lock */
+	struct opened *opened;	/* by lock */
+	uint64_t open_count;	/* by lock: descriptors of open files */
+	uint64_t open_max;	/* fixed while open */
 	uint64_t last_fh;	/* by lock */
 };
 
@@ -39,7 +44,7 @@ struct direct_fd {
 	bool is_path; /* it may be an O_PATH descriptor */
 	bool appends; /* writes go to the end, whatever offset they name */
 	struct base_fd *cached;
-	struct handle *handle;
+	struct open_file *file;
 	bool is_owned;
 };
 
@@ -60,9 +65,15 @@ void direct_put(struct direct *d, struct inode *i);
 void direct_proc_path(int fd, char out[DIRECT_PROC_BYTES]);
 
 /* direct_handle.c */
+/* Once the process has the limits that it will have. */
+void handles_init(struct direct *d);
 void handles_fini(struct direct *d);
-/* Takes `fd`; on error it is closed. */
-int must_check handle_add(struct direct *d, int fd, uint64_t *fh);
+/*
+ * Takes `fd`, of the object with the number and generation of `of`; on error
+ * it is closed.  -EMFILE: the rest of the descriptors is for other things.
+ */
+int must_check handle_add(struct direct *d, const struct mapfs_entry *of,
+			  int fd, uint64_t *fh);
 /* The handle's descriptor where it will do, else one of the inode. */
 int must_check direct_fd_get(struct direct *d, struct inode *i, uint64_t fh,
 			     enum direct_use use, struct direct_fd *out);

@@ -191,9 +191,28 @@ static void *watcher_run(void *arg)
 	}
 }
 
+/* As root a limit is none but the kernel's own. */
+static void raise_hard_limit(struct rlimit *lim)
+{
+	unsigned long long most = 0;
+	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
+	struct rlimit more = *lim;
+
+	if (!f)
+		return;
+	if (fscanf(f, "%llu", &most) == 1 && most > lim->rlim_max) {
+		more.rlim_max = most;
+		/* Then that is set, and only to be used. */
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			*lim = more;
+	}
+	fclose(f);
+}
+
 /*
  * The caller's limits are for the programs it starts, whose writes the kernel
- * checks before it sends them; and the base is kept open by descriptors.
+ * checks before it sends them; and each file that is open in a write view is
+ * a descriptor.
  */
 static void raise_limits(void)
 {
@@ -204,6 +223,8 @@ static void raise_limits(void)
 	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
 		if (getrlimit(limits[i], &lim) < 0)
 			continue;
+		if (limits[i] == RLIMIT_NOFILE)
+			raise_hard_limit(&lim);
 		lim.rlim_cur = lim.rlim_max;
 		setrlimit(limits[i], &lim);
 	}
