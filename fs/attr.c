@@ -117,6 +117,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
 	else
 		err = mapfs_setattr(m->view, node_ino(m, node), handle_of(fi),
 				    &set, &attr);
+	if (!err)
+		err = mount_sync_inode(m, node_ino(m, node));
 	if (err == -ESTALE && is_late_time(m, (unsigned int)valid))
 		reply_gone(req, node_ino(m, node));
 	else

@@ -97,6 +97,52 @@ static void reply_info(struct mount *m, fuse_req_t req)
 	free(info);
 }
 
+static uint32_t option_flags(const struct fs_options *opt)
+{
+	uint32_t flags = 0;
+
+	if (opt->mode == MAPFS_READ || opt->snapshot)
+		flags |= MAPFS_CONTROL_NO_WRITE;
+	flags |= opt->allow_other ? MAPFS_CONTROL_ALLOW_OTHER : 0;
+	flags |= opt->acl ? MAPFS_CONTROL_ACL : 0;
+	flags |= opt->xattr ? MAPFS_CONTROL_XATTR : 0;
+	flags |= opt->writeback ? MAPFS_CONTROL_WRITEBACK : 0;
+	flags |= opt->uring ? MAPFS_CONTROL_URING : 0;
+	flags |= opt->debug ? MAPFS_CONTROL_DEBUG : 0;
+	flags |= opt->store_kind == MAPFS_STORE_DIR ? MAPFS_CONTROL_KEPT : 0;
+	flags |= opt->store_kind == MAPFS_STORE_MEMORY ? MAPFS_CONTROL_MEMORY :
+							 0;
+	return flags;
+}
+
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+static void reply_options(struct mount *m, fuse_req_t req)
+{
+	const struct fs_options *opt = m->opt;
+	struct mapfs_control_options *out = calloc(1, sizeof(*out));
+
+	if (!out) {
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	out->bytes = sizeof(*out);
+	out->flags = option_flags(opt);
+	out->mount_flags = opt->flags;
+	out->max_threads = opt->max_threads;
+	out->uring_depth = opt->uring_depth;
+	snprintf(out->snapshot, sizeof(out->snapshot), "%s",
+		 or_empty(opt->snapshot));
+	snprintf(out->store, sizeof(out->store), "%s", or_empty(opt->store));
+	snprintf(out->logfile, sizeof(out->logfile), "%s",
+		 or_empty(opt->logfile));
+	fuse_reply_ioctl(req, 0, out, sizeof(*out));
+	free(out);
+}
+
 static void reply_ioctl(fuse_req_t req, int err, const void *out, size_t bytes)
 {
 	if (err)
@@ -167,6 +213,8 @@ static const struct question {
 	size_t out_bytes;
 } questions[] = {
 	{ (unsigned int)MAPFS_IOC_INFO, 0, sizeof(struct mapfs_control_info) },
+	{ (unsigned int)MAPFS_IOC_OPTIONS, 0,
+	  sizeof(struct mapfs_control_options) },
 	{ (unsigned int)MAPFS_IOC_START, sizeof(struct mapfs_control_start),
 	  sizeof(struct mapfs_control_start) },
 	{ (unsigned int)MAPFS_IOC_POLL, sizeof(struct mapfs_control_poll),
@@ -212,6 +260,8 @@ void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
 		reply_err(req, -EPERM);
 	else if (cmd == (unsigned int)MAPFS_IOC_INFO)
 		reply_info(m, req);
+	else if (cmd == (unsigned int)MAPFS_IOC_OPTIONS)
+		reply_options(m, req);
 	else if (cmd == (unsigned int)MAPFS_IOC_START)
 		reply_start(m, req, in);
 	else if (cmd == (unsigned int)MAPFS_IOC_POLL)

@@ -95,6 +95,32 @@ _Static_assert(MAPFS_OP_COUNT <= CONTROL_OPS, "every count has room");
 
 #define MAPFS_IOC_INFO _IOR('M', 0xf5, struct mapfs_control_info)
 
+enum mapfs_control_flag {
+	MAPFS_CONTROL_NO_WRITE = 1 << 0, /* whatever its mount says */
+	MAPFS_CONTROL_ALLOW_OTHER = 1 << 1,
+	MAPFS_CONTROL_ACL = 1 << 2,
+	MAPFS_CONTROL_XATTR = 1 << 3,
+	MAPFS_CONTROL_WRITEBACK = 1 << 4,
+	MAPFS_CONTROL_URING = 1 << 5,
+	MAPFS_CONTROL_DEBUG = 1 << 6,
+	MAPFS_CONTROL_KEPT = 1 << 7,   /* `store` is kept ... */
+	MAPFS_CONTROL_MEMORY = 1 << 8, /* ... or there is none at all */
+};
+
+/* With which options it was mounted, as far as they cannot be seen. */
+struct mapfs_control_options {
+	uint32_t bytes;	      /* of this struct */
+	uint32_t flags;	      /* enum mapfs_control_flag, or-ed */
+	uint64_t mount_flags; /* MS_... of mount(2) that were asked for */
+	uint32_t max_threads;
+	uint32_t uring_depth;
+	char snapshot[256];
+	char store[4096]; /* as given, absolute; or empty */
+	char logfile[4096];
+};
+
+#define MAPFS_IOC_OPTIONS _IOR('M', 0xf9, struct mapfs_control_options)
+
 /* What is to be done; results are records as fs/wire.h has them. */
 enum mapfs_verb {
 	MAPFS_VERB_MARK,     /* no job: `since` is the moment */

@@ -76,10 +76,19 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 	err = mapfs_create(m->view, &cred, node_ino(m, parent), name, mode,
 			   base_flags(fi->flags), &e, &fi->fh);
-	if (err)
-		reply_err(req, err);
+	if (!err)
+		err = mount_sync_names(m, node_ino(m, parent));
 	else
+		fi->fh = 0;
+	if (!err) {
 		reply_created(m, req, &e, fi);
+		return;
+	}
+	if (fi->fh) {
+		mapfs_release(m->view, fi->fh);
+		mapfs_forget(m->view, e.attr.ino, 1);
+	}
+	reply_err(req, err);
 }
 
 void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode,

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "setid.h"
@@ -80,6 +81,20 @@ struct mount *mount_of(fuse_req_t req, enum mapfs_op op)
 
 	atomic_fetch_add_explicit(&m->requests[op], 1, memory_order_relaxed);
 	return m;
+}
+
+int mount_sync_names(struct mount *m, mapfs_ino dir)
+{
+	if (!(m->opt->flags & (MS_SYNCHRONOUS | MS_DIRSYNC)))
+		return 0;
+	return mapfs_fsync(m->view, dir, 0, false);
+}
+
+int mount_sync_inode(struct mount *m, mapfs_ino ino)
+{
+	if (!(m->opt->flags & MS_SYNCHRONOUS))
+		return 0;
+	return mapfs_fsync(m->view, ino, 0, false);
 }
 
 static char *thread_buffer(struct mount *m, size_t len)

@@ -62,6 +62,14 @@ void mount_fini(struct mount *m);
 struct mount *mount_of(fuse_req_t req, enum mapfs_op op);
 
 /*
+ * With the options sync or dirsync (the kernel leaves them to us, but for
+ * data): what was done to names of `dir` is durable before the reply; with
+ * sync also what was done to `ino` itself.
+ */
+int must_check mount_sync_names(struct mount *m, mapfs_ino dir);
+int must_check mount_sync_inode(struct mount *m, mapfs_ino ino);
+
+/*
  * Room for `len` bytes of a reply, valid until the request is answered:
  * the ring's own memory with io_uring, else the thread's.  NULL: no memory.
  */

@@ -62,6 +62,17 @@ void op_readlink(fuse_req_t req, fuse_ino_t node)
 	reply_bytes(req, target, n);
 }
 
+/* The entry is handed over only if its name is as durable as asked for. */
+static int entry_sync(struct mount *m, fuse_ino_t parent,
+		      const struct mapfs_entry *e)
+{
+	int err = mount_sync_names(m, node_ino(m, parent));
+
+	if (err)
+		mapfs_forget(m->view, e->attr.ino, 1);
+	return err;
+}
+
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	      dev_t rdev)
 {
@@ -72,6 +83,8 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 
 	err = mapfs_mknod(m->view, &cred, node_ino(m, parent), name, mode, rdev,
 			  &e);
+	if (!err)
+		err = entry_sync(m, parent, &e);
 	reply_entry(m, req, err, &e);
 }
 
@@ -83,6 +96,8 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 	int err;
 
 	err = mapfs_mkdir(m->view, &cred, node_ino(m, parent), name, mode, &e);
+	if (!err)
+		err = entry_sync(m, parent, &e);
 	reply_entry(m, req, err, &e);
 }
 
@@ -96,6 +111,8 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
 
 	err = mapfs_symlink(m->view, &cred, node_ino(m, parent), name, target,
 			    &e);
+	if (!err)
+		err = entry_sync(m, parent, &e);
 	reply_entry(m, req, err, &e);
 }
 
@@ -108,6 +125,8 @@ void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t newparent,
 
 	err = mapfs_link(m->view, node_ino(m, node), node_ino(m, newparent),
 			 newname, &e);
+	if (!err)
+		err = entry_sync(m, newparent, &e);
 	reply_entry(m, req, err, &e);
 }
 
@@ -115,14 +134,22 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_UNLINK);
 
-	reply_err(req, mapfs_unlink(m->view, node_ino(m, parent), name));
+	int err = mapfs_unlink(m->view, node_ino(m, parent), name);
+
+	if (!err)
+		err = mount_sync_names(m, node_ino(m, parent));
+	reply_err(req, err);
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_RMDIR);
 
-	reply_err(req, mapfs_rmdir(m->view, node_ino(m, parent), name));
+	int err = mapfs_rmdir(m->view, node_ino(m, parent), name);
+
+	if (!err)
+		err = mount_sync_names(m, node_ino(m, parent));
+	reply_err(req, err);
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -130,6 +157,12 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 {
 	struct mount *m = mount_of(req, MAPFS_OP_RENAME);
 
-	reply_err(req, mapfs_rename(m->view, node_ino(m, parent), name,
-				    node_ino(m, newparent), newname, flags));
+	int err = mapfs_rename(m->view, node_ino(m, parent), name,
+			       node_ino(m, newparent), newname, flags);
+
+	if (!err)
+		err = mount_sync_names(m, node_ino(m, parent));
+	if (!err && newparent != parent)
+		err = mount_sync_names(m, node_ino(m, newparent));
+	reply_err(req, err);
 }

@@ -13,8 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256 /* Linux 5.10 */
+#endif
 
 #define THREADS_DEFAULT 4
 #define THREADS_MOST 64
@@ -29,69 +34,111 @@ enum word_does {
 	WORD_DEPTH,
 	WORD_SET, /* the bool at `at` */
 	WORD_CLEAR,
-	WORD_PASS, /* goes to the kernel as it is */
-	WORD_DROP, /* for mount(8), fstab and systemd */
+	WORD_ON, /* the flags `at` of the mount */
+	WORD_OFF,
+	WORD_CONTEXT, /* goes to the kernel as it is, with SELinux */
+	WORD_DROP,    /* for mount(8), fstab and systemd, or as it is anyway */
+	WORD_REFUSE,
 };
 
 struct word {
 	const char *name; /* ends in '=' when a value follows */
 	enum word_does does;
 	size_t at;
+	const char *reason; /* WORD_REFUSE: "why not; what instead" */
 };
+
+/* What users may do by fstab must not make them more than they are. */
+#define USERS_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+#define OWNERS_FLAGS (MS_NOSUID | MS_NODEV)
 
 #define AT(member) offsetof(struct fs_options, member)
 
 static const struct word words[] = {
-	{ "mode=", WORD_MODE, 0 },
-	{ "store=", WORD_STORE, 0 },
-	{ "ro", WORD_SET, AT(read_only) },
-	{ "rw", WORD_CLEAR, AT(read_only) },
-	{ "allow_other", WORD_SET, AT(allow_other) },
-	{ "acl", WORD_SET, AT(acl) },
-	{ "noacl", WORD_CLEAR, AT(acl) },
-	{ "xattr", WORD_SET, AT(xattr) },
-	{ "noxattr", WORD_CLEAR, AT(xattr) },
-	{ "writeback", WORD_SET, AT(writeback) },
-	{ "nowriteback", WORD_CLEAR, AT(writeback) },
-	{ "uring", WORD_SET, AT(uring) },
-	{ "nouring", WORD_CLEAR, AT(uring) },
-	{ "uring_depth=", WORD_DEPTH, 0 },
-	{ "max_threads=", WORD_THREADS, 0 },
-	{ "logfile=", WORD_LOGFILE, 0 },
-	{ "debug", WORD_SET, AT(debug) },
-	{ "trust", WORD_SET, AT(is_trusted) },
-	{ "suid", WORD_PASS, 0 },
-	{ "nosuid", WORD_PASS, 0 },
-	{ "dev", WORD_PASS, 0 },
-	{ "nodev", WORD_PASS, 0 },
-	{ "exec", WORD_PASS, 0 },
-	{ "noexec", WORD_PASS, 0 },
-	{ "sync", WORD_PASS, 0 },
-	{ "async", WORD_PASS, 0 },
-	{ "dirsync", WORD_PASS, 0 },
-	{ "noatime", WORD_PASS, 0 },
-	{ "nodiratime", WORD_PASS, 0 },
-	{ "nosymfollow", WORD_PASS, 0 },
-	{ "context=", WORD_PASS, 0 },
-	{ "fscontext=", WORD_PASS, 0 },
-	{ "defcontext=", WORD_PASS, 0 },
-	{ "rootcontext=", WORD_PASS, 0 },
-	{ "defaults", WORD_DROP, 0 },
-	{ "default_permissions", WORD_DROP, 0 },
-	{ "auto", WORD_DROP, 0 },
-	{ "noauto", WORD_DROP, 0 },
-	{ "user", WORD_DROP, 0 },
-	{ "user=", WORD_DROP, 0 },
-	{ "nouser", WORD_DROP, 0 },
-	{ "users", WORD_DROP, 0 },
-	{ "owner", WORD_DROP, 0 },
-	{ "group", WORD_DROP, 0 },
-	{ "nofail", WORD_DROP, 0 },
-	{ "_netdev", WORD_DROP, 0 },
-	{ "relatime", WORD_DROP, 0 },
-	{ "atime", WORD_DROP, 0 },
-	{ "diratime", WORD_DROP, 0 },
-	{ "comment=", WORD_DROP, 0 },
+	{ "mode=", WORD_MODE, 0, NULL },
+	{ "store=", WORD_STORE, 0, NULL },
+	{ "ro", WORD_SET, AT(read_only), NULL },
+	{ "rw", WORD_CLEAR, AT(read_only), NULL },
+	{ "allow_other", WORD_SET, AT(allow_other), NULL },
+	{ "acl", WORD_SET, AT(acl), NULL },
+	{ "noacl", WORD_CLEAR, AT(acl), NULL },
+	{ "xattr", WORD_SET, AT(xattr), NULL },
+	{ "noxattr", WORD_CLEAR, AT(xattr), NULL },
+	{ "writeback", WORD_SET, AT(writeback), NULL },
+	{ "nowriteback", WORD_CLEAR, AT(writeback), NULL },
+	{ "uring", WORD_SET, AT(uring), NULL },
+	{ "nouring", WORD_CLEAR, AT(uring), NULL },
+	{ "uring_depth=", WORD_DEPTH, 0, NULL },
+	{ "max_threads=", WORD_THREADS, 0, NULL },
+	{ "logfile=", WORD_LOGFILE, 0, NULL },
+	{ "debug", WORD_SET, AT(debug), NULL },
+	{ "trust", WORD_SET, AT(is_trusted), NULL },
+	{ "remount", WORD_SET, AT(remount), NULL },
+	{ "suid", WORD_OFF, MS_NOSUID, NULL },
+	{ "nosuid", WORD_ON, MS_NOSUID, NULL },
+	{ "dev", WORD_OFF, MS_NODEV, NULL },
+	{ "nodev", WORD_ON, MS_NODEV, NULL },
+	{ "exec", WORD_OFF, MS_NOEXEC, NULL },
+	{ "noexec", WORD_ON, MS_NOEXEC, NULL },
+	{ "sync", WORD_ON, MS_SYNCHRONOUS, NULL },
+	{ "async", WORD_OFF, MS_SYNCHRONOUS, NULL },
+	{ "dirsync", WORD_ON, MS_DIRSYNC, NULL },
+	{ "atime", WORD_OFF, MS_NOATIME, NULL },
+	{ "noatime", WORD_ON, MS_NOATIME, NULL },
+	{ "relatime", WORD_OFF, MS_NOATIME, NULL },
+	{ "diratime", WORD_OFF, MS_NODIRATIME, NULL },
+	{ "nodiratime", WORD_ON, MS_NODIRATIME, NULL },
+	{ "symfollow", WORD_OFF, MS_NOSYMFOLLOW, NULL },
+	{ "nosymfollow", WORD_ON, MS_NOSYMFOLLOW, NULL },
+	{ "context=", WORD_CONTEXT, 0, NULL },
+	{ "fscontext=", WORD_CONTEXT, 0, NULL },
+	{ "defcontext=", WORD_CONTEXT, 0, NULL },
+	{ "rootcontext=", WORD_CONTEXT, 0, NULL },
+	{ "user", WORD_ON, USERS_FLAGS, NULL },
+	{ "user=", WORD_ON, USERS_FLAGS, NULL },
+	{ "users", WORD_ON, USERS_FLAGS, NULL },
+	{ "owner", WORD_ON, OWNERS_FLAGS, NULL },
+	{ "group", WORD_ON, OWNERS_FLAGS, NULL },
+	{ "nofail", WORD_SET, AT(may_be_missing), NULL },
+	{ "defaults", WORD_DROP, 0, NULL },
+	{ "default_permissions", WORD_DROP, 0, NULL },
+	{ "auto", WORD_DROP, 0, NULL },
+	{ "noauto", WORD_DROP, 0, NULL },
+	{ "nouser", WORD_DROP, 0, NULL },
+	{ "nousers", WORD_DROP, 0, NULL },
+	{ "noowner", WORD_DROP, 0, NULL },
+	{ "nogroup", WORD_DROP, 0, NULL },
+	{ "_netdev", WORD_DROP, 0, NULL },
+	{ "silent", WORD_DROP, 0, NULL },
+	{ "loud", WORD_DROP, 0, NULL },
+	{ "norelatime", WORD_DROP, 0, NULL },
+	{ "nostrictatime", WORD_DROP, 0, NULL },
+	{ "nolazytime", WORD_DROP, 0, NULL },
+	{ "noiversion", WORD_DROP, 0, NULL },
+	{ "nomand", WORD_DROP, 0, NULL },
+	{ "comment=", WORD_DROP, 0, NULL },
+	{ "helper=", WORD_DROP, 0, NULL },
+	{ "uhelper=", WORD_DROP, 0, NULL },
+	/* What a mount table shows of every FUSE mount: for remount. */
+	{ "user_id=", WORD_DROP, 0, NULL },
+	{ "group_id=", WORD_DROP, 0, NULL },
+	{ "max_read=", WORD_DROP, 0, NULL },
+	{ "strictatime", WORD_REFUSE, 0,
+	  "a read that the kernel's cache answers never reaches mapfs, so it "
+	  "cannot count; drop it" },
+	{ "lazytime", WORD_REFUSE, 0,
+	  "times are kept by the base's file system or the store; mount the "
+	  "file system of the base with it" },
+	{ "iversion", WORD_REFUSE, 0,
+	  "FUSE has no version of an inode to count; drop it" },
+	{ "mand", WORD_REFUSE, 0,
+	  "Linux has no mandatory locks any more; drop it" },
+	{ "bind", WORD_REFUSE, 0,
+	  "is about a mount that is there; use mount(8)" },
+	{ "rbind", WORD_REFUSE, 0,
+	  "is about a mount that is there; use mount(8)" },
+	{ "move", WORD_REFUSE, 0,
+	  "is about a mount that is there; use mount(8)" },
 };
 
 #define WORDS (sizeof(words) / sizeof(*words))
@@ -251,12 +298,25 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 	case WORD_CLEAR:
 		*(bool *)((char *)opt + w->at) = false;
 		return 0;
-	case WORD_PASS:
-		if (fuse_opt_add_opt_escaped(&opt->passed_on, arg))
-			return -ENOMEM;
+	case WORD_ON:
+	case WORD_OFF:
+		opt->flags_named |= w->at;
+		opt->flags &= ~w->at;
+		opt->flags |= w->does == WORD_ON ? w->at : 0;
+		opt->is_relatime |= strcmp(w->name, "relatime") == 0;
 		return 0;
+	case WORD_CONTEXT:
+		/* As mount(8) does. */
+		if (access("/sys/fs/selinux", F_OK) < 0)
+			return 0;
+		return fuse_opt_add_opt_escaped(&opt->passed_on, arg) ?
+			       -ENOMEM :
+			       0;
 	case WORD_DROP:
 		return 0;
+	case WORD_REFUSE:
+		snprintf(p->why, p->why_bytes, "option %s: %s", arg, w->reason);
+		return -EINVAL;
 	}
 	abort();
 }
@@ -281,7 +341,8 @@ static void say_unknown(struct parse *p, const char *arg)
 			 arg);
 
 	for (size_t i = 0; i < WORDS; i++) {
-		if (words[i].does == WORD_DROP || n < 0 ||
+		if (words[i].does == WORD_DROP ||
+		    words[i].does == WORD_REFUSE || n < 0 ||
 		    (size_t)n >= p->why_bytes)
 			continue;
 		n += snprintf(p->why + n, p->why_bytes - (size_t)n, " %s",
@@ -372,9 +433,48 @@ static bool are_all_mapped(const char *map)
 	return inside == 0 && outside == 0 && count == UINT32_MAX;
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* The words of libfuse and fusermount3 for what was named. */
+static int pass_flags(struct fs_options *opt)
+{
+	static const struct {
+		unsigned long flag;
+		const char *on;
+		const char *off; /* NULL: it is off */
+	} flags[] = {
+		{ MS_NOSUID, "nosuid", "suid" },
+		{ MS_NODEV, "nodev", "dev" },
+		{ MS_NOEXEC, "noexec", "exec" },
+		{ MS_SYNCHRONOUS, "sync", "async" },
+		{ MS_DIRSYNC, "dirsync", NULL },
+		{ MS_NOATIME, "noatime", NULL },
+		{ MS_NODIRATIME, "nodiratime", NULL },
+		{ MS_NOSYMFOLLOW, "nosymfollow", NULL },
+	};
+
+	/* Older ones of fusermount3 do not know it, and the daemon minds. */
+	if (geteuid() != 0)
+		opt->flags_named &= ~(unsigned long)MS_NODIRATIME;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+		const char *word = opt->flags & flags[i].flag ? flags[i].on :
+								flags[i].off;
+
+		if ((opt->flags_named & flags[i].flag) && word &&
+		    fuse_opt_add_opt(&opt->passed_on, word))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int options_settle(struct fs_options *opt, char *why, size_t why_bytes)
 {
 	snprintf(why, why_bytes, "out of memory; try again later");
+	if (pass_flags(opt))
+		return -ENOMEM;
 	if (opt->read_only && !opt->has_mode && !opt->snapshot)
 		opt->mode = MAPFS_READ;
 	if (opt->mode == MAPFS_READ || opt->snapshot)
@@ -395,4 +495,57 @@ int options_settle(struct fs_options *opt, char *why, size_t why_bytes)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+int options_check_remount(const struct fs_options *was,
+			  const struct fs_options *opt, char *why,
+			  size_t why_bytes)
+{
+	static const struct {
+		const char *name;
+		size_t at;
+	} fixed[] = {
+		{ "allow_other", AT(allow_other) },
+		{ "acl", AT(acl) },
+		{ "xattr", AT(xattr) },
+		{ "writeback", AT(writeback) },
+		{ "uring", AT(uring) },
+		{ "debug", AT(debug) },
+	};
+	const unsigned long changed = was->flags ^ opt->flags;
+	const char *name = NULL;
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
+		if (*(const bool *)((const char *)was + fixed[i].at) !=
+		    *(const bool *)((const char *)opt + fixed[i].at))
+			name = fixed[i].name;
+	}
+	if (was->max_threads != opt->max_threads)
+		name = "max_threads";
+	if (was->uring_depth != opt->uring_depth)
+		name = "uring_depth";
+	if (!is_same_text(was->logfile, opt->logfile))
+		name = "logfile";
+	if (was->mode != opt->mode)
+		name = "mode";
+	if (was->store_kind != opt->store_kind ||
+	    !is_same_text(was->store, opt->store) ||
+	    !is_same_text(was->snapshot, opt->snapshot))
+		name = "store";
+	if (changed & MS_SYNCHRONOUS)
+		name = "sync";
+	if (changed & MS_DIRSYNC)
+		name = "dirsync";
+	/* There it is the daemon that minds. */
+	if (was->mode == MAPFS_WRITE && (changed & MS_NOATIME))
+		name = "noatime";
+	if (was->mode == MAPFS_WRITE && (changed & MS_NODIRATIME))
+		name = "nodiratime";
+	if (!name)
+		return 0;
+	snprintf(why, why_bytes,
+		 "option %s: cannot be changed while mounted; unmount, and "
+		 "mount again",
+		 name);
+	return -EINVAL;
 }

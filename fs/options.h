@@ -28,6 +28,8 @@ struct fs_options {
 	int fuse_fd;	/* -1, or the connection of a mount that was made in
 			another namespace: only serve it */
 	dev_t fuse_dev; /* the file system of that mount, or 0 */
+	unsigned long flags;	   /* of the mount: MS_... of mount(2) */
+	unsigned long flags_named; /* these of them were said */
 	unsigned int max_threads;
 	unsigned int uring_depth;
 	bool own_place; /* the mount point is removed after unmounting */
@@ -40,6 +42,9 @@ struct fs_options {
 	bool writeback;
 	bool uring;
 	bool debug;
+	bool remount;	     /* changes a mount that is there */
+	bool may_be_missing; /* without a base there is nothing to do */
+	bool is_relatime;    /* that was said */
 };
 
 void options_init(struct fs_options *opt);
@@ -56,5 +61,13 @@ int must_check options_set_store(struct fs_options *opt, const char *store,
 int must_check options_set_logfile(struct fs_options *opt, const char *path);
 int must_check options_settle(struct fs_options *opt, char *why,
 			      size_t why_bytes);
+
+/*
+ * A mount made with `was` is to become `opt`: -EINVAL for what only a new
+ * mount can change.
+ */
+int must_check options_check_remount(const struct fs_options *was,
+				     const struct fs_options *opt, char *why,
+				     size_t why_bytes);
 
 #endif

@@ -205,10 +205,28 @@ static const struct refusal {
 	  "there" },
 };
 
+static bool explain_option(const char *said, char *why, size_t why_bytes)
+{
+	static const char words[] = "unknown option '";
+	const char *at = strstr(said, words);
+
+	if (!at)
+		return false;
+	at += strlen(words);
+	snprintf(why, why_bytes,
+		 "option %.*s: not known to the fusermount3 of this system; "
+		 "mount as root, or drop the option",
+		 (int)strcspn(at, "'"), at);
+	return true;
+}
+
 static void explain(const char *said, const char *mountpoint, char *why,
 		    size_t why_bytes)
 {
 	size_t line = strcspn(said, "\n");
+
+	if (explain_option(said, why, why_bytes))
+		return;
 
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
 		const char *s = refusals[i].sentence;

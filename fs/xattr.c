@@ -102,6 +102,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name,
 	struct mount *m = mount_of(req, MAPFS_OP_SETXATTR);
 	mapfs_ino ino = node_ino(m, node);
 	bool kill_sgid;
+	int err;
 
 	if (!m->opt->xattr) {
 		reply_err(req, -ENOSYS);
@@ -109,17 +110,23 @@ void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name,
 	}
 	kill_sgid = strcmp(name, ACL_ACCESS) == 0 &&
 		    !may_keep_sgid(m, req, ino);
-	reply_err(req, mapfs_setxattr(m->view, ino, name, value, size, flags,
-				      kill_sgid));
+	err = mapfs_setxattr(m->view, ino, name, value, size, flags, kill_sgid);
+	if (!err)
+		err = mount_sync_inode(m, ino);
+	reply_err(req, err);
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_REMOVEXATTR);
+	int err;
 
 	if (!m->opt->xattr) {
 		reply_err(req, -ENOSYS);
 		return;
 	}
-	reply_err(req, mapfs_removexattr(m->view, node_ino(m, node), name));
+	err = mapfs_removexattr(m->view, node_ino(m, node), name);
+	if (!err)
+		err = mount_sync_inode(m, node_ino(m, node));
+	reply_err(req, err);
 }

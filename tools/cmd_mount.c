@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "fs/options.h"
 #include "fs/unmount.h"
 #include "mounts.h"
+#include "remount.h"
 #include "text.h"
 #include "trust.h"
 
@@ -27,7 +29,11 @@ struct mount_args {
 	struct fs_options opt;
 	const char *base;
 	const char *target;
+	char *list; /* all of -o, or NULL */
 	bool foreground;
+	bool sloppy;
+	bool is_helper;	 /* called by mount(8) */
+	bool has_others; /* options that are not -o */
 	char why[WHY_BYTES];
 };
 
@@ -142,10 +148,42 @@ static char *base_path(const char *base)
 	return strdup(realpath(base, path) ? path : base);
 }
 
+/* fstab's nofail: a base that is not there is not an error. */
+static bool is_excused(const struct mount_args *a)
+{
+	return a->opt.may_be_missing && access(a->base, F_OK) < 0 &&
+	       errno == ENOENT;
+}
+
+static int remount_run(struct mount_args *a)
+{
+	const struct remount_ask ask = {
+		.base = a->base,
+		.target = a->target,
+		.list = a->list,
+		.sloppy = a->sloppy,
+		.is_complete = a->is_helper,
+	};
+	int err;
+
+	if (a->has_others) {
+		say("option remount: give the other options with -o, too");
+		return COMMAND_USAGE;
+	}
+	err = remount(&ask);
+	if (err == -EINVAL)
+		return COMMAND_USAGE;
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
 static int mount_run(struct mount_args *a)
 {
 	int err;
 
+	if (a->opt.remount)
+		return remount_run(a);
+	if (is_excused(a))
+		return COMMAND_OK;
 	a->opt.base = base_path(a->base);
 	if (!a->opt.base)
 		return COMMAND_FAILED;
@@ -166,12 +204,21 @@ static int mount_run(struct mount_args *a)
 	return COMMAND_FAILED;
 }
 
-static void add_option(struct mount_args *a, const char *list, bool sloppy)
+static void add_option(struct mount_args *a, const char *list)
 {
-	if (options_add(&a->opt, list, sloppy, a->why, sizeof(a->why)) == 0)
-		return;
-	say("%s", a->why);
-	exit(COMMAND_USAGE);
+	char *all;
+
+	if (options_add(&a->opt, list, a->sloppy, a->why, sizeof(a->why))) {
+		say("%s", a->why);
+		exit(COMMAND_USAGE);
+	}
+	if (asprintf(&all, "%s%s%s", a->list ? a->list : "", a->list ? "," : "",
+		     list) < 0) {
+		say("out of memory; try again later");
+		exit(COMMAND_FAILED);
+	}
+	free(a->list);
+	a->list = all;
 }
 
 static void add_argument(struct mount_args *a, struct argp_state *state,
@@ -190,6 +237,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct mount_args *a = state->input;
 	int err = 0;
 
+	a->has_others |= key == 'm' || key == 's' || key == 'L' || key == 'f';
 	switch (key) {
 	case 'm':
 		err = options_set_mode(&a->opt, arg, a->why, sizeof(a->why));
@@ -198,7 +246,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		err = options_set_store(&a->opt, arg, a->why, sizeof(a->why));
 		break;
 	case 'o':
-		add_option(a, arg, false);
+		add_option(a, arg);
 		break;
 	case 'L':
 		err = options_set_logfile(&a->opt, arg);
@@ -256,9 +304,10 @@ static const struct argp mount_argp = {
 	       "extended attributes; nowriteback: send each write at once; uring: "
 	       "use io_uring where the system has it (holes then count as data for "
 	       "SEEK_DATA), uring_depth=N; max_threads=N; "
-	       "debug; trust: as --trust; and the kernel's suid, dev, exec, sync, dirsync, noatime, "
-	       "nodiratime, nosymfollow, context=. A mount is nosuid and nodev "
-	       "unless suid and dev are given.\n\n"
+	       "debug; trust: as --trust; and those of mount(8). A mount is nosuid and nodev "
+	       "unless suid and dev are given. With noatime reading leaves the "
+	       "access times of BASE alone in write mode, too. remount changes "
+	       "ro, rw and the kernel's own options of what is mounted.\n\n"
 	       "In fstab: BASE MOUNTPOINT fuse.mapfs mode=copy,store=STORE 0 0\n\n"
 	       "Exit status: 0 mounted, 1 failed, 2 the command line is wrong.",
 };
@@ -278,6 +327,7 @@ static struct mount_args *mount_args_create(void)
 static void mount_args_destroy(struct mount_args *a)
 {
 	options_fini(&a->opt);
+	free(a->list);
 	free(a);
 }
 
@@ -292,37 +342,51 @@ int cmd_mount(int argc, char **argv)
 	return status;
 }
 
+/* mount(8) means these two unless it, or who calls it, says otherwise. */
+static void set_roots_defaults(struct fs_options *opt)
+{
+	if (getuid() == 0)
+		opt->flags_named |= MS_NOSUID | MS_NODEV;
+}
+
 int cmd_mount_helper(int argc, char **argv)
 {
 	struct mount_args *a = mount_args_create();
 	const char *list = NULL;
 	bool is_fake = false;
-	bool sloppy = false;
+	bool read_only = false;
 	int status;
 	int c;
 
-	while ((c = getopt(argc, argv, "sfnvrwo:t:")) != -1) {
+	while ((c = getopt(argc, argv, "sfnvrwo:t:N:")) != -1) {
 		if (c == 's')
-			sloppy = true;
+			a->sloppy = true;
 		else if (c == 'f')
 			is_fake = true;
+		else if (c == 'r')
+			read_only = true;
 		else if (c == 'o')
 			list = optarg;
-		else if (c == '?')
+		else if (c == 'N')
+			say("option -N: not known; enter the namespace first "
+			    "(nsenter --mount=%s)",
+			    optarg);
+		if (c == '?' || c == 'N')
 			exit(COMMAND_USAGE);
 	}
 	if (argc - optind != 2) {
-		say("usage: mount.fuse.mapfs BASE MOUNTPOINT [-sfnv] "
+		say("usage: mount.fuse.mapfs BASE MOUNTPOINT [-sfnvrw] "
 		    "[-o OPTIONS]");
 		exit(COMMAND_USAGE);
 	}
 	a->base = argv[optind];
 	a->target = argv[optind + 1];
-	/* mount(8) means these two unless it says otherwise. */
-	if (getuid() == 0)
-		add_option(a, "suid,dev", false);
+	a->is_helper = true;
+	set_roots_defaults(&a->opt);
 	if (list)
-		add_option(a, list, sloppy);
+		add_option(a, list);
+	if (read_only)
+		add_option(a, "ro");
 	status = is_fake ? COMMAND_OK : mount_run(a);
 	mount_args_destroy(a);
 	return status;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -94,27 +95,28 @@ static int settle_base(struct run *r)
 }
 
 /* As root the view is as good as what it covers: neither more nor less. */
-static int settle_flags(struct run_args *a)
+static void settle_flags(struct fs_options *opt)
 {
-	char *given = a->run.opt.passed_on;
+	static const struct {
+		unsigned long has; /* of statvfs(3) */
+		unsigned long flag;
+	} flags[] = {
+		{ ST_NOSUID, MS_NOSUID },
+		{ ST_NODEV, MS_NODEV },
+		{ ST_NOEXEC, MS_NOEXEC },
+	};
 	struct statvfs vfs;
-	char list[64];
-	int err;
 
-	if (geteuid() != 0 || statvfs(a->run.opt.base, &vfs) < 0)
-		return 0;
-	snprintf(list, sizeof(list), "%s,%s,%s",
-		 vfs.f_flag & ST_NOSUID ? "nosuid" : "suid",
-		 vfs.f_flag & ST_NODEV ? "nodev" : "dev",
-		 vfs.f_flag & ST_NOEXEC ? "noexec" : "exec");
-	a->run.opt.passed_on = NULL;
-	err = options_add(&a->run.opt, list, false, a->why, sizeof(a->why));
-	/* The last word counts, and that is the user's. */
-	if (!err && given)
-		err = options_add(&a->run.opt, given, false, a->why,
-				  sizeof(a->why));
-	free(given);
-	return err;
+	if (geteuid() != 0 || statvfs(opt->base, &vfs) < 0)
+		return;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+		/* What the user said counts. */
+		if (opt->flags_named & flags[i].flag)
+			continue;
+		opt->flags_named |= flags[i].flag;
+		if (vfs.f_flag & flags[i].has)
+			opt->flags |= flags[i].flag;
+	}
 }
 
 /* Nothing is changed there, and the store's newest state is not to do with. */
@@ -290,9 +292,12 @@ static int run_start(struct run_args *a)
 	}
 	if (settle_base(r))
 		return RUN_FAILED;
-	err = settle_flags(a);
-	if (!err)
-		err = options_settle(&r->opt, a->why, sizeof(a->why));
+	if (r->opt.remount) {
+		say("option remount: a run has a mount of its own; drop it");
+		return COMMAND_USAGE;
+	}
+	settle_flags(&r->opt);
+	err = options_settle(&r->opt, a->why, sizeof(a->why));
 	if (err) {
 		say("%s", a->why);
 		return COMMAND_USAGE;
