@@ -4,6 +4,8 @@
  *
  * Where the kernel lets us, the root is a private clone of the base's mount,
  * read-only and noatime: what we never wanted to change, we then cannot [B1].
+ * A base that is written to, but whose access times are to follow another
+ * rule than its mount's, gets a clone with that rule.
  * The clone leaves out whatever is mounted further down, now or later, so
  * mount points in the base show the directory they cover.
  */
@@ -19,6 +21,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -30,6 +33,8 @@
 #ifndef MOUNT_ATTR__ATIME
 #define MOUNT_ATTR__ATIME 0x70
 #endif
+
+#define DAY_S (24L * 60 * 60)
 
 /* Waits for renames under way add up to a second, then it is stale. */
 #define MOVE_WAITS 200
@@ -46,28 +51,48 @@ static const unsigned long local_magics[] = {
 	0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */,
 };
 
-/* Read-only, no access times, and no mount that appears later. */
-static int freeze(int fd)
+static int set_attributes(int fd, uint64_t set, uint64_t clear)
 {
 	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME,
-		/* One time policy at a time: the others must be cleared. */
-		.attr_clr = MOUNT_ATTR__ATIME,
+		.attr_set = set,
+		.attr_clr = clear,
+		/* And no mount that appears later. */
 		.propagation = MS_PRIVATE,
 	};
 
 	if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
 		return 0;
-	/* In a user namespace the time policy may be locked. */
-	attr.attr_set = MOUNT_ATTR_RDONLY;
-	attr.attr_clr = 0;
-	if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
-		return 0;
 	return -errno;
 }
 
-/* A detached, read-only mount of the directory; or an error. */
-static int open_frozen(int dirfd, int *fd)
+/* Read-only and without access times. */
+static int freeze(int fd)
+{
+	/* One time policy at a time: the others must be cleared. */
+	if (set_attributes(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME,
+			   MOUNT_ATTR__ATIME) == 0)
+		return 0;
+	/* In a user namespace the time policy may be locked. */
+	return set_attributes(fd, MOUNT_ATTR_RDONLY, 0);
+}
+
+static int set_atime_rule(int fd, unsigned int flags)
+{
+	uint64_t set = 0;
+	uint64_t clear = 0;
+
+	if (flags & (BASE_NOATIME | BASE_RELATIME)) {
+		set = flags & BASE_NOATIME ? MOUNT_ATTR_NOATIME :
+					     MOUNT_ATTR_RELATIME;
+		clear = MOUNT_ATTR__ATIME;
+	}
+	if (flags & BASE_NODIRATIME)
+		set |= MOUNT_ATTR_NODIRATIME;
+	return set_attributes(fd, set, clear);
+}
+
+/* A detached mount of the directory, as `flags` want it; or an error. */
+static int open_clone(int dirfd, unsigned int flags, int *fd)
 {
 	int got = open_tree(dirfd, "",
 			    AT_EMPTY_PATH | OPEN_TREE_CLONE |
@@ -76,7 +101,7 @@ static int open_frozen(int dirfd, int *fd)
 
 	if (got < 0)
 		return -errno;
-	err = freeze(got);
+	err = flags & BASE_FROZEN ? freeze(got) : set_atime_rule(got, flags);
 	if (err)
 		close(got);
 	else
@@ -97,6 +122,36 @@ bool base_magic_is_local(unsigned long magic)
 		if (magic == local_magics[i])
 			return true;
 	return false;
+}
+
+/* As the mount has it, through which the base is read. */
+static void know_atime_rule(struct base *b)
+{
+	struct statvfs vfs;
+
+	b->atime_rule = ATIME_NEVER;
+	if (b->noatime || fstatvfs(b->rootfd, &vfs) < 0 ||
+	    (vfs.f_flag & (ST_NOATIME | ST_RDONLY)))
+		return;
+	b->atime_rule = vfs.f_flag & ST_RELATIME ? ATIME_RELATIVE :
+						   ATIME_STRICT;
+}
+
+static bool is_later(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec :
+					a->tv_nsec > b->tv_nsec;
+}
+
+/* As relatime_need_update() of the kernel's fs/inode.c. */
+bool base_read_moves_atime(const struct base *b, const struct timespec *atime,
+			   const struct timespec *mtime,
+			   const struct timespec *ctime)
+{
+	if (b->atime_rule != ATIME_RELATIVE)
+		return b->atime_rule == ATIME_STRICT;
+	return !is_later(atime, mtime) || !is_later(atime, ctime) ||
+	       time(NULL) - atime->tv_sec >= DAY_S;
 }
 
 static int know_root(struct base *b, bool is_clone)
@@ -122,10 +177,24 @@ static int know_root(struct base *b, bool is_clone)
 	return 0;
 }
 
-static int open_root(struct base *b, const char *path)
+/* Is the mount's own rule for access times another one than wanted? */
+static bool has_other_rule(int fd, unsigned int flags)
+{
+	struct statvfs vfs;
+
+	if (!(flags & (BASE_NOATIME | BASE_RELATIME)))
+		return false;
+	if (fstatvfs(fd, &vfs) < 0)
+		return true;
+	return !(vfs.f_flag &
+		 (flags & BASE_NOATIME ? ST_NOATIME : ST_RELATIME));
+}
+
+static int open_root(struct base *b, const char *path, unsigned int flags)
 {
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	bool is_clone;
+	int err;
 
 	if (fd < 0)
 		return -errno;
@@ -133,31 +202,53 @@ static int open_root(struct base *b, const char *path)
 	/* A directory we may list and enter, or no view of it is possible. */
 	if (faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) < 0)
 		return -errno;
-	is_clone = b->frozen && open_frozen(fd, &b->rootfd) == 0;
+	/* A clone lacks what is mounted below: none without a reason. */
+	is_clone = ((flags & BASE_FROZEN) || has_other_rule(fd, flags)) &&
+		   open_clone(fd, flags, &b->rootfd) == 0;
+	err = !is_clone && (flags & BASE_RELATIME) &&
+			      has_other_rule(fd, flags) ?
+		      -EPERM :
+		      0;
 	if (is_clone)
 		close(fd);
-	return know_root(b, is_clone);
+	if (!err)
+		err = know_root(b, is_clone);
+	know_atime_rule(b);
+	return err;
+}
+
+/* One without a root; base_close() ends it. */
+static struct base *base_create(void)
+{
+	struct base *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->rootfd = -1;
+	base_cache_init(b);
+	rmutex_init(&b->walk_lock, RANK_LEAF);
+	pthread_cond_init(&b->walked, NULL);
+	if (places_create(&b->places)) {
+		base_close(b);
+		return NULL;
+	}
+	return b;
 }
 
 int base_open(struct base **out, const char *path, unsigned int flags)
 {
-	struct base *b = calloc(1, sizeof(*b));
-	int err;
+	struct base *b = base_create();
+	int err = 0;
 
 	if (!b)
 		return -ENOMEM;
-	b->rootfd = -1;
-	b->frozen = flags & BASE_FROZEN;
-	base_cache_init(b);
-	rmutex_init(&b->walk_lock, RANK_LEAF);
-	pthread_cond_init(&b->walked, NULL);
-	err = places_create(&b->places);
-	if (!err)
-		b->path = realpath(path, NULL);
-	if (!err && !b->path)
+	b->noatime = flags & (BASE_FROZEN | BASE_NOATIME);
+	b->nodiratime = flags & BASE_NODIRATIME;
+	b->path = realpath(path, NULL);
+	if (!b->path)
 		err = -errno;
 	if (!err)
-		err = open_root(b, path);
+		err = open_root(b, path, flags);
 	if (!err)
 		err = mapping_guard_init();
 	if (err) {
@@ -170,13 +261,11 @@ int base_open(struct base **out, const char *path, unsigned int flags)
 
 int base_open_absent(struct base **out, const char *path)
 {
-	struct base *b = calloc(1, sizeof(*b));
+	struct base *b = base_create();
 
 	if (!b)
 		return -ENOMEM;
-	b->rootfd = -1;
-	b->frozen = true;
-	base_cache_init(b);
+	b->noatime = true;
 	b->path = strdup(path);
 	if (!b->path) {
 		base_close(b);
@@ -211,6 +300,11 @@ void base_set_itable(struct base *b, struct itable *t)
 	itable_set_places(t, b->places);
 }
 
+bool base_is_noatime(const struct base *b)
+{
+	return b->noatime;
+}
+
 bool base_is_remote(const struct base *b)
 {
 	return b->is_remote;
@@ -231,6 +325,13 @@ void base_proc_path(int fd, char out[BASE_PROC_PATH_BYTES])
 	(void)snprintf(out, BASE_PROC_PATH_BYTES, "/proc/self/fd/%d", fd);
 }
 
+static bool leaves_atime(const struct base *b, int flags)
+{
+	if (flags & O_PATH)
+		return false;
+	return b->noatime || (b->nodiratime && (flags & O_DIRECTORY));
+}
+
 int base_openat(struct base *b, int dirfd, const char *path, int flags, int *fd)
 {
 	struct open_how how = {
@@ -247,7 +348,7 @@ int base_openat(struct base *b, int dirfd, const char *path, int flags, int *fd)
 	/* Everything is found from the root on. */
 	if (base_is_absent(b))
 		return -ESTALE;
-	if (b->frozen && !(flags & O_PATH))
+	if (leaves_atime(b, flags))
 		how.flags |= O_NOATIME;
 	do {
 		got = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
@@ -301,7 +402,7 @@ static int open_path(struct base *b, char *path, int flags, int *fd)
 static int open_again(struct base *b, int fd, int flags, int *out)
 {
 	char path[BASE_PROC_PATH_BYTES];
-	int noatime = b->frozen && !(flags & O_PATH) ? O_NOATIME : 0;
+	int noatime = leaves_atime(b, flags) ? O_NOATIME : 0;
 	int got;
 	int err;
 

@@ -37,6 +37,10 @@ struct base_fd;
 
 enum base_flags {
 	BASE_FROZEN = 1 << 0, /* nothing of it may change through us */
+	/* What reading does to access times; else as its mount has it. */
+	BASE_NOATIME = 1 << 1,	  /* as far as that can be, nothing */
+	BASE_NODIRATIME = 1 << 2, /* the same for directories */
+	BASE_RELATIME = 1 << 3,	  /* -EPERM: its mount has another rule */
 };
 
 enum base_want {
@@ -127,6 +131,12 @@ void base_put(struct base *b, struct base_fd *f);
 bool base_may_try_again(struct base *b, int err);
 /* Logs, once in a while, that descriptors are all in use. */
 void base_say_full(struct base *b, int err);
+/* Is what was opened to leave access times alone? */
+bool base_is_noatime(const struct base *b);
+/* Would a read of the object move its access time? */
+bool base_read_moves_atime(const struct base *b, const struct timespec *atime,
+			   const struct timespec *mtime,
+			   const struct timespec *ctime);
 /* Is the base's file system somebody else's too? */
 bool base_is_remote(const struct base *b);
 /* Drops cached descriptors of the inode (unlinked, replaced, forgotten). */

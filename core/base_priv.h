@@ -30,12 +30,18 @@ struct base_fd {
 };
 
 struct base {
-	int rootfd;	       /* fixed while open */
-	char *path;	       /* fixed while open */
-	dev_t dev;	       /* fixed while open */
-	uint64_t mount_id;     /* fixed while open */
-	bool has_mount_id;     /* fixed while open */
-	bool frozen;	       /* fixed while open */
+	int rootfd;	   /* fixed while open */
+	char *path;	   /* fixed while open */
+	dev_t dev;	   /* fixed while open */
+	uint64_t mount_id; /* fixed while open */
+	bool has_mount_id; /* fixed while open */
+	bool noatime;	   /* fixed while open: O_NOATIME everywhere */
+	bool nodiratime;   /* fixed while open */
+	enum {
+		ATIME_NEVER,
+		ATIME_RELATIVE,
+		ATIME_STRICT,
+	} atime_rule;	       /* of files; fixed while open */
 	bool is_remote;	       /* asking may need somebody else */
 	bool has_generations;  /* file handles tell a number used again */
 	bool may_hide_foreign; /* a directory listed may be foreign */

@@ -35,6 +35,16 @@ static bool has_holes(const struct stat *st)
 	return st->st_blocks < st->st_size / 512;
 }
 
+/* A mapping moves the access time when it is made; reading it does not. */
+static void touch_mapped(struct base *b, const struct base_fd *f,
+			 const struct stat *st, uint64_t off)
+{
+	char byte;
+
+	if (base_read_moves_atime(b, &st->st_atim, &st->st_mtim, &st->st_ctim))
+		(void)!io_pread_some(f->fd, &byte, 1, off);
+}
+
 static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
 			 size_t len, uint64_t off)
 {
@@ -51,8 +61,10 @@ static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
 		len = left;
 	if (st.st_size > MAP_FROM_BYTES && !has_holes(&st))
 		m = mapping_of(b, f);
-	if (m && mapping_read(m, buf, len, off) == 0)
+	if (m && mapping_read(m, buf, len, off) == 0) {
+		touch_mapped(b, f, &st, off);
 		return (ssize_t)len;
+	}
 	/*
 	 * Small, sparse, or not to be mapped (not every file system can), or
 	 * truncated under our hands: pread tells all of these apart.

@@ -134,6 +134,7 @@ static const struct view_ops write_ops = {
 	.readdir = direct_readdir,
 	.open = direct_open_file,
 	.only_appends = direct_only_appends,
+	.read_counts = direct_read_counts,
 	.create = direct_create,
 	.release = direct_release,
 	.getattr = direct_getattr,
@@ -154,11 +155,19 @@ static const struct view_ops write_ops = {
 	.set_fileattr = direct_set_fileattr,
 };
 
+static unsigned int base_flags_of(const struct mapfs_options *opt)
+{
+	if (opt->mode == MAPFS_READ)
+		return BASE_FROZEN;
+	return (opt->noatime ? BASE_NOATIME : 0) |
+	       (opt->nodiratime ? BASE_NODIRATIME : 0) |
+	       (opt->relatime ? BASE_RELATIME : 0);
+}
+
 static int open_base(struct direct *d, const struct mapfs_options *opt)
 {
 	struct statx stx;
-	int err = base_open(&d->base, opt->base,
-			    opt->mode == MAPFS_READ ? BASE_FROZEN : 0);
+	int err = base_open(&d->base, opt->base, base_flags_of(opt));
 
 	if (err)
 		return err;
@@ -190,8 +199,14 @@ int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	if (!err)
 		err = open_base(d, opt);
 	if (err) {
-		(void)snprintf(why, why_bytes, "base %s: %s", opt->base,
-			       trouble_text(err));
+		if (err == -EPERM && opt->relatime)
+			(void)snprintf(
+				why, why_bytes,
+				"option relatime: the mount of base %s has another rule for access times, which only root may set aside; drop the option",
+				opt->base);
+		else
+			(void)snprintf(why, why_bytes, "base %s: %s", opt->base,
+				       trouble_text(err));
 		(void)direct_close(&d->view);
 		return err;
 	}

@@ -202,6 +202,9 @@ static int open_new(struct birth *b, const char *name, int flags, int *fd)
 	while (got < 0 && base_may_try_again(b->d->base, -errno));
 	if (got < 0)
 		return -errno;
+	/* Set later, so that no file is left when this is refused. */
+	if (base_is_noatime(b->d->base))
+		(void)fcntl(got, F_SETFL, flags | O_NOATIME);
 	*fd = got;
 	return 0;
 }

@@ -436,3 +436,30 @@ put_inode:
 	direct_put(d, i);
 	return err;
 }
+
+static struct timespec time_of(struct statx_timestamp t)
+{
+	return (struct timespec){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
+}
+
+bool direct_read_counts(struct mapfs_view *v, uint64_t fh)
+{
+	struct direct *d = direct_of(v);
+	struct open_file *f = file_get(d, fh);
+	bool counts = false;
+	struct statx stx;
+
+	if (!f)
+		return false;
+	if (f->access != O_WRONLY &&
+	    statx(f->fd, "", AT_EMPTY_PATH,
+		  STATX_ATIME | STATX_MTIME | STATX_CTIME, &stx) == 0) {
+		const struct timespec atime = time_of(stx.stx_atime);
+		const struct timespec mtime = time_of(stx.stx_mtime);
+		const struct timespec ctime = time_of(stx.stx_ctime);
+
+		counts = base_read_moves_atime(d->base, &atime, &mtime, &ctime);
+	}
+	file_put(d, f);
+	return counts;
+}

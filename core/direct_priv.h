@@ -81,6 +81,7 @@ void direct_fd_put(struct direct *d, struct direct_fd *f);
 int direct_open_file(struct mapfs_view *v, mapfs_ino ino, int flags,
 		     uint64_t *fh, bool *changed);
 bool direct_only_appends(struct mapfs_view *v, uint64_t fh);
+bool direct_read_counts(struct mapfs_view *v, uint64_t fh);
 void direct_release(struct mapfs_view *v, uint64_t fh);
 
 /* direct_shown.c */

@@ -62,6 +62,11 @@ struct mapfs_options {
 				   shows nothing then, as if lost */
 	bool look_only;	      /* kept store: nothing of it changes, others
 				   may look too; -EBUSY while it is mounted */
+	/* Write mode: what reading does to access times of the base. */
+	bool noatime;	 /* nothing, as far as that can be */
+	bool nodiratime; /* of directories nothing */
+	bool relatime;	 /* what relatime says, whatever the base's mount does;
+			    else as the base's mount has it */
 	const char *mountpoint; /* named in the store's lock, or NULL */
 	/*
 	 * Receives one line without newline; level is syslog's.  One for the
@@ -258,6 +263,11 @@ int must_check mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags,
  * be what a program appended, never a page of a mapping.
  */
 bool mapfs_only_appends(struct mapfs_view *v, uint64_t fh);
+/*
+ * Would the next read move the access time of the base's file?  Then the
+ * kernel must not answer it from its cache.
+ */
+bool mapfs_read_counts(struct mapfs_view *v, uint64_t fh);
 int must_check mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
 			    mapfs_ino dir, const char *name, mode_t mode,
 			    int flags, struct mapfs_entry *out, uint64_t *fh);

@@ -304,6 +304,11 @@ bool mapfs_only_appends(struct mapfs_view *v, uint64_t fh)
 	return v->ops->only_appends && v->ops->only_appends(v, fh);
 }
 
+bool mapfs_read_counts(struct mapfs_view *v, uint64_t fh)
+{
+	return v->ops->read_counts && v->ops->read_counts(v, fh);
+}
+
 int mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
 		 mapfs_ino dir, const char *name, mode_t mode, int flags,
 		 struct mapfs_entry *out, uint64_t *fh)

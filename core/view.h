@@ -53,6 +53,7 @@ struct view_ops {
 	int (*open)(struct mapfs_view *v, mapfs_ino ino, int flags,
 		    uint64_t *fh, bool *changed); /* NULL: stateless */
 	bool (*only_appends)(struct mapfs_view *v, uint64_t fh);
+	bool (*read_counts)(struct mapfs_view *v, uint64_t fh); /* likewise */
 	int (*create)(struct mapfs_view *v, const struct mapfs_cred *cred,
 		      mapfs_ino dir, const char *name, mode_t mode, int flags,
 		      struct mapfs_entry *out, uint64_t *fh);

@@ -57,7 +57,7 @@ void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 		fi->direct_io = 1;
 	if (changed)
 		forget_attributes(m, node);
-	else
+	else if (!mapfs_read_counts(m->view, fi->fh))
 		fi->keep_cache = 1;
 	reply_opened(m, req, fi);
 }

@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -263,6 +264,9 @@ static int server_open_view(struct server *s, char *why, size_t why_bytes)
 		.store = opt->mode == MAPFS_COPY ? opt->store : NULL,
 		.snapshot = opt->snapshot,
 		.is_trusted = opt->is_trusted,
+		.noatime = opt->flags & MS_NOATIME,
+		.nodiratime = opt->flags & MS_NODIRATIME,
+		.relatime = opt->is_relatime && !(opt->flags & MS_NOATIME),
 		.mountpoint = opt->mountpoint,
 		.log = logfile_line,
 		.log_arg = s->log,
