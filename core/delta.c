@@ -118,7 +118,7 @@ void delta_set_fini(struct delta_set *s)
 		rwlock_fini(&s->stripes[i]);
 }
 
-int delta_set_clear(struct delta_set *s)
+int delta_set_clear(struct delta_set *s, struct namespace *names)
 {
 	mapfs_ino *inos = NULL;
 	size_t count = 0;
@@ -136,7 +136,7 @@ int delta_set_clear(struct delta_set *s)
 		(void)inode_put(s->itable, i);
 	}
 	free(inos);
-	namespace_fini(&s->names);
+	*names = s->names;
 	namespace_init(&s->names);
 	origins_clear(&s->origins);
 	atomic_store(&s->changed, 0);
@@ -539,15 +539,33 @@ static int apply_record(struct delta_set *s, const struct record *r,
 	return -EUCLEAN;
 }
 
+static bool record_is_name(const struct record *r)
+{
+	return r->type == RECORD_DENTRY || r->type == RECORD_DENTRY_GONE;
+}
+
+/* The next record of a group; *has_names: one before it was of a name. */
+static int apply_next(struct delta_set *s, const struct record *r,
+		      const struct inode *locked, bool *has_names)
+{
+	if (!*has_names && record_is_name(r)) {
+		/* Without names ns_lock is only held for reading. */
+		namespace_change(&s->names);
+		*has_names = true;
+	}
+	return apply_record(s, r, locked);
+}
+
 int delta_set_apply(struct delta_set *s, const void *records, size_t len,
 		    const struct inode *locked)
 {
 	struct record r;
+	bool has_names = false;
 	size_t pos = 0;
 	int ret;
 
 	while ((ret = record_next(records, len, &pos, &r)) > 0) {
-		ret = apply_record(s, &r, locked);
+		ret = apply_next(s, &r, locked, &has_names);
 		if (ret)
 			return ret;
 	}
@@ -557,9 +575,10 @@ int delta_set_apply(struct delta_set *s, const void *records, size_t len,
 int delta_set_apply_decoded(struct delta_set *s, const struct records *all,
 			    const struct inode *locked)
 {
+	bool has_names = false;
 	int err = 0;
 
 	for (size_t n = 0; !err && n < all->count; n++)
-		err = apply_record(s, &all->list[n], locked);
+		err = apply_next(s, &all->list[n], locked, &has_names);
 	return err;
 }

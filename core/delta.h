@@ -87,10 +87,10 @@ void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a);
 void delta_set_fini(struct delta_set *s);
 /*
  * Forgets what differs: every delta and name, but neither the snapshots nor
- * which numbers were used.  ns_lock held for writing.  -ENOMEM: nothing
- * happened.
+ * which numbers were used.  The names are the caller's now.  ns_lock held for
+ * writing.  -ENOMEM: nothing happened.
  */
-int must_check delta_set_clear(struct delta_set *s);
+int must_check delta_set_clear(struct delta_set *s, struct namespace *names);
 /*
  * Objects of the base that an undo gave another signature have that one.
  * Nobody else may know the set yet, or every stripe is held.

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listing a directory of a copy view: first the base's names that the delta
- * says nothing of, then the delta's own.
+ * Listing a directory of a copy view: the delta's new names and the base's,
+ * as far as the delta does not take them away.
  *
  * No state belongs to an open directory (opening sends no message), so a
  * cookie must say it all and stay true while names come and go.  The base's
- * names do not change, so they are read once into a listing and counted:
- * cookie n is the n-th.  The delta's dentries carry cookies that only grow.
- * A name removed from the base part is skipped, a new one comes at the end.
+ * names do not change, so they are read once into a listing and counted.  The
+ * delta's have a position (namespace.h).  In this order:
  *
- *   0        1     2      3 ...           bit 62 | cookie of the dentry
- *   (start)  "."   ".."   base names      delta's names
+ *   cookie                            what was told last
+ *   0                                 nothing
+ *   1, 2                              ".", ".."
+ *   COOKIE_DELTA | position           a new name
+ *   COOKIE_RENAMED | n | place        a name that an object got which lost the
+ *                                     base's n-th name, in that one's slot
+ *   COOKIE_BASE + n                   the base's n-th name: the base's object,
+ *                                     or what the view gave that name
+ *   COOKIE_DELTA | position           the last two kinds, where the base has
+ *                                     lost the name behind our back
  *
  * A few listings are kept, so that the next READDIR of the same directory
  * does not read the base again.
@@ -28,7 +35,8 @@
 #define COOKIE_DOT 1U
 #define COOKIE_DOTDOT 2U
 #define COOKIE_BASE 3U /* of the first base name */
-#define COOKIE_DELTA (1ULL << 62)
+#define COOKIE_RENAMED (1ULL << 62)
+#define COOKIE_DELTA (1ULL << 61)
 
 #define LISTINGS_MAX 16
 #define LISTINGS_BYTES (64U << 20)
@@ -49,6 +57,10 @@ struct listing {
 	char *text;
 	size_t text_bytes;
 	size_t text_cap;
+	uint32_t *index; /* hash table of n + 1, by slot of the name; 0: free */
+	size_t index_mask;
+	_Atomic uint64_t none_lost; /* version of the delta's names of which
+				       none is in a slot that is not here */
 };
 
 struct listings {
@@ -82,6 +94,7 @@ static void listing_destroy(struct listing *l)
 		return;
 	free(l->names);
 	free(l->text);
+	free(l->index);
 	free(l);
 }
 
@@ -97,7 +110,8 @@ void listings_destroy(struct listings *l)
 
 static size_t listing_bytes(const struct listing *l)
 {
-	return l->cap * sizeof(*l->names) + l->text_cap;
+	return l->cap * sizeof(*l->names) + l->text_cap +
+	       l->index_mask * sizeof(*l->index);
 }
 
 /* Makes `*p` hold at least `need` elements of `size`; doubles. */
@@ -287,6 +301,57 @@ static int listing_fill(struct overlay *o, struct inode *dir, struct listing *l)
 	return err;
 }
 
+static const char *listing_name(const struct listing *l, size_t n)
+{
+	return l->text + l->names[n].at;
+}
+
+/* Of the n-th name. */
+static uint64_t listing_position(const struct listing *l, size_t n)
+{
+	const char *name = listing_name(l, n);
+
+	return namespace_base_position(name, strlen(name));
+}
+
+/* Spreads the upper bits of a slot, which are the hash. */
+static size_t index_at(const struct listing *l, uint64_t position)
+{
+	return (position >> POSITION_PLACE_BITS) & l->index_mask;
+}
+
+static int listing_index(struct listing *l)
+{
+	size_t size = 4;
+
+	while (size < l->count * 2)
+		size *= 2;
+	l->index = calloc(size, sizeof(*l->index));
+	if (!l->index)
+		return -ENOMEM;
+	l->index_mask = size - 1;
+	for (size_t n = 0; n < l->count; n++) {
+		size_t at = index_at(l, listing_position(l, n));
+
+		while (l->index[at])
+			at = (at + 1) & l->index_mask;
+		l->index[at] = (uint32_t)n + 1;
+	}
+	return 0;
+}
+
+/* The first base name with this slot, or `count`. */
+static size_t listing_find(const struct listing *l, uint64_t position)
+{
+	size_t at = index_at(l, position);
+
+	position |= POSITION_PLACE_MASK;
+	for (; l->index[at]; at = (at + 1) & l->index_mask)
+		if (listing_position(l, l->index[at] - 1) == position)
+			return l->index[at] - 1;
+	return l->count;
+}
+
 static int listing_read(struct overlay *o, struct inode *dir,
 			struct listing **out)
 {
@@ -298,6 +363,8 @@ static int listing_read(struct overlay *o, struct inode *dir,
 	l->dir = dir->ino;
 	l->users = 1;
 	err = listing_fill(o, dir, l);
+	if (!err)
+		err = listing_index(l);
 	if (err) {
 		listing_destroy(l);
 		return err;
@@ -358,7 +425,10 @@ static bool listings_has(const struct listings *all, const struct listing *l)
 	return false;
 }
 
-/* `done`: nobody is expected to go on with it. */
+/*
+ * `done`: nobody is expected to go on with it.  The kernel asks once more after
+ * the last name.
+ */
 static void listing_put(struct listings *all, struct listing *l, bool done)
 {
 	bool last;
@@ -399,52 +469,129 @@ static void step_set(struct step *s, uint64_t cookie, mapfs_ino ino,
 	s->name[NAME_MAX] = '\0';
 }
 
-/* The next base name that shows; ns_lock held for reading. */
-static bool step_base(struct overlay *o, const struct listing *l,
-		      uint64_t cookie, struct step *out)
+static void step_dentry(struct step *s, uint64_t cookie, const struct dentry *d)
 {
-	size_t n = cookie < COOKIE_BASE ? 0 : cookie - COOKIE_BASE + 1;
-	bool has_delta = namespace_has(&o->set.names, l->dir);
+	step_set(s, cookie, d->ino, d->type, d->name);
+}
 
-	for (; n < l->count; n++) {
+static bool step_new(struct overlay *o, const struct listing *l, uint64_t above,
+		     struct step *out)
+{
+	const struct dentry *d;
+
+	do {
+		d = namespace_next(&o->set.names, l->dir, above);
+		if (!d || (d->position & POSITION_BASE))
+			return false;
+		above = d->position;
+	} while (d->over_base);
+	step_dentry(out, COOKIE_DELTA | d->position, d);
+	return true;
+}
+
+/* A name in the slot of the n-th base name, above `place`. */
+static bool step_renamed(struct overlay *o, const struct listing *l, size_t n,
+			 uint64_t place, struct step *out)
+{
+	const uint64_t slot = listing_position(l, n) & ~POSITION_PLACE_MASK;
+	const struct dentry *d =
+		namespace_next_renamed(&o->set.names, l->dir, slot | place);
+
+	/* Two base names in one slot: all stand before the first. */
+	if (!d || listing_find(l, slot) != n)
+		return false;
+	step_dentry(out,
+		    COOKIE_RENAMED | n << POSITION_PLACE_BITS |
+			    (d->position & POSITION_PLACE_MASK),
+		    d);
+	return true;
+}
+
+/* The next from the n-th base name on; of that one's slot from `place` on. */
+static bool step_base(struct overlay *o, const struct listing *l, size_t n,
+		      uint64_t place, struct step *out)
+{
+	const bool has_delta = namespace_has(&o->set.names, l->dir);
+
+	for (; n < l->count; n++, place = 0) {
 		const struct base_name *b = &l->names[n];
-		const char *name = l->text + b->at;
+		const char *name = listing_name(l, n);
+		const struct dentry *d = NULL;
 
-		if (has_delta &&
-		    namespace_lookup(&o->set.names, l->dir, name, strlen(name)))
+		if (has_delta && step_renamed(o, l, n, place, out))
+			return true;
+		if (has_delta)
+			d = namespace_lookup(&o->set.names, l->dir, name,
+					     strlen(name));
+		if (d && (d->ino == 0 || !d->over_base))
 			continue;
-		step_set(out, COOKIE_BASE + n, b->ino, b->type, name);
+		if (d)
+			step_dentry(out, COOKIE_BASE + n, d);
+		else
+			step_set(out, COOKIE_BASE + n, b->ino, b->type, name);
 		return true;
 	}
 	return false;
 }
 
-static bool step_delta(struct overlay *o, const struct listing *l,
-		       uint64_t cookie, struct step *out)
+/* Is it told where the base has the name whose slot it is in? */
+static bool is_in_base(const struct listing *l, const struct dentry *d)
 {
-	uint64_t at = cookie & COOKIE_DELTA ? cookie & ~COOKIE_DELTA : 0;
-	const struct dentry *d;
-
-	do {
-		d = namespace_next(&o->set.names, l->dir, at);
-		if (!d)
-			return false;
-		at = d->cookie;
-	} while (d->ino == 0);
-	step_set(out, COOKIE_DELTA | d->cookie, d->ino, d->type, d->name);
-	return true;
+	return listing_find(l, d->position) < l->count;
 }
 
-static bool step_next(struct overlay *o, const struct listing *l,
-		      uint64_t cookie, struct step *out)
+static bool step_lost(struct overlay *o, struct listing *l, uint64_t above,
+		      struct step *out)
 {
-	bool found = false;
+	const uint64_t version = namespace_version(&o->set.names, l->dir);
+	const bool from_start = above == POSITION_BASE;
+	const struct dentry *d;
+
+	if (version == l->none_lost)
+		return false;
+	do {
+		d = namespace_next(&o->set.names, l->dir, above);
+		if (!d)
+			break;
+		above = d->position;
+	} while (is_in_base(l, d));
+	if (d)
+		step_dentry(out, COOKIE_DELTA | d->position, d);
+	else if (from_start)
+		l->none_lost = version;
+	return d != NULL;
+}
+
+/* ns_lock held for reading. */
+static bool step_locked(struct overlay *o, struct listing *l, uint64_t cookie,
+			struct step *out)
+{
+	const uint64_t position = cookie & (COOKIE_DELTA - 1);
+	size_t n = 0;
+	uint64_t place = 0;
+
+	if ((cookie & COOKIE_DELTA) && (position & POSITION_BASE))
+		return step_lost(o, l, position, out);
+	if (cookie & COOKIE_RENAMED) {
+		n = position >> POSITION_PLACE_BITS;
+		place = position & POSITION_PLACE_MASK;
+	} else if (cookie & COOKIE_DELTA || cookie < COOKIE_BASE) {
+		if (step_new(o, l, cookie < COOKIE_BASE ? 0 : position, out))
+			return true;
+	} else {
+		n = cookie - COOKIE_BASE + 1;
+	}
+	return step_base(o, l, n, place, out) ||
+	       step_lost(o, l, POSITION_BASE, out);
+}
+
+static bool step_next(struct overlay *o, struct listing *l, uint64_t cookie,
+		      struct step *out)
+{
+	bool found;
 
 	rwlock_read(&o->ns_lock);
-	if (!(cookie & COOKIE_DELTA))
-		found = step_base(o, l, cookie, out);
-	if (!found)
-		found = step_delta(o, l, cookie, out);
+	found = step_locked(o, l, cookie, out);
 	rwlock_unlock(&o->ns_lock);
 	return found;
 }
@@ -507,6 +654,7 @@ int overlay_readdir(struct mapfs_view *v, mapfs_ino dir_ino, uint64_t cookie,
 		    bool plus, mapfs_dirent_fn fn, void *arg)
 {
 	struct overlay *o = overlay_of(v);
+	const uint64_t from = cookie;
 	struct listing *l;
 	struct inode *dir;
 	struct step s;
@@ -534,7 +682,7 @@ int overlay_readdir(struct mapfs_view *v, mapfs_ino dir_ino, uint64_t cookie,
 			cookie = s.cookie;
 		}
 	}
-	listing_put(o->listings, l, end);
+	listing_put(o->listings, l, end && cookie == from);
 	overlay_put(o, dir);
 	return 0;
 }
@@ -586,16 +734,11 @@ static int has_lost_names(struct overlay *o, struct inode *dir)
 int overlay_dir_is_empty(struct overlay *o, struct inode *dir, bool *empty)
 {
 	struct emptiness e = { .names = &o->set.names, .dir = dir->ino };
-	const struct dentry *d;
-	uint64_t cookie = 0;
 	int ret = 0;
 
-	while ((d = namespace_next(&o->set.names, dir->ino, cookie))) {
-		if (d->ino != 0) {
-			*empty = false;
-			return 0;
-		}
-		cookie = d->cookie;
+	if (namespace_next(&o->set.names, dir->ino, 0)) {
+		*empty = false;
+		return 0;
 	}
 	ret = list_base(o, dir, is_hidden, &e);
 	if (ret == 0)

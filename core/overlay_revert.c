@@ -288,19 +288,17 @@ static int lose_name(struct reverting *r, const struct dentry *d)
 	return err;
 }
 
+static int lose_unless_lost(void *arg, const struct dentry *d)
+{
+	struct reverting *r = arg;
+
+	return fates_is_lost(&r->fates, d) ? 0 : lose_name(r, d);
+}
+
 static int lose_below(struct reverting *r, mapfs_ino dir)
 {
-	const struct dentry *d;
-	uint64_t cookie = 0;
-	int err = 0;
-
-	while (!err &&
-	       (d = namespace_next(&r->o->set.names, dir, cookie)) != NULL) {
-		cookie = d->cookie;
-		if (!fates_is_lost(&r->fates, d))
-			err = lose_name(r, d);
-	}
-	return err;
+	return namespace_iterate_dir(&r->o->set.names, dir, lose_unless_lost,
+				     r);
 }
 
 /* The path that a dentry over a base name hides; NULL: none. */

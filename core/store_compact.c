@@ -166,14 +166,21 @@ static int apply_group(void *arg, const struct group *g)
 static int switch_delta(struct store *st, struct delta_set *state)
 {
 	struct delta_set *set = st->set;
+	struct namespace before;
 	int err;
 
 	delta_set_lock(set);
-	err = delta_set_clear(set);
+	err = delta_set_clear(set, &before);
+	if (err)
+		goto unlock;
+	namespace_replace_begin(&set->names, &before);
 	set->replaying = true; /* its pages are taken again from the pins */
-	if (!err && state)
+	if (state)
 		err = delta_set_dump(state, apply_group, set);
 	set->replaying = false;
+	namespace_replace_end(&set->names);
+	namespace_fini(&before);
+unlock:
 	delta_set_unlock(set);
 	return err;
 }

@@ -211,6 +211,20 @@ class Dir:
         self.close()
 
 
+def getdents(fd, room_bytes):
+    """Names behind the descriptor's position with their numbers, a few."""
+    buf = ctypes.create_string_buffer(room_bytes)
+    n = libc.getdents64(fd, buf, ctypes.c_size_t(room_bytes))
+    _check(min(n, 0))
+    at = 0
+    entries = []
+    while at < n:
+        ino, _, length = struct.unpack_from("=QqH", buf, at)
+        entries.append((buf[at + 19:at + length].split(b"\0", 1)[0], ino))
+        at += length
+    return entries
+
+
 def write_file(path, data=b"", mode=0o644):
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:

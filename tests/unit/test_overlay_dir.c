@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listings of a copy view while its names change: what readers see that take
+ * a few names at a time, as the kernel does.
+ */
+#include "overlay_fixture.h"
+
+#include <linux/fs.h>
+#include <sys/stat.h>
+
+#define NAMES 24     /* "n0" ..; the first few are in the base */
+#define BASE_NAMES 9 /* ... as files; "n9" is a directory there */
+#define READERS 4
+#define NAME_BYTES 16
+
+struct world {
+	struct fixture *f;
+	mapfs_ino dir;
+	mapfs_ino other; /* another directory, for names that leave */
+	uint64_t seed;
+	bool plus;
+};
+
+/* One listing under way. */
+struct reader {
+	struct world *w;
+	uint64_t cookie;
+	int room;
+	bool running;
+	unsigned int steps;
+	unsigned int seen[NAMES];
+	bool stayed[NAMES]; /* there at every moment since it began */
+};
+
+static unsigned int pick(struct world *w, unsigned int below)
+{
+	w->seed = w->seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (unsigned int)(w->seed >> 33) % below;
+}
+
+static const char *name_of(unsigned int n)
+{
+	static char name[4][NAME_BYTES];
+	static unsigned int at;
+
+	at = (at + 1) % 4;
+	(void)snprintf(name[at], NAME_BYTES, "n%u", n);
+	return name[at];
+}
+
+static bool is_there(struct world *w, mapfs_ino dir, unsigned int n)
+{
+	struct mapfs_entry e;
+	int err = mapfs_lookup(w->f->v, dir, name_of(n), &e);
+
+	if (!err)
+		mapfs_forget(w->f->v, e.attr.ino, 1);
+	return !err;
+}
+
+static int tell(void *arg, const char *name, mapfs_ino ino, mode_t type,
+		uint64_t cookie, const struct mapfs_entry *entry)
+{
+	struct reader *r = arg;
+	unsigned int n;
+
+	(void)ino;
+	(void)type;
+	if (r->room == 0)
+		return 1;
+	assert_true((int64_t)cookie > 0);
+	r->room--;
+	r->cookie = cookie;
+	if (entry)
+		mapfs_forget(r->w->f->v, entry->attr.ino, 1);
+	if (sscanf(name, "n%u", &n) == 1 && n < NAMES)
+		r->seen[n]++;
+	return 0;
+}
+
+static void reader_begin(struct world *w, struct reader *r)
+{
+	*r = (struct reader){ .w = w, .running = true };
+	for (unsigned int n = 0; n < NAMES; n++)
+		r->stayed[n] = is_there(w, w->dir, n);
+}
+
+/* Some names more; judges the listing at its end. */
+static void reader_step(struct reader *r)
+{
+	const int room = 1 + (int)pick(r->w, 5);
+
+	r->room = room;
+	assert_int_equal(mapfs_readdir(r->w->f->v, r->w->dir, r->cookie,
+				       r->w->plus, tell, r),
+			 0);
+	for (unsigned int n = 0; n < NAMES; n++)
+		assert_in_range(r->seen[n], 0, 1);
+	/* Each name once at most: this many steps are the end. */
+	assert_true(r->steps++ <= NAMES + 2);
+	if (r->room != room)
+		return;
+	for (unsigned int n = 0; n < NAMES; n++)
+		if (r->stayed[n])
+			assert_int_equal(r->seen[n], 1);
+	r->running = false;
+}
+
+/* Whatever the result is; directories come and go, too. */
+static void change(struct world *w)
+{
+	struct mapfs_view *v = w->f->v;
+	const char *a = name_of(pick(w, NAMES));
+	const char *b = name_of(pick(w, NAMES));
+	mapfs_ino from = pick(w, 4) ? w->dir : w->other;
+	mapfs_ino to = pick(w, 4) ? w->dir : w->other;
+	struct mapfs_entry e;
+	int err = -1;
+
+	switch (pick(w, 9)) {
+	case 0:
+		err = mapfs_mknod(v, &nobody, to, a, S_IFREG | 0644, 0, &e);
+		break;
+	case 1:
+		err = mapfs_mkdir(v, &nobody, to, a, 0755, &e);
+		break;
+	case 2:
+		err = mapfs_lookup(v, from, a, &e);
+		if (!err && S_ISREG(e.attr.mode)) {
+			mapfs_ino ino = e.attr.ino;
+
+			err = mapfs_link(v, ino, to, b, &e);
+			mapfs_forget(v, ino, 1);
+		}
+		break;
+	case 3:
+		(void)!mapfs_unlink(v, from, a);
+		break;
+	case 4:
+		(void)!mapfs_rmdir(v, from, a);
+		break;
+	case 5:
+		(void)!mapfs_rename(v, from, a, to, b, RENAME_EXCHANGE);
+		break;
+	default:
+		(void)!mapfs_rename(v, from, a, to, b, 0);
+		break;
+	}
+	if (!err)
+		mapfs_forget(v, e.attr.ino, 1);
+}
+
+static void change_state(struct world *w)
+{
+	char why[512] = "";
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "d/%s",
+		       name_of(pick(w, BASE_NAMES)));
+	switch (pick(w, 4)) {
+	case 0:
+		(void)!mapfs_snapshot_delete(w->f->v, "s", why, sizeof(why));
+		assert_int_equal(mapfs_snapshot_create(w->f->v, "s", "", why,
+						       sizeof(why)),
+				 0);
+		break;
+	case 1:
+		(void)!mapfs_rollback(w->f->v, "s", NULL, NULL, why,
+				      sizeof(why));
+		break;
+	case 2:
+		(void)!mapfs_revert(w->f->v, pick(w, 4) ? path : "d", NULL,
+				    NULL, why, sizeof(why));
+		break;
+	default:
+		break;
+	}
+}
+
+static void run_world(struct world *w, unsigned int changes, bool with_states)
+{
+	struct reader readers[READERS] = { 0 };
+
+	for (unsigned int c = 0; c < changes; c++) {
+		struct reader *r = &readers[pick(w, READERS)];
+
+		if (!r->running)
+			reader_begin(w, r);
+		reader_step(r);
+		if (with_states && pick(w, 20) == 0)
+			change_state(w);
+		else
+			change(w);
+		for (unsigned int i = 0; i < READERS; i++)
+			for (unsigned int n = 0; n < NAMES; n++)
+				readers[i].stayed[n] = readers[i].stayed[n] &&
+						       is_there(w, w->dir, n);
+	}
+	for (unsigned int i = 0; i < READERS; i++)
+		while (readers[i].running)
+			reader_step(&readers[i]);
+}
+
+static void open_world(struct world *w, struct fixture *f)
+{
+	char path[128];
+
+	*w = (struct world){ .f = f };
+	(void)snprintf(path, sizeof(path), "%s/d", f->base);
+	assert_int_equal(mkdir(path, 0755), 0);
+	for (unsigned int n = 0; n < BASE_NAMES; n++)
+		put_file(path, name_of(n), "x", 1);
+	(void)snprintf(path, sizeof(path), "%s/d/%s", f->base,
+		       name_of(BASE_NAMES));
+	assert_int_equal(mkdir(path, 0755), 0);
+	open_view(f, MAPFS_STORE_DIR);
+	w->dir = look(f, root(f), "d");
+	w->other = look(f, root(f), "sub");
+}
+
+/*
+ * Goal: a listing under way names each name once at most, each that stays
+ *       once, and ends, whatever is done to the directory.
+ * Method: four readers with a few names at a time between random changes of
+ *         few names, so that the same ones come and go; a reopen now and
+ *         then, so that the delta is what was read.
+ */
+static void test_overlay_dir__listing_survives_any_change(void **state)
+{
+	struct world w;
+
+	open_world(&w, *state);
+	for (unsigned int round = 0; round < 60; round++) {
+		w.seed = round;
+		w.plus = round % 2;
+		run_world(&w, 300, false);
+		if (round % 10 == 9)
+			reopen(w.f);
+	}
+	assert_base_untouched(w.f);
+}
+
+/* The same, while the delta is replaced by another one as well. */
+static void test_overlay_dir__listing_survives_rollback_and_revert(void **state)
+{
+	struct world w;
+
+	open_world(&w, *state);
+	for (unsigned int round = 0; round < 20; round++) {
+		w.seed = 1000 + round;
+		run_world(&w, 200, true);
+	}
+}
+
+/* --- objects that are renamed --- */
+
+struct objects {
+	mapfs_ino ino[64];
+	unsigned int seen[64];
+	unsigned int count;
+	uint64_t cookie;
+	int room;
+};
+
+static int tell_object(void *arg, const char *name, mapfs_ino ino, mode_t type,
+		       uint64_t cookie, const struct mapfs_entry *entry)
+{
+	struct objects *o = arg;
+
+	(void)name;
+	(void)type;
+	(void)entry;
+	if (o->room == 0)
+		return 1;
+	o->room--;
+	o->cookie = cookie;
+	for (unsigned int i = 0; i < o->count; i++)
+		o->seen[i] += o->ino[i] == ino;
+	return 0;
+}
+
+static void make(struct world *w, unsigned int n)
+{
+	struct mapfs_entry e;
+
+	assert_int_equal(mapfs_mknod(w->f->v, &nobody, w->dir, name_of(n),
+				     S_IFREG | 0644, 0, &e),
+			 0);
+	mapfs_forget(w->f->v, e.attr.ino, 1);
+}
+
+/* The next name; false: there are no more. */
+static bool one_more(struct world *w, struct objects *o)
+{
+	o->room = 1;
+	assert_int_equal(mapfs_readdir(w->f->v, w->dir, o->cookie, false,
+				       tell_object, o),
+			 0);
+	return o->room == 0;
+}
+
+/*
+ * Goal: a file that is renamed in its directory during a listing is listed
+ *       once, under its old or a new name.
+ * Method: between any two names told, every file gets another new name, or
+ *         goes back to the first; the old name is made again now and then.
+ */
+static void rename_while_listing(struct world *w, unsigned int files,
+				 unsigned int from)
+{
+	struct objects o = { .count = files };
+	char now[64][NAME_BYTES];
+	char next[NAME_BYTES];
+	unsigned int steps = 0;
+	struct mapfs_entry e;
+	bool more;
+
+	for (unsigned int i = 0; i < files; i++) {
+		memcpy(now[i], name_of(from + i), NAME_BYTES);
+		o.ino[i] = look(w->f, w->dir, now[i]);
+	}
+	do {
+		more = one_more(w, &o);
+		assert_true(steps++ < 200);
+		for (unsigned int i = 0; i < files; i++) {
+			(void)snprintf(next, sizeof(next), "%u.%u.%u", from, i,
+				       steps);
+			assert_int_equal(mapfs_rename(w->f->v, w->dir, now[i],
+						      w->dir, next, 0),
+					 0);
+			if (steps == 5 && i % 2)
+				assert_int_equal(mapfs_mknod(w->f->v, &nobody,
+							     w->dir, now[i],
+							     S_IFREG, 0, &e),
+						 0);
+			memcpy(now[i], next, sizeof(next));
+		}
+	} while (more);
+	for (unsigned int i = 0; i < files; i++)
+		assert_int_equal(o.seen[i], 1);
+}
+
+static void test_overlay_dir__renamed_file_is_listed_once(void **state)
+{
+	struct world w;
+
+	open_world(&w, *state);
+	rename_while_listing(&w, BASE_NAMES, 0);
+	for (unsigned int n = 100; n < 140; n++)
+		make(&w, n);
+	rename_while_listing(&w, 40, 100);
+	reopen(w.f);
+	w.dir = look(w.f, root(w.f), "d");
+	for (unsigned int n = 200; n < 240; n++)
+		make(&w, n);
+	reopen(w.f);
+	rename_while_listing(&w, 40, 200);
+}
+
+/*
+ * Goal: a program that makes a name for each that it sees comes to an end.
+ * Method: one name that lies ahead is removed just before; making another is
+ *         not to rename it.
+ */
+static void test_overlay_dir__new_names_are_not_in_a_running_listing(void **s)
+{
+	struct world w;
+	struct objects o = { .count = 1 };
+	unsigned int steps = 0;
+
+	open_world(&w, *s);
+	o.ino[0] = look(w.f, w.dir, "n8");
+	while (one_more(&w, &o) && ++steps < 1000) {
+		if (steps == 3)
+			assert_int_equal(mapfs_unlink(w.f->v, w.dir,
+						      o.seen[0] ? "n7" : "n8"),
+					 0);
+		if (steps >= 3)
+			make(&w, 100 + steps);
+	}
+	assert_int_equal(steps, 2 + BASE_NAMES);
+}
+
+static void
+test_overlay_dir__new_names_after_a_rollback_are_not_either(void **s)
+{
+	struct world w;
+	struct objects o = { 0 };
+	unsigned int steps = 0;
+	char why[512] = "";
+
+	open_world(&w, *s);
+	assert_int_equal(
+		mapfs_snapshot_create(w.f->v, "s", "", why, sizeof(why)), 0);
+	for (unsigned int n = 100; n < 110; n++)
+		make(&w, n);
+	while (one_more(&w, &o) && ++steps < 1000) {
+		if (steps == 5)
+			assert_int_equal(mapfs_rollback(w.f->v, "s", NULL, NULL,
+							why, sizeof(why)),
+					 0);
+		if (steps >= 5)
+			make(&w, 200 + steps);
+	}
+	assert_int_equal(steps, 5 + BASE_NAMES + 1);
+}
+
+/* --- the base behind our back --- */
+
+static unsigned int count_of(struct world *w, const char *want)
+{
+	struct reader r = { .w = w, .room = 100 };
+	unsigned int n;
+
+	assert_int_equal(sscanf(want, "n%u", &n), 1);
+	assert_int_equal(mapfs_readdir(w->f->v, w->dir, 0, false, tell, &r), 0);
+	return r.seen[n];
+}
+
+/*
+ * Goal: what the view gave a name, or an object of it, is listed even if the
+ *       base lost the name.
+ */
+static void test_overlay_dir__names_the_base_lost_are_listed(void **state)
+{
+	struct world w;
+	char path[128];
+	struct mapfs_entry e;
+
+	open_world(&w, *state);
+	assert_int_equal(mapfs_rename(w.f->v, w.dir, "n0", w.dir, "n15", 0), 0);
+	assert_int_equal(mapfs_unlink(w.f->v, w.dir, "n1"), 0);
+	assert_int_equal(
+		mapfs_mknod(w.f->v, &nobody, w.dir, "n1", S_IFREG, 0, &e), 0);
+	close_view(w.f);
+	for (unsigned int n = 0; n < 2; n++) {
+		(void)snprintf(path, sizeof(path), "%s/d/n%u", w.f->base, n);
+		assert_int_equal(unlink(path), 0);
+	}
+	open_view(w.f, MAPFS_STORE_DIR);
+	assert_int_equal(count_of(&w, "n0"), 0);
+	assert_int_equal(count_of(&w, "n1"), 1);
+	assert_int_equal(count_of(&w, "n15"), 1);
+	assert_int_equal(count_of(&w, "n2"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_overlay_dir__listing_survives_any_change, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_overlay_dir__listing_survives_rollback_and_revert,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_overlay_dir__renamed_file_is_listed_once, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_overlay_dir__new_names_are_not_in_a_running_listing,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_overlay_dir__new_names_after_a_rollback_are_not_either,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_overlay_dir__names_the_base_lost_are_listed, setup,
+			teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
