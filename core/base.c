@@ -244,6 +244,7 @@ int base_open(struct base **out, const char *path, unsigned int flags)
 		return -ENOMEM;
 	b->noatime = flags & (BASE_FROZEN | BASE_NOATIME);
 	b->nodiratime = flags & BASE_NODIRATIME;
+	b->has_handles = flags & BASE_HANDLES;
 	b->path = realpath(path, NULL);
 	if (!b->path)
 		err = -errno;
@@ -490,7 +491,7 @@ static int verify(struct base *b, const struct inode *i, int fd)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
 		  STATX_TYPE | STATX_INO | STATX_BTIME, &stx) < 0)
 		return -errno;
-	if (!base_is_of(i, &stx) ||
+	if (!base_seems_to_be(b, i, &stx) ||
 	    (S_ISDIR(stx.stx_mode) &&
 	     makedev(stx.stx_dev_major, stx.stx_dev_minor) != b->dev))
 		return -ESTALE;

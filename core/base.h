@@ -34,6 +34,7 @@
 
 struct base;
 struct base_fd;
+struct base_listing;
 
 enum base_flags {
 	BASE_FROZEN = 1 << 0, /* nothing of it may change through us */
@@ -41,6 +42,8 @@ enum base_flags {
 	BASE_NOATIME = 1 << 1,	  /* as far as that can be, nothing */
 	BASE_NODIRATIME = 1 << 2, /* the same for directories */
 	BASE_RELATIME = 1 << 3,	  /* -EPERM: its mount has another rule */
+	/* Generations of inodes are those of file handles, not of births. */
+	BASE_HANDLES = 1 << 4,
 };
 
 enum base_want {
@@ -170,7 +173,11 @@ ssize_t must_check base_getxattr(struct base *b, struct inode *i,
 ssize_t must_check base_listxattr(struct base *b, struct inode *i, char *buf,
 				  size_t len);
 
-/* One name of a base directory; return non-zero to stop with that result. */
+/*
+ * One name of a base directory; return non-zero to stop with that result, or
+ * BASE_SKIPPED to go on without having used the name.
+ */
+#define BASE_SKIPPED INT_MIN
 typedef int (*base_dirent_fn)(void *arg, const char *name, uint64_t ino,
 			      mode_t type, uint64_t cookie);
 /* Is this "." or ".."? */
@@ -183,6 +190,17 @@ bool base_is_dot(const char *name);
  */
 int must_check base_readdir(struct base *b, struct inode *dir, uint64_t cookie,
 			    base_dirent_fn fn, void *arg);
+/*
+ * The same for one reader, in parts: each call tells some names behind
+ * `cookie`; none, if there are no more.  What comes after the first part is
+ * what the base says of a directory that was opened once.  `dir` and `b` are
+ * the same in each call.  Not for two threads at once.
+ */
+int must_check base_listing_create(struct base_listing **out);
+void base_listing_destroy(struct base_listing *l); /* accepts NULL */
+int must_check base_listing_read(struct base *b, struct inode *dir,
+				 struct base_listing *l, uint64_t cookie,
+				 base_dirent_fn fn, void *arg);
 /*
  * What base_find() asks of the view.  A lookup gives a hold that put() ends;
  * none counts anything for the kernel.

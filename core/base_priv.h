@@ -44,6 +44,7 @@ struct base {
 	} atime_rule;	       /* of files; fixed while open */
 	bool is_remote;	       /* asking may need somebody else */
 	bool has_generations;  /* file handles tell a number used again */
+	bool has_handles;      /* fixed while open: BASE_HANDLES */
 	bool may_hide_foreign; /* a directory listed may be foreign */
 	struct itable *itable; /* fixed after base_set_itable() */
 	_Atomic uint64_t moves_begun;
@@ -82,5 +83,12 @@ void base_cache_fini(struct base *b);
 /* The descriptor if it is open already, else NULL. */
 struct base_fd *base_hold_cached(struct base *b, const struct inode *i,
 				 enum base_want want);
+
+/*
+ * As base_is_of(), as far as a look at the object tells: a generation that is
+ * a file handle's is compared when the name is looked up.
+ */
+bool base_seems_to_be(const struct base *b, const struct inode *i,
+		      const struct statx *stx);
 
 #endif

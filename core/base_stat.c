@@ -165,7 +165,7 @@ static int stat_by_parent(struct base *b, struct inode *i, struct statx *out)
 	if (f)
 		base_put(b, f);
 	(void)inode_put(b->itable, parent);
-	if (!err && (!base_is_of(i, &stx) || base_is_foreign(b, &stx)))
+	if (!err && (!base_seems_to_be(b, i, &stx) || base_is_foreign(b, &stx)))
 		err = -ESTALE;
 	if (!err)
 		*out = stx;
@@ -202,13 +202,25 @@ int base_stat(struct base *b, struct inode *dir, const char *name,
 	return err;
 }
 
+static bool has_number_and_type(const struct inode *i, const struct statx *stx)
+{
+	return stx->stx_ino == i->ino && (stx->stx_mode & S_IFMT) == i->type;
+}
+
 /* A number is given again once its object is gone. */
 bool base_is_of(const struct inode *i, const struct statx *stx)
 {
 	const uint64_t generation = base_generation(stx);
 
-	return stx->stx_ino == i->ino && (stx->stx_mode & S_IFMT) == i->type &&
+	return has_number_and_type(i, stx) &&
 	       (!generation || !i->generation || generation == i->generation);
+}
+
+bool base_seems_to_be(const struct base *b, const struct inode *i,
+		      const struct statx *stx)
+{
+	return b->has_handles ? has_number_and_type(i, stx) :
+				base_is_of(i, stx);
 }
 
 uint64_t base_generation(const struct statx *stx)

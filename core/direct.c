@@ -103,6 +103,9 @@ static const struct view_ops read_ops = {
 	.known_files = direct_known_files,
 	.readlink = direct_readlink,
 	.readdir = direct_readdir,
+	.opendir = direct_opendir,
+	.readdir_open = direct_readdir_open,
+	.release = direct_release,
 	.getattr = direct_getattr,
 	.peek_attr = direct_peek_attr,
 	.statfs = direct_statfs,
@@ -132,6 +135,8 @@ static const struct view_ops write_ops = {
 	.tmpfile = direct_tmpfile,
 	.readlink = direct_readlink,
 	.readdir = direct_readdir,
+	.opendir = direct_opendir,
+	.readdir_open = direct_readdir_open,
 	.open = direct_open_file,
 	.only_appends = direct_only_appends,
 	.read_counts = direct_read_counts,
@@ -167,7 +172,8 @@ static unsigned int base_flags_of(const struct mapfs_options *opt)
 static int open_base(struct direct *d, const struct mapfs_options *opt)
 {
 	struct statx stx;
-	int err = base_open(&d->base, opt->base, base_flags_of(opt));
+	int err = base_open(&d->base, opt->base,
+			    base_flags_of(opt) | BASE_HANDLES);
 
 	if (err)
 		return err;

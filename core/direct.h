@@ -5,8 +5,9 @@
 /*
  * Read and write mode: view operations straight onto the base.
  *
- * Read mode is stateless; write mode keeps a descriptor per open, because a
- * file may be open for writing that its mode no longer lets us open.
+ * Both keep a listing per open directory.  Of files read mode keeps nothing;
+ * write mode keeps a descriptor per open, because a file may be open for
+ * writing that its mode no longer lets us open.
  *
  * Lifetime: direct_open() gives a view; its ops' close ends it.
  * Errors, locking: as mapfs.h.

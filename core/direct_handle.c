@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open files of write mode.
+ * Open files of write mode, and open directories.
  *
  * A file may be open for writing that its mode no longer lets us open, or
  * that has no name any more; so an open has a descriptor.  Those for reading
  * are shared by all who have the inode open; one for writing is its opener's
- * own, because a failed writeback is reported once to each descriptor.  The
- * kernel's handle is a number in a table, so a wrong one is an error and not
- * a crash.
+ * own, because a failed writeback is reported once to each descriptor.  Of a
+ * directory the handle keeps its listing, which is out of the table while
+ * somebody reads it.  The kernel's handle is a number in a table, so a wrong
+ * one is an error and not a crash.
  *
  * Open files must not take the last descriptors: without one no directory can
  * be listed and no name removed, and then nobody gets on to close any.  So an
@@ -45,10 +46,13 @@ struct opened {
 	UT_hash_handle hh;	 /* by direct.lock */
 };
 
+/* Of a file or of a directory. */
 struct handle {
-	uint64_t fh;		/* fixed at birth, never 0 */
-	struct open_file *file; /* fixed at birth */
-	UT_hash_handle hh;	/* by direct.lock */
+	uint64_t fh;		      /* fixed at birth, never 0 */
+	struct open_file *file;	      /* fixed at birth; NULL: a directory */
+	mapfs_ino dir;		      /* fixed at birth; 0: a file */
+	struct base_listing *listing; /* of it, by direct.lock; or NULL */
+	UT_hash_handle hh;	      /* by direct.lock */
 };
 
 void handles_init(struct direct *d)
@@ -105,6 +109,15 @@ static void file_put(struct direct *d, struct open_file *f)
 		file_destroy(f);
 }
 
+/* Out of the table already. */
+static void handle_destroy(struct direct *d, struct handle *h)
+{
+	if (h->file)
+		file_put(d, h->file);
+	base_listing_destroy(h->listing);
+	free(h);
+}
+
 void handles_fini(struct direct *d)
 {
 	struct handle *h;
@@ -112,8 +125,7 @@ void handles_fini(struct direct *d)
 
 	HASH_ITER(hh, d->handles, h, next) {
 		HASH_DEL(d->handles, h);
-		file_put(d, h->file);
-		free(h);
+		handle_destroy(d, h);
 	}
 }
 
@@ -202,11 +214,28 @@ static int file_create(const struct direct *d, const struct mapfs_entry *of,
 	return 0;
 }
 
+/* Takes `h`; on error it is destroyed. */
+static int handle_enter(struct direct *d, struct handle *h, uint64_t *fh)
+{
+	bool is_in;
+
+	rmutex_lock(&d->lock);
+	h->fh = ++d->last_fh;
+	HASH_ADD(hh, d->handles, fh, sizeof(h->fh), h);
+	is_in = h->hh.tbl != NULL;
+	rmutex_unlock(&d->lock);
+	if (!is_in) {
+		handle_destroy(d, h);
+		return -ENOMEM;
+	}
+	*fh = h->fh;
+	return 0;
+}
+
 int handle_add(struct direct *d, const struct mapfs_entry *of, int fd,
 	       uint64_t *fh)
 {
 	struct handle *h = calloc(1, sizeof(*h));
-	bool is_in;
 	int err;
 
 	if (!h) {
@@ -222,18 +251,51 @@ int handle_add(struct direct *d, const struct mapfs_entry *of, int fd,
 			base_say_full(d->base, err);
 		return err;
 	}
-	rmutex_lock(&d->lock);
-	h->fh = ++d->last_fh;
-	HASH_ADD(hh, d->handles, fh, sizeof(h->fh), h);
-	is_in = h->hh.tbl != NULL;
-	rmutex_unlock(&d->lock);
-	if (!is_in) {
-		file_put(d, h->file);
-		free(h);
+	return handle_enter(d, h, fh);
+}
+
+int handle_add_dir(struct direct *d, mapfs_ino dir, uint64_t *fh)
+{
+	struct handle *h = calloc(1, sizeof(*h));
+
+	if (!h)
 		return -ENOMEM;
+	h->dir = dir;
+	return handle_enter(d, h, fh);
+}
+
+int handle_take_listing(struct direct *d, uint64_t fh, mapfs_ino *dir,
+			struct base_listing **out)
+{
+	struct handle *h = NULL;
+	int err = 0;
+
+	*out = NULL;
+	rmutex_lock(&d->lock);
+	HASH_FIND(hh, d->handles, &fh, sizeof(fh), h);
+	if (h && h->dir) {
+		*dir = h->dir;
+		*out = h->listing;
+		h->listing = NULL;
+	} else {
+		err = -EBADF;
 	}
-	*fh = h->fh;
-	return 0;
+	rmutex_unlock(&d->lock);
+	return err || *out ? err : base_listing_create(out);
+}
+
+void handle_give_listing(struct direct *d, uint64_t fh, struct base_listing *l)
+{
+	struct handle *h = NULL;
+
+	rmutex_lock(&d->lock);
+	HASH_FIND(hh, d->handles, &fh, sizeof(fh), h);
+	if (h && !h->listing) {
+		h->listing = l;
+		l = NULL;
+	}
+	rmutex_unlock(&d->lock);
+	base_listing_destroy(l);
 }
 
 static struct open_file *file_get(struct direct *d, uint64_t fh)
@@ -243,7 +305,7 @@ static struct open_file *file_get(struct direct *d, uint64_t fh)
 
 	rmutex_lock(&d->lock);
 	HASH_FIND(hh, d->handles, &fh, sizeof(fh), h);
-	if (h) {
+	if (h && h->file) {
 		f = h->file;
 		f->users++;
 	}
@@ -272,10 +334,8 @@ void direct_release(struct mapfs_view *v, uint64_t fh)
 	if (h)
 		HASH_DEL(d->handles, h);
 	rmutex_unlock(&d->lock);
-	if (!h)
-		return;
-	file_put(d, h->file);
-	free(h);
+	if (h)
+		handle_destroy(d, h);
 }
 
 static bool access_allows(int access, enum direct_use use)

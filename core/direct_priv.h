@@ -74,6 +74,16 @@ void handles_fini(struct direct *d);
  */
 int must_check handle_add(struct direct *d, const struct mapfs_entry *of,
 			  int fd, uint64_t *fh);
+/* A directory to be listed. */
+int must_check handle_add_dir(struct direct *d, mapfs_ino dir, uint64_t *fh);
+/*
+ * The directory's listing where the last reader left it, or a new one; the
+ * caller's until it gives it back.  -EBADF: no such directory is open.
+ */
+int must_check handle_take_listing(struct direct *d, uint64_t fh,
+				   mapfs_ino *dir, struct base_listing **out);
+/* Destroys it if the handle is gone or another reader was faster. */
+void handle_give_listing(struct direct *d, uint64_t fh, struct base_listing *l);
 /* The handle's descriptor where it will do, else one of the inode. */
 int must_check direct_fd_get(struct direct *d, struct inode *i, uint64_t fh,
 			     enum direct_use use, struct direct_fd *out);
@@ -155,6 +165,9 @@ int direct_above(struct mapfs_view *v, mapfs_ino dir, bool may_walk,
 void direct_interrupt(struct mapfs_view *v);
 
 /* direct_dir.c */
+int direct_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh);
+int direct_readdir_open(struct mapfs_view *v, uint64_t fh, uint64_t cookie,
+			bool plus, mapfs_dirent_fn fn, void *arg);
 int direct_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
 		   bool plus, mapfs_dirent_fn fn, void *arg);
 

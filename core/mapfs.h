@@ -249,6 +249,15 @@ ssize_t must_check mapfs_readlink(struct mapfs_view *v, mapfs_ino ino,
 int must_check mapfs_readdir(struct mapfs_view *v, mapfs_ino dir,
 			     uint64_t cookie, bool plus, mapfs_dirent_fn fn,
 			     void *arg);
+/*
+ * One reader's listing, ended by mapfs_release().  -ENOSYS (copy mode):
+ * mapfs_readdir() is as good.
+ */
+int must_check mapfs_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh);
+/* Some names behind `cookie`; none, if there are no more. */
+int must_check mapfs_readdir_open(struct mapfs_view *v, uint64_t fh,
+				  uint64_t cookie, bool plus,
+				  mapfs_dirent_fn fn, void *arg);
 
 /*
  * Handles: only where mapfs_is_stateless() is false.  `flags` are open(2)'s.

@@ -292,6 +292,19 @@ int mapfs_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
 	return v->ops->readdir(v, dir, cookie, plus, fn, arg);
 }
 
+int mapfs_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh)
+{
+	return v->ops->opendir ? v->ops->opendir(v, dir, fh) : -ENOSYS;
+}
+
+int mapfs_readdir_open(struct mapfs_view *v, uint64_t fh, uint64_t cookie,
+		       bool plus, mapfs_dirent_fn fn, void *arg)
+{
+	return v->ops->readdir_open ?
+		       v->ops->readdir_open(v, fh, cookie, plus, fn, arg) :
+		       -EBADF;
+}
+
 int mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags, uint64_t *fh,
 	       bool *changed)
 {

@@ -50,6 +50,10 @@ struct view_ops {
 			    size_t len);
 	int (*readdir)(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
 		       bool plus, mapfs_dirent_fn fn, void *arg);
+	int (*opendir)(struct mapfs_view *v, mapfs_ino dir,
+		       uint64_t *fh); /* NULL: stateless */
+	int (*readdir_open)(struct mapfs_view *v, uint64_t fh, uint64_t cookie,
+			    bool plus, mapfs_dirent_fn fn, void *arg);
 	int (*open)(struct mapfs_view *v, mapfs_ino ino, int flags,
 		    uint64_t *fh, bool *changed); /* NULL: stateless */
 	bool (*only_appends)(struct mapfs_view *v, uint64_t fh);

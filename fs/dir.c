@@ -35,16 +35,20 @@ void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_OPENDIR);
 
-	if (m->opt->mode == MAPFS_COPY) {
-		reply_err(req, -ENOSYS);
-		return;
-	}
-	fuse_reply_open(req, fi);
+	int err = mapfs_opendir(m->view, node_ino(m, node), &fi->fh);
+
+	if (err)
+		reply_err(req, err);
+	else
+		reply_opened(m, req, fi);
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	mount_of(req, MAPFS_OP_RELEASEDIR);
+	struct mount *m = mount_of(req, MAPFS_OP_RELEASEDIR);
+
+	if (fi->fh)
+		mapfs_release(m->view, fi->fh);
 	reply_err(req, 0);
 }
 
@@ -106,6 +110,19 @@ static void listing_reply(struct listing *l, int err)
 		listing_uncount(l);
 }
 
+/* The names behind `off` into the listing's buffer. */
+static int list(struct listing *l, fuse_ino_t node, off_t off,
+		const struct fuse_file_info *fi, mapfs_dirent_fn fn)
+{
+	const bool plus = l->counted != NULL;
+
+	if (fi->fh)
+		return mapfs_readdir_open(l->m->view, fi->fh, (uint64_t)off,
+					  plus, fn, l);
+	return mapfs_readdir(l->m->view, node_ino(l->m, node), (uint64_t)off,
+			     plus, fn, l);
+}
+
 void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		struct fuse_file_info *fi)
 {
@@ -121,8 +138,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		reply_err(req, -ENOMEM);
 		return;
 	}
-	listing_reply(&l, mapfs_readdir(m->view, node_ino(m, node),
-					(uint64_t)off, false, list_name, &l));
+	listing_reply(&l, list(&l, node, off, fi, list_name));
 }
 
 void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
@@ -143,8 +159,7 @@ void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		reply_err(req, -ENOMEM);
 		return;
 	}
-	listing_reply(&l, mapfs_readdir(m->view, node_ino(m, node),
-					(uint64_t)off, true, list_entry, &l));
+	listing_reply(&l, list(&l, node, off, fi, list_entry));
 	free(l.counted);
 }
 

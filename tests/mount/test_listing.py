@@ -5,12 +5,14 @@ The kernel asks for a page of names at a time and may answer from what it
 cached; so most tests read fewer names at once than a directory has.
 """
 import os
+import shutil
 import threading
 
 import pytest
 
-from support.sysc import getdents, write_file
-from support.view import mapfs, run
+from support import sysc
+from support.sysc import getdents, opened, write_file
+from support.view import View, mapfs, run
 
 MANY = 700	# several pages of READDIR and READDIRPLUS
 DOTS = (b".", b"..")
@@ -227,3 +229,40 @@ def test_names_moved_by_others_below_stay_listed(view):
     os.unlink(view.base / "d/f1")
     view.mount()
     assert sorted(os.listdir(view / "d")) == ["f1", "f2", "f3", "f4", "r0"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind", ["btrfs", "xfs", "ext4", "tmpfs"])
+def test_write_mode_ends_where_the_base_would(scratch, kind):
+    """btrfs counts its names up, and notes at each open how far they go."""
+    disk = scratch / "disk"
+    disk.mkdir()
+    if kind == "tmpfs":
+        sysc.mount("none", disk, "tmpfs", 0, "mode=755")
+    else:
+        if not shutil.which(f"mkfs.{kind}"):
+            pytest.skip(f"no mkfs.{kind}")
+        with open(scratch / "image", "wb") as f:
+            f.truncate(400 << 20)
+        run(f"mkfs.{kind}", "-q", scratch / "image")
+        run("mount", "-o", "loop", scratch / "image", disk)
+    view = View(disk, "write")
+    try:
+        for i in range(2000):
+            write_file(view.base / f"f{i}")
+        view.mount()
+        met = 0
+        seen = set()
+        for entry in os.scandir(view.top):
+            met += 1
+            seen.add(entry.name)
+            assert met < 10_000
+            os.rename(entry.path, entry.path + "x")
+        assert len(seen) == met
+        assert met == 2000 or kind in ("xfs", "ext4")
+        assert len(os.listdir(view.top)) == 2000
+        with opened(view.top, os.O_RDONLY) as fd:
+            assert len(getdents(fd, 600)) > 0
+    finally:
+        view.give_up()
+        sysc.umount_lazy(disk)

@@ -4,6 +4,7 @@
  */
 #include "direct_fixture.h"
 
+#include <dirent.h>
 #include <sys/xattr.h>
 
 /* --- read mode --- */
@@ -159,6 +160,136 @@ static void test_direct__dotdot_is_the_directory_above(void **state)
 	assert_int_equal(
 		mapfs_readdir(f->v, ino(f, dir, "sub"), 0, false, note, &l), 0);
 	assert_int_equal(l.dotdot, dir);
+}
+
+/* --- open directories --- */
+
+static void put_many(struct fixture *f, int count)
+{
+	char name[16];
+
+	for (int n = 0; n < count; n++) {
+		(void)snprintf(name, sizeof(name), "n%d", n);
+		put_file(f, name, "", 0);
+	}
+}
+
+/* One more name; false: there are no more. */
+static bool one_more(struct list *l, uint64_t fh, bool plus)
+{
+	l->room = 1;
+	assert_int_equal(
+		mapfs_readdir_open(l->f->v, fh, l->cookie, plus, note, l), 0);
+	return l->room < 1;
+}
+
+/*
+ * Goal: a program that renames what it lists is done with the last name, on
+ *       whatever file system the base is.
+ * Method: each name that was told is given up for another at once; a reader
+ *         often takes fewer names than it asked for.
+ */
+static void test_direct__renaming_what_is_listed_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct list l = { .f = f };
+	char name[16];
+	char to[16];
+	int steps = 0;
+	uint64_t fh;
+
+	put_many(f, 20);
+	assert_int_equal(mapfs_opendir(f->v, f->root, &fh), 0);
+	while (one_more(&l, fh, false)) {
+		struct list more = { .f = f, .cookie = l.cookie, .room = 3 };
+
+		assert_int_equal(mapfs_readdir_open(f->v, fh, l.cookie, false,
+						    note, &more),
+				 0);
+		assert_true(++steps <= 24);
+		for (int n = 0; n < 20; n++) {
+			(void)snprintf(name, sizeof(name), "n%d", n);
+			(void)snprintf(to, sizeof(to), "m%d", n);
+			if (l.seen[n])
+				(void)!mapfs_rename(f->v, f->root, name,
+						    f->root, to, 0);
+		}
+	}
+	for (int n = 0; n < 20; n++)
+		assert_int_equal(l.seen[n], 1);
+	assert_int_equal(steps, 24);
+	assert_false(one_more(&l, fh, false));
+	mapfs_release(f->v, fh);
+}
+
+/* The kernel comes back to where its reader had no more room. */
+static void test_direct__open_directory_goes_back_and_begins_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct list l = { .f = f };
+	uint64_t cookies[700] = { 0 };
+	uint64_t fh;
+	int all = 0;
+
+	assert_int_equal(mapfs_opendir(f->v, f->root, &fh), 0);
+	assert_true(one_more(&l, fh, false));
+	put_many(f, 300);
+	l = (struct list){ .f = f };
+	while (one_more(&l, fh, false))
+		cookies[++all] = l.cookie;
+	assert_int_equal(all, 304);
+	for (int from = 0; from <= all; from += 19) {
+		l = (struct list){ .f = f, .cookie = cookies[from] };
+		for (int n = from + 1; one_more(&l, fh, false); n++)
+			assert_int_equal(l.cookie, cookies[n]);
+		assert_int_equal(l.count, all - from);
+	}
+	put_file(f, "new", "", 0);
+	l = (struct list){ .f = f };
+	while (one_more(&l, fh, false))
+		;
+	assert_int_equal(l.count, all + 1);
+	mapfs_release(f->v, fh);
+	assert_int_equal(mapfs_readdir_open(f->v, fh, 0, false, note, &l),
+			 -EBADF);
+	assert_int_equal(mapfs_readdir_open(f->v, 0, 0, false, note, &l),
+			 -EBADF);
+}
+
+/*
+ * Goal: names that went after they were read do not end the listing.
+ * Method: everything that was read with the first name is removed.
+ */
+static void test_direct__listing_goes_on_behind_removed_names(void **state)
+{
+	struct fixture *f = *state;
+	struct list l = { .f = f };
+	struct dirent *e;
+	DIR *dir = opendir(in(f, ""));
+	bool was_seen[300];
+	int left = 2000;
+	uint64_t fh;
+
+	put_many(f, 300);
+	for (int n = 300; n < 2000; n++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "o%d", n);
+		put_file(f, name, "", 0);
+	}
+	assert_int_equal(mapfs_opendir(f->v, f->root, &fh), 0);
+	assert_true(one_more(&l, fh, true));
+	memcpy(was_seen, l.seen, sizeof(was_seen));
+	for (int n = 0; n < 1000 && (e = readdir(dir)); n++)
+		if ((e->d_name[0] == 'n' || e->d_name[0] == 'o') &&
+		    unlink(in(f, e->d_name)) == 0)
+			left--;
+	closedir(dir);
+	l.count = 0;
+	while (one_more(&l, fh, true))
+		;
+	assert_in_range(l.count, left, left + 4);
+	mapfs_release(f->v, fh);
 }
 
 /* --- write mode: making --- */
@@ -425,6 +556,10 @@ int main(void)
 		READ_TEST(test_direct__listing_names_each_object_once),
 		WRITE_TEST(test_direct__listing_names_each_object_once),
 		READ_TEST(test_direct__dotdot_is_the_directory_above),
+		WRITE_TEST(test_direct__renaming_what_is_listed_ends),
+		READ_TEST(
+			test_direct__open_directory_goes_back_and_begins_anew),
+		READ_TEST(test_direct__listing_goes_on_behind_removed_names),
 		WRITE_TEST(test_direct__new_file_is_written_through),
 		WRITE_TEST(test_direct__new_objects_of_every_type),
 		WRITE_TEST(test_direct__new_objects_belong_to_the_caller),
