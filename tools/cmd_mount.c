@@ -204,21 +204,27 @@ static int mount_run(struct mount_args *a)
 	return COMMAND_FAILED;
 }
 
-static void add_option(struct mount_args *a, const char *list)
+/* Each -o counts; takes `lists`, which may be NULL. */
+static char *joined(char *lists, const char *list)
 {
 	char *all;
 
-	if (options_add(&a->opt, list, a->sloppy, a->why, sizeof(a->why))) {
-		say("%s", a->why);
-		exit(COMMAND_USAGE);
-	}
-	if (asprintf(&all, "%s%s%s", a->list ? a->list : "", a->list ? "," : "",
+	if (asprintf(&all, "%s%s%s", lists ? lists : "", lists ? "," : "",
 		     list) < 0) {
 		say("out of memory; try again later");
 		exit(COMMAND_FAILED);
 	}
-	free(a->list);
-	a->list = all;
+	free(lists);
+	return all;
+}
+
+static void add_option(struct mount_args *a, const char *list)
+{
+	if (options_add(&a->opt, list, a->sloppy, a->why, sizeof(a->why))) {
+		say("%s", a->why);
+		exit(COMMAND_USAGE);
+	}
+	a->list = joined(a->list, list);
 }
 
 static void add_argument(struct mount_args *a, struct argp_state *state,
@@ -352,7 +358,7 @@ static void set_roots_defaults(struct fs_options *opt)
 int cmd_mount_helper(int argc, char **argv)
 {
 	struct mount_args *a = mount_args_create();
-	const char *list = NULL;
+	char *lists = NULL;
 	bool is_fake = false;
 	bool read_only = false;
 	int status;
@@ -366,7 +372,7 @@ int cmd_mount_helper(int argc, char **argv)
 		else if (c == 'r')
 			read_only = true;
 		else if (c == 'o')
-			list = optarg;
+			lists = joined(lists, optarg);
 		else if (c == 'N')
 			say("option -N: not known; enter the namespace first "
 			    "(nsenter --mount=%s)",
@@ -383,8 +389,9 @@ int cmd_mount_helper(int argc, char **argv)
 	a->target = argv[optind + 1];
 	a->is_helper = true;
 	set_roots_defaults(&a->opt);
-	if (list)
-		add_option(a, list);
+	if (lists)
+		add_option(a, lists);
+	free(lists);
 	if (read_only)
 		add_option(a, "ro");
 	status = is_fake ? COMMAND_OK : mount_run(a);

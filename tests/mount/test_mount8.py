@@ -69,6 +69,15 @@ def umount(place):
     run("umount", place / "mnt")
 
 
+def test_helper_heeds_every_list_of_options(place):
+    """A wrapper that adds an -o of its own; -s may come behind them."""
+    run("/sbin/mount.fuse.mapfs", place / "base", place / "mnt", "-o",
+        f"noexec,store={place}/st,frobnicate", "-o", "nodev,noatime", "-s")
+    assert {"noexec", "nodev", "noatime"} <= flags(place)
+    umount(place)
+    assert os.path.isdir(place / "st")
+
+
 # --- each option ------------------------------------------------------------
 @pytest.mark.parametrize("given,there,missing", [
     ("defaults", "rw", "ro nosuid nodev noexec noatime"),
