@@ -298,13 +298,15 @@ void handle_give_listing(struct direct *d, uint64_t fh, struct base_listing *l)
 	base_listing_destroy(l);
 }
 
-static struct open_file *file_get(struct direct *d, uint64_t fh)
+/* *is_known: there is such a handle; that of a directory has no file. */
+static struct open_file *file_get(struct direct *d, uint64_t fh, bool *is_known)
 {
 	struct open_file *f = NULL;
 	struct handle *h = NULL;
 
 	rmutex_lock(&d->lock);
 	HASH_FIND(hh, d->handles, &fh, sizeof(fh), h);
+	*is_known = h != NULL;
 	if (h && h->file) {
 		f = h->file;
 		f->users++;
@@ -316,7 +318,8 @@ static struct open_file *file_get(struct direct *d, uint64_t fh)
 bool direct_only_appends(struct mapfs_view *v, uint64_t fh)
 {
 	struct direct *d = direct_of(v);
-	struct open_file *f = file_get(d, fh);
+	bool is_known;
+	struct open_file *f = file_get(d, fh, &is_known);
 	bool appends = f && f->appends;
 
 	if (f)
@@ -389,11 +392,12 @@ static int fd_of_inode(struct direct *d, struct inode *i, enum direct_use use,
 int direct_fd_get(struct direct *d, struct inode *i, uint64_t fh,
 		  enum direct_use use, struct direct_fd *out)
 {
-	struct open_file *f = fh ? file_get(d, fh) : NULL;
+	bool is_known = true;
+	struct open_file *f = fh ? file_get(d, fh, &is_known) : NULL;
 	int err;
 
 	*out = (struct direct_fd){ .fd = -1 };
-	if (fh && !f)
+	if (!is_known)
 		return -EBADF;
 	if (f && !access_allows(f->access, use)) {
 		file_put(d, f);
@@ -505,7 +509,8 @@ static struct timespec time_of(struct statx_timestamp t)
 bool direct_read_counts(struct mapfs_view *v, uint64_t fh)
 {
 	struct direct *d = direct_of(v);
-	struct open_file *f = file_get(d, fh);
+	bool is_known;
+	struct open_file *f = file_get(d, fh, &is_known);
 	bool counts = false;
 	struct statx stx;
 

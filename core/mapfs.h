@@ -491,6 +491,13 @@ int must_check mapfs_branch(const struct mapfs_branch_options *opt, char *why,
 int must_check mapfs_store_trust_check(const char *path, bool is_trusted,
 				       char *why, size_t why_bytes);
 
+/*
+ * Waits for a process that only ends to close the store; -EBUSY as opening it
+ * would be.  For who mounts before the store is opened: the new mount may get
+ * the device number of the old one, and then nobody can tell them apart.
+ */
+int must_check mapfs_store_await(const char *path, char *why, size_t why_bytes);
+
 /* What a store says of itself to anybody who may read it; no lock needed. */
 struct mapfs_store_info {
 	char *path;	  /* absolute */

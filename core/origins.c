@@ -54,7 +54,7 @@ void origins_fini(struct origins *p)
 }
 
 static struct origin *find_locked(const struct origins *p, const char *path,
-				 size_t bytes)
+				  size_t bytes)
 {
 	struct origin *place = NULL;
 
@@ -86,7 +86,7 @@ static void prune_locked(struct origins *p, struct origin *place)
 }
 
 static struct origin *make_locked(struct origins *p, const char *path,
-				 size_t bytes, struct origin *above)
+				  size_t bytes, struct origin *above)
 {
 	struct origin *place = calloc(1, sizeof(*place) + bytes + 1);
 
@@ -262,7 +262,8 @@ static int list_locked(const struct origins *p, const char *path, char ***list,
 	return err;
 }
 
-int origins_list(struct origins *p, const char *path, char ***out, size_t *count)
+int origins_list(struct origins *p, const char *path, char ***out,
+		 size_t *count)
 {
 	char **list = NULL;
 	size_t n = 0;

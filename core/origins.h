@@ -42,6 +42,6 @@ mapfs_ino origins_below(struct origins *p, const char *path);
  * each, and the list, are the caller's to free.
  */
 int must_check origins_list(struct origins *p, const char *path, char ***out,
-			   size_t *count);
+			    size_t *count);
 
 #endif

@@ -202,7 +202,8 @@ static int changed_names_init(struct changed_names *c, struct overlay *o,
 		return 0;
 	err = inode_base_path(o->itable, dir, &c->path);
 	if (!err)
-		err = origins_list(&o->set.origins, c->path, &c->name, &c->count);
+		err = origins_list(&o->set.origins, c->path, &c->name,
+				   &c->count);
 	if (err)
 		changed_names_fini(c);
 	/* Without a way to it nothing of it was changed. */

@@ -145,8 +145,7 @@ int overlay_add_own_xattrs(struct overlay *o, struct inode *i, struct group *g)
 	err = read_base_list(o, i, &list, &list_bytes);
 	for (size_t at = 0; !err && at < list_bytes;
 	     at += strlen(list + at) + 1) {
-		n = ask_base(o, i, list + at, value,
-			     MAPFS_XATTR_VALUE_MAX);
+		n = ask_base(o, i, list + at, value, MAPFS_XATTR_VALUE_MAX);
 		if (n >= 0)
 			add_xattr(g, i->ino, list + at, value, (size_t)n);
 		else if (n != -ENODATA && n != -EPERM && n != -EACCES)

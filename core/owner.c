@@ -82,6 +82,9 @@ static bool others_may_write(int fd, const struct stat *st)
 {
 	if (S_ISLNK(st->st_mode))
 		return false;
+	/* There others may add names, but neither remove nor replace ours. */
+	if (S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX))
+		return false;
 	if (st->st_mode & S_IWOTH)
 		return true;
 	if (!(st->st_mode & S_IWGRP))

@@ -613,3 +613,22 @@ int store_dir_epoch(const struct store_dir *d, uint8_t *out)
 	memcpy(out + 16, &mount_id, sizeof(mount_id));
 	return read_boot_id(out);
 }
+
+int mapfs_store_await(const char *path, char *why, size_t why_bytes)
+{
+	int dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int lockfd = -1;
+	int err = 0;
+
+	if (dirfd >= 0)
+		lockfd = openat(dirfd, "lock",
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	/* Whatever else is wrong with it, opening it will say. */
+	if (lockfd >= 0) {
+		err = store_holder_take(path, lockfd, false, why, why_bytes);
+		close(lockfd);
+	}
+	if (dirfd >= 0)
+		close(dirfd);
+	return err;
+}

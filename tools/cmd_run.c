@@ -247,6 +247,19 @@ static int finish(struct run *r, const struct termios *modes)
 	return 0;
 }
 
+/* A store of an earlier run, whose daemon may still be closing it. */
+static int await_store(const struct run *r)
+{
+	char why[WHY_BYTES];
+	int err = 0;
+
+	if (r->opt.store_kind == MAPFS_STORE_DIR && !r->opt.snapshot)
+		err = mapfs_store_await(r->opt.store, why, sizeof(why));
+	if (err)
+		say("%s", why);
+	return err;
+}
+
 static int run_all(struct run *r)
 {
 	struct termios modes = { 0 };
@@ -255,6 +268,8 @@ static int run_all(struct run *r)
 	if (r->answer == RUN_ASK && tcgetattr(STDIN_FILENO, &modes) < 0)
 		r->answer = RUN_KEEP;
 
+	if (await_store(r))
+		return RUN_FAILED;
 	run_wait_begin();
 	if (run_place_begin(r)) {
 		if (r->has_own_store)

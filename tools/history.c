@@ -61,8 +61,14 @@ static int read_live(struct history *h, const struct target *t, char *why,
 static int read_resting(struct history *h, const struct target *t, char *why,
 			size_t why_bytes)
 {
-	if (t->store)
-		return mapfs_store_snapshots(t->store, add, h, why, why_bytes);
+	if (t->store) {
+		int err = mapfs_store_trust_check(t->store, t->is_trusted, why,
+						  why_bytes);
+
+		return err ? err :
+			     mapfs_store_snapshots(t->store, add, h, why,
+						   why_bytes);
+	}
 	snprintf(why, why_bytes,
 		 "%s: this view has no kept store; mount it with -s STORE",
 		 t->shown);

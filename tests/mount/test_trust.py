@@ -391,8 +391,9 @@ def branch_of_stranger(foreign):
     return foreign
 
 
+# log shows what is in the branch itself.
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {
-    "mount of a snapshot", "diff of a snapshot", "patch", "rollback",
+    "log", "mount of a snapshot", "diff of a snapshot", "patch", "rollback",
     "snapshot -d", "branch of a snapshot", "commit --undo"}))
 def test_a_branch_is_as_good_as_its_parent(branch_of_stranger, command):
     place = branch_of_stranger

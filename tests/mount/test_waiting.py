@@ -5,6 +5,7 @@ umount(8) returns before the daemon has closed the store.  A daemon that is
 stopped when its mount goes away is one that takes its time to do so.
 """
 import ctypes
+import errno
 import os
 import re
 import signal
@@ -78,13 +79,28 @@ def umount_plainly(target):
         raise OSError(ctypes.get_errno(), "umount2", str(target))
 
 
+def stop_and_umount(pid, target):
+    """A daemon that was stopped while it looked at its own mount keeps it
+    busy: it goes on and is stopped again."""
+    def is_gone():
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            umount_plainly(target)
+        except OSError as e:
+            os.kill(pid, signal.SIGCONT)
+            assert e.errno == errno.EBUSY
+            return False
+        return True
+    wait_for("the mount to be free", is_gone)
+
+
 def umount_of_stopped(place):
     """The mount is gone, the daemon does not know yet; its pid."""
     pid = daemon_of(place)
-    os.kill(pid, signal.SIGSTOP)
     if os.geteuid() == 0:
-        umount_plainly(place / "mnt")
+        stop_and_umount(pid, place / "mnt")
     else:
+        os.kill(pid, signal.SIGSTOP)
         run("fusermount3", "-u", place / "mnt")
     assert not is_mounted(place / "mnt")
     return pid
@@ -341,8 +357,7 @@ def test_unmounted_snapshot_is_waited_for_too(place, command):
          place / "mnt"], stdin=subprocess.DEVNULL)
     wait_for("the mount", lambda: is_mounted(place / "mnt"))
     os.stat(place / "mnt/f")
-    os.kill(d.pid, signal.SIGSTOP)
-    umount_plainly(place / "mnt")
+    stop_and_umount(d.pid, place / "mnt")
     p = begin(*command)
     wait_until_asked_for(place, d.pid, "readers")
     time.sleep(0.3)

@@ -164,7 +164,10 @@ static void test_owner__ours_is_what_no_other_could_have_written(void **state)
 
 	(void)state;
 	assert_int_equal(owner_check(dirfd_of_test, &why), 0);
+	/* As the root of a tmpfs is: what others add there is theirs. */
 	assert_int_equal(fchmod(dirfd_of_test, 01777), 0);
+	assert_int_equal(owner_check(dirfd_of_test, &why), 0);
+	assert_int_equal(fchmod(dirfd_of_test, 0777), 0);
 	assert_int_equal(owner_check(dirfd_of_test, &why), -EPERM);
 	assert_true(why.is_shared);
 	assert_int_equal(why.uid, geteuid());
