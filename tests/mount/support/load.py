@@ -9,4 +9,4 @@ def load_factor():
     Limits only end what hangs, so one that is too long costs nothing.
     """
     load = max(os.getloadavg()[:2])
-    return max(1.0, 2 * load / (os.cpu_count() or 1))
+    return min(8.0, max(1.0, load / (os.cpu_count() or 1)))

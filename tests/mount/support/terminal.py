@@ -7,7 +7,8 @@ import subprocess
 import termios
 import time
 
-from .view import binary
+from .load import load_factor
+from .view import PATIENCE, binary
 
 
 class Terminal:
@@ -33,9 +34,9 @@ class Terminal:
         self.seen += text
         return text
 
-    def expect(self, text, seconds=20):
+    def expect(self, text, seconds=PATIENCE):
         """Waits for it, and forgets all up to it."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * load_factor()
         while text not in self.seen:
             ready = select.select([self.fd], [], [], end - time.monotonic())
             assert ready[0] and self.read(), \
@@ -46,10 +47,10 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text.encode())
 
-    def end(self, seconds=20):
+    def end(self, seconds=PATIENCE):
         """(exit status, what was still written)."""
         try:
-            status = self.proc.wait(seconds)
+            status = self.proc.wait(seconds * load_factor())
         finally:
             self.proc.kill()
         while select.select([self.fd], [], [], 0)[0] and self.read():
