@@ -603,6 +603,35 @@ void arena_stats(struct arena *a, struct arena_stats *out)
 	rmutex_unlock(&a->lock);
 }
 
+uint64_t arena_waiting_pages(struct arena *a)
+{
+	const enum arena_want kinds[] = { WANT_PENDING, WANT_FREED };
+	const struct range *ranges[] = { &a->pending, &a->sealed };
+	uint64_t sum = 0;
+
+	rmutex_lock(&a->lock);
+	for (int k = 0; k < 2; k++) {
+		uint64_t at = ranges[k]->begin;
+		uint64_t end = ranges[k]->end;
+		uint64_t first;
+		uint64_t n;
+
+		while (at < end) {
+			n = arena_bits_find(&a->bits, kinds[k], at, end, end,
+					    &first);
+			if (n == 0)
+				break;
+			sum += n;
+			if (kinds[k] == WANT_PENDING)
+				sum -= arena_bits_count(&a->bits, MAP_PINNED,
+							first, n);
+			at = first + n;
+		}
+	}
+	rmutex_unlock(&a->lock);
+	return sum;
+}
+
 static bool page_is_sound(const struct arena *a, uint64_t page)
 {
 	bool is[MAPS];

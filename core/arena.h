@@ -111,6 +111,8 @@ int must_check arena_write(struct arena *a, uint64_t off, const void *buf,
 /* All that was written so far survives a power cut. */
 int must_check arena_sync(struct arena *a);
 void arena_stats(struct arena *a, struct arena_stats *out);
+/* Freed pages that the next sync point gives back: not those that are pinned. */
+uint64_t arena_waiting_pages(struct arena *a);
 /* Do the bitmaps and counters agree with each other?  For tests. */
 bool arena_check(struct arena *a);
 

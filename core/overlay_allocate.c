@@ -258,11 +258,27 @@ static int fallocate_locked(struct overlay *o, struct inode *i, int mode,
 	return err;
 }
 
+static int fallocate_once(struct overlay *o, mapfs_ino ino, int mode,
+			  uint64_t off, uint64_t end)
+{
+	struct inode *i;
+	int err = overlay_change_begin(o, ino, &i);
+
+	if (err)
+		return err;
+	if (!S_ISREG(i->type))
+		err = S_ISDIR(i->type) ? -EISDIR : -ENODEV;
+	else
+		err = fallocate_locked(o, i, mode, off, end);
+	overlay_change_end(o, i);
+	return err;
+}
+
 int overlay_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		      int mode, uint64_t off, uint64_t len)
 {
 	struct overlay *o = overlay_of(v);
-	struct inode *i;
+	const uint64_t made = store_made_room(o->store);
 	int err;
 
 	(void)fh;
@@ -273,13 +289,8 @@ int overlay_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		return -EOPNOTSUPP;
 	if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
-	err = overlay_change_begin(o, ino, &i);
-	if (err)
-		return err;
-	if (!S_ISREG(i->type))
-		err = S_ISDIR(i->type) ? -EISDIR : -ENODEV;
-	else
-		err = fallocate_locked(o, i, mode, off, off + len);
-	overlay_change_end(o, i);
+	err = fallocate_once(o, ino, mode, off, off + len);
+	if (store_make_room(o->store, err, made))
+		err = fallocate_once(o, ino, mode, off, off + len);
 	return err;
 }

@@ -204,16 +204,14 @@ static int add_setattr(struct overlay *o, struct inode *i, struct group *g,
 	return 0;
 }
 
-int overlay_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		    const struct mapfs_setattr *set, struct mapfs_attr *out)
+static int setattr_once(struct overlay *o, mapfs_ino ino,
+			const struct mapfs_setattr *set, struct mapfs_attr *out)
 {
-	struct overlay *o = overlay_of(v);
 	struct fresh_pages fresh;
 	struct inode *i;
 	struct group g;
 	int err;
 
-	(void)fh;
 	err = overlay_change_begin(o, ino, &i);
 	if (err)
 		return err;
@@ -231,5 +229,18 @@ int overlay_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		attr_from_delta(i->delta, out);
 	group_fini(&g);
 	overlay_change_end(o, i);
+	return err;
+}
+
+int overlay_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		    const struct mapfs_setattr *set, struct mapfs_attr *out)
+{
+	struct overlay *o = overlay_of(v);
+	const uint64_t made = store_made_room(o->store);
+	int err = setattr_once(o, ino, set, out);
+
+	(void)fh;
+	if (store_make_room(o->store, err, made))
+		err = setattr_once(o, ino, set, out);
 	return err;
 }

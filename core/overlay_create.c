@@ -192,8 +192,8 @@ static int create_locked(struct creation *c, struct mapfs_entry *out)
 	return err;
 }
 
-static int create_object(struct creation *c, mapfs_ino dir_ino,
-			 struct mapfs_entry *out)
+static int create_once(struct creation *c, mapfs_ino dir_ino,
+		       struct mapfs_entry *out)
 {
 	struct overlay *o = c->o;
 	int err = overlay_dir_get(o, dir_ino, &c->dir);
@@ -208,6 +208,18 @@ static int create_object(struct creation *c, mapfs_ino dir_ino,
 		err = create_locked(c, out);
 	rwlock_unlock(&o->ns_lock);
 	overlay_put(o, c->dir);
+	return err;
+}
+
+static int create_object(struct creation *c, mapfs_ino dir,
+			 struct mapfs_entry *out)
+{
+	struct store *st = c->o->store;
+	const uint64_t made = store_made_room(st);
+	int err = create_once(c, dir, out);
+
+	if (store_make_room(st, err, made))
+		err = create_once(c, dir, out);
 	return err;
 }
 

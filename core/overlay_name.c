@@ -121,10 +121,9 @@ static int link_locked(struct overlay *o, struct inode *i, struct inode *dir,
 	return err ? err : overlay_fill_entry(o, i, out);
 }
 
-int overlay_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir_ino,
-		 const char *name, struct mapfs_entry *out)
+static int link_once(struct overlay *o, mapfs_ino ino, mapfs_ino dir_ino,
+		     const char *name, struct mapfs_entry *out)
 {
-	struct overlay *o = overlay_of(v);
 	struct inode *dir;
 	struct inode *i;
 	int err = overlay_get(o, ino, &i);
@@ -142,6 +141,18 @@ int overlay_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir_ino,
 		overlay_put(o, dir);
 	}
 	overlay_put(o, i);
+	return err;
+}
+
+int overlay_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
+		 const char *name, struct mapfs_entry *out)
+{
+	struct overlay *o = overlay_of(v);
+	const uint64_t made = store_made_room(o->store);
+	int err = link_once(o, ino, dir, name, out);
+
+	if (store_make_room(o->store, err, made))
+		err = link_once(o, ino, dir, name, out);
 	return err;
 }
 

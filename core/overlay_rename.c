@@ -156,10 +156,10 @@ static int rename_locked(struct renaming *r, unsigned int flags)
 	return err ? err : commit_rename(r);
 }
 
-int overlay_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
-		   mapfs_ino newdir, const char *newname, unsigned int flags)
+static int rename_once(struct overlay *o, mapfs_ino dir, const char *name,
+		       mapfs_ino newdir, const char *newname,
+		       unsigned int flags)
 {
-	struct overlay *o = overlay_of(v);
 	struct renaming r = {
 		.o = o,
 		.name = name,
@@ -187,5 +187,17 @@ int overlay_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		overlay_put(o, r.dst.inode);
 	overlay_put(o, r.newdir);
 	overlay_put(o, r.dir);
+	return err;
+}
+
+int overlay_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
+		   mapfs_ino newdir, const char *newname, unsigned int flags)
+{
+	struct overlay *o = overlay_of(v);
+	const uint64_t made = store_made_room(o->store);
+	int err = rename_once(o, dir, name, newdir, newname, flags);
+
+	if (store_make_room(o->store, err, made))
+		err = rename_once(o, dir, name, newdir, newname, flags);
 	return err;
 }

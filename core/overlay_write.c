@@ -228,41 +228,54 @@ static int write_chunk(struct overlay *o, struct inode *i, const void *buf,
 	return err;
 }
 
-ssize_t overlay_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		      const void *buf, size_t len, uint64_t off,
-		      unsigned int flags)
+/* Goes on behind the first *done bytes; *done says how far it came. */
+static int write_on(struct overlay *o, mapfs_ino ino, const char *buf,
+		    size_t len, uint64_t off, unsigned int flags, size_t *done)
 {
-	struct overlay *o = overlay_of(v);
 	struct inode *i;
-	size_t done = 0;
-	int err;
+	int err = overlay_change_begin(o, ino, &i);
 
-	(void)fh;
-	err = overlay_change_begin(o, ino, &i);
 	/*
 	 * A rollback took the inode away, with all that was written to it; as
 	 * an error this would come back from close(2) and syncfs(2).
 	 */
-	if (err == -ESTALE && (flags & MAPFS_WRITE_CACHED))
-		return (ssize_t)len;
+	if (err == -ESTALE && (flags & MAPFS_WRITE_CACHED)) {
+		*done = len;
+		return 0;
+	}
 	if (err)
 		return err;
 	if (!S_ISREG(i->type))
 		err = S_ISDIR(i->type) ? -EISDIR : -EINVAL;
 	/* Pages of a time that a rollback or revert took back. */
 	if (!err && (flags & MAPFS_WRITE_CACHED) && i->is_stale)
-		done = len;
-	while (!err && done < len) {
-		size_t n = len - done;
+		*done = len;
+	while (!err && *done < len) {
+		size_t n = len - *done;
 
 		if (n > WRITE_CHUNK_BYTES)
 			n = WRITE_CHUNK_BYTES;
-		err = write_chunk(o, i, (const char *)buf + done, n, off + done,
-				  flags);
+		err = write_chunk(o, i, buf + *done, n, off + *done, flags);
 		if (!err)
-			done += n;
+			*done += n;
 	}
 	overlay_change_end(o, i);
+	return err;
+}
+
+ssize_t overlay_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		      const void *buf, size_t len, uint64_t off,
+		      unsigned int flags)
+{
+	struct overlay *o = overlay_of(v);
+	const uint64_t made = store_made_room(o->store);
+	size_t done = 0;
+	int err;
+
+	(void)fh;
+	err = write_on(o, ino, buf, len, off, flags, &done);
+	if (store_make_room(o->store, err, made))
+		err = write_on(o, ino, buf, len, off, flags, &done);
 	return done > 0 ? (ssize_t)done : err;
 }
 

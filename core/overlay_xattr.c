@@ -344,10 +344,10 @@ static int check_existence(struct overlay *o, struct inode *i, const char *name,
 	return 0;
 }
 
-int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
-		     const void *value, size_t len, int flags, bool kill_sgid)
+static int setxattr_once(struct overlay *o, mapfs_ino ino, const char *name,
+			 const void *value, size_t len, int flags,
+			 bool kill_sgid)
 {
-	struct overlay *o = overlay_of(v);
 	struct inode *i;
 	struct group g;
 	int err;
@@ -377,6 +377,18 @@ int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 		err = store_commit(o->store, &g, i);
 	group_fini(&g);
 	overlay_change_end(o, i);
+	return err;
+}
+
+int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		     const void *value, size_t len, int flags, bool kill_sgid)
+{
+	struct overlay *o = overlay_of(v);
+	const uint64_t made = store_made_room(o->store);
+	int err = setxattr_once(o, ino, name, value, len, flags, kill_sgid);
+
+	if (store_make_room(o->store, err, made))
+		err = setxattr_once(o, ino, name, value, len, flags, kill_sgid);
 	return err;
 }
 

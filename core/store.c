@@ -125,6 +125,7 @@ int store_sync_locked(struct store *st)
 		return err;
 	/* Nothing on disk names the sealed pages any more. */
 	arena_release_sealed(st->arena);
+	atomic_fetch_add(&st->made_room, 1);
 	st->synced = upto;
 	return 0;
 }
@@ -143,6 +144,26 @@ int store_sync(struct store *st)
 		store_latch(st, err, "sync failed");
 	rmutex_unlock(&st->sync_lock);
 	return err;
+}
+
+uint64_t store_made_room(struct store *st)
+{
+	return st->made_room;
+}
+
+bool store_make_room(struct store *st, int err, uint64_t made)
+{
+	if (err != -ENOSPC && err != -EDQUOT)
+		return false;
+	rmutex_lock(&st->sync_lock);
+	/* What somebody else's sync point gave back meanwhile is as good. */
+	if (!st->latched && arena_waiting_pages(st->arena) > 0) {
+		err = store_sync_locked(st);
+		if (err)
+			store_latch(st, err, "sync failed");
+	}
+	rmutex_unlock(&st->sync_lock);
+	return st->made_room != made;
 }
 
 static void add_base(struct group *g, const struct store *st)
@@ -640,9 +661,29 @@ void store_info(struct store *st, struct mapfs_info *out)
 	out->is_latched = st->latched != 0;
 }
 
+/* As free as the rest: who needs them gets a sync point, store_make_room(). */
+static void add_waiting(struct store *st, struct statvfs *out)
+{
+	uint64_t blocks;
+
+	if (out->f_frsize == 0)
+		return;
+	blocks = arena_waiting_pages(st->arena) * MAPFS_PAGE_SIZE /
+		 out->f_frsize;
+	if (blocks > out->f_blocks - out->f_bfree)
+		blocks = out->f_blocks - out->f_bfree;
+	out->f_bfree += blocks;
+	out->f_bavail += blocks;
+}
+
 int store_statfs(struct store *st, struct statvfs *out)
 {
+	int err;
+
 	if (st->dir.dirfd < 0)
 		return -EOPNOTSUPP; /* memory */
-	return io_statvfs_for_pages(st->dir.dirfd, out);
+	err = io_statvfs_for_pages(st->dir.dirfd, out);
+	if (!err)
+		add_waiting(st, out);
+	return err;
 }

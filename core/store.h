@@ -84,6 +84,15 @@ int must_check store_commit(struct store *st, const struct group *g,
 void store_touch(struct store *st);
 /* Everything committed and touched before the call survives a power cut. */
 int must_check store_sync(struct store *st);
+/*
+ * Removed pages wait for a sync point [A1]; a change that finds no space must
+ * not fail while some wait.  store_made_room() before the change; after
+ * -ENOSPC or -EDQUOT (`err`, anything else is no) store_make_room(): true, it
+ * is worth one more try.  Syncs only if pages wait.  Takes RANK_SYNC: nothing
+ * held.
+ */
+uint64_t store_made_room(struct store *st);
+bool must_check store_make_room(struct store *st, int err, uint64_t made);
 void store_info(struct store *st, struct mapfs_info *out);
 /*
  * Snapshots (core/snapshot.h).  create and delete: nothing held, and after

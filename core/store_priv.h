@@ -178,6 +178,7 @@ struct store {
 	struct rmutex sync_lock;    /* RANK_SYNC */
 	uint64_t synced;	    /* value of changes; by sync_lock */
 	uint64_t compacted_bytes;   /* by sync_lock */
+	_Atomic uint64_t made_room; /* sync points that released pages */
 	pthread_t thread;
 	bool has_thread;
 	pthread_mutex_t stop_lock;

@@ -74,6 +74,73 @@ def test_removing_files_makes_room_again(small):
     wait_for("room", fits)
 
 
+def _unlink(view, name):
+    os.unlink(view / name)
+
+
+def _truncate(view, name):
+    os.truncate(view / name, 0)
+
+
+def _punch(view, name):
+    with sysc.opened(view / name, os.O_RDWR) as fd:
+        sysc.fallocate(fd, sysc.FALLOC_PUNCH_HOLE | sysc.FALLOC_KEEP_SIZE,
+                       0, MIB)
+
+
+def _overwrite(view, name):
+    """As an editor saves: the new file takes the old one's name."""
+    write_file(view / "empty", b"")
+    os.rename(view / "empty", view / name)
+
+
+@pytest.mark.parametrize("give_back", [_unlink, _truncate, _punch, _overwrite])
+def test_space_given_back_can_be_written_at_once(small, give_back):
+    for name in _fill(small)[:6]:
+        give_back(small, name)
+    _write_synced(small / "again", 4 * MIB)
+    assert read_file(small / "again") == b"x" * 4 * MIB
+
+
+def test_space_given_back_can_be_allocated_and_copied_to_at_once(small):
+    good = _fill(small)
+    for name in good[:4]:
+        os.unlink(small / name)
+    with sysc.opened(small / "big", os.O_RDWR | os.O_CREAT) as fd:
+        sysc.fallocate(fd, 0, 0, 3 * MIB)
+        for name in good[4:7]:
+            os.unlink(small / name)
+        with sysc.opened(small / good[7], os.O_RDONLY) as src:
+            assert os.copy_file_range(src, fd, MIB, 0, 3 * MIB) == MIB
+        os.fsync(fd)
+    assert read_file(small / "big") == bytes(3 * MIB) + b"x" * MIB
+
+
+def test_a_full_file_is_written_anew_again_and_again(small):
+    good = _fill(small)
+    for n in range(6):
+        for name in good:
+            with sysc.opened(small / name, os.O_WRONLY | os.O_TRUNC) as fd:
+                os.write(fd, bytes([n]) * MIB)
+                os.fsync(fd)
+    for name in good:
+        assert read_file(small / name) == bytes([5]) * MIB
+
+
+def test_removed_files_count_as_free_at_once(small):
+    good = _fill(small)
+    before = os.statvfs(small.top)
+    for name in good[:6]:
+        os.unlink(small / name)
+    # The kernel tells of the last user of a removed file after the removal.
+    with sysc.opened(small / "again", os.O_RDWR | os.O_CREAT) as fd:
+        sysc.fallocate(fd, 0, 0, 4 * MIB)
+        os.ftruncate(fd, 0)
+        after = os.statvfs(small.top)
+    gained = (after.f_bavail - before.f_bavail) * after.f_frsize
+    assert gained >= 4 * MIB
+
+
 def test_a_full_store_can_be_mounted_again(small):
     good = _fill(small)
     small.unmount()

@@ -237,6 +237,62 @@ static void test_overlay__every_fault_leaves_an_allowed_state(void **state)
 	}
 }
 
+static mapfs_ino filled_and_removed(struct fixture *f, const char *name)
+{
+	static const char page[4096] = "x";
+	struct mapfs_entry e;
+
+	open_view(f, MAPFS_STORE_DIR);
+	assert_int_equal(
+		mapfs_mknod(f->v, &nobody, root(f), "gone", 0644, 0, &e), 0);
+	assert_int_equal(mapfs_write(f->v, e.attr.ino, 0, page, sizeof(page), 0,
+				     0),
+			 sizeof(page));
+	assert_int_equal(mapfs_unlink(f->v, root(f), "gone"), 0);
+	mapfs_forget(f->v, e.attr.ino, 1);
+	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), name, 0644, 0, &e),
+			 0);
+	return e.attr.ino;
+}
+
+/*
+ * Goal: what is removed is space at once, for pages and for the journal.
+ * Method: no space at each point of a write alone, while a removed page waits
+ *         for a sync point; and the same when none waits.
+ */
+static void test_overlay__no_space_is_final_only_if_none_waits(void **state)
+{
+	static const char buf[100] = "y";
+	struct fixture *f = *state;
+	unsigned int points = 1;
+	unsigned int failed = 0;
+	char name[16];
+
+	for (unsigned int n = 0; n < points; n++) {
+		mapfs_ino ino;
+
+		(void)snprintf(name, sizeof(name), "new%u", n);
+		ino = filled_and_removed(f, name);
+		if (n == 0) {
+			fault_reset();
+			assert_int_equal(mapfs_write(f->v, ino, 0, buf, 100,
+						     1 << 20, 0),
+					 100);
+			points = fault_passed();
+		}
+		fault_arm(n, ENOSPC);
+		assert_int_equal(mapfs_write(f->v, ino, 0, buf, 100, 0, 0),
+				 100);
+		fault_arm(n, ENOSPC);
+		if (mapfs_write(f->v, ino, 0, buf, 100, 8192, 0) == -ENOSPC)
+			failed++;
+		fault_disarm();
+		close_view(f);
+	}
+	/* At least for the page, its bytes and the record. */
+	assert_in_range(failed, 3, points);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -250,6 +306,7 @@ int main(void)
 		T(test_overlay__unlinked_file_lives_until_forgotten),
 		T(test_overlay__store_of_another_base_is_refused),
 		T(test_overlay__every_fault_leaves_an_allowed_state),
+		T(test_overlay__no_space_is_final_only_if_none_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
