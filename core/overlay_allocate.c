@@ -165,11 +165,30 @@ static int allocate_chunk(struct overlay *o, struct inode *i, struct group *g,
 }
 
 /*
+ * Zeros that have a place: what fallocate(2) promises of a zeroed range, that
+ * writing there does not fail for lack of space.  Pages that are private
+ * already take the zeros as they would a write's, so that a full disk is no
+ * obstacle; and no reader ever sees the bytes behind the end.
+ */
+static int zero_chunk(struct overlay *o, struct inode *i, struct group *g,
+		      struct fresh_pages *f, uint64_t off, uint64_t end,
+		      uint64_t *done)
+{
+	uint64_t n = ZERO_CHUNK_BYTES - (off & (MAPFS_PAGE_SIZE - 1));
+
+	if (n > end - off)
+		n = end - off;
+	*done = n;
+	return overlay_write_pages(o, i, g, f, zeros, n, off);
+}
+
+/*
  * Asking for more than there is must not first fill the disk to the last
- * page: what is needed is counted before any of it is taken.
+ * page: what is needed is counted before any of it is taken.  `zero`: pages
+ * that are the base's or pinned are needed, too.
  */
 static int check_room(struct overlay *o, struct inode *i, mapfs_pgno at,
-		      mapfs_pgno end)
+		      mapfs_pgno end, bool zero)
 {
 	const mapfs_pgno shows = page_ceil(i->delta->attr.visible_base_bytes);
 	uint64_t need = 0;
@@ -178,7 +197,15 @@ static int check_room(struct overlay *o, struct inode *i, mapfs_pgno at,
 		struct pt_run run;
 
 		pagetable_lookup(&i->delta->pages, at, end - at, &run);
-		if (run.kind == PT_BASE && at < shows) {
+		if (zero) {
+			uint64_t own = overlay_writable_pages(o, &run);
+
+			if (own > 0)
+				run.count = own;
+			else if (run.kind == PT_ARENA)
+				run.count = 1;
+			need += own > 0 ? 0 : run.count;
+		} else if (run.kind == PT_BASE && at < shows) {
 			if (run.count > shows - at)
 				run.count = shows - at;
 		} else if (run.kind != PT_ARENA) {
@@ -189,28 +216,38 @@ static int check_room(struct overlay *o, struct inode *i, mapfs_pgno at,
 	return arena_check_room(store_arena(o->store), need);
 }
 
-/* Chunk by chunk, each its own group; a file half allocated is no harm. */
+/*
+ * Chunk by chunk, each its own group; a file half allocated is no harm, and
+ * one half zeroed is what a disk leaves behind, too.
+ */
 static int allocate(struct overlay *o, struct inode *i, uint64_t off,
-		    uint64_t end)
+		    uint64_t end, bool zero)
 {
+	const mapfs_pgno last = page_ceil(end);
 	mapfs_pgno at = page_of(off);
-	int err = check_room(o, i, at, page_ceil(end));
+	int err = check_room(o, i, at, last, zero);
 
-	while (!err && at < page_ceil(end)) {
+	while (!err && (zero ? off < end : at < last)) {
 		struct fresh_pages fresh;
 		struct group g;
 		uint64_t done = 0;
 
 		group_init(&g);
 		fresh_init(&fresh);
-		err = allocate_chunk(o, i, &g, &fresh, at, page_ceil(end) - at,
-				     &done);
+		err = zero ? zero_chunk(o, i, &g, &fresh, off, end, &done) :
+			     allocate_chunk(o, i, &g, &fresh, at, last - at,
+					    &done);
 		if (!err)
 			err = store_commit(o->store, &g, i);
 		if (err)
 			fresh_undo(o, &fresh);
+		else
+			store_touch(o->store);
 		group_fini(&g);
-		at += done;
+		if (zero)
+			off += done;
+		else
+			at += done;
 	}
 	return err;
 }
@@ -235,20 +272,20 @@ static int fallocate_locked(struct overlay *o, struct inode *i, int mode,
 			    uint64_t off, uint64_t end)
 {
 	const bool keep = mode & FALLOC_FL_KEEP_SIZE;
-	const bool zero = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
+	const bool punch = mode & FALLOC_FL_PUNCH_HOLE;
 	struct fresh_pages fresh;
 	struct group g;
 	int err;
 
 	err = store_may_change(o->store);
-	if (!err && !zero)
-		err = allocate(o, i, off, end);
+	if (!err && !punch)
+		err = allocate(o, i, off, end, mode & FALLOC_FL_ZERO_RANGE);
 	if (err)
 		return err;
 	group_init(&g);
 	fresh_init(&fresh);
 	err = overlay_add_drop_caps(o, i, &g);
-	if (!err && zero)
+	if (!err && punch)
 		err = add_zeroes(o, i, &g, &fresh, off, end);
 	if (!err)
 		err = finish_fallocate(o, i, &g, &fresh, keep ? 0 : end);

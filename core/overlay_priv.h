@@ -233,6 +233,8 @@ struct fresh_pages { /* taken for a change that is not committed yet */
 void fresh_init(struct fresh_pages *f);
 /* The change failed: they were never anybody's. */
 void fresh_undo(struct overlay *o, struct fresh_pages *f);
+/* Pages at the start of the run that may be written in place [P1]. */
+uint64_t overlay_writable_pages(struct overlay *o, const struct pt_run *run);
 /* Writes into pages of the stripe-held inode; adds where they went. */
 int must_check overlay_write_pages(struct overlay *o, struct inode *i,
 				   struct group *g, struct fresh_pages *f,

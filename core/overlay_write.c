@@ -133,8 +133,7 @@ static int write_fresh(struct overlay *o, struct inode *i, struct group *g,
 	return 0;
 }
 
-/* Pages at the start of the run that may be written in place [P1]. */
-static uint64_t writable_pages(struct overlay *o, const struct pt_run *run)
+uint64_t overlay_writable_pages(struct overlay *o, const struct pt_run *run)
 {
 	uint64_t n = 0;
 
@@ -161,7 +160,7 @@ int overlay_write_pages(struct overlay *o, struct inode *i, struct group *g,
 
 		pagetable_lookup(&i->delta->pages, page_of(off),
 				 page_ceil(within + len), &run);
-		in_place = writable_pages(o, &run);
+		in_place = overlay_writable_pages(o, &run);
 		if (in_place > 0) {
 			n = in_place * MAPFS_PAGE_SIZE - within;
 			if (n > len)

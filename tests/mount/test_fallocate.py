@@ -82,6 +82,30 @@ def test_zeroed_range_reads_zeros_and_the_rest_is_kept(view, origin, start,
     assert read_file(f) == want
 
 
+@pytest.mark.parametrize("keep", [0, FALLOC_KEEP_SIZE])
+@pytest.mark.parametrize("start,size", [
+    (0, PAGE), (100, 20000), (20000, 10000), (0, 3 << 20)])
+def test_zeroed_range_has_space_and_a_punched_one_none(view, origin, start,
+                                                        size, keep):
+    _need(view, FALLOC_ZERO_RANGE | keep)
+    f = origin.file("f", OLD)
+    with opened(f, os.O_RDWR) as fd:
+        sysc.fallocate(fd, PUNCH, 0, len(OLD))
+        sysc.fallocate(fd, FALLOC_ZERO_RANGE | keep, start, size)
+        os.fsync(fd)
+        got = os.fstat(fd).st_blocks * 512
+        assert got >= size
+    want = max(len(OLD), 0 if keep else start + size)
+    assert read_file(f) == bytes(want)
+    view.remount()
+    assert read_file(f) == bytes(want)
+    assert os.stat(f).st_blocks * 512 >= size
+    with opened(f, os.O_RDWR) as fd:
+        sysc.fallocate(fd, PUNCH, 0, 4 << 20)
+        os.fsync(fd)
+        assert os.fstat(fd).st_blocks * 512 < got
+
+
 def test_punched_page_can_be_written_again(view, origin):
     _need(view, PUNCH)
     f = origin.file("f", OLD)

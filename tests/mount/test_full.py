@@ -141,6 +141,26 @@ def test_removed_files_count_as_free_at_once(small):
     assert gained >= 4 * MIB
 
 
+def test_a_zeroed_range_can_be_written_when_the_store_is_full(small):
+    with sysc.opened(small / "z", os.O_RDWR | os.O_CREAT) as fd:
+        os.ftruncate(fd, 2 * MIB)
+        sysc.fallocate(fd, sysc.FALLOC_ZERO_RANGE, 0, 2 * MIB)
+        _fill(small)
+        os.pwrite(fd, b"z" * 2 * MIB, 0)
+        os.fsync(fd)
+        # What is allocated already is zeroed without more.
+        sysc.fallocate(fd, sysc.FALLOC_ZERO_RANGE, 0, 2 * MIB)
+        assert os.pread(fd, 2 * MIB, 0) == bytes(2 * MIB)
+
+
+def test_zeroing_more_than_fits_leaves_the_file_as_it_was(small):
+    with sysc.opened(small / "z", os.O_RDWR | os.O_CREAT) as fd:
+        os.write(fd, b"z" * MIB)
+        with fails(errno.ENOSPC):
+            sysc.fallocate(fd, sysc.FALLOC_ZERO_RANGE, 0, 64 * MIB)
+        assert os.pread(fd, 2 * MIB, 0) == b"z" * MIB
+
+
 def test_a_full_store_can_be_mounted_again(small):
     good = _fill(small)
     small.unmount()
