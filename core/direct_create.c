@@ -114,18 +114,22 @@ static int give(const struct birth *b, const struct direct_fd *f)
 	return err;
 }
 
+static int open_made(const struct birth *b, struct direct_fd *f)
+{
+	*f = (struct direct_fd){ .is_path = true };
+	do
+		f->fd = openat(b->dirfd, b->name,
+			       O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	while (f->fd < 0 && base_may_try_again(b->d->base, -errno));
+	return f->fd < 0 ? -errno : 0;
+}
+
 /* After the object was made under its name. */
 static int settle(struct birth *b, struct mapfs_entry *out)
 {
-	struct direct_fd f = { .is_path = true };
-	int err = 0;
+	struct direct_fd f;
+	int err = open_made(b, &f);
 
-	do
-		f.fd = openat(b->dirfd, b->name,
-			      O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	while (f.fd < 0 && base_may_try_again(b->d->base, -errno));
-	if (f.fd < 0)
-		err = -errno;
 	if (!err) {
 		err = give(b, &f);
 		close(f.fd);
@@ -136,6 +140,31 @@ static int settle(struct birth *b, struct mapfs_entry *out)
 	if (err && err != -ESTALE)
 		undo(b);
 	return err;
+}
+
+/*
+ * The rename has happened and cannot be taken back, for what it replaced is
+ * gone.  So a whiteout stays the daemon's where it may not be given away.
+ */
+void direct_give_whiteout(struct direct *d, const struct mapfs_cred *cred,
+			  int dirfd, const char *name)
+{
+	const struct birth b = {
+		.d = d,
+		.cred = cred,
+		.dirfd = dirfd,
+		.name = name,
+		.type = S_IFCHR,
+	};
+	struct direct_fd f;
+	struct stat st;
+
+	if (open_made(&b, &f))
+		return;
+	/* Another user of the base may have put a real device there. */
+	if (fstat(f.fd, &st) == 0 && st.st_rdev == 0)
+		(void)!give(&b, &f);
+	close(f.fd);
 }
 
 int direct_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,

@@ -289,17 +289,15 @@ static int rename_ends(struct direct *d, struct end *from, struct end *to,
 	return 0;
 }
 
-int direct_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
-		  mapfs_ino newdir, const char *newname, unsigned int flags)
+int direct_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
+		  mapfs_ino dir, const char *name, mapfs_ino newdir,
+		  const char *newname, unsigned int flags)
 {
 	struct direct *d = direct_of(v);
 	struct end from;
 	struct end to;
-	int err;
+	int err = end_get(d, dir, name, &from);
 
-	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
-		return -EINVAL;
-	err = end_get(d, dir, name, &from);
 	if (err)
 		return err == -EROFS ? -ENOENT : err;
 	err = end_get(d, newdir, newname, &to);
@@ -308,8 +306,11 @@ int direct_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		return err == -EROFS ? -EXDEV : err;
 	}
 	base_move_begin(d->base);
-	err = rename_ends(d, &from, &to, flags);
+	err = rename_ends(d, &from, &to,
+			  whiteout ? flags | RENAME_WHITEOUT : flags);
 	base_move_end(d->base);
+	if (!err && whiteout)
+		direct_give_whiteout(d, whiteout, base_fd_of(from.dirfd), name);
 	end_put(d, &to);
 	end_put(d, &from);
 	return err;

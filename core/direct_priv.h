@@ -154,8 +154,9 @@ int direct_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
 		const char *name, struct mapfs_entry *out);
 int direct_unlink(struct mapfs_view *v, mapfs_ino dir, const char *name);
 int direct_rmdir(struct mapfs_view *v, mapfs_ino dir, const char *name);
-int direct_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
-		  mapfs_ino newdir, const char *newname, unsigned int flags);
+int direct_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
+		  mapfs_ino dir, const char *name, mapfs_ino newdir,
+		  const char *newname, unsigned int flags);
 
 /* direct_reach.c */
 int direct_reach(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
@@ -172,6 +173,9 @@ int direct_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
 		   bool plus, mapfs_dirent_fn fn, void *arg);
 
 /* direct_create.c */
+/* What a rename left at `name` becomes the caller's, as far as we may. */
+void direct_give_whiteout(struct direct *d, const struct mapfs_cred *cred,
+			  int dirfd, const char *name);
 int direct_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
 		 mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
 		 struct mapfs_entry *out);

@@ -235,6 +235,17 @@ int must_check mapfs_rmdir(struct mapfs_view *v, mapfs_ino dir,
 int must_check mapfs_rename(struct mapfs_view *v, mapfs_ino dir,
 			    const char *name, mapfs_ino newdir,
 			    const char *newname, unsigned int flags);
+/*
+ * RENAME_WHITEOUT of rename(2): at once there is a character device 0:0 of
+ * mode 0 at the old name, the caller's; to the view it is a device like any
+ * other.  flags: RENAME_NOREPLACE; others are -EINVAL, as in write mode
+ * everything is where the base's file system makes no whiteouts.
+ */
+int must_check mapfs_rename_whiteout(struct mapfs_view *v,
+				     const struct mapfs_cred *cred,
+				     mapfs_ino dir, const char *name,
+				     mapfs_ino newdir, const char *newname,
+				     unsigned int flags);
 /* An unnamed file (O_TMPFILE) that mapfs_link() may name later. */
 int must_check mapfs_tmpfile(struct mapfs_view *v,
 			     const struct mapfs_cred *cred, mapfs_ino dir,

@@ -136,8 +136,8 @@ static void fill_inode(const struct creation *c, mapfs_ino ino,
 	};
 }
 
-static void add_creation(struct creation *c, struct group *g, mapfs_ino ino,
-			 const struct found *was)
+static struct timespec add_object(struct creation *c, struct group *g,
+				  mapfs_ino ino)
 {
 	struct record r = { .type = RECORD_INODE };
 
@@ -148,6 +148,14 @@ static void add_creation(struct creation *c, struct group *g, mapfs_ino ino,
 			     .ino = ino,
 		     });
 	add_inherited_acl(c, g, ino);
+	return r.inode.attr.mtime;
+}
+
+static void add_creation(struct creation *c, struct group *g, mapfs_ino ino,
+			 const struct found *was)
+{
+	struct timespec now = add_object(c, g, ino);
+
 	if (!c->name)
 		return;
 	overlay_add_name(g, c->dir, c->name, was,
@@ -155,8 +163,27 @@ static void add_creation(struct creation *c, struct group *g, mapfs_ino ino,
 				 .ino = ino,
 				 .type = c->mode & S_IFMT,
 			 });
-	overlay_add_dir_change(g, c->dir, S_ISDIR(c->mode) ? 1 : 0,
-			       r.inode.attr.mtime);
+	overlay_add_dir_change(g, c->dir, S_ISDIR(c->mode) ? 1 : 0, now);
+}
+
+int overlay_add_whiteout(struct overlay *o, struct group *g,
+			 const struct mapfs_cred *cred, struct inode *dir,
+			 mapfs_ino *ino)
+{
+	struct creation c = {
+		.o = o,
+		.cred = cred,
+		.dir = dir,
+		.name = "", /* it will have one */
+		.mode = S_IFCHR,
+	};
+	int err = read_default_acl(&c);
+
+	if (err)
+		return err;
+	*ino = delta_set_new_ino(&o->set);
+	(void)add_object(&c, g, *ino);
+	return 0;
 }
 
 /* ns_lock held for writing, the directory in the delta. */

@@ -123,6 +123,13 @@ int must_check overlay_stand_in_attr(struct overlay *o, struct inode *i,
 				     struct mapfs_attr *out);
 
 /* overlay_create.c */
+/*
+ * A device as RENAME_WHITEOUT leaves it, for one name in `dir`, which is in
+ * the delta; the name is the caller's to add.  ns_lock held for writing.
+ */
+int must_check overlay_add_whiteout(struct overlay *o, struct group *g,
+				    const struct mapfs_cred *cred,
+				    struct inode *dir, mapfs_ino *ino);
 int overlay_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
 		  mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
 		  struct mapfs_entry *out);
@@ -152,8 +159,9 @@ void overlay_add_dir_change(struct group *g, const struct inode *dir, int links,
 			    struct timespec now);
 
 /* overlay_rename.c */
-int overlay_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
-		   mapfs_ino newdir, const char *newname, unsigned int flags);
+int overlay_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
+		   mapfs_ino dir, const char *name, mapfs_ino newdir,
+		   const char *newname, unsigned int flags);
 
 /* overlay_dir.c */
 int must_check listings_create(struct listings **out);

@@ -20,6 +20,7 @@ struct renaming {
 	const char *newname;
 	struct found dst;
 	bool exchange;
+	const struct mapfs_cred *whiteout; /* whose; NULL: none is left */
 };
 
 static bool is_dir(const struct found *f)
@@ -118,23 +119,45 @@ static void add_dirs(struct group *g, const struct renaming *r,
 	overlay_add_dir_change(g, r->newdir, come, now);
 }
 
+/*
+ * A device at the old name, which was given up in the same group: so the
+ * moved object keeps its place before it in a listing, as without a whiteout.
+ */
+static int add_whiteout(struct group *g, const struct renaming *r)
+{
+	/* What the base has there has been noted as hidden. */
+	const struct found was = {
+		.in_delta = true,
+		.over_base = r->src.over_base,
+	};
+	struct inode i = { .type = S_IFCHR };
+	int err = overlay_add_whiteout(r->o, g, r->whiteout, r->dir, &i.ino);
+
+	if (!err)
+		overlay_add_name(g, r->dir, r->name, &was, &i);
+	return err;
+}
+
 static int commit_rename(struct renaming *r)
 {
 	const struct timespec now = overlay_now();
 	struct group g;
-	int err;
+	int err = 0;
 
 	group_init(&g);
 	overlay_add_name(&g, r->dir, r->name, &r->src,
 			 r->exchange ? r->dst.inode : NULL);
 	overlay_add_name(&g, r->newdir, r->newname, &r->dst, r->src.inode);
+	if (r->whiteout)
+		err = add_whiteout(&g, r);
 	add_moved(&g, r->src.inode, r->newdir, now);
 	if (r->exchange)
 		add_moved(&g, r->dst.inode, r->dir, now);
 	else if (r->dst.inode)
 		add_replaced(&g, r->dst.inode, now);
 	add_dirs(&g, r, now);
-	err = store_commit(r->o->store, &g, NULL);
+	if (!err)
+		err = store_commit(r->o->store, &g, NULL);
 	group_fini(&g);
 	return err;
 }
@@ -156,21 +179,19 @@ static int rename_locked(struct renaming *r, unsigned int flags)
 	return err ? err : commit_rename(r);
 }
 
-static int rename_once(struct overlay *o, mapfs_ino dir, const char *name,
-		       mapfs_ino newdir, const char *newname,
-		       unsigned int flags)
+static int rename_once(struct overlay *o, const struct mapfs_cred *whiteout,
+		       mapfs_ino dir, const char *name, mapfs_ino newdir,
+		       const char *newname, unsigned int flags)
 {
 	struct renaming r = {
 		.o = o,
 		.name = name,
 		.newname = newname,
 		.exchange = flags & RENAME_EXCHANGE,
+		.whiteout = whiteout,
 	};
-	int err;
+	int err = overlay_dir_get(o, dir, &r.dir);
 
-	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
-		return -EINVAL;
-	err = overlay_dir_get(o, dir, &r.dir);
 	if (err)
 		return err;
 	err = overlay_dir_get(o, newdir, &r.newdir);
@@ -190,14 +211,16 @@ static int rename_once(struct overlay *o, mapfs_ino dir, const char *name,
 	return err;
 }
 
-int overlay_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
-		   mapfs_ino newdir, const char *newname, unsigned int flags)
+int overlay_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
+		   mapfs_ino dir, const char *name, mapfs_ino newdir,
+		   const char *newname, unsigned int flags)
 {
 	struct overlay *o = overlay_of(v);
 	const uint64_t made = store_made_room(o->store);
-	int err = rename_once(o, dir, name, newdir, newname, flags);
+	int err = rename_once(o, whiteout, dir, name, newdir, newname, flags);
 
 	if (store_make_room(o->store, err, made))
-		err = rename_once(o, dir, name, newdir, newname, flags);
+		err = rename_once(o, whiteout, dir, name, newdir, newname,
+				  flags);
 	return err;
 }

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -269,7 +270,25 @@ int mapfs_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
 
 	if (!err)
 		err = check_name(newname);
-	return err ? err : v->ops->rename(v, dir, name, newdir, newname, flags);
+	if (!err &&
+	    (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE)))
+		err = -EINVAL;
+	return err ? err :
+		     v->ops->rename(v, NULL, dir, name, newdir, newname, flags);
+}
+
+int mapfs_rename_whiteout(struct mapfs_view *v, const struct mapfs_cred *cred,
+			  mapfs_ino dir, const char *name, mapfs_ino newdir,
+			  const char *newname, unsigned int flags)
+{
+	int err = check_new_name(v, name);
+
+	if (!err)
+		err = check_name(newname);
+	if (!err && (flags & ~(unsigned int)RENAME_NOREPLACE))
+		err = -EINVAL;
+	return err ? err :
+		     v->ops->rename(v, cred, dir, name, newdir, newname, flags);
 }
 
 int mapfs_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,

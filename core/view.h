@@ -41,9 +41,10 @@ struct view_ops {
 		    const char *name, struct mapfs_entry *out);
 	int (*unlink)(struct mapfs_view *v, mapfs_ino dir, const char *name);
 	int (*rmdir)(struct mapfs_view *v, mapfs_ino dir, const char *name);
-	int (*rename)(struct mapfs_view *v, mapfs_ino dir, const char *name,
-		      mapfs_ino newdir, const char *newname,
-		      unsigned int flags);
+	/* whiteout: whose one is left at the old name; NULL: none is */
+	int (*rename)(struct mapfs_view *v, const struct mapfs_cred *whiteout,
+		      mapfs_ino dir, const char *name, mapfs_ino newdir,
+		      const char *newname, unsigned int flags);
 	int (*tmpfile)(struct mapfs_view *v, const struct mapfs_cred *cred,
 		       mapfs_ino dir, mode_t mode, struct mapfs_entry *out);
 	ssize_t (*readlink)(struct mapfs_view *v, mapfs_ino ino, char *buf,

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <linux/fs.h>
 
 #include "far.h"
 #include "mount.h"
@@ -156,13 +157,20 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	       fuse_ino_t newparent, const char *newname, unsigned int flags)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_RENAME);
+	struct mapfs_cred cred = node_cred(req);
+	mapfs_ino dir = node_ino(m, parent);
+	mapfs_ino newdir = node_ino(m, newparent);
+	int err;
 
-	int err = mapfs_rename(m->view, node_ino(m, parent), name,
-			       node_ino(m, newparent), newname, flags);
-
+	/* The kernel forgets the old name: it asks who is there now. */
+	if (flags & RENAME_WHITEOUT)
+		err = mapfs_rename_whiteout(m->view, &cred, dir, name, newdir,
+					    newname, flags & ~RENAME_WHITEOUT);
+	else
+		err = mapfs_rename(m->view, dir, name, newdir, newname, flags);
 	if (!err)
-		err = mount_sync_names(m, node_ino(m, parent));
-	if (!err && newparent != parent)
-		err = mount_sync_names(m, node_ino(m, newparent));
+		err = mount_sync_names(m, dir);
+	if (!err && newdir != dir)
+		err = mount_sync_names(m, newdir);
 	reply_err(req, err);
 }

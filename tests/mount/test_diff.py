@@ -24,7 +24,7 @@ from test_model import EXAMPLES, OPERATIONS, SEED, _make_base, _outcome, step
 
 PAGE = 4096
 LETTERS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l",
-           stat.S_IFIFO: "p"}
+           stat.S_IFIFO: "p", stat.S_IFCHR: "c"}
 
 
 def diff(*args):

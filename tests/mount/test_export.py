@@ -247,6 +247,20 @@ def test_exchanged_directories(place):
     place.check()
 
 
+def test_device_0_0_of_a_rename_is_no_whiteout_of_the_layer(place):
+    with place.mounted() as mnt:
+        sysc.renameat2(mnt / "d/x", mnt / "d/moved", sysc.RENAME_WHITEOUT)
+        sysc.renameat2(mnt / "d/sub", mnt / "sub", sysc.RENAME_WHITEOUT)
+        sysc.renameat2(mnt / "one", mnt / "1", sysc.RENAME_WHITEOUT)
+    with tarfile.open(fileobj=io.BytesIO(place.layer())) as t:
+        found = {m.name: m for m in t}
+    for name in "d/x", "d/sub", "one":
+        m = found[name]
+        assert (m.type, m.devmajor, m.devminor) == (tarfile.CHRTYPE, 0, 0)
+    assert {"d/moved", "sub/y", "1"} <= set(found)
+    place.check()
+
+
 def test_directory_moved_over_an_empty_one(place):
     (place.base / "empty").mkdir()
     with place.mounted() as mnt:

@@ -42,6 +42,7 @@ CHANGES = {
     "unlink": lambda v: os.unlink(v / "f"),
     "rename": lambda v: os.rename(v / "f", v / "g"),
     "exchange": lambda v: renameat2(v / "f", v / "d", sysc.RENAME_EXCHANGE),
+    "whiteout": lambda v: renameat2(v / "f", v / "x", sysc.RENAME_WHITEOUT),
     "link": lambda v: os.link(v / "f", v / "new"),
     "symlink": lambda v: os.symlink("x", v / "new"),
     "mkfifo": lambda v: os.mkfifo(v / "new"),

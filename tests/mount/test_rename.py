@@ -3,11 +3,14 @@
 import errno
 import os
 import random
+import stat
 
 import pytest
 
-from support.sysc import (RENAME_EXCHANGE, RENAME_NOREPLACE, fails, opened,
-                          read_file, renameat2, write_file)
+from support.sysc import (RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT,
+                          fails, getdents, in_child, opened, read_file,
+                          renameat2, write_file)
+from support.view import mapfs
 
 
 def test_renamed_file_keeps_bytes_and_inode(view, origin):
@@ -263,6 +266,179 @@ def test_exchange_of_a_directory_with_its_child_is_einval(view, origin):
     origin.dir("a/b")
     with fails(errno.EINVAL):
         renameat2(view / "a", view / "a/b", RENAME_EXCHANGE)
+
+
+@pytest.fixture
+def whiteouts(view):
+    """Write mode makes what the base's file system can make."""
+    a, b = view.base / "probe", view.base / "probe2"
+    write_file(a)
+    try:
+        renameat2(a, b, RENAME_WHITEOUT)
+    except OSError as e:
+        os.unlink(a)
+        if e.errno == errno.EINVAL and not view.is_copy:
+            pytest.skip("the base's file system makes no whiteouts")
+    else:
+        os.unlink(a)
+        os.unlink(b)
+
+
+def assert_whiteout(path, uid=None, gid=None):
+    st = os.lstat(path)
+    assert st.st_mode == stat.S_IFCHR
+    assert (st.st_rdev, st.st_nlink, st.st_size) == (0, 1, 0)
+    assert st.st_uid == (os.geteuid() if uid is None else uid)
+    assert st.st_gid == (os.getegid() if gid is None else gid)
+
+
+def test_whiteout_is_at_the_old_name_at_once_and_later(view, whiteouts,
+                                                       origin):
+    a = origin.file("a", b"bytes")
+    ino = os.stat(a).st_ino
+    renameat2(a, view / "b", RENAME_WHITEOUT)
+    for _ in range(2):
+        assert_whiteout(a)
+        assert sorted(os.listdir(view.top)) == ["a", "b"]
+        types = {e.name: e.is_file() for e in os.scandir(view.top)}
+        assert types == {"a": False, "b": True}
+        assert read_file(view / "b") == b"bytes"
+        assert os.stat(view / "b").st_ino == ino
+        assert os.lstat(a).st_ino != ino
+        view.remount()
+
+
+def test_whiteout_over_a_file_replaces_that(view, whiteouts, origin):
+    a = origin.file("a", b"new")
+    b = origin.file("b", b"old")
+    with opened(b, os.O_RDONLY) as fd:
+        renameat2(a, b, RENAME_WHITEOUT)
+        assert os.read(fd, 10) == b"old"
+        assert os.fstat(fd).st_nlink == 0
+    view.remount()
+    assert read_file(b) == b"new"
+    assert_whiteout(a)
+
+
+def test_whiteout_of_a_directory(view, whiteouts, origin):
+    origin.dir("d")
+    origin.file("d/f", b"1")
+    origin.dir("to")
+    links = os.stat(view.top).st_nlink, os.stat(view / "to").st_nlink
+    renameat2(view / "d", view / "to/e", RENAME_WHITEOUT)
+    for _ in range(2):
+        assert_whiteout(view / "d")
+        assert read_file(view / "to/e/f") == b"1"
+        assert os.listdir(view / "to") == ["e"]
+        now = os.stat(view.top).st_nlink, os.stat(view / "to").st_nlink
+        # Some file systems count no subdirectories.
+        assert now == (links[0] - 1, links[1] + 1) or now == links == (1, 1)
+        view.remount()
+    with fails(errno.ENOTDIR):
+        os.stat(view / "d/f")
+
+
+def test_whiteout_of_one_of_two_names(view, whiteouts, origin):
+    a = origin.file("a", b"1")
+    os.link(a, view / "b")
+    renameat2(a, view / "b", RENAME_WHITEOUT)
+    assert sorted(os.listdir(view.top)) == ["a", "b"]
+    assert os.stat(a).st_ino == os.stat(view / "b").st_ino
+    renameat2(a, view / "c", RENAME_WHITEOUT)
+    for _ in range(2):
+        assert_whiteout(a)
+        assert os.stat(view / "b").st_ino == os.stat(view / "c").st_ino
+        assert os.stat(view / "b").st_nlink == 2
+        view.remount()
+
+
+@pytest.mark.parametrize("kind", ["symlink", "fifo"])
+def test_whiteout_of_what_is_no_file(view, whiteouts, origin, kind):
+    make = os.mkfifo if kind == "fifo" else lambda p: os.symlink("to", p)
+    a = origin.make("a", make)
+    mode = os.lstat(a).st_mode
+    renameat2(a, view / "b", RENAME_WHITEOUT)
+    assert_whiteout(a)
+    assert os.lstat(view / "b").st_mode == mode
+
+
+def test_whiteout_is_an_object_like_any_other(view, whiteouts, origin):
+    a = origin.file("a", b"1")
+    renameat2(a, view / "b", RENAME_WHITEOUT)
+    renameat2(a, view / "w", RENAME_WHITEOUT)
+    assert_whiteout(view / "w")
+    assert_whiteout(a)
+    os.unlink(a)
+    with fails(errno.ENOENT):
+        os.lstat(a)
+    write_file(a, b"2")
+    os.rename(a, view / "w")
+    view.remount()
+    assert read_file(view / "w") == b"2"
+    assert sorted(os.listdir(view.top)) == ["b", "w"]
+
+
+def test_whiteout_may_go_with_noreplace_and_not_with_exchange(
+        view, whiteouts, origin):
+    a = origin.file("a", b"a")
+    b = origin.file("b", b"b")
+    with fails(errno.EEXIST):
+        renameat2(a, b, RENAME_WHITEOUT | RENAME_NOREPLACE)
+    with fails(errno.EINVAL):
+        renameat2(a, b, RENAME_WHITEOUT | RENAME_EXCHANGE)
+    assert (read_file(a), read_file(b)) == (b"a", b"b")
+    renameat2(a, view / "c", RENAME_WHITEOUT | RENAME_NOREPLACE)
+    assert read_file(view / "c") == b"a"
+    assert_whiteout(a)
+
+
+@pytest.mark.modes("write", "copy", "kept", people=("root",))
+def test_whiteout_is_the_callers_and_obeys_a_set_gid_directory(
+        view, whiteouts):
+    for name, mode in ("d", 0o777), ("s", 0o2777):
+        os.mkdir(view / name)
+        os.chown(view / name, 0, 4712)
+        os.chmod(view / name, mode)
+        in_child(lambda: write_file(view / f"{name}/a"), 4711)
+        in_child(lambda: renameat2(view / f"{name}/a", view / f"{name}/b",
+                                   RENAME_WHITEOUT), 4711)
+    for _ in range(2):
+        assert_whiteout(view / "d/a", 4711, 4711)
+        assert_whiteout(view / "s/a", 4711, 4712)
+        view.remount()
+
+
+@pytest.mark.modes("copy", "kept")
+def test_running_listing_meets_what_leaves_a_whiteout(view, origin):
+    """As after a rename without one: its new name stands by the old one."""
+    origin.dir("d")
+    for i in range(300):
+        origin.file(f"d/f{i}")
+    with opened(view / "d", os.O_RDONLY | os.O_DIRECTORY) as fd:
+        met = [name for name, _ in getdents(fd, 600)]
+        for i in range(300):
+            renameat2(view / f"d/f{i}", view / f"d/g{i}", RENAME_WHITEOUT)
+        while some := getdents(fd, 600):
+            met += [name for name, _ in some]
+    assert len(met) == len(set(met))
+    for i in range(300):
+        assert b"f%d" % i in met
+    # What the kernel had fetched by then is met by the old name alone.
+    assert sum(name[:1] == b"g" for name in met) >= 100
+
+
+@pytest.mark.modes("kept", people=("root",), plain=False)
+def test_diff_takes_a_whiteout_for_the_device_it_is(view):
+    for name in "ab":
+        write_file(view.base / name, b"1")
+    view.mount()
+    renameat2(view / "a", view / "a2", RENAME_WHITEOUT)
+    os.rename(view / "b", view / "b2")
+    os.mknod(view / "b", stat.S_IFCHR, 0)
+    view.unmount()
+    said = mapfs("diff", view.store, check=False).text.splitlines()
+    assert said[:2] == ["T c a\tdevice 0:0", "A f a2"]
+    assert [x.replace(" b", " a") for x in said[2:]] == said[:2]
 
 
 def test_open_file_follows_its_rename(view, origin):

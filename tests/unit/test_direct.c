@@ -31,6 +31,9 @@ static void test_direct__read_view_refuses_every_change(void **state)
 	assert_int_equal(mapfs_rmdir(f->v, f->root, "dir"), -EROFS);
 	assert_int_equal(mapfs_rename(f->v, f->root, "file", f->root, "n", 0),
 			 -EROFS);
+	assert_int_equal(mapfs_rename_whiteout(f->v, &cred, f->root, "file",
+					       f->root, "n", 0),
+			 -EROFS);
 	assert_int_equal(mapfs_tmpfile(f->v, &cred, f->root, 0644, &e), -EROFS);
 	assert_int_equal(mapfs_create(f->v, &cred, f->root, "n", 0644, O_RDWR,
 				      &e, &fh),

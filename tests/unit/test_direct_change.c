@@ -84,6 +84,17 @@ static void test_direct__rename_takes_what_is_below_along(void **state)
 			 -ENOENT);
 	assert_int_equal(mapfs_rename(f->v, f->root, "file", f->root, "x", 8),
 			 -EINVAL);
+	assert_int_equal(mapfs_rename(f->v, f->root, "file", f->root, "x",
+				      RENAME_WHITEOUT),
+			 -EINVAL); /* whose? */
+	assert_int_equal(mapfs_rename_whiteout(f->v, &cred, f->root, "file",
+					       f->root, "other",
+					       RENAME_EXCHANGE),
+			 -EINVAL);
+	assert_int_equal(mapfs_rename_whiteout(f->v, &cred, f->root, "file",
+					       f->root, "other",
+					       RENAME_NOREPLACE),
+			 -EEXIST);
 }
 
 static void test_direct__replaced_file_is_still_readable(void **state)

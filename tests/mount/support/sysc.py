@@ -18,6 +18,7 @@ AT_SYMLINK_NOFOLLOW = 0x100
 AT_SYMLINK_FOLLOW = 0x400
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
+RENAME_WHITEOUT = 4
 FALLOC_KEEP_SIZE = 1
 FALLOC_PUNCH_HOLE = 2
 FALLOC_COLLAPSE_RANGE = 8
@@ -109,6 +110,10 @@ def mount(source, target, fstype, flags, data=None):
         return None if s is None else _path(s)
     _check(libc.mount(raw(source), raw(target), raw(fstype),
                       ctypes.c_ulong(flags), raw(data)))
+
+
+def umount(target):
+    _check(libc.umount2(_path(target), 0))
 
 
 def umount_lazy(target):
