@@ -25,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,12 +75,72 @@ static void detach_stdio(struct server *s)
 		close(null);
 }
 
-/* Looks through the mount: it answers, and OPENDIR has had its ENOSYS. */
-static int probe(struct server *s)
+struct probe {
+	int err;
+	dev_t dev;
+};
+
+/* It answers, and OPENDIR has had its ENOSYS. */
+static struct probe look_through(const char *mountpoint)
 {
-	const char *mountpoint = s->opt->mountpoint;
+	struct probe p = { 0 };
 	struct stat st;
 	int fd;
+
+	if (stat(mountpoint, &st) < 0) {
+		p.err = -errno;
+		return p;
+	}
+	p.dev = st.st_dev;
+	fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return p;
+}
+
+/* Between fork() and the end: system calls only. */
+_Noreturn static void probe_child(const char *mountpoint, int out)
+{
+	struct probe p;
+
+	close_range(0, (unsigned int)out - 1, 0);
+	close_range((unsigned int)out + 1, ~0U, 0);
+	p = look_through(mountpoint);
+	_exit(write(out, &p, sizeof(p)) == (ssize_t)sizeof(p) ? 0 : 1);
+}
+
+/*
+ * Looks through the mount, in a process of its own without the connection: a
+ * thread of ours that waits for our own answer could not be killed, and would
+ * keep open what nobody else can answer.
+ */
+static struct probe probe_apart(const char *mountpoint)
+{
+	struct probe p = { .err = -EIO };
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return (struct probe){ .err = -errno };
+	pid = fork();
+	if (pid == 0)
+		probe_child(mountpoint, fds[1]);
+	if (pid < 0)
+		p.err = -errno;
+	close(fds[1]);
+	if (pid > 0) {
+		if (read(fds[0], &p, sizeof(p)) != (ssize_t)sizeof(p))
+			p = (struct probe){ .err = -EIO };
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	close(fds[0]);
+	return p;
+}
+
+static int probe(struct server *s)
+{
+	struct probe p;
 
 	/* Elsewhere it is out of our sight; who made it looks. */
 	if (s->opt->fuse_fd >= 0) {
@@ -87,14 +148,12 @@ static int probe(struct server *s)
 			mapfs_announce_mount(s->view, s->opt->fuse_dev);
 		return 0;
 	}
-	if (stat(mountpoint, &st) < 0)
-		return -errno;
-	s->dev = st.st_dev;
-	atomic_store(&s->mount.dev, st.st_dev);
-	mapfs_announce_mount(s->view, st.st_dev);
-	fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
+	p = probe_apart(s->opt->mountpoint);
+	if (p.err)
+		return p.err;
+	s->dev = p.dev;
+	atomic_store(&s->mount.dev, p.dev);
+	mapfs_announce_mount(s->view, p.dev);
 	return 0;
 }
 
