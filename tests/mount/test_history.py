@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from support import sysc, tree
 from support.view import View, mapfs, run
-from test_model import OPERATIONS, SEED, _make_base, _outcome, _tree, step
+from test_model import (OPERATIONS, SEED, _make_base, _outcome, _tree,
+                        assert_outcome, step)
 
 EXAMPLES = int(os.environ.get("MAPFS_TEST_EXAMPLES", "30"))
 
@@ -57,7 +58,7 @@ class Line:
                 function = OPERATIONS[op][0]
                 want = _outcome(function, str(self.plain) + "/", *args)
                 got = _outcome(function, str(self.view.top) + "/", *args)
-                assert got == want, f"step {n}: {op}{tuple(args)}"
+                assert_outcome(want, got, f"step {n}: {op}{tuple(args)}")
 
     def snapshot(self):
         name = f"s{len(self.snapshots)}"
