@@ -323,10 +323,31 @@ static int check_hidden(struct collect *c, const struct plan_name *n,
 				    n->object[PLAN_AFTER], n, theirs, NULL);
 }
 
+/*
+ * The object of an inode of the view.  The base may have given the number of
+ * one that it lost to another object; then the lost one has none in the plan.
+ */
+static struct plan_object *object_of(struct collect *c, mapfs_ino ino)
+{
+	struct plan_object *o = plan_find_object(c->p, ino);
+	struct inode *i = o ? itable_get(c->o->itable, ino) : NULL;
+	const struct delta *d = i ? i->delta : NULL;
+	const uint32_t type = i ? i->type : 0;
+
+	if (i)
+		(void)inode_put(c->o->itable, i);
+	if (!d || plan_type(o) == type)
+		return o;
+	for (uint32_t n = 0; n < c->p->object_count; n++)
+		if (c->found[n].delta == d)
+			return c->p->objects[n];
+	return NULL;
+}
+
 static int add_name(void *arg, const struct dentry *d)
 {
 	struct collect *c = arg;
-	struct plan_object *dir = plan_find_object(c->p, d->dir);
+	struct plan_object *dir = object_of(c, d->dir);
 	struct plan_object *theirs = NULL;
 	struct plan_object *ours = NULL;
 	struct plan_name *n;
@@ -341,7 +362,7 @@ static int add_name(void *arg, const struct dentry *d)
 	if (err)
 		return err;
 	if (d->ino)
-		ours = plan_find_object(c->p, d->ino);
+		ours = object_of(c, d->ino);
 	n->object[PLAN_BEFORE] = theirs ? theirs->id : PLAN_NONE;
 	n->object[PLAN_AFTER] = ours ? ours->id : PLAN_NONE;
 	if (!theirs || theirs == ours)

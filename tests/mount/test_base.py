@@ -4,6 +4,7 @@ replaced, removed or moved."""
 import json
 import os
 import shutil
+import stat
 import subprocess
 
 import pytest
@@ -501,3 +502,57 @@ def test_lost_directory_is_exported_as_far_as_the_view_has_it(kept_view):
     assert "both/big" not in names
     put_back()
     assert _export(view.store, layer)[0] == 0
+
+
+CHANGES_IN_D = {
+    "new name": lambda d: write_file(d / "new", b"n"),
+    "renamed": lambda d: os.rename(d / "g", d / "h"),
+    "removed": lambda d: os.unlink(d / "g"),
+    "changed": lambda d: write_file(d / "g", b"changed"),
+    "new tree": lambda d: ((d / "t").mkdir(), write_file(d / "t/z", b"z")),
+    "moved": lambda d: (d.rename(d.with_name("dd")),
+                        write_file(d.with_name("dd") / "q", b"q")),
+    "part moved": lambda d: (d / "s").rename(d.with_name("t")),
+    "made again": lambda d: (shutil.rmtree(d), d.mkdir(),
+                             write_file(d / "k", b"k")),
+}
+TAKES_ITS_PLACE = {
+    "nothing": lambda path: None,
+    "file": lambda path: write_file(path, b""),
+    "symlink": lambda path: os.symlink("/etc", path),
+    "fifo": os.mkfifo,
+    "directory": os.mkdir,
+}
+
+
+def _kind(path):
+    return os.path.lexists(path) and stat.S_IFMT(os.lstat(path).st_mode)
+
+
+@pytest.mark.parametrize("place", TAKES_ITS_PLACE)
+@pytest.mark.parametrize("change", CHANGES_IN_D)
+def test_base_wins_where_it_lost_a_directory(kept_view, change, place):
+    """The number of the directory may go to what takes its place at once:
+    names that the view had in it were planned into a file, and the plan was
+    refused by its own reader."""
+    view = kept_view
+    view.base_stays = False
+    (view.base / "d/s").mkdir(parents=True)
+    for name in ("f", "d/g", "d/s/s"):
+        write_file(view.base / name, b"old\n")
+    write_file(view / "f", b"mine\n")
+    CHANGES_IN_D[change](view.mnt / "d")
+    view.unmount()
+    shutil.rmtree(view.base / "d")
+    TAKES_ITS_PLACE[place](view.base / "d")
+    kind = _kind(view.base / "d")
+    before = tree.of(view.base, ("atime", "ctime", "mtime"))
+    code, text = _run("commit", "-y", "--theirs", view.store)
+    assert code == 0, text
+    assert read_file(view.base / "f") == b"mine\n"
+    if change not in ("moved", "made again"):	# of the directory itself
+        assert _kind(view.base / "d") == kind
+    code, text = _run("commit", "-y", "--undo", view.store)
+    assert code == 0, text
+    tree.assert_same(before, tree.of(view.base, ("atime", "ctime", "mtime")),
+                     "undo")
