@@ -46,7 +46,8 @@ struct diff_patch {
 	const struct diff_tree *new_tree;
 	const char *const *paths; /* NULL: all */
 	size_t path_count;
-	const char *at; /* of what failed */
+	const char *at;	  /* of what failed */
+	const char *lost; /* a renamed directory that the base lost; or NULL */
 };
 
 static void *need(void *p)
@@ -151,6 +152,13 @@ static int spell_name(void *arg, const char *old_path, mode_t type)
 	return 0;
 }
 
+/* The base lost it, or something above it; the other entries are as good. */
+static bool is_lost(int err)
+{
+	return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ||
+	       err == -ESTALE;
+}
+
 static int spell_dirs(struct diff_patch *p)
 {
 	const size_t given = p->count;
@@ -164,6 +172,10 @@ static int spell_dirs(struct diff_patch *p)
 		p->at = s.dir->old_path;
 		err = diff_tree_list(p->old_tree, s.dir->old_path, spell_name,
 				     &s);
+		if (is_lost(err)) {
+			p->lost = s.dir->old_path;
+			err = 0;
+		}
 	}
 	return err;
 }
@@ -469,7 +481,13 @@ int diff_patch_write(struct diff_patch *p, const struct diff_tree *old_tree,
 		snprintf(why, why_bytes,
 			 "%s: cannot be read: %s; the patch ends there", p->at,
 			 strerror(-err));
-	return err;
+	if (err || !p->lost)
+		return err;
+	snprintf(
+		why, why_bytes,
+		"%s: the base lost it, so the patch has nothing of what the view moved from there",
+		p->lost);
+	return -ENODATA;
 }
 
 void diff_patch_destroy(struct diff_patch *p)

@@ -556,3 +556,22 @@ def test_base_wins_where_it_lost_a_directory(kept_view, change, place):
     assert code == 0, text
     tree.assert_same(before, tree.of(view.base, ("atime", "ctime", "mtime")),
                      "undo")
+
+
+@pytest.mark.parametrize("place", ["nothing", "file", "symlink"])
+def test_patch_goes_on_behind_a_directory_that_the_base_lost(kept_view, place):
+    view = kept_view
+    view.base_stays = False
+    (view.base / "d/e").mkdir(parents=True)
+    for name in ("a", "d/e/h", "z"):
+        write_file(view.base / name, b"1\n")
+    write_file(view / "a", b"2\n")
+    os.rename(view / "d/e", view / "moved")
+    write_file(view / "z", b"2\n")
+    view.unmount()
+    shutil.rmtree(view.base / "d")
+    TAKES_ITS_PLACE[place](view.base / "d")
+    code, text = _run("diff", "-p", view.store)
+    assert code == 2
+    assert "diff --git a/a b/a" in text and "diff --git a/z b/z" in text
+    assert "d/e: the base lost it" in text
