@@ -24,7 +24,7 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
-#include "types.h"
+#include "core/lib/types.h"
 
 struct mapfs_view;
 
@@ -538,7 +538,7 @@ int must_check mapfs_may_discard(const char *path, char *why, size_t why_bytes);
 int must_check mapfs_discard(const char *path, char *why, size_t why_bytes);
 
 /* What differs, and applying it to the base: these are part of the door. */
-#include "commit.h" /* IWYU pragma: export */
-#include "diff.h"   /* IWYU pragma: export */
+#include "core/commit/commit.h" /* IWYU pragma: export */
+#include "core/diff/diff.h"	/* IWYU pragma: export */
 
 #endif

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
 #include "core/mapfs.h"
-#include "progress.h"
-#include "text.h"
+#include "tools/cmd/command.h"
+#include "tools/lib/progress.h"
+#include "tools/lib/text.h"
 
 static const struct command {
 	const char *name;

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/delta.h"
+#include "core/delta/delta.h"
 
 #define ROOT_INO 2U
 #define ARENA_PAGES 64U

@@ -4,38 +4,10 @@
 
 import posixpath
 
+import graph
 import tree
 
-
-class Levels:
-    def __init__(self, root):
-        self.files = {}
-        self.modules = {}
-        self.doors = {}
-        self.friends = {}
-        for level, *names in tree.table(root, "levels.txt"):
-            if level == "door":
-                self.doors[names[0]] = {f"core/{n}" for n in names[1:]}
-                continue
-            if level == "friend":
-                self.friends[names[0]] = names[1:]
-                continue
-            for name in names:
-                where = self.files if "." in name else self.modules
-                where[name] = int(level)
-
-    def of(self, name):
-        """The level of a file of core/, or None."""
-        if name in self.files:
-            return self.files[name]
-        stem = name.rsplit(".", 1)[0]
-        fits = [m for m in self.modules if tree.module_matches(stem, m)]
-        return self.modules[max(fits, key=len)] if fits else None
-
-    def module(self, name):
-        stem = name.rsplit(".", 1)[0]
-        fits = [m for m in self.modules if tree.module_matches(stem, m)]
-        return max(fits, key=len) if fits else stem
+PRODUCT = ("core", "fs", "tools")
 
 
 def resolve(source, name, known):
@@ -51,51 +23,65 @@ def is_fuse(name):
     return name.startswith(("fuse", "cuse", "libfuse"))
 
 
-def judge_core(source, target, levels):
-    """One include of a core file from a core file; a reason, or None."""
-    name = posixpath.basename(target)
-    ours, theirs = levels.of(source.name), levels.of(name)
-    if ours is not None and theirs is not None and theirs > ours:
-        return f"level {ours} includes {name} of level {theirs}"
-    if name.endswith("_priv.h"):
-        module = levels.module(name[:-len("_priv.h")])
-        friends = [module, *levels.friends.get(name, ())]
-        if not any(tree.module_matches(source.stem, f) for f in friends):
-            return f"{name} is private to {module}"
-    return None
-
-
 def judge(source, target, levels):
+    """One include of a file of the tree; a reason, or None."""
     folder = target.split("/")[0]
-    if source.folder == "core":
-        if folder != "core":
-            return f"core includes {target}"
-        return judge_core(source, target, levels)
+    if folder == "tests":
+        return f"{source.folder} includes {target}"
     if source.folder in levels.doors and folder == "core":
         if target not in levels.doors[source.folder]:
             return f"{source.folder} includes {target}"
-    if source.folder == "fs" and folder == "tools":
-        return f"fs includes {target}"
-    return None
+        return None
+    if (target.endswith("_priv.h") and
+            (graph.unit_of(source.path), graph.unit_of(target))
+            not in levels.debts and
+            posixpath.dirname(target) != posixpath.dirname(source.path)):
+        return f"{target} is private to its folder"
+    return levels.objection(graph.unit_of(source.path), graph.unit_of(target))
+
+
+def includes(root):
+    """Yields (source, line, is_quoted, name, path in the tree or None)."""
+    sources = tree.sources(root)
+    known = {s.path for s in sources}
+    for source in sources:
+        for line, quoted, name in source.includes():
+            target = resolve(source, name, known) if quoted else None
+            yield source, line, quoted, name, target
+
+
+def edges(root):
+    """{unit: {unit}} of the product's includes."""
+    found = {}
+    for source, _, _, _, target in includes(root):
+        if source.folder in PRODUCT and target:
+            user, used = graph.unit_of(source.path), graph.unit_of(target)
+            if user != used:
+                found.setdefault(user, set()).add(used)
+    return found
 
 
 def find(root):
-    sources = tree.sources(root)
-    known = {s.path for s in sources}
-    levels = Levels(root)
-    for source in sources:
-        if source.folder == "core" and levels.of(source.name) is None:
-            yield f"{source.path}:1: not in tests/lint/levels.txt"
-        for line, quoted, name in source.includes():
-            at = f"{source.path}:{line}: "
-            if source.folder == "core" and is_fuse(name):
-                yield at + f"core includes {name}"
-            target = resolve(source, name, known) if quoted else None
-            if quoted and target is None:
-                yield at + f"no such file: {name}"
-            reason = judge(source, target, levels) if target else None
+    levels = graph.Levels(root)
+    for source in tree.sources(root):
+        place = levels.place_of(graph.unit_of(source.path))
+        if source.folder in PRODUCT and place is None and \
+                not source.path.startswith("tools/bench/"):
+            yield f"{source.path}:1: its folder is not in levels.txt"
+    for source, line, quoted, name, target in includes(root):
+        at = f"{source.path}:{line}: "
+        if source.folder == "core" and is_fuse(name):
+            yield at + f"core includes {name}"
+        if quoted and target is None:
+            yield at + f"no such file: {name}"
+        if source.folder in PRODUCT and target:
+            reason = judge(source, target, levels)
             if reason:
-                yield at + reason
+                yield at + f"includes {target}, but {reason}"
+    for members in graph.circles(edges(root)):
+        if levels.allows_circles:
+            break
+        yield f"{members[0]}:1: circle of includes: {' '.join(members)}"
 
 
 if __name__ == "__main__":

@@ -72,14 +72,9 @@ def asserts(source):
 
 
 def may_touch(source, places):
-    for place in places:
-        folder, _, module = place.partition("/")
-        if source.path.startswith(place + "/"):
-            return True
-        if (source.folder == folder and module and
-                tree.module_matches(source.stem, module)):
-            return True
-    return False
+    """A place is a folder, or a file without its suffix."""
+    stem = source.path.rsplit(".", 1)[0]
+    return any(stem == p or stem.startswith(p + "/") for p in places)
 
 
 def places(source, rows):

@@ -62,10 +62,6 @@ def table(root, name):
     return rows
 
 
-def module_matches(stem, module):
-    return stem == module or stem.startswith(module + "_")
-
-
 def main(find):
     """Prints the findings of find(root) and ends with 1 if there are any."""
     root = sys.argv[1] if len(sys.argv) > 1 else "."

@@ -26,7 +26,7 @@
 
 #include <cmocka.h>
 
-#include "core/fault.h"
+#include "core/lib/fault.h"
 #include "core/mapfs.h"
 
 #define LINKS_MAX 4096

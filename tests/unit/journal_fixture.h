@@ -24,8 +24,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/io.h"
-#include "core/journal.h"
+#include "core/journal/journal.h"
+#include "core/lib/io.h"
 
 #define SEEN_MAX 4096
 #define GROUP_BYTES_MAX 320

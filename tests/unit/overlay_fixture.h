@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-#include "core/fault.h"
+#include "core/lib/fault.h"
 
 #define BIG_BYTES (64U << 12)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/acl.h"
+#include "core/lib/acl.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "core/le.h"
+#include "core/lib/le.h"
 
 struct entry {
 	uint16_t tag;

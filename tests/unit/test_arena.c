@@ -23,9 +23,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/arena.h"
-#include "core/fault.h"
-#include "core/io.h"
+#include "core/arena/arena.h"
+#include "core/lib/fault.h"
+#include "core/lib/io.h"
 
 #define PAGE MAPFS_PAGE_SIZE
 #define NOWHERE UINT64_MAX

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/fault.h"
+#include "core/lib/fault.h"
 
 static void test_fault__nothing_fails_or_counts_unarmed(void **state)
 {

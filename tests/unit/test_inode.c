@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/inode.h"
+#include "core/base/inode.h"
 
 #include <errno.h>
 #include <fcntl.h>

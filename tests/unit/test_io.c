@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/fault.h"
-#include "core/io.h"
+#include "core/lib/fault.h"
+#include "core/lib/io.h"
 
 static int dirfd_of_test;
 static char dir[64];

@@ -10,9 +10,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "core/checksum.h"
-#include "core/fault.h"
-#include "core/le.h"
+#include "core/lib/checksum.h"
+#include "core/lib/fault.h"
+#include "core/lib/le.h"
 
 #define OFF_VERSION 8
 #define OFF_FLAGS 12

@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "core/fault.h"
+#include "core/lib/fault.h"
 
 #define HEADER_BYTES 4096
 #define EVENTS_MAX 64

@@ -3,7 +3,7 @@
  * What a view accepts its store can read again; what it could not read never
  * gets into the journal.
  */
-#include "core/overlay_priv.h"
+#include "core/overlay/overlay_priv.h"
 #include "overlay_fixture.h"
 
 #include <fcntl.h>

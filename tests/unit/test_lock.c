@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/lock.h"
+#include "core/lib/lock.h"
 
 #define THREADS 4
 #define ROUNDS 20000

@@ -20,9 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/fault.h"
-#include "core/io.h"
-#include "core/mapping.h"
+#include "core/lib/fault.h"
+#include "core/lib/io.h"
+#include "core/lib/mapping.h"
 
 #define GIB (1ULL << 30)
 #define FILE_NAME "mapping"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/namespace.h"
+#include "core/delta/namespace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/origins.h"
+#include "core/delta/origins.h"
 
 static void assert_names(struct origins *p, const char *path, const char *want)
 {

@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/fault.h"
-#include "core/owner.h"
+#include "core/lib/fault.h"
+#include "core/lib/owner.h"
 
 #define STRANGER 4711
 

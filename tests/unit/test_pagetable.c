@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/pagetable.h"
+#include "core/delta/pagetable.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

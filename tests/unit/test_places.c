@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/places.h"
+#include "core/base/places.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,8 +6,8 @@
 
 #include <time.h>
 
-#include "core/snapshot.h"
 #include "branch_fixture.h"
+#include "core/delta/snapshot.h"
 
 #define PAGE 4096
 

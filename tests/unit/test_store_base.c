@@ -8,9 +8,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "core/base.h"
-#include "core/journal.h"
-#include "core/record.h"
+#include "core/base/base.h"
+#include "core/delta/record.h"
+#include "core/journal/journal.h"
 
 static char why[512];
 

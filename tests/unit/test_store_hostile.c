@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "core/journal.h"
-#include "core/record.h"
 #include "branch_fixture.h"
+#include "core/delta/record.h"
+#include "core/journal/journal.h"
 
 static char why[512];
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Is the root of the base the directory it was?
+ *
+ * Its inode number is given again once the directory was removed, often to
+ * the very next one.  The birth time tells those two apart, and nothing that
+ * copies or restores a directory can set it.  Where the file system keeps
+ * none, the file handle has the generation of the number.  A handle of a
+ * remote file system says nothing: some give new ones after each mount.
+ */
+#include "base_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "core/lib/checksum.h"
+
+#define HANDLE_BYTES 128 /* MAX_HANDLE_SZ of <fcntl.h> */
+
+static void know_handle(int fd, struct record_base *out)
+{
+	union {
+		struct file_handle handle;
+		char room[sizeof(struct file_handle) + HANDLE_BYTES];
+	} h;
+	struct statfs fs;
+	int mount_id;
+
+	if (fstatfs(fd, &fs) < 0 ||
+	    !base_magic_is_local((unsigned long)fs.f_type))
+		return;
+	memset(&h, 0, sizeof(h));
+	h.handle.handle_bytes = HANDLE_BYTES;
+	if (name_to_handle_at(fd, "", &h.handle, &mount_id, AT_EMPTY_PATH) < 0)
+		return;
+	out->handle_type = (uint32_t)h.handle.handle_type;
+	out->handle_sum =
+		checksum64(h.handle.f_handle, h.handle.handle_bytes, 0);
+}
+
+int base_identify(int fd, struct record_base *out)
+{
+	struct record_base id = { .btime = { 0, -1 } };
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
+		  &stx) < 0)
+		return -errno;
+	id.ino = stx.stx_ino;
+	/* Some file systems claim to know it and say 1970. */
+	if ((stx.stx_mask & STATX_BTIME) && stx.stx_btime.tv_sec != 0)
+		id.btime = (struct timespec){ stx.stx_btime.tv_sec,
+					      stx.stx_btime.tv_nsec };
+	know_handle(fd, &id);
+	*out = id;
+	return 0;
+}
+
+bool base_is_same(const struct record_base *a, const struct record_base *b,
+		  bool strictly)
+{
+	const bool know_birth = a->btime.tv_nsec >= 0 && b->btime.tv_nsec >= 0;
+	/* A kernel may come to make handles of another type. */
+	const bool know_handle = a->handle_sum && b->handle_sum &&
+				 a->handle_type == b->handle_type;
+
+	if (a->ino != b->ino)
+		return false;
+	if (know_birth && (a->btime.tv_sec != b->btime.tv_sec ||
+			   a->btime.tv_nsec != b->btime.tv_nsec))
+		return false;
+	if (know_handle && (strictly || !know_birth))
+		return a->handle_sum == b->handle_sum;
+	return true;
+}

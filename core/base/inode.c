@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One hash table of inodes and one lock over all counts.
+ *
+ * An inode leaves the table the moment nothing counts it, and takes its claim
+ * on the inode above with it, which may then leave too.  What left is chained
+ * and freed after the lock is dropped: closing the last descriptor of an
+ * unlinked file can take the base a while.
+ */
+#include "inode.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "core/lib/lock.h"
+#include "places.h"
+
+#define PINS_MIN 16
+
+struct itable {
+	struct rmutex lock;    /* RANK_ITABLE */
+	struct inode *inodes;  /* by lock; uthash */
+	struct inode *root;    /* fixed */
+	struct places *places; /* fixed before use; borrowed; or NULL */
+	struct inode *pinned;  /* by lock; oldest first */
+	uint64_t pins;	       /* by lock */
+	uint64_t moves;	       /* by lock: places changed by us */
+	uint64_t max_pins;     /* fixed */
+};
+
+/* What is to be freed or closed once the lock is dropped. */
+struct remains {
+	struct inode *inodes; /* chained by base_parent */
+	int fd;		      /* -1: none */
+};
+
+static uint64_t max_pins(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur / 4 < PINS_MIN)
+		return PINS_MIN;
+	return r.rlim_cur / 4;
+}
+
+static struct inode *inode_create(mapfs_ino ino, uint64_t generation,
+				  uint16_t type)
+{
+	struct inode *i = calloc(1, sizeof(*i));
+
+	if (!i)
+		return NULL;
+	i->ino = ino;
+	i->generation = generation;
+	i->type = type;
+	i->pinned_fd = -1;
+	return i;
+}
+
+static void inode_destroy(struct inode *i)
+{
+	if (i->pinned_fd >= 0)
+		close(i->pinned_fd);
+	free(i->base_name);
+	free(i);
+}
+
+static void remains_fini(struct remains *r)
+{
+	while (r->inodes) {
+		struct inode *i = r->inodes;
+
+		r->inodes = i->base_parent;
+		inode_destroy(i);
+	}
+	if (r->fd >= 0)
+		close(r->fd);
+}
+
+static bool inode_is_counted(const struct inode *i)
+{
+	return i->nlookup || i->holds || i->children || i->kept;
+}
+
+/* Takes the pinned descriptor from the inode; -1: there is none. */
+static int take_pin_locked(struct itable *t, struct inode *i)
+{
+	int fd = i->pinned_fd;
+
+	if (fd >= 0) {
+		DL_DELETE2(t->pinned, i, pin_prev, pin_next);
+		t->pins--;
+		i->pinned_fd = -1;
+	}
+	return fd;
+}
+
+/* Nobody counts the inode any more, but a file handle may still name it. */
+static void note_place(const struct itable *t, const struct inode *i)
+{
+	/* After a replay the name can be a path from the root. */
+	if (t->places && i->base_parent && !strchr(i->base_name, '/'))
+		places_note(t->places, &(struct place){
+					       .ino = i->ino,
+					       .dir = i->base_parent->ino,
+				       });
+}
+
+/* Takes the inode, and those above that only it counted, off the table. */
+static void sweep_locked(struct itable *t, struct inode *i, struct remains *r)
+{
+	while (i && !inode_is_counted(i)) {
+		struct inode *parent = i->base_parent;
+		int fd = take_pin_locked(t, i);
+
+		note_place(t, i);
+		HASH_DEL(t->inodes, i);
+		i->pinned_fd = fd; /* closed with the inode */
+		i->base_parent = r->inodes;
+		r->inodes = i;
+		if (parent) {
+			assert(parent->children > 0);
+			parent->children--;
+		}
+		i = parent;
+	}
+}
+
+static struct inode *find_locked(struct itable *t, mapfs_ino ino)
+{
+	struct inode *i;
+
+	HASH_FIND(hh, t->inodes, &ino, sizeof(ino), i);
+	return i;
+}
+
+static int insert_locked(struct itable *t, struct inode *i)
+{
+	HASH_ADD(hh, t->inodes, ino, sizeof(i->ino), i);
+	return i->hh.tbl ? 0 : -ENOMEM;
+}
+
+/* Is `i` the inode `above` or does its way lead through it? */
+static bool is_below(const struct inode *i, const struct inode *above)
+{
+	while (i && i != above)
+		i = i->base_parent;
+	return i != NULL;
+}
+
+/* A place seen in the base; on error nothing changed. */
+static int set_place_locked(struct itable *t, struct inode *i,
+			    struct inode *parent, const char *name,
+			    struct remains *r)
+{
+	struct inode *old = i->base_parent;
+	char *copy = NULL;
+
+	if (i == t->root)
+		return 0;
+	if (parent) {
+		if (parent == old && i->base_name &&
+		    strcmp(name, i->base_name) == 0)
+			return 0;
+		/* Others may rename directories while we look at them. */
+		if (parent == i || (i->children > 0 && is_below(parent, i)))
+			return -ESTALE;
+		copy = strdup(name);
+		if (!copy)
+			return -ENOMEM;
+		parent->children++;
+	}
+	free(i->base_name);
+	i->base_name = copy;
+	i->base_parent = parent;
+	if (old) {
+		old->children--;
+		sweep_locked(t, old, r);
+	}
+	return 0;
+}
+
+int itable_create(struct itable **out, mapfs_ino root_ino)
+{
+	struct itable *t = calloc(1, sizeof(*t));
+	struct inode *root;
+
+	if (!t)
+		return -ENOMEM;
+	root = inode_create(root_ino, 0, S_IFDIR);
+	if (!root)
+		goto free_table;
+	root->holds = 1; /* the table's own, never dropped */
+	t->root = root;
+	t->max_pins = max_pins();
+	if (insert_locked(t, root))
+		goto free_root;
+	rmutex_init(&t->lock, RANK_ITABLE);
+	*out = t;
+	return 0;
+
+free_root:
+	inode_destroy(root);
+free_table:
+	free(t);
+	return -ENOMEM;
+}
+
+void itable_destroy(struct itable *t)
+{
+	struct inode *i;
+	struct inode *next;
+
+	if (!t)
+		return;
+	HASH_ITER(hh, t->inodes, i, next) {
+		HASH_DEL(t->inodes, i);
+		inode_destroy(i);
+	}
+	rmutex_fini(&t->lock);
+	free(t);
+}
+
+void itable_set_places(struct itable *t, struct places *p)
+{
+	t->places = p;
+}
+
+struct inode *itable_root(struct itable *t)
+{
+	return t->root;
+}
+
+struct inode *itable_get(struct itable *t, mapfs_ino ino)
+{
+	struct inode *i;
+
+	rmutex_lock(&t->lock);
+	i = find_locked(t, ino);
+	if (i)
+		i->holds++;
+	rmutex_unlock(&t->lock);
+	return i;
+}
+
+static int add_locked(struct itable *t, mapfs_ino ino, uint64_t generation,
+		      uint16_t type, struct inode *parent, const char *name,
+		      struct inode **out)
+{
+	struct remains none = { .fd = -1 };
+	struct inode *i = inode_create(ino, generation, type);
+	int err = -ENOMEM;
+
+	if (i)
+		err = insert_locked(t, i);
+	if (!err && parent) {
+		err = set_place_locked(t, i, parent, name, &none);
+		if (err)
+			HASH_DEL(t->inodes, i);
+	}
+	if (err) {
+		if (i)
+			inode_destroy(i);
+		return err;
+	}
+	*out = i;
+	return 0;
+}
+
+/* The number is known: what is new about it is recorded. */
+static int renew_locked(struct itable *t, struct inode *i, uint64_t generation,
+			uint16_t type, struct inode *parent, const char *name,
+			bool move, struct remains *r)
+{
+	bool is_another = i->generation != generation && !i->kept &&
+			  i != t->root;
+	int err = 0;
+
+	/* Another object: where the old one was is of no use. */
+	if (is_another || (parent && move))
+		err = set_place_locked(t, i, parent, name, r);
+	if (!err && is_another) {
+		i->generation = generation;
+		i->type = type;
+		atomic_store(&i->shown, 0);
+	}
+	return err;
+}
+
+static int get_or_add_locked(struct itable *t, mapfs_ino ino,
+			     uint64_t generation, uint16_t type,
+			     struct inode *parent, const char *name, bool move,
+			     struct inode **out, struct remains *r)
+{
+	struct inode *i = find_locked(t, ino);
+	int err;
+
+	assert(!parent == !name);
+	if (i)
+		err = renew_locked(t, i, generation, type, parent, name, move,
+				   r);
+	else
+		err = add_locked(t, ino, generation, type, parent, name, &i);
+	if (!err) {
+		i->holds++;
+		*out = i;
+	}
+	return err;
+}
+
+int itable_get_or_add(struct itable *t, mapfs_ino ino, uint64_t generation,
+		      uint16_t type, struct inode *parent, const char *name,
+		      bool move, struct inode **out)
+{
+	struct remains r = { .fd = -1 };
+	int err;
+
+	rmutex_lock(&t->lock);
+	err = get_or_add_locked(t, ino, generation, type, parent, name, move,
+				out, &r);
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+	return err;
+}
+
+uint64_t itable_moves(struct itable *t)
+{
+	uint64_t moves;
+
+	rmutex_lock(&t->lock);
+	moves = t->moves;
+	rmutex_unlock(&t->lock);
+	return moves;
+}
+
+int itable_see(struct itable *t, mapfs_ino ino, uint64_t generation,
+	       uint16_t type, struct inode *parent, const char *name,
+	       uint64_t moves, struct inode **out)
+{
+	struct remains r = { .fd = -1 };
+	int err;
+
+	rmutex_lock(&t->lock);
+	err = get_or_add_locked(t, ino, generation, type, parent, name,
+				t->moves == moves, out, &r);
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+	return err;
+}
+
+void inode_hold(struct itable *t, struct inode *i)
+{
+	rmutex_lock(&t->lock);
+	i->holds++;
+	rmutex_unlock(&t->lock);
+}
+
+/* After a count was lowered: is a kept inode left to itself? */
+static bool settle_locked(struct itable *t, struct inode *i, struct remains *r)
+{
+	bool is_left = i->kept && !i->holds && !i->nlookup;
+
+	sweep_locked(t, i, r);
+	return is_left;
+}
+
+bool inode_put(struct itable *t, struct inode *i)
+{
+	struct remains r = { .fd = -1 };
+	bool is_left;
+
+	rmutex_lock(&t->lock);
+	assert(i->holds > 0);
+	i->holds--;
+	is_left = settle_locked(t, i, &r);
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+	return is_left;
+}
+
+void inode_count_lookup(struct itable *t, struct inode *i)
+{
+	rmutex_lock(&t->lock);
+	if (i != t->root)
+		i->nlookup++;
+	rmutex_unlock(&t->lock);
+}
+
+bool itable_forget(struct itable *t, mapfs_ino ino, uint64_t n)
+{
+	struct remains r = { .fd = -1 };
+	struct inode *i;
+	bool is_left = false;
+
+	rmutex_lock(&t->lock);
+	i = find_locked(t, ino);
+	if (i) {
+		i->nlookup -= n < i->nlookup ? n : i->nlookup;
+		is_left = settle_locked(t, i, &r);
+	}
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+	return is_left;
+}
+
+bool inode_is_idle(struct itable *t, struct inode *i)
+{
+	bool is_idle;
+
+	rmutex_lock(&t->lock);
+	is_idle = !i->nlookup && i->holds <= 1;
+	rmutex_unlock(&t->lock);
+	return is_idle;
+}
+
+bool inode_is_known(struct itable *t, const struct inode *i)
+{
+	bool known;
+
+	rmutex_lock(&t->lock);
+	known = i->nlookup > 0 || i == t->root;
+	rmutex_unlock(&t->lock);
+	return known;
+}
+
+void inode_set_kept(struct itable *t, struct inode *i, bool kept)
+{
+	struct remains r = { .fd = -1 };
+
+	rmutex_lock(&t->lock);
+	i->kept = kept;
+	sweep_locked(t, i, &r);
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+}
+
+int inode_move(struct itable *t, struct inode *i, struct inode *parent,
+	       const char *name)
+{
+	struct remains r = { .fd = -1 };
+	int err;
+
+	assert(!parent == !name);
+	rmutex_lock(&t->lock);
+	t->moves++;
+	if (t->places && S_ISDIR(i->type))
+		places_disturb(t->places);
+	err = set_place_locked(t, i, parent, name, &r);
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+	return err;
+}
+
+bool inode_lose_place(struct itable *t, struct inode *i,
+		      const struct inode *parent, const char *name)
+{
+	struct remains r = { .fd = -1 };
+	bool was_there;
+
+	rmutex_lock(&t->lock);
+	t->moves++;
+	was_there = i->base_parent == parent && i->base_name &&
+		    strcmp(i->base_name, name) == 0;
+	if (was_there && set_place_locked(t, i, NULL, NULL, &r))
+		abort(); /* nothing to allocate, nothing to refuse */
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+	return was_there;
+}
+
+int inode_place(struct itable *t, struct inode *i, struct inode **parent,
+		char name[NAME_MAX + 1])
+{
+	int err = 0;
+
+	rmutex_lock(&t->lock);
+	if (!i->base_parent)
+		err = -ESTALE;
+	else if (strlen(i->base_name) > NAME_MAX || strchr(i->base_name, '/'))
+		err = -ENAMETOOLONG;
+	if (!err) {
+		memcpy(name, i->base_name, strlen(i->base_name) + 1);
+		*parent = i->base_parent;
+		i->base_parent->holds++;
+	}
+	rmutex_unlock(&t->lock);
+	return err;
+}
+
+mapfs_ino inode_parent_ino(struct itable *t, const struct inode *i)
+{
+	mapfs_ino ino;
+
+	rmutex_lock(&t->lock);
+	ino = i->base_parent ? i->base_parent->ino : i->ino;
+	rmutex_unlock(&t->lock);
+	return ino;
+}
+
+/* Length of the path with its NUL, 0: there is no way from the root. */
+static size_t path_bytes_locked(const struct itable *t, const struct inode *i)
+{
+	size_t bytes = i == t->root ? 1 : 0;
+
+	for (; i != t->root; i = i->base_parent) {
+		if (!i->base_parent)
+			return 0;
+		bytes += strlen(i->base_name) + 1;
+	}
+	return bytes;
+}
+
+int inode_base_path(struct itable *t, struct inode *i, char **out)
+{
+	char *path = NULL;
+	size_t at;
+	int err = -ESTALE;
+
+	rmutex_lock(&t->lock);
+	at = path_bytes_locked(t, i);
+	if (at > 0) {
+		path = malloc(at);
+		err = path ? 0 : -ENOMEM;
+	}
+	if (!err) {
+		path[--at] = '\0';
+		for (; i != t->root; i = i->base_parent) {
+			size_t len = strlen(i->base_name);
+
+			at -= len;
+			memcpy(path + at, i->base_name, len);
+			if (at > 0)
+				path[--at] = '/';
+		}
+		assert(at == 0);
+		*out = path;
+	}
+	rmutex_unlock(&t->lock);
+	return err;
+}
+
+void inode_pin(struct itable *t, struct inode *i, int fd)
+{
+	struct remains r = { .fd = -1 };
+	int old;
+
+	rmutex_lock(&t->lock);
+	old = take_pin_locked(t, i);
+	i->pinned_fd = fd;
+	DL_APPEND2(t->pinned, i, pin_prev, pin_next);
+	if (++t->pins > t->max_pins)
+		r.fd = take_pin_locked(t, t->pinned);
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+	if (old >= 0)
+		close(old);
+}
+
+void inode_unpin(struct itable *t, struct inode *i)
+{
+	struct remains r = { .fd = -1 };
+
+	rmutex_lock(&t->lock);
+	r.fd = take_pin_locked(t, i);
+	rmutex_unlock(&t->lock);
+	remains_fini(&r);
+}
+
+int inode_pin_dup(struct itable *t, struct inode *i, int *fd)
+{
+	int err = -ENOENT;
+	int copy;
+
+	rmutex_lock(&t->lock);
+	if (i->pinned_fd >= 0) {
+		copy = fcntl(i->pinned_fd, F_DUPFD_CLOEXEC, 0);
+		err = copy < 0 ? -errno : 0;
+	}
+	rmutex_unlock(&t->lock);
+	if (!err)
+		*fd = copy;
+	return err;
+}
+
+uint64_t itable_count(struct itable *t)
+{
+	uint64_t count;
+
+	rmutex_lock(&t->lock);
+	count = HASH_COUNT(t->inodes);
+	rmutex_unlock(&t->lock);
+	return count;
+}
+
+int itable_counted(struct itable *t, uint16_t type, mapfs_ino **out,
+		   size_t *count)
+{
+	struct inode *i;
+	struct inode *next;
+	mapfs_ino *all;
+	size_t n = 0;
+
+	rmutex_lock(&t->lock);
+	all = malloc((HASH_COUNT(t->inodes) + 1) * sizeof(*all));
+	if (all) {
+		HASH_ITER(hh, t->inodes, i, next) {
+			if (i->type == type && i->nlookup > 0)
+				all[n++] = i->ino;
+		}
+	}
+	rmutex_unlock(&t->lock);
+	if (!all)
+		return -ENOMEM;
+	*out = all;
+	*count = n;
+	return 0;
+}
+
+int itable_iterate_kept(struct itable *t, int (*fn)(void *arg, struct inode *i),
+			void *arg)
+{
+	struct inode *i;
+	struct inode *next;
+	int ret = 0;
+
+	rmutex_lock(&t->lock);
+	HASH_ITER(hh, t->inodes, i, next) {
+		if (i->kept)
+			ret = fn(arg, i);
+		if (ret)
+			break;
+	}
+	rmutex_unlock(&t->lock);
+	return ret;
+}
+
+struct kept_list {
+	mapfs_ino *inos;
+	size_t count;
+	size_t cap;
+};
+
+static int list_one(void *arg, struct inode *i)
+{
+	struct kept_list *l = arg;
+
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		mapfs_ino *p = realloc(l->inos, cap * sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		l->inos = p;
+		l->cap = cap;
+	}
+	l->inos[l->count++] = i->ino;
+	return 0;
+}
+
+int itable_list_kept(struct itable *t, mapfs_ino **out, size_t *count)
+{
+	struct kept_list l = { 0 };
+	int err = itable_iterate_kept(t, list_one, &l);
+
+	if (err) {
+		free(l.inos);
+		return err;
+	}
+	*out = l.inos;
+	*count = l.count;
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_BASE_INODE_H
+#define MAPFS_CORE_BASE_INODE_H
+
+/*
+ * The inodes a view knows: those the kernel remembers, those in use by a
+ * request, those that lead to them, and (copy mode) those that changed.
+ *
+ * An inode that has an object in the base knows the way there: the inode of
+ * a directory above and a name relative to it (after a replay that can be a
+ * path from the root).  In copy mode the way never changes; in read and
+ * write mode it follows what is seen of the base.
+ *
+ * Lifetime: an inode lives while it is counted: by the kernel (nlookup), by a
+ *           hold (itable_get(), inode_hold() .. inode_put()), by an inode
+ *           below it, or because it is `kept` (it has a delta).
+ * Errors:   0 or a negative errno.
+ * Locking:  counts and places change under itable.lock (RANK_ITABLE), which
+ *           every call takes itself.  Counts are judged and changed under
+ *           that one lock.
+ */
+#include <limits.h>
+#include <stdatomic.h>
+
+#include "core/lib/types.h"
+#include "core/lib/uthash_safe.h"
+
+struct delta; /* what changed; core/delta.h, copy mode only */
+struct itable;
+struct places;
+
+struct inode {
+	mapfs_ino ino;		   /* fixed at birth */
+	uint64_t generation;	   /* by itable.lock */
+	struct inode *base_parent; /* by itable.lock; counted; or NULL */
+	char *base_name;	   /* by itable.lock; NULL: the root, or
+					   not in the base */
+	struct delta *delta;	   /* by the inode's stripe */
+	uint64_t nlookup;	   /* by itable.lock */
+	_Atomic uint64_t shown;	   /* write mode: hash of what was last
+					   shown of it; 0: nothing */
+	_Atomic bool is_stale;	   /* copy mode: the kernel's cached pages
+					   are of another time */
+	struct inode *pin_prev;	   /* by itable.lock */
+	struct inode *pin_next;	   /* by itable.lock */
+	int pinned_fd;		   /* by itable.lock; -1: none */
+	uint32_t holds;		   /* by itable.lock */
+	uint32_t children;	   /* by itable.lock: inodes that lead
+					   through this one */
+	_Atomic uint16_t type;	   /* S_IFMT bits; changes only with the
+					   generation */
+	bool kept;		   /* by itable.lock */
+	_Atomic bool is_stand_in;  /* copy mode: of a directory that the base
+					 lost, and the delta never had */
+	_Atomic bool is_foreign;   /* another file system below: an empty
+					   directory; told by each lookup */
+	UT_hash_handle hh;	   /* by itable.lock */
+};
+
+int must_check itable_create(struct itable **out, mapfs_ino root_ino);
+/* Frees every inode, whoever counts it; accepts NULL. */
+void itable_destroy(struct itable *t);
+/* Where what leaves the table is noted; set once before use. Borrowed. */
+void itable_set_places(struct itable *t, struct places *p);
+/* The root; always known, needs no put. */
+struct inode *itable_root(struct itable *t);
+/* With a hold, or NULL. */
+struct inode *itable_get(struct itable *t, mapfs_ino ino);
+/*
+ * With a hold: the inode as known, or a new one.  `parent` and `name` (both
+ * may be NULL) say where it is in the base; they are recorded for a new
+ * inode, and for a known one when `move` (newest name wins).  A known inode
+ * of another generation that is not kept gets the new generation, type and
+ * place.  -ESTALE: the place lies below the inode itself, so it was true at
+ * no moment.
+ */
+int must_check itable_get_or_add(struct itable *t, mapfs_ino ino,
+				 uint64_t generation, uint16_t type,
+				 struct inode *parent, const char *name,
+				 bool move, struct inode **out);
+/*
+ * As with `move`, for a place seen in the base at a moment since `moves` was
+ * read: the place of a known inode is only recorded if no move of ours was
+ * recorded since, because then what was seen may be old.
+ */
+uint64_t itable_moves(struct itable *t);
+int must_check itable_see(struct itable *t, mapfs_ino ino, uint64_t generation,
+			  uint16_t type, struct inode *parent, const char *name,
+			  uint64_t moves, struct inode **out);
+void inode_hold(struct itable *t, struct inode *i);
+/*
+ * Drops a hold.  True: the inode is kept, and neither the kernel nor a
+ * request counts it any more; the caller may want to look whether it is an
+ * orphan.
+ */
+bool inode_put(struct itable *t, struct inode *i);
+void inode_count_lookup(struct itable *t, struct inode *i);
+/* Lowers nlookup by n (never below zero); result as inode_put(). */
+bool itable_forget(struct itable *t, mapfs_ino ino, uint64_t n);
+/* Neither the kernel nor a request counts it, but for the caller's hold. */
+bool inode_is_idle(struct itable *t, struct inode *i);
+/* Does the kernel count it? */
+bool inode_is_known(struct itable *t, const struct inode *i);
+/* kept: stays in the table whatever the counts say. */
+void inode_set_kept(struct itable *t, struct inode *i, bool kept);
+/*
+ * The object moved, or (parent NULL) has no name any more.  -ESTALE as
+ * itable_get_or_add().
+ */
+int must_check inode_move(struct itable *t, struct inode *i,
+			  struct inode *parent, const char *name);
+/*
+ * The object lost the name `name` in `parent`: forgets the place if that is
+ * it.  True: it was, so only a pinned descriptor leads to the object now.
+ */
+bool inode_lose_place(struct itable *t, struct inode *i,
+		      const struct inode *parent, const char *name);
+/*
+ * Where the object is: the inode above, with a hold, and one name of at most
+ * NAME_MAX bytes.  -ESTALE: it has no place; -ENAMETOOLONG: the name is a
+ * path; the root has no place.
+ */
+int must_check inode_place(struct itable *t, struct inode *i,
+			   struct inode **parent, char name[NAME_MAX + 1]);
+/* Number of the directory above in the base; the root is above itself. */
+mapfs_ino inode_parent_ino(struct itable *t, const struct inode *i);
+/*
+ * The way from the root as a path without leading '/', "" for the root.
+ * Allocated for the caller.  -ESTALE: the object has no place.
+ */
+int must_check inode_base_path(struct itable *t, struct inode *i, char **out);
+/*
+ * Write mode: `fd` (taken) reaches the object even if it has no name, as long
+ * as the inode lives.  Only so many are kept (a quarter of the process's
+ * descriptors): the oldest goes.
+ */
+void inode_pin(struct itable *t, struct inode *i, int fd);
+/* It has a name again, which was recorded. */
+void inode_unpin(struct itable *t, struct inode *i);
+/* A duplicate of the pinned descriptor; -ENOENT: there is none. */
+int must_check inode_pin_dup(struct itable *t, struct inode *i, int *fd);
+uint64_t itable_count(struct itable *t);
+/* Inodes of `type` that the kernel counts; the caller's to free. */
+int must_check itable_counted(struct itable *t, uint16_t type, mapfs_ino **out,
+			      size_t *count);
+/*
+ * The numbers of all kept inodes, for who wants to call something for each;
+ * allocated for the caller, NULL when there are none.
+ */
+int must_check itable_list_kept(struct itable *t, mapfs_ino **out,
+				size_t *count);
+/*
+ * Each kept inode; non-zero stops with that.  Called under itable.lock: `fn`
+ * calls nothing of this file.
+ */
+int itable_iterate_kept(struct itable *t, int (*fn)(void *arg, struct inode *i),
+			void *arg);
+
+#endif

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store's delta around a commit.  A snapshot keeps it, under a name that
+ * no user can see, and then it is empty, over a new version of the base.
+ *
+ * Undoing gives it back.  The base has the same bytes again, but not the same
+ * change times, and what was copied out of its file system and back not the
+ * same numbers either; so the records are rewritten on the way: numbers, and
+ * signatures of what had been as the view knew it.
+ */
+#include "commit_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/lib/checksum.h"
+
+#define SNAPSHOT_BYTES 40
+
+struct rewriting {
+	struct mapfs_commit *c;
+	struct plan *plan;	/* found by numbers of when it was planned */
+	struct delta_set *into; /* the delta rewritten */
+	bool only_rest;		/* without what was committed */
+	char *path;		/* allocated; of the record at hand */
+};
+
+static void snapshot_name(const struct mapfs_commit *c,
+			  char name[SNAPSHOT_BYTES])
+{
+	(void)snprintf(name, SNAPSHOT_BYTES, ".commit-%llu",
+		       (unsigned long long)c->work.number);
+}
+
+static const struct snapshot *find_snapshot(const struct mapfs_commit *c)
+{
+	char name[SNAPSHOT_BYTES];
+
+	snapshot_name(c, name);
+	return snapshots_find(&c->o->set.snapshots, name);
+}
+
+static int drop_snapshot(struct mapfs_commit *c)
+{
+	char name[SNAPSHOT_BYTES];
+
+	snapshot_name(c, name);
+	return store_snapshot_delete(c->o->store, name, c->work.why,
+				     c->work.why_bytes);
+}
+
+int commit_drop_kept(struct mapfs_commit *c)
+{
+	return find_snapshot(c) ? drop_snapshot(c) : 0;
+}
+
+int commit_keep_delta(struct mapfs_commit *c)
+{
+	char name[SNAPSHOT_BYTES];
+	/* Of a commit that was planned and never begun. */
+	int err = commit_drop_kept(c);
+
+	if (err)
+		return err;
+	snapshot_name(c, name);
+	return store_snapshot_create(c->o->store, name, "", c->work.why,
+				     c->work.why_bytes);
+}
+
+static struct plan_object *find_old(struct rewriting *r, mapfs_ino ino)
+{
+	return plan_find_object(r->plan, ino);
+}
+
+static mapfs_ino new_number(struct rewriting *r, mapfs_ino ino)
+{
+	const struct plan_object *o = find_old(r, ino);
+
+	/* What was new keeps the number that only the view knows. */
+	return o && o->side[PLAN_BEFORE].exists ? o->ino : ino;
+}
+
+/*
+ * Somebody changed it while the commit was interrupted.  Where only an owner
+ * could have set its time there is no telling.
+ */
+static bool is_others(const struct rewriting *r, const struct plan_object *o,
+		      const struct statx *now)
+{
+	const struct timespec mtime = { .tv_sec = now->stx_mtime.tv_sec,
+					.tv_nsec = now->stx_mtime.tv_nsec };
+
+	/* Not every file system keeps a time just as it was set. */
+	if (r->c->work.to == PLAN_AFTER && o->is_touched)
+		return false;
+	if (S_ISDIR(now->stx_mode) ||
+	    (geteuid() != 0 && now->stx_uid != geteuid()))
+		return false;
+	return !work_is_as(o, r->c->work.to, now->stx_size, mtime);
+}
+
+/* As the base has it now. -ENOENT: not as we left it, or we may not look. */
+static int look(struct rewriting *r, const struct plan_object *o,
+		struct statx *out)
+{
+	int fd;
+	int err = work_locate(&r->c->work, o->id, &fd);
+
+	if (err)
+		return err == -EACCES ? -ENOENT : err;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, out) <
+	    0)
+		err = -errno;
+	close(fd);
+	return !err && is_others(r, o, out) ? -ENOENT : err;
+}
+
+/* A directory above it may have been renamed. */
+static int new_path(struct rewriting *r, const struct plan_object *o,
+		    struct record_inode *i)
+{
+	int err = plan_path(r->plan, o->id, PLAN_AFTER, &r->path);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	i->text = r->path;
+	i->text_bytes = strlen(r->path);
+	return 0;
+}
+
+static int rewrite_inode(struct rewriting *r, struct record_inode *i)
+{
+	struct plan_object *o = find_old(r, i->attr.ino);
+	struct statx stx;
+	uint64_t was;
+	int err;
+
+	i->attr.ino = new_number(r, i->attr.ino);
+	i->attr.parent = new_number(r, i->attr.parent);
+	if (!i->has_base || !o || !o->side[PLAN_BEFORE].exists)
+		return 0;
+	err = r->only_rest ? new_path(r, o, i) : 0;
+	if (err)
+		return err;
+	err = o->is_changed ? -ENOENT : look(r, o, &stx);
+	/* The view knew another version: let that be seen again. */
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	was = sig_sum(&i->sig);
+	i->sig = overlay_sig_of(&stx);
+	/* Older snapshots have the old one; they are to know it again. */
+	if (!r->only_rest)
+		err = snapshots_resign(&r->c->o->set.snapshots, was, &i->sig);
+	i->generation = base_generation(&stx);
+	i->base_blocks_512 = base_blocks(&stx);
+	return err;
+}
+
+static int rewrite_hidden(struct rewriting *r, struct record_hidden *h)
+{
+	const struct plan_object *dir = find_old(r, h->dir);
+	const struct plan_object *o;
+	const struct plan_name *n;
+	struct record_sig sig;
+	struct statx stx;
+	char name[NAME_MAX + 1];
+	int err;
+
+	h->dir = new_number(r, h->dir);
+	if (!dir || h->name_bytes > NAME_MAX)
+		return 0;
+	memcpy(name, h->name, h->name_bytes);
+	name[h->name_bytes] = '\0';
+	n = plan_find_name(r->plan, dir->id, name);
+	if (!n || n->object[PLAN_BEFORE] == PLAN_NONE)
+		return 0;
+	o = r->plan->objects[n->object[PLAN_BEFORE]];
+	err = o->is_changed ? -ENOENT : look(r, o, &stx);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	sig = overlay_sig_of(&stx);
+	h->sum = sig_sum(&sig);
+	return 0;
+}
+
+static int rewrite(struct rewriting *r, struct record *rec)
+{
+	switch (rec->type) {
+	case RECORD_INODE:
+		return rewrite_inode(r, &rec->inode);
+	case RECORD_ATTR:
+		rec->attr.ino = new_number(r, rec->attr.ino);
+		rec->attr.parent = new_number(r, rec->attr.parent);
+		break;
+	case RECORD_DENTRY:
+	case RECORD_DENTRY_GONE:
+		rec->dentry.dir = new_number(r, rec->dentry.dir);
+		rec->dentry.ino = new_number(r, rec->dentry.ino);
+		break;
+	case RECORD_PAGES:
+		rec->pages.ino = new_number(r, rec->pages.ino);
+		break;
+	case RECORD_XATTR:
+	case RECORD_XATTR_GONE:
+		rec->xattr.ino = new_number(r, rec->xattr.ino);
+		break;
+	case RECORD_XATTR_OWN:
+	case RECORD_INODE_GONE:
+		rec->ino = new_number(r, rec->ino);
+		break;
+	case RECORD_HIDDEN:
+		return rewrite_hidden(r, &rec->hidden);
+	case RECORD_STORE:
+	case RECORD_LINE:
+	case RECORD_SNAPSHOT:
+	case RECORD_SNAPSHOT_GONE:
+	case RECORD_PINNED:
+	case RECORD_PARENT:
+	case RECORD_RESIGNED:
+	case RECORD_BASE:
+		break;
+	}
+	return 0;
+}
+
+static bool object_remains(struct rewriting *r, mapfs_ino ino)
+{
+	const struct plan_object *o = find_old(r, ino);
+
+	return o && o->remains;
+}
+
+static bool name_remains(struct rewriting *r, mapfs_ino dir, const char *name,
+			 size_t name_bytes)
+{
+	const struct plan_object *o = find_old(r, dir);
+	char text[NAME_MAX + 1];
+	const struct plan_name *n;
+
+	if (!o || name_bytes > NAME_MAX)
+		return false;
+	memcpy(text, name, name_bytes);
+	text[name_bytes] = '\0';
+	n = plan_find_name(r->plan, o->id, text);
+	return n && n->remains;
+}
+
+/* Is it about something that was not committed? */
+static bool record_remains(struct rewriting *r, const struct record *rec)
+{
+	switch (rec->type) {
+	case RECORD_INODE:
+		return object_remains(r, rec->inode.attr.ino);
+	case RECORD_ATTR:
+		return object_remains(r, rec->attr.ino);
+	case RECORD_PAGES:
+		return object_remains(r, rec->pages.ino);
+	case RECORD_XATTR:
+	case RECORD_XATTR_GONE:
+		return object_remains(r, rec->xattr.ino);
+	case RECORD_XATTR_OWN:
+	case RECORD_INODE_GONE:
+		return object_remains(r, rec->ino);
+	case RECORD_DENTRY:
+	case RECORD_DENTRY_GONE:
+		return name_remains(r, rec->dentry.dir, rec->dentry.name,
+				    rec->dentry.name_bytes);
+	case RECORD_HIDDEN:
+		return name_remains(r, rec->hidden.dir, rec->hidden.name,
+				    rec->hidden.name_bytes);
+	case RECORD_STORE:
+	case RECORD_LINE:
+	case RECORD_SNAPSHOT:
+	case RECORD_SNAPSHOT_GONE:
+	case RECORD_PINNED:
+	case RECORD_PARENT:
+	case RECORD_RESIGNED:
+	case RECORD_BASE:
+		break;
+	}
+	return true;
+}
+
+static int rewrite_group(void *arg, const struct group *g)
+{
+	struct rewriting *r = arg;
+	struct record rec;
+	struct group out;
+	size_t pos = 0;
+	int ret;
+
+	group_init(&out);
+	while ((ret = record_next(g->buf, g->len_bytes, &pos, &rec)) > 0) {
+		if (r->only_rest && !record_remains(r, &rec))
+			continue;
+		ret = rewrite(r, &rec);
+		if (ret)
+			break;
+		group_add(&out, &rec);
+		free(r->path);
+		r->path = NULL;
+	}
+	if (!ret)
+		ret = group_error(&out);
+	if (!ret)
+		ret = delta_set_apply(r->into, out.buf, out.len_bytes, NULL);
+	group_fini(&out);
+	return ret;
+}
+
+/* What to do with a delta that was kept and is rewritten. */
+typedef int (*rewritten_fn)(struct mapfs_commit *c, struct delta_set *state,
+			    uint64_t arg);
+
+static int replace(struct mapfs_commit *c, struct delta_set *state,
+		   uint64_t base_version)
+{
+	return overlay_replace(c->o, state, base_version, NULL, NULL);
+}
+
+static int with_rewritten(struct mapfs_commit *c, struct delta_set *kept,
+			  bool only_rest, rewritten_fn fn, uint64_t arg)
+{
+	struct rewriting r = {
+		.c = c,
+		.plan = c->work.plan,
+		.only_rest = only_rest,
+	};
+	struct delta_set state;
+	struct itable *table;
+	int err = itable_create(&table, c->o->view.root_ino);
+
+	if (err)
+		return err;
+	delta_set_init(&state, table, NULL);
+	r.into = &state;
+	state.replaying = true;
+	err = delta_set_dump(kept, rewrite_group, &r);
+	state.replaying = false;
+	free(r.path);
+	if (!err)
+		err = fn(c, &state, arg);
+	delta_set_fini(&state);
+	itable_destroy(table);
+	return err;
+}
+
+static int with_kept(struct mapfs_commit *c, const struct snapshot *one,
+		     bool only_rest, rewritten_fn fn, uint64_t arg)
+{
+	struct delta_set kept;
+	struct itable *table;
+	int err = itable_create(&table, c->o->view.root_ino);
+
+	if (err)
+		return err;
+	delta_set_init(&kept, table, NULL);
+	err = store_snapshot_load(c->o->store, one, &c->o->set.snapshots,
+				  &kept);
+	if (!err)
+		err = with_rewritten(c, &kept, only_rest, fn, arg);
+	delta_set_fini(&kept);
+	itable_destroy(table);
+	return err;
+}
+
+int commit_forget_delta(struct mapfs_commit *c)
+{
+	const struct snapshot *one = find_snapshot(c);
+	const struct record_line *line = &c->o->set.snapshots.line;
+	uint64_t version = store_new_base_version(c->o->store);
+
+	if (!one)
+		return -EUCLEAN;
+	/* Done already, when the last run was killed. */
+	if (one->rec.base_version != line->base_version)
+		return 0;
+	if (c->work.plan->is_partial)
+		return with_kept(c, one, true, replace, version);
+	return overlay_replace(c->o, NULL, version, NULL, NULL);
+}
+
+int commit_restore_delta(struct mapfs_commit *c)
+{
+	const struct snapshot *one = find_snapshot(c);
+	int err;
+
+	/* Done already, when the last run was killed. */
+	if (!one)
+		return 0;
+	err = with_kept(c, one, false, replace, one->rec.base_version);
+	return err ? err : drop_snapshot(c);
+}
+
+/* A delta as a sum that does not depend on the order of its records. */
+struct summing {
+	uint64_t count;
+	uint64_t sum;
+};
+
+static int sum_record(struct summing *s, struct record *rec)
+{
+	struct group one;
+	int err;
+
+	switch (rec->type) {
+	case RECORD_INODE:
+		/* What the base is now is not for us to judge. */
+		rec->inode.sig = (struct record_sig){ 0 };
+		rec->inode.generation = 0;
+		rec->inode.base_blocks_512 = 0;
+		rec->inode.attr.atime = (struct timespec){ 0 };
+		break;
+	case RECORD_HIDDEN:
+	case RECORD_STORE:
+	case RECORD_LINE:
+	case RECORD_SNAPSHOT:
+	case RECORD_SNAPSHOT_GONE:
+	case RECORD_PINNED:
+	case RECORD_PARENT:
+	case RECORD_RESIGNED:
+	case RECORD_BASE:
+		return 0;
+	case RECORD_ATTR:
+	case RECORD_DENTRY:
+	case RECORD_DENTRY_GONE:
+	case RECORD_PAGES:
+	case RECORD_XATTR:
+	case RECORD_XATTR_GONE:
+	case RECORD_XATTR_OWN:
+	case RECORD_INODE_GONE:
+		break;
+	}
+	group_init(&one);
+	group_add(&one, rec);
+	err = group_error(&one);
+	if (!err) {
+		s->count++;
+		s->sum += checksum64(one.buf, one.len_bytes, 0);
+	}
+	group_fini(&one);
+	return err;
+}
+
+static int sum_group(void *arg, const struct group *g)
+{
+	struct record rec;
+	size_t pos = 0;
+	int ret;
+
+	while ((ret = record_next(g->buf, g->len_bytes, &pos, &rec)) > 0) {
+		ret = sum_record(arg, &rec);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+/* -ENOTEMPTY: the live delta is another one than `state`. */
+static int compare_with_live(struct mapfs_commit *c, struct delta_set *state,
+			     uint64_t live_sum)
+{
+	struct summing s = { 0 };
+	int err = delta_set_dump(state, sum_group, &s);
+
+	(void)c;
+	return err ? err : s.sum == live_sum ? 0 : -ENOTEMPTY;
+}
+
+int commit_check_delta(struct mapfs_commit *c)
+{
+	const struct snapshots *all = &c->o->set.snapshots;
+	const struct snapshot *kept = find_snapshot(c);
+	struct summing live = { 0 };
+	int err;
+
+	for (const struct snapshot *one = all->list; one; one = one->next)
+		if (snapshots_is_reachable(all, one)) {
+			(void)snprintf(
+				c->work.why, c->work.why_bytes,
+				"store %s: its snapshot %s was taken after the commit and would be lost; delete it with `mapfs snapshot -d %s %s' first",
+				c->store, one->rec.name, c->store,
+				one->rec.name);
+			return -EBUSY;
+		}
+	if (!kept)
+		return -EUCLEAN;
+	store_lock(c->o->store);
+	err = delta_set_dump(&c->o->set, sum_group, &live);
+	store_unlock(c->o->store);
+	if (!err && live.count > 0)
+		err = c->work.plan->is_partial ?
+			      with_kept(c, kept, true, compare_with_live,
+					live.sum) :
+			      -ENOTEMPTY;
+	if (err == -ENOTEMPTY)
+		(void)snprintf(
+			c->work.why, c->work.why_bytes,
+			"store %s: it has changes made after that commit, which would be lost; commit them, or put them back with `mapfs revert %s .', first",
+			c->store, c->store);
+	return err;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Earlier commits of a store, when a later one is undone.
+ *
+ * Undoing gives an object its bytes and times back, but not its change time,
+ * and not its number where it was copied out of its file system and back.
+ * So the record of what an earlier commit left would not fit any more, and
+ * undoing that one too would be refused.  Planning marks what is as the newest
+ * commit before left it; when that is so again, its record is brought up to
+ * date.  What somebody else had changed in between keeps the old one.
+ */
+#include "commit_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "saved_file.h"
+
+/* What commit `number` says of its objects. */
+struct earlier {
+	uint64_t number;
+	int dirfd;
+	struct plan *plan; /* with numbers from `inos` */
+	struct commit_after *after;
+};
+
+/* An object of the plan under one of the numbers it had or has. */
+struct numbered {
+	mapfs_ino ino;
+	uint32_t id;
+};
+
+static void earlier_close(struct earlier *e)
+{
+	plan_destroy(e->plan);
+	free(e->after);
+	if (e->dirfd >= 0)
+		close(e->dirfd);
+}
+
+static int read_plan(struct earlier *e)
+{
+	struct commit_work w = { .dirfd = e->dirfd };
+	uint8_t *buf;
+	size_t len;
+	int err = commit_read_file(e->dirfd, "plan", COMMIT_FILE_PLAN, &buf,
+				   &len);
+
+	if (err)
+		return err;
+	err = plan_decode(&e->plan, buf, len);
+	free(buf);
+	if (err)
+		return err;
+	w.plan = e->plan;
+	return work_read_inos(&w);
+}
+
+/* -ENOENT: there is no such commit that ended. */
+static int earlier_open(struct mapfs_commit *c, uint64_t number,
+			struct earlier *e)
+{
+	char name[24];
+	int err;
+
+	*e = (struct earlier){ .number = number, .dirfd = -1 };
+	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)number);
+	e->dirfd = openat(c->work.topfd, name,
+			  O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (e->dirfd < 0)
+		return -errno;
+	if (faccessat(e->dirfd, "after", F_OK, 0) < 0)
+		err = -errno;
+	else
+		err = read_plan(e);
+	if (!err)
+		err = commit_read_after(e->dirfd, e->plan, &e->after);
+	if (err)
+		earlier_close(e);
+	return err;
+}
+
+static int by_ino(const void *a, const void *b)
+{
+	const struct numbered *x = a;
+	const struct numbered *y = b;
+
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+/* The numbers of what the base had before; sorted, free() it. */
+static int number_all(const struct plan *p, struct numbered **out,
+		      size_t *count)
+{
+	struct numbered *all =
+		calloc(2 * (size_t)p->object_count + 1, sizeof(*all));
+	size_t n = 0;
+
+	if (!all)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->object_count; i++) {
+		const struct plan_object *o = p->objects[i];
+
+		if (!o->side[PLAN_BEFORE].exists || i == PLAN_ROOT)
+			continue;
+		all[n++] = (struct numbered){ o->was_ino, i };
+		if (o->ino != o->was_ino && o->ino != 0)
+			all[n++] = (struct numbered){ o->ino, i };
+	}
+	qsort(all, n, sizeof(*all), by_ino);
+	*out = all;
+	*count = n;
+	return 0;
+}
+
+/* The object of `p` that the earlier one is; NULL: it is none. */
+static struct plan_object *match(const struct plan *p,
+				 const struct numbered *all, size_t count,
+				 const struct plan_object *then)
+{
+	const struct numbered key = { .ino = then->ino };
+	const struct numbered *found;
+	struct plan_object *o;
+
+	if (!then->side[PLAN_AFTER].exists || then->ino == 0)
+		return NULL;
+	found = bsearch(&key, all, count, sizeof(*all), by_ino);
+	o = found ? p->objects[found->id] : NULL;
+	return o && plan_type(o) == plan_type(then) ? o : NULL;
+}
+
+struct earlier_walk {
+	struct mapfs_commit *c;
+	struct numbered *all;
+	size_t count;
+	bool *is_known; /* a newer commit spoke of it */
+};
+
+static int mark(struct earlier_walk *k, struct earlier *e)
+{
+	struct commit_work *w = &k->c->work;
+	int err = 0;
+
+	assert(e->plan);
+	assert(e->after);
+	for (uint32_t i = 0; !err && i < e->plan->object_count; i++) {
+		struct plan_object *o =
+			match(w->plan, k->all, k->count, e->plan->objects[i]);
+		struct commit_after now;
+
+		if (!o || !e->after[i].is_there || k->is_known[o->id])
+			continue;
+		k->is_known[o->id] = true;
+		err = commit_look_after(w, o, &now);
+		o->is_as_left = !err && commit_after_fits(e->plan->objects[i],
+							  &e->after[i], &now);
+	}
+	return err;
+}
+
+static int renew(struct earlier_walk *k, struct earlier *e)
+{
+	struct commit_work *w = &k->c->work;
+	struct commit_work then = { .dirfd = e->dirfd, .plan = e->plan };
+	bool has_changed = false;
+	int err = 0;
+
+	assert(e->plan);
+	assert(e->after);
+	for (uint32_t i = 0; !err && i < e->plan->object_count; i++) {
+		struct plan_object *o =
+			match(w->plan, k->all, k->count, e->plan->objects[i]);
+
+		if (!o)
+			continue;
+		has_changed = true;
+		e->plan->objects[i]->ino = o->ino;
+		if (!e->after[i].is_there || k->is_known[o->id])
+			continue;
+		k->is_known[o->id] = true;
+		if (o->is_as_left)
+			err = commit_look_after(w, o, &e->after[i]);
+	}
+	if (!err && has_changed)
+		err = work_write_inos(&then);
+	if (!err && has_changed)
+		err = commit_save_after(e->dirfd, e->plan, e->after);
+	return err;
+}
+
+/* Newest first. */
+static int walk(struct mapfs_commit *c,
+		int (*fn)(struct earlier_walk *, struct earlier *))
+{
+	const struct plan *p = c->work.plan;
+	struct earlier_walk k = { .c = c };
+	int err = number_all(p, &k.all, &k.count);
+
+	k.is_known = calloc(p->object_count + 1, sizeof(*k.is_known));
+	if (!err && !k.is_known)
+		err = -ENOMEM;
+	for (uint64_t n = c->work.number; !err && n-- > 1;) {
+		struct earlier e;
+
+		err = earlier_open(c, n, &e);
+		if (err == -ENOENT) {
+			err = 0;
+			continue;
+		}
+		if (err)
+			break;
+		err = fn(&k, &e);
+		earlier_close(&e);
+	}
+	free(k.is_known);
+	free(k.all);
+	return err;
+}
+
+int commit_mark_earlier(struct mapfs_commit *c)
+{
+	return walk(c, mark);
+}
+
+int commit_renew_earlier(struct mapfs_commit *c)
+{
+	return walk(c, renew);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file whose every known name goes may have others in the base, that the
+ * view never met.  It stays then, and somebody must be able to find it: so
+ * one of those names is looked for, by a walk over the base.
+ */
+#include "collect.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/base.h"
+
+struct search {
+	struct collect *c;
+	uint32_t left; /* objects still to be found */
+};
+
+static bool is_wanted(const struct collect *c, const struct plan_object *o)
+{
+	uint32_t known = 0;
+
+	if (!o->side[PLAN_BEFORE].exists || S_ISDIR(plan_type(o)) ||
+	    o->first_name[PLAN_AFTER] != PLAN_NONE)
+		return false;
+	for (uint32_t i = o->first_name[PLAN_BEFORE]; i != PLAN_NONE;
+	     i = c->p->names[i]->next[PLAN_BEFORE])
+		known++;
+	return known > 0 && known < c->found[o->id].nlink;
+}
+
+/* This name, unless the plan has it already. */
+static int take_name(struct search *s, const char *path)
+{
+	struct collect *c = s->c;
+	struct plan_object *o;
+	struct plan_name *n;
+	char *steps = strdup(path);
+	char *last = NULL;
+	uint32_t dir;
+	int err = steps ? collect_walk(c, steps, &o, &dir, &last) : -ENOMEM;
+
+	if (!err && o && !plan_find_name(c->p, dir, last)) {
+		err = plan_get_name(c->p, dir, last, &n);
+		if (!err) {
+			n->object[PLAN_BEFORE] = o->id;
+			n->object[PLAN_AFTER] = o->id;
+			c->found[o->id].is_found = true;
+			s->left--;
+		}
+	}
+	free(steps);
+	return err;
+}
+
+static int search_below(struct search *s, int dirfd, const char *path);
+
+/* In another subvolume the same numbers stand for other files. */
+static bool open_same_device(int dirfd, const char *name, int *fd)
+{
+	struct stat above;
+	struct stat st;
+
+	if (work_openat(dirfd, name, O_RDONLY | O_DIRECTORY, fd))
+		return false;
+	if (fstat(dirfd, &above) == 0 && fstat(*fd, &st) == 0 &&
+	    above.st_dev == st.st_dev)
+		return true;
+	close(*fd);
+	return false;
+}
+
+static int look_at_entry(struct search *s, int dirfd, const char *path,
+			 const struct dirent *e)
+{
+	const struct plan_object *o = plan_find_object(s->c->p, e->d_ino);
+	size_t bytes = strlen(path) + strlen(e->d_name) + 2;
+	bool may_be_dir = e->d_type == DT_DIR || e->d_type == DT_UNKNOWN;
+	bool may_be_it = o && o->id < s->c->found_cap &&
+			 s->c->found[o->id].is_wanted &&
+			 !s->c->found[o->id].is_found;
+	char *child;
+	int err = 0;
+	int fd;
+
+	if (!may_be_dir && !may_be_it)
+		return 0;
+	child = malloc(bytes);
+	if (!child)
+		return -ENOMEM;
+	(void)snprintf(child, bytes, "%s%s%s", path, *path ? "/" : "",
+		       e->d_name);
+	if (may_be_it)
+		err = take_name(s, child);
+	/* What may not be entered holds no name that we could use. */
+	else if (open_same_device(dirfd, e->d_name, &fd))
+		err = search_below(s, fd, child);
+	free(child);
+	return err;
+}
+
+/* Takes the descriptor. */
+static int search_below(struct search *s, int dirfd, const char *path)
+{
+	DIR *dir = fdopendir(dirfd);
+	const struct dirent *e;
+	int err = 0;
+
+	if (!dir) {
+		close(dirfd);
+		return -ENOMEM;
+	}
+	while (!err && s->left > 0 && (e = readdir(dir)))
+		if (!base_is_dot(e->d_name))
+			err = look_at_entry(s, dirfd, path, e);
+	closedir(dir);
+	return err;
+}
+
+int collect_links(struct collect *c)
+{
+	struct search s = { .c = c };
+	int fd;
+	int err = 0;
+
+	for (uint32_t i = 0; i < c->p->object_count; i++) {
+		c->found[i].is_wanted = is_wanted(c, c->p->objects[i]);
+		s.left += c->found[i].is_wanted;
+	}
+	if (s.left == 0)
+		return 0;
+	err = work_openat(c->w->rootfd, ".", O_RDONLY | O_DIRECTORY, &fd);
+	if (!err)
+		err = search_below(&s, fd, "");
+	return err ? err : plan_index(c->p);
+}

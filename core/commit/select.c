@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Committing a part: which changes belong to the paths asked for.
+ *
+ * A change of a name belongs to them on either side.  What cannot be done
+ * alone goes along: a new directory above, and all that is in a new directory
+ * or in one that is removed.  But other names of a file or directory that is
+ * renamed or linked must have been asked for, or nobody would expect them to
+ * change.
+ */
+#include "collect.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct selection {
+	struct collect *c;
+	const char *const *paths;
+	size_t count;
+	bool *names; /* by number: belongs to them */
+	/* Names in a directory, as a chain; by numbers. */
+	uint32_t *first_in;
+	uint32_t *next_in;
+	bool grew;
+};
+
+static bool is_asked_for(const struct selection *s, const char *path)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		size_t len = strlen(s->paths[i]);
+
+		if (len == 0 || (strncmp(path, s->paths[i], len) == 0 &&
+				 (path[len] == '\0' || path[len] == '/')))
+			return true;
+	}
+	return false;
+}
+
+static int judge_name(const struct selection *s, const struct plan_name *n,
+		      bool *is_asked)
+{
+	*is_asked = false;
+	for (int side = 0; side < PLAN_SIDES; side++) {
+		char *path;
+		int err;
+
+		if (n->object[side] == PLAN_NONE)
+			continue;
+		err = plan_name_path(s->c->p, n, (enum plan_side)side, &path);
+		if (err == -ENOENT)
+			continue;
+		if (err)
+			return err;
+		*is_asked = *is_asked || is_asked_for(s, path);
+		free(path);
+	}
+	return 0;
+}
+
+/* Its data and attributes, by any name it has in the view. */
+static int judge_object(const struct selection *s, struct plan_object *o)
+{
+	struct collected *f = &s->c->found[o->id];
+	char *path;
+	int err;
+
+	for (uint32_t i = o->first_name[PLAN_AFTER]; i != PLAN_NONE;
+	     i = s->c->p->names[i]->next[PLAN_AFTER]) {
+		const struct plan_name *n = s->c->p->names[i];
+		bool is_asked;
+
+		err = judge_name(s, n, &is_asked);
+		if (err)
+			return err;
+		f->is_selected = f->is_selected || is_asked;
+	}
+	err = plan_path(s->c->p, o->id, PLAN_AFTER, &path);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	f->is_selected = f->is_selected || is_asked_for(s, path);
+	free(path);
+	return 0;
+}
+
+static void add_name(struct selection *s, const struct plan_name *n)
+{
+	if (!plan_name_changes(n) || s->names[n->id])
+		return;
+	s->names[n->id] = true;
+	s->grew = true;
+}
+
+static void add_names_in(struct selection *s, uint32_t dir)
+{
+	for (uint32_t i = s->first_in[dir]; i != PLAN_NONE; i = s->next_in[i])
+		add_name(s, s->c->p->names[i]);
+}
+
+static int chain_by_dir(struct selection *s)
+{
+	const struct plan *p = s->c->p;
+
+	s->names = calloc(p->name_count + 1, sizeof(*s->names));
+	s->first_in = calloc(p->object_count + 1, sizeof(*s->first_in));
+	s->next_in = calloc(p->name_count + 1, sizeof(*s->next_in));
+	if (!s->names || !s->first_in || !s->next_in)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->object_count; i++)
+		s->first_in[i] = PLAN_NONE;
+	for (uint32_t i = p->name_count; i-- > 0;) {
+		s->next_in[i] = s->first_in[p->names[i]->dir];
+		s->first_in[p->names[i]->dir] = i;
+	}
+	return 0;
+}
+
+/* What cannot be without this name, or this name without it. */
+static void grow(struct selection *s, const struct plan_name *n)
+{
+	const struct plan *p = s->c->p;
+	const struct plan_object *dir = p->objects[n->dir];
+
+	if (n->object[PLAN_AFTER] != PLAN_NONE &&
+	    !dir->side[PLAN_BEFORE].exists &&
+	    dir->first_name[PLAN_AFTER] != PLAN_NONE)
+		add_name(s, p->names[dir->first_name[PLAN_AFTER]]);
+	for (int side = 0; side < PLAN_SIDES; side++) {
+		const struct plan_object *o;
+
+		if (n->object[side] == PLAN_NONE)
+			continue;
+		o = p->objects[n->object[side]];
+		if (S_ISDIR(plan_type(o)) &&
+		    o->first_name[plan_other((enum plan_side)side)] ==
+			    PLAN_NONE)
+			add_names_in(s, o->id);
+	}
+}
+
+static int refuse(const struct selection *s, const struct plan_name *n,
+		  enum plan_side side, const struct plan_name *other,
+		  enum plan_side other_side)
+{
+	struct commit_work *w = s->c->w;
+	char *path = NULL;
+	char *with = NULL;
+	int err = plan_name_path(s->c->p, n, side, &path);
+
+	if (!err)
+		err = plan_name_path(s->c->p, other, other_side, &with);
+	if (!err) {
+		(void)snprintf(
+			w->why, w->why_bytes,
+			"%s: it is renamed or linked together with %s; commit both",
+			path, with);
+		err = -EXDEV;
+	}
+	free(path);
+	free(with);
+	return err;
+}
+
+/* Every change of a name of the same object must belong to it, too. */
+static int check_name(const struct selection *s, const struct plan_name *n)
+{
+	const struct plan *p = s->c->p;
+
+	for (int side = 0; side < PLAN_SIDES; side++) {
+		const struct plan_object *o;
+
+		if (n->object[side] == PLAN_NONE)
+			continue;
+		o = p->objects[n->object[side]];
+		for (int other = 0; other < PLAN_SIDES; other++) {
+			uint32_t i = o->first_name[other];
+
+			for (; i != PLAN_NONE; i = p->names[i]->next[other])
+				if (plan_name_changes(p->names[i]) &&
+				    !s->names[i])
+					return refuse(s, n,
+						      (enum plan_side)side,
+						      p->names[i],
+						      (enum plan_side)other);
+		}
+	}
+	return 0;
+}
+
+static int choose(struct selection *s)
+{
+	struct plan *p = s->c->p;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < p->name_count; i++)
+		if (plan_name_changes(p->names[i]))
+			err = judge_name(s, p->names[i], &s->names[i]);
+	for (uint32_t i = 0; !err && i < p->object_count; i++)
+		err = judge_object(s, p->objects[i]);
+	do {
+		s->grew = false;
+		for (uint32_t i = 0; i < p->name_count; i++)
+			if (s->names[i])
+				grow(s, p->names[i]);
+	} while (s->grew);
+	for (uint32_t i = 0; !err && i < p->name_count; i++)
+		if (s->names[i])
+			err = check_name(s, p->names[i]);
+	return err;
+}
+
+static void leave_object(struct selection *s, uint32_t id)
+{
+	s->c->p->objects[id]->remains = s->c->found[id].delta != NULL;
+}
+
+/* What does not belong stays as it is in the base, and in the delta. */
+static void leave_rest(struct selection *s)
+{
+	struct plan *p = s->c->p;
+
+	for (uint32_t i = 0; i < p->name_count; i++) {
+		struct plan_name *n = p->names[i];
+
+		for (int side = 0; s->names[i] && side < PLAN_SIDES; side++)
+			if (n->object[side] != PLAN_NONE)
+				s->c->found[n->object[side]].is_selected = true;
+	}
+	for (uint32_t i = 0; i < p->object_count; i++) {
+		struct collected *f = &s->c->found[i];
+
+		if (f->is_selected)
+			continue;
+		f->keeps_theirs = true;
+		leave_object(s, i);
+	}
+	for (uint32_t i = 0; i < p->name_count; i++) {
+		struct plan_name *n = p->names[i];
+
+		if (s->names[i] || !plan_name_changes(n))
+			continue;
+		/* How many links they have is still the view's to say. */
+		for (int side = 0; side < PLAN_SIDES; side++)
+			if (n->object[side] != PLAN_NONE)
+				leave_object(s, n->object[side]);
+		n->object[PLAN_AFTER] = n->object[PLAN_BEFORE];
+		n->remains = true;
+		p->objects[n->dir]->remains = true;
+	}
+}
+
+/* Others' changes of what is left alone are no matter now. */
+static void drop_conflicts(struct selection *s)
+{
+	struct collect *c = s->c;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->conflict_count; i++) {
+		struct conflict *x = &c->conflicts[i];
+		bool is_mine = x->name != PLAN_NONE ?
+				       s->names[x->name] :
+				       c->found[x->object].is_selected;
+
+		if (is_mine)
+			c->conflicts[kept++] = *x;
+		else
+			free(x->path);
+	}
+	c->conflict_count = kept;
+}
+
+int collect_select(struct collect *c, const char *const *paths, size_t count)
+{
+	struct selection s = { .c = c, .paths = paths, .count = count };
+	int err;
+
+	if (count == 0)
+		return 0;
+	c->p->is_partial = true;
+	err = chain_by_dir(&s);
+	if (!err)
+		err = collect_existence(c);
+	if (!err)
+		err = choose(&s);
+	if (!err) {
+		leave_rest(&s);
+		drop_conflicts(&s);
+		err = collect_existence(c);
+	}
+	free(s.names);
+	free(s.first_in);
+	free(s.next_in);
+	if (err == -EUCLEAN)
+		(void)snprintf(
+			c->w->why, c->w->why_bytes,
+			"%s: directories below each other change places; commit them together",
+			paths[0]);
+	return err;
+}

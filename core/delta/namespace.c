@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One hash table over (directory, name) and, per directory with changes, a
+ * tree of its live dentries by position and a list of its whiteouts.
+ *
+ * The tree is a treap: a search tree by position that is a heap by a hash of
+ * the position, which keeps it as flat as a random one.  It costs a dentry
+ * two pointers, and a name renamed while there are a hundred thousand others
+ * moves none of them.
+ */
+#include "namespace.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/lib/checksum.h"
+
+/*
+ * Names that are gone, so that they get the position back that a running
+ * listing may have met them at.  What is forgotten is the oldest of those
+ * whose hashes fall together; 8 in each of 8192 sets keep the last ten
+ * thousand names for sure enough.
+ */
+#define PAST_SETS 8192U
+#define PAST_WAYS 8U
+
+struct past_name {
+	uint64_t sum; /* of directory and name; 0 with position 0: free */
+	uint64_t position;
+};
+
+struct dirlist {
+	UT_hash_handle hh;
+	mapfs_ino dir;
+	uint64_t version;
+	size_t renamed; /* live dentries in a base name's slot that are
+			   not over it */
+	struct dentry *tree;
+	struct dentry *whiteouts;
+};
+
+struct dentry_key {
+	mapfs_ino dir;
+	char name[NAME_MAX + 1];
+};
+
+void namespace_init(struct namespace *ns)
+{
+	*ns = (struct namespace){
+		.next_slot = (1ULL << POSITION_SLOT_BITS) - 1,
+	};
+}
+
+/* splitmix64's last steps */
+static uint64_t priority(const struct dentry *d)
+{
+	uint64_t x = d->position;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+static void tree_split(struct dentry *t, uint64_t at, struct dentry **low,
+		       struct dentry **high)
+{
+	while (t) {
+		if (t->position < at) {
+			*low = t;
+			low = &t->right;
+			t = t->right;
+		} else {
+			*high = t;
+			high = &t->left;
+			t = t->left;
+		}
+	}
+	*low = NULL;
+	*high = NULL;
+}
+
+static struct dentry **tree_step(struct dentry *t, uint64_t position)
+{
+	return position < t->position ? &t->left : &t->right;
+}
+
+static void tree_insert(struct dentry **root, struct dentry *d)
+{
+	while (*root && priority(*root) >= priority(d))
+		root = tree_step(*root, d->position);
+	tree_split(*root, d->position, &d->left, &d->right);
+	*root = d;
+}
+
+static void tree_remove(struct dentry **root, struct dentry *d)
+{
+	struct dentry *low = d->left;
+	struct dentry *high = d->right;
+
+	while (*root && *root != d)
+		root = tree_step(*root, d->position);
+	assert(*root);
+	while (low && high) {
+		if (priority(low) >= priority(high)) {
+			*root = low;
+			root = &low->right;
+			low = low->right;
+		} else {
+			*root = high;
+			root = &high->left;
+			high = high->left;
+		}
+	}
+	*root = low ? low : high;
+}
+
+/* The lowest above `position`. */
+static struct dentry *tree_next(struct dentry *t, uint64_t position)
+{
+	struct dentry *best = NULL;
+
+	while (t) {
+		if (t->position > position) {
+			best = t;
+			t = t->left;
+		} else {
+			t = t->right;
+		}
+	}
+	return best;
+}
+
+/* From the highest down; as deep as the tree, some log n levels. */
+static int tree_iterate(const struct dentry *t,
+			int (*fn)(void *arg, const struct dentry *d), void *arg)
+{
+	int ret = 0;
+
+	for (; t && !ret; t = t->left) {
+		ret = tree_iterate(t->right, fn, arg);
+		if (!ret)
+			ret = fn(arg, t);
+	}
+	return ret;
+}
+
+static void list_insert(struct dentry **head, struct dentry *d)
+{
+	d->left = NULL;
+	d->right = *head;
+	if (*head)
+		(*head)->left = d;
+	*head = d;
+}
+
+static void list_remove(struct dentry **head, struct dentry *d)
+{
+	if (d->left)
+		d->left->right = d->right;
+	else
+		*head = d->right;
+	if (d->right)
+		d->right->left = d->left;
+}
+
+/* Was it renamed from the base name whose slot it is in? */
+static bool is_renamed(const struct dentry *d)
+{
+	return (d->position & POSITION_BASE) && !d->over_base;
+}
+
+static void dirlist_insert(struct dirlist *l, struct dentry *d)
+{
+	if (d->ino == 0) {
+		list_insert(&l->whiteouts, d);
+		return;
+	}
+	tree_insert(&l->tree, d);
+	if (is_renamed(d))
+		l->renamed++;
+}
+
+static void dirlist_remove(struct dirlist *l, struct dentry *d)
+{
+	if (d->ino == 0) {
+		list_remove(&l->whiteouts, d);
+		return;
+	}
+	tree_remove(&l->tree, d);
+	if (is_renamed(d))
+		l->renamed--;
+}
+
+static void dentry_destroy(struct namespace *ns, struct dentry *d)
+{
+	HASH_DEL(ns->dentries, d);
+	free(d);
+}
+
+static void tree_destroy(struct namespace *ns, struct dentry *t)
+{
+	while (t) {
+		struct dentry *left = t->left;
+
+		tree_destroy(ns, t->right);
+		dentry_destroy(ns, t);
+		t = left;
+	}
+}
+
+static void dirlist_destroy(struct namespace *ns, struct dirlist *l)
+{
+	struct dentry *next;
+
+	tree_destroy(ns, l->tree);
+	for (struct dentry *d = l->whiteouts; d; d = next) {
+		next = d->right;
+		dentry_destroy(ns, d);
+	}
+	HASH_DEL(ns->dirs, l);
+	free(l);
+}
+
+void namespace_fini(struct namespace *ns)
+{
+	struct dirlist *l;
+	struct dirlist *tmp;
+
+	HASH_ITER(hh, ns->dirs, l, tmp)
+		dirlist_destroy(ns, l);
+	free(ns->past);
+	namespace_init(ns);
+}
+
+struct dentry *namespace_lookup(const struct namespace *ns, mapfs_ino dir,
+				const char *name, size_t name_bytes)
+{
+	struct dentry_key key;
+	struct dentry *d = NULL;
+
+	if (name_bytes > NAME_MAX || !ns->dentries)
+		return NULL;
+	key.dir = dir;
+	memcpy(key.name, name, name_bytes);
+	HASH_FIND(hh, ns->dentries, &key, sizeof(key.dir) + name_bytes, d);
+	return d;
+}
+
+static struct dirlist *dirlist_find(const struct namespace *ns, mapfs_ino dir)
+{
+	struct dirlist *l = NULL;
+
+	HASH_FIND(hh, ns->dirs, &dir, sizeof(dir), l);
+	return l;
+}
+
+static struct dirlist *dirlist_find_or_add(struct namespace *ns, mapfs_ino dir)
+{
+	struct dirlist *l = dirlist_find(ns, dir);
+
+	if (l)
+		return l;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->dir = dir;
+	HASH_ADD(hh, ns->dirs, dir, sizeof(l->dir), l);
+	if (!l->hh.tbl) {
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+static struct dentry *dentry_new(mapfs_ino dir, const char *name,
+				 size_t name_bytes)
+{
+	struct dentry *d = calloc(1, sizeof(*d) + name_bytes + 1);
+
+	if (!d)
+		return NULL;
+	d->dir = dir;
+	d->name_bytes = (uint16_t)name_bytes;
+	memcpy(d->name, name, name_bytes);
+	return d;
+}
+
+static uint64_t past_sum(mapfs_ino dir, const char *name, size_t name_bytes)
+{
+	return checksum64(name, name_bytes, dir);
+}
+
+static struct past_name *past_set(const struct namespace *ns, uint64_t sum)
+{
+	return &ns->past[sum % PAST_SETS * PAST_WAYS];
+}
+
+/* 0: not known. */
+static uint64_t past_find(const struct namespace *ns, mapfs_ino dir,
+			  const char *name, size_t name_bytes)
+{
+	const uint64_t sum = past_sum(dir, name, name_bytes);
+
+	if (!ns->past)
+		return 0;
+	for (unsigned int i = 0; i < PAST_WAYS; i++)
+		if (past_set(ns, sum)[i].sum == sum)
+			return past_set(ns, sum)[i].position;
+	return 0;
+}
+
+/* The name goes.  Without memory it may be listed twice, if it comes back. */
+static void past_add(struct namespace *ns, const struct dentry *d)
+{
+	const uint64_t sum = past_sum(d->dir, d->name, d->name_bytes);
+	struct past_name *set;
+	unsigned int i = 0;
+
+	if (d->over_base || d->ino == 0)
+		return; /* the base keeps its place */
+	if (!ns->past)
+		ns->past = calloc(PAST_SETS, PAST_WAYS * sizeof(*ns->past));
+	if (!ns->past)
+		return;
+	set = past_set(ns, sum);
+	while (i < PAST_WAYS - 1 && set[i].sum != sum)
+		i++;
+	memmove(&set[1], &set[0], i * sizeof(*set));
+	set[0] = (struct past_name){ .sum = sum, .position = d->position };
+}
+
+uint64_t namespace_base_position(const char *name, size_t name_bytes)
+{
+	const uint64_t sum = checksum64(name, name_bytes, 0);
+
+	return POSITION_BASE |
+	       sum >> (64 - POSITION_SLOT_BITS) << POSITION_PLACE_BITS |
+	       POSITION_PLACE_MASK;
+}
+
+static bool is_free(const struct dirlist *l, uint64_t position)
+{
+	const struct dentry *d = tree_next(l->tree, position - 1);
+
+	return !d || d->position != position;
+}
+
+/* Before every position there is; 2^44 of them are more than can be made. */
+static uint64_t position_new(struct namespace *ns)
+{
+	assert(ns->next_slot > 0);
+	return ns->next_slot-- << POSITION_PLACE_BITS | POSITION_PLACE_MASK;
+}
+
+/*
+ * Before `at` and what else is in its slot, but behind all slots before; place
+ * 0 is left free, so that a listing can stand before the slot.
+ */
+static uint64_t position_before(struct namespace *ns, const struct dirlist *l,
+				uint64_t at)
+{
+	const uint64_t slot = at & ~POSITION_PLACE_MASK;
+	const struct dentry *lowest = tree_next(l->tree, slot);
+
+	if (lowest && lowest->position < at)
+		at = lowest->position;
+	return at - 1 > slot ? at - 1 : position_new(ns);
+}
+
+/* Where a name that the directory did not have belongs, by what it was. */
+static uint64_t position_for(struct namespace *ns, const struct dirlist *l,
+			     const struct dentry *d)
+{
+	const struct dentry *before =
+		ns->before ? namespace_lookup(ns->before, d->dir, d->name,
+					      d->name_bytes) :
+			     NULL;
+	const mapfs_ino left_dir = ns->left_dir;
+	uint64_t at = 0;
+
+	ns->left_dir = 0;
+	if (before && before->ino != 0)
+		at = before->position;
+	else if (d->over_base)
+		at = namespace_base_position(d->name, d->name_bytes);
+	else
+		at = past_find(ns, d->dir, d->name, d->name_bytes);
+	if (at != 0)
+		return is_free(l, at) ? at : position_new(ns);
+	if (left_dir == d->dir)
+		return position_before(ns, l, ns->left_at);
+	return position_new(ns);
+}
+
+void namespace_change(struct namespace *ns)
+{
+	ns->left_dir = 0;
+}
+
+static void note_left(struct namespace *ns, const struct dentry *d,
+		      uint64_t position)
+{
+	ns->left_dir = d->dir;
+	ns->left_at = position;
+}
+
+/* A dentry that is in the table gets its position in place of `old`. */
+static void dentry_place(struct namespace *ns, struct dirlist *l,
+			 struct dentry *d, struct dentry *old)
+{
+	const bool was_live = old && old->ino != 0;
+
+	if (old)
+		dirlist_remove(l, old);
+	if (d->ino == 0)
+		note_left(ns, d,
+			  was_live ? old->position :
+				     namespace_base_position(d->name,
+							     d->name_bytes));
+	else if (was_live)
+		d->position = old->position;
+	else
+		d->position = position_for(ns, l, d);
+	dirlist_insert(l, d);
+}
+
+int namespace_insert(struct namespace *ns, mapfs_ino dir, const char *name,
+		     size_t name_bytes, mapfs_ino ino, uint16_t type,
+		     bool over_base)
+{
+	struct dirlist *l = dirlist_find_or_add(ns, dir);
+	struct dentry *old;
+	struct dentry *d;
+
+	if (!l)
+		return -ENOMEM;
+	d = dentry_new(dir, name, name_bytes);
+	if (!d)
+		return -ENOMEM;
+	d->ino = ino;
+	d->type = type;
+	d->over_base = over_base;
+	old = namespace_lookup(ns, dir, name, name_bytes);
+	d->hidden = old ? old->hidden : 0;
+	/* For a moment the name is there twice, so that this can fail. */
+	HASH_ADD(hh, ns->dentries, dir,
+		 offsetof(struct dentry, name) - offsetof(struct dentry, dir) +
+			 name_bytes,
+		 d);
+	if (!d->hh.tbl) {
+		free(d);
+		return -ENOMEM;
+	}
+	dentry_place(ns, l, d, old);
+	l->version = ++ns->changes;
+	if (old)
+		HASH_DEL(ns->dentries, old);
+	free(old);
+	return 0;
+}
+
+void namespace_remove(struct namespace *ns, mapfs_ino dir, const char *name,
+		      size_t name_bytes)
+{
+	struct dentry *d = namespace_lookup(ns, dir, name, name_bytes);
+	struct dirlist *l = dirlist_find(ns, dir);
+
+	if (!d)
+		return;
+	if (d->ino != 0)
+		note_left(ns, d, d->position);
+	past_add(ns, d);
+	HASH_DEL(ns->dentries, d);
+	dirlist_remove(l, d);
+	l->version = ++ns->changes;
+	free(d);
+}
+
+void namespace_drop(struct namespace *ns, mapfs_ino dir)
+{
+	struct dirlist *l = dirlist_find(ns, dir);
+
+	if (l)
+		dirlist_destroy(ns, l);
+}
+
+struct dentry *namespace_next(const struct namespace *ns, mapfs_ino dir,
+			      uint64_t position)
+{
+	const struct dirlist *l = dirlist_find(ns, dir);
+
+	return l ? tree_next(l->tree, position) : NULL;
+}
+
+struct dentry *namespace_next_renamed(const struct namespace *ns, mapfs_ino dir,
+				      uint64_t position)
+{
+	const struct dirlist *l = dirlist_find(ns, dir);
+	struct dentry *d;
+
+	if (!l || l->renamed == 0)
+		return NULL;
+	do {
+		d = tree_next(l->tree, position);
+		if (!d || d->position > (position | POSITION_PLACE_MASK))
+			return NULL;
+		position = d->position;
+	} while (d->over_base);
+	return d;
+}
+
+bool namespace_has(const struct namespace *ns, mapfs_ino dir)
+{
+	const struct dirlist *l = dirlist_find(ns, dir);
+
+	return l && (l->tree || l->whiteouts);
+}
+
+uint64_t namespace_version(const struct namespace *ns, mapfs_ino dir)
+{
+	const struct dirlist *l = dirlist_find(ns, dir);
+
+	return l ? l->version : 0;
+}
+
+static int dirlist_iterate(const struct dirlist *l,
+			   int (*fn)(void *arg, const struct dentry *d),
+			   void *arg)
+{
+	int ret = tree_iterate(l->tree, fn, arg);
+
+	for (const struct dentry *d = l->whiteouts; d && !ret; d = d->right)
+		ret = fn(arg, d);
+	return ret;
+}
+
+int namespace_iterate_dir(const struct namespace *ns, mapfs_ino dir,
+			  int (*fn)(void *arg, const struct dentry *d),
+			  void *arg)
+{
+	const struct dirlist *l = dirlist_find(ns, dir);
+
+	return l ? dirlist_iterate(l, fn, arg) : 0;
+}
+
+int namespace_iterate(const struct namespace *ns,
+		      int (*fn)(void *arg, const struct dentry *d), void *arg)
+{
+	const struct dirlist *l;
+	const struct dirlist *tmp;
+	int ret = 0;
+
+	HASH_ITER(hh, ns->dirs, l, tmp) {
+		ret = dirlist_iterate(l, fn, arg);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+void namespace_replace_begin(struct namespace *ns, struct namespace *before)
+{
+	assert(!ns->dentries && !ns->past);
+	ns->next_slot = before->next_slot;
+	ns->changes = before->changes;
+	ns->past = before->past;
+	before->past = NULL;
+	ns->before = before;
+}
+
+void namespace_replace_end(struct namespace *ns)
+{
+	const struct dentry *d;
+
+	for (d = ns->before->dentries; d; d = d->hh.next)
+		if (!namespace_lookup(ns, d->dir, d->name, d->name_bytes))
+			past_add(ns, d);
+	ns->before = NULL;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Records on their way into a group.  Building is sticky about failure, so
+ * that an operation lists what happens and asks once.
+ */
+#include "record_disk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/lib/checksum.h"
+
+void group_init(struct group *g)
+{
+	*g = (struct group){ 0 };
+}
+
+void group_fini(struct group *g)
+{
+	free(g->buf);
+	*g = (struct group){ 0 };
+}
+
+void group_reset(struct group *g)
+{
+	g->len_bytes = 0;
+	g->failed = false;
+}
+
+int group_error(const struct group *g)
+{
+	return g->failed ? -ENOMEM : 0;
+}
+
+/* Room for `len` more bytes, or NULL and the group has failed. */
+static uint8_t *group_room(struct group *g, size_t len)
+{
+	size_t cap = g->cap_bytes ? g->cap_bytes : 512;
+	uint8_t *p;
+
+	if (g->failed)
+		return NULL;
+	while (cap < g->len_bytes + len)
+		cap *= 2;
+	if (cap != g->cap_bytes) {
+		p = realloc(g->buf, cap);
+		if (!p) {
+			g->failed = true;
+			return NULL;
+		}
+		g->buf = p;
+		g->cap_bytes = cap;
+	}
+	p = g->buf + g->len_bytes;
+	g->len_bytes += len;
+	return p;
+}
+
+/* One record of up to three pieces, padded to 8 bytes. */
+static void group_put(struct group *g, enum record_type type, uint16_t flags,
+		      const void *fixed, size_t fixed_bytes, const void *a,
+		      size_t a_bytes, const void *b, size_t b_bytes)
+{
+	size_t payload = fixed_bytes + a_bytes + b_bytes;
+	size_t padded = (payload + 7) & ~(size_t)7;
+	struct head_disk head = {
+		.type = le16_of((uint16_t)type),
+		.flags = le16_of(flags),
+		.payload_bytes = le32_of((uint32_t)payload),
+	};
+	uint8_t *p = group_room(g, sizeof(head) + padded);
+
+	if (!p)
+		return;
+	memcpy(p, &head, sizeof(head));
+	p += sizeof(head);
+	memcpy(p, fixed, fixed_bytes);
+	if (a_bytes)
+		memcpy(p + fixed_bytes, a, a_bytes);
+	if (b_bytes)
+		memcpy(p + fixed_bytes + a_bytes, b, b_bytes);
+	memset(p + payload, 0, padded - payload);
+}
+
+static struct time_disk time_encode(struct timespec t)
+{
+	return (struct time_disk){
+		.sec = le64_of((uint64_t)t.tv_sec),
+		.nsec = le32_of((uint32_t)t.tv_nsec),
+	};
+}
+
+static struct attr_disk attr_encode(const struct record_attr *a)
+{
+	return (struct attr_disk){
+		.ino = le64_of(a->ino),
+		.parent = le64_of(a->parent),
+		.mode = le32_of(a->mode),
+		.nlink = le32_of(a->nlink),
+		.uid = le32_of(a->uid),
+		.gid = le32_of(a->gid),
+		.size_bytes = le64_of(a->size_bytes),
+		.visible_base_bytes = le64_of(a->visible_base_bytes),
+		.atime = time_encode(a->atime),
+		.mtime = time_encode(a->mtime),
+		.ctime = time_encode(a->ctime),
+	};
+}
+
+static struct sig_disk sig_encode(const struct record_sig *sig)
+{
+	return (struct sig_disk){
+		.ino = le64_of(sig->ino),
+		.size_bytes = le64_of(sig->size_bytes),
+		.mtime = time_encode(sig->mtime),
+		.ctime = time_encode(sig->ctime),
+		.btime = time_encode(sig->btime),
+		.mode = le32_of(sig->mode),
+	};
+}
+
+uint64_t sig_sum(const struct record_sig *sig)
+{
+	struct sig_disk d = sig_encode(sig);
+	uint64_t sum = checksum64(&d, sizeof(d), 0);
+
+	return sum ? sum : 1;
+}
+
+static void group_add_inode(struct group *g, const struct record_inode *i)
+{
+	struct inode_disk d = {
+		.attr = attr_encode(&i->attr),
+		.generation = le64_of(i->generation),
+		.rdev = le64_of(i->rdev),
+		.base_blocks_512 = le64_of(i->base_blocks_512),
+		.btime = time_encode(i->btime),
+		.sig = sig_encode(&i->sig),
+		.text_bytes = le32_of((uint32_t)i->text_bytes),
+	};
+
+	group_put(g, RECORD_INODE, i->has_base ? FLAG_HAS_BASE : 0, &d,
+		  sizeof(d), i->text, i->text_bytes, NULL, 0);
+}
+
+static void group_add_dentry(struct group *g, enum record_type type,
+			     const struct record_dentry *e)
+{
+	struct dentry_disk d = {
+		.dir = le64_of(e->dir),
+		.ino = le64_of(e->ino),
+		.type = le32_of(e->type),
+		.name_bytes = le32_of((uint32_t)e->name_bytes),
+	};
+
+	group_put(g, type, e->over_base ? FLAG_OVER_BASE : 0, &d, sizeof(d),
+		  e->name, e->name_bytes, NULL, 0);
+}
+
+static void group_add_xattr(struct group *g, enum record_type type,
+			    const struct record_xattr *x)
+{
+	size_t name_bytes = strlen(x->name) + 1;
+	struct xattr_disk d = {
+		.ino = le64_of(x->ino),
+		.name_bytes = le32_of((uint32_t)name_bytes),
+		.value_bytes = le32_of((uint32_t)x->value_bytes),
+	};
+
+	group_put(g, type, 0, &d, sizeof(d), x->name, name_bytes, x->value,
+		  x->value_bytes);
+}
+
+static void group_add_pages(struct group *g, const struct record_pages *p)
+{
+	struct pages_disk d = {
+		.ino = le64_of(p->ino),
+		.first = le64_of(p->first),
+		.count = le64_of(p->count),
+		.apage = le64_of(p->apage),
+		.kind = le32_of(p->kind),
+	};
+
+	group_put(g, RECORD_PAGES, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+}
+
+static void group_add_store(struct group *g, const struct record_store *s)
+{
+	struct store_disk d = {
+		.ino_tag = le64_of(s->ino_tag),
+		.next_ino = le64_of(s->next_ino),
+		.created = time_encode(s->created),
+		.base_bytes = le32_of((uint32_t)s->base_bytes),
+	};
+
+	group_put(g, RECORD_STORE, 0, &d, sizeof(d), s->base, s->base_bytes,
+		  NULL, 0);
+}
+
+static void group_add_hidden(struct group *g, const struct record_hidden *h)
+{
+	struct hidden_disk d = {
+		.dir = le64_of(h->dir),
+		.sum = le64_of(h->sum),
+		.name_bytes = le32_of((uint32_t)h->name_bytes),
+	};
+
+	group_put(g, RECORD_HIDDEN, 0, &d, sizeof(d), h->name, h->name_bytes,
+		  NULL, 0);
+}
+
+static void group_add_line(struct group *g, const struct record_line *l)
+{
+	struct line_disk d = {
+		.base_version = le64_of(l->base_version),
+		.next_base_version = le64_of(l->next_base_version),
+		.next_snapshot = le64_of(l->next_snapshot),
+	};
+
+	group_put(g, RECORD_LINE, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+}
+
+static void group_add_snapshot(struct group *g, const struct record_snapshot *s)
+{
+	struct snapshot_disk d = {
+		.id = le64_of(s->id),
+		.lsn = le64_of(s->lsn),
+		.first_segment = le64_of(s->first_segment),
+		.last_segment = le64_of(s->last_segment),
+		.base_version = le64_of(s->base_version),
+		.private_pages = le64_of(s->private_pages),
+		.time = time_encode(s->time),
+		.name_bytes = le32_of((uint32_t)s->name_bytes),
+		.message_bytes = le32_of((uint32_t)s->message_bytes),
+	};
+
+	group_put(g, RECORD_SNAPSHOT, s->pins_follow ? FLAG_PINS_FOLLOW : 0, &d,
+		  sizeof(d), s->name, s->name_bytes, s->message,
+		  s->message_bytes);
+}
+
+static void group_add_pinned(struct group *g, const struct record_pinned *p)
+{
+	struct pinned_disk d = {
+		.snapshot = le64_of(p->snapshot),
+		.first = le64_of(p->first),
+		.count = le64_of(p->count),
+	};
+
+	group_put(g, RECORD_PINNED, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+}
+
+static void group_add_parent(struct group *g, const struct record_parent *p)
+{
+	struct parent_disk d = {
+		.snapshot = le64_of(p->snapshot),
+		.path_bytes = le32_of((uint32_t)p->path_bytes),
+	};
+
+	memcpy(d.uuid, p->uuid, sizeof(d.uuid));
+	group_put(g, RECORD_PARENT, p->begins ? FLAG_BEGINS : 0, &d, sizeof(d),
+		  p->path, p->path_bytes, NULL, 0);
+}
+
+static void group_add_resigned(struct group *g, const struct record_resigned *r)
+{
+	struct resigned_disk d = {
+		.sum = le64_of(r->sum),
+		.sig = sig_encode(&r->sig),
+	};
+
+	group_put(g, RECORD_RESIGNED, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+}
+
+static void group_add_base(struct group *g, const struct record_base *b)
+{
+	struct base_disk d = {
+		.ino = le64_of(b->ino),
+		.btime = time_encode(b->btime),
+		.handle_type = le32_of(b->handle_type),
+		.handle_sum = le64_of(b->handle_sum),
+	};
+
+	group_put(g, RECORD_BASE, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+}
+
+void group_add(struct group *g, const struct record *r)
+{
+	switch (r->type) {
+	case RECORD_STORE:
+		group_add_store(g, &r->store);
+		return;
+	case RECORD_INODE:
+		group_add_inode(g, &r->inode);
+		return;
+	case RECORD_ATTR: {
+		struct attr_disk d = attr_encode(&r->attr);
+
+		group_put(g, r->type, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+		return;
+	}
+	case RECORD_DENTRY:
+	case RECORD_DENTRY_GONE:
+		group_add_dentry(g, r->type, &r->dentry);
+		return;
+	case RECORD_PAGES:
+		group_add_pages(g, &r->pages);
+		return;
+	case RECORD_XATTR:
+	case RECORD_XATTR_GONE:
+		group_add_xattr(g, r->type, &r->xattr);
+		return;
+	case RECORD_HIDDEN:
+		group_add_hidden(g, &r->hidden);
+		return;
+	case RECORD_LINE:
+		group_add_line(g, &r->line);
+		return;
+	case RECORD_SNAPSHOT:
+		group_add_snapshot(g, &r->snapshot);
+		return;
+	case RECORD_PINNED:
+		group_add_pinned(g, &r->pinned);
+		return;
+	case RECORD_PARENT:
+		group_add_parent(g, &r->parent);
+		return;
+	case RECORD_RESIGNED:
+		group_add_resigned(g, &r->resigned);
+		return;
+	case RECORD_BASE:
+		group_add_base(g, &r->base);
+		return;
+	case RECORD_SNAPSHOT_GONE:
+	case RECORD_XATTR_OWN:
+	case RECORD_INODE_GONE: {
+		le64 d = le64_of(r->ino); /* or snapshot_id */
+
+		group_put(g, r->type, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+		return;
+	}
+	}
+	abort();
+}

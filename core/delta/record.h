@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_DELTA_RECORD_H
+#define MAPFS_CORE_DELTA_RECORD_H
+
+/*
+ * What the groups of the journal say: records that change the delta, encoded
+ * one behind the other.  FORMAT.md has the tables.
+ *
+ * Lifetime: a struct group borrows nothing; group_init() .. group_fini().
+ *           A decoded record borrows from the bytes it was decoded from.
+ *           records_decode() .. records_fini().
+ * Errors:   building is sticky: a failed allocation is remembered and told
+ *           by group_error(), so callers check once.  record_next() returns
+ *           1 and a record, 0 at the end, -EUCLEAN for bytes that break the
+ *           format.
+ * Locking:  none; values.
+ */
+#include <time.h>
+
+#include "core/lib/types.h"
+
+enum record_type {
+	RECORD_STORE = 1,   /* facts of the whole store */
+	RECORD_INODE,	    /* an inode enters the delta */
+	RECORD_ATTR,	    /* attributes of an inode in the delta */
+	RECORD_DENTRY,	    /* a name points at an inode, or is a whiteout */
+	RECORD_DENTRY_GONE, /* the delta says nothing of a name any more */
+	RECORD_PAGES,	    /* where a run of pages of a file is */
+	RECORD_XATTR,	    /* an extended attribute is set */
+	RECORD_XATTR_GONE,  /* ... removed */
+	RECORD_XATTR_OWN,   /* the base's extended attributes count no more */
+	RECORD_INODE_GONE,  /* an inode and its pages leave the delta */
+	RECORD_HIDDEN,	    /* which version of a base object a name hides */
+	RECORD_LINE,	    /* numbers of the line of snapshots */
+	RECORD_SNAPSHOT,    /* this moment has a name from now on */
+	RECORD_SNAPSHOT_GONE,
+	RECORD_PINNED,	 /* pages of a snapshot that precedes this segment */
+	RECORD_PARENT,	 /* the store is a branch */
+	RECORD_RESIGNED, /* a version of a base object has another signature */
+	RECORD_BASE,	 /* which directory the base is */
+};
+
+/* The members of an inode that operations change. */
+struct record_attr {
+	mapfs_ino ino;
+	mapfs_ino parent; /* directories: the one above; else 0 */
+	uint32_t mode;
+	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
+	uint64_t size_bytes;
+	uint64_t visible_base_bytes; /* base bytes that may show */
+	struct timespec atime;
+	struct timespec mtime;
+	struct timespec ctime;
+};
+
+/* What tells one version of a base object from the next. */
+struct record_sig {
+	uint64_t ino;
+	uint64_t size_bytes;
+	struct timespec mtime;
+	struct timespec ctime;
+	struct timespec btime;
+	uint32_t mode;
+};
+
+struct record_inode {
+	struct record_attr attr;
+	bool has_base;
+	uint64_t generation;
+	uint64_t rdev;
+	uint64_t base_blocks_512;
+	struct timespec btime;
+	struct record_sig sig; /* of the base object, if it has one */
+	/* has_base: path from the base's root; symbolic links: the target. */
+	const char *text;
+	size_t text_bytes;
+};
+
+struct record_dentry {
+	mapfs_ino dir;
+	mapfs_ino ino;	/* 0: whiteout */
+	uint32_t type;	/* S_IFMT bits of ino */
+	bool over_base; /* the base has this name too */
+	const char *name;
+	size_t name_bytes;
+};
+
+struct record_pages {
+	mapfs_ino ino;
+	mapfs_pgno first;
+	uint64_t count;
+	uint32_t kind; /* enum pt_kind */
+	mapfs_apage apage;
+};
+
+struct record_xattr {
+	mapfs_ino ino;
+	const char *name; /* NUL-terminated */
+	const void *value;
+	size_t value_bytes;
+};
+
+struct record_store {
+	uint64_t ino_tag;  /* high bits of the numbers of new inodes */
+	uint64_t next_ino; /* at least this for the next new inode */
+	struct timespec created;
+	const char *base; /* path of the base, for people */
+	size_t base_bytes;
+};
+
+/* The version of the base object that (dir, name) hid first. */
+struct record_hidden {
+	mapfs_ino dir;
+	uint64_t sum; /* sig_sum() */
+	const char *name;
+	size_t name_bytes;
+};
+
+struct record_line {
+	uint64_t base_version;	    /* of the base this delta belongs to */
+	uint64_t next_base_version; /* never used so far */
+	uint64_t next_snapshot;	    /* never used so far */
+};
+
+struct record_snapshot {
+	uint64_t id;
+	mapfs_lsn lsn;		/* the last that belongs to it */
+	uint64_t first_segment; /* where its history begins, */
+	uint64_t last_segment;	/* ... and the one that holds lsn */
+	uint64_t base_version;
+	uint64_t private_pages;
+	struct timespec time;
+	bool pins_follow; /* its pages come as RECORD_PINNED */
+	const char *name;
+	size_t name_bytes;
+	const char *message;
+	size_t message_bytes;
+};
+
+struct record_pinned {
+	uint64_t snapshot;
+	mapfs_apage first;
+	uint64_t count;
+};
+
+struct record_parent {
+	uint8_t uuid[16];
+	uint64_t snapshot;
+	bool begins; /* what follows builds on that snapshot's delta */
+	const char *path;
+	size_t path_bytes;
+};
+
+/* What an undo brought back: the same bytes, but not the same change time. */
+struct record_resigned {
+	uint64_t sum; /* sig_sum() of what it was */
+	struct record_sig sig;
+};
+
+/* What tells the root of a base from another directory. */
+struct record_base {
+	uint64_t ino;
+	struct timespec btime; /* tv_nsec < 0: unknown */
+	uint32_t handle_type;  /* of its file handle */
+	uint64_t handle_sum;   /* ... of its bytes; 0: there is none */
+};
+
+struct record {
+	enum record_type type;
+	union {
+		struct record_store store;
+		struct record_inode inode;
+		struct record_attr attr;
+		struct record_dentry dentry;
+		struct record_pages pages;
+		struct record_xattr xattr;
+		struct record_hidden hidden;
+		struct record_line line;
+		struct record_snapshot snapshot;
+		struct record_pinned pinned;
+		struct record_parent parent;
+		struct record_resigned resigned;
+		struct record_base base;
+		mapfs_ino ino;	      /* RECORD_INODE_GONE, RECORD_XATTR_OWN */
+		uint64_t snapshot_id; /* RECORD_SNAPSHOT_GONE */
+	};
+};
+
+/* Records on their way into the journal. */
+struct group {
+	uint8_t *buf;
+	size_t len_bytes;
+	size_t cap_bytes;
+	bool failed;
+};
+
+void group_init(struct group *g);
+void group_fini(struct group *g);
+/* Empties it and keeps the memory. */
+void group_reset(struct group *g);
+/* 0, or -ENOMEM if any record did not fit into memory. */
+int must_check group_error(const struct group *g);
+/* Encodes and appends one record. */
+void group_add(struct group *g, const struct record *r);
+
+/*
+ * Would record_next() take it all?  Whoever appends a group to a journal asks
+ * first.  0; -E2BIG: longer than GROUP_MAX_BYTES; -EFBIG: a size or page
+ * beyond the largest file; -ENAMETOOLONG; -EINVAL, -EUCLEAN: other rules of
+ * the format; -ENOMEM as group_error().
+ */
+int must_check group_verify(const struct group *g);
+
+#define RECORDS_FEW 6 /* what most operations are */
+
+/* A whole group, decoded; borrows from it. */
+struct records {
+	struct record *list;
+	size_t count;
+	size_t cap;
+	struct record few[RECORDS_FEW];
+};
+
+/* As group_verify(), and hands over what it read.  On error nothing to end. */
+int must_check records_decode(struct records *all, const struct group *g);
+void records_fini(struct records *all);
+
+/* 64 bits of a signature, for comparing only; never 0. */
+uint64_t sig_sum(const struct record_sig *sig);
+
+/* Steps through `len` bytes from *pos on. */
+int must_check record_next(const uint8_t *buf, size_t len, size_t *pos,
+			   struct record *out);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * New objects in the base.
+ *
+ * They are made as the daemon and then given to whoever asked.  Set-id bits
+ * come last, so that no program is ever set-id to the daemon.  What was made
+ * is looked at before it is given away: another user of the base may have
+ * put something else in its place.
+ */
+#include "direct_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/lib/acl.h"
+
+#define SET_ID_BITS (S_ISUID | S_ISGID)
+
+struct birth {
+	struct direct *d;
+	const struct mapfs_cred *cred;
+	struct inode *dir; /* with a hold */
+	struct base_fd *f; /* of dir */
+	int dirfd;	   /* of f */
+	const char *name;  /* NULL: O_TMPFILE */
+	mode_t mode;	   /* as it shall be, umask applied */
+	mode_t type;
+};
+
+static int birth_begin(struct direct *d, const struct mapfs_cred *cred,
+		       mapfs_ino dir, const char *name, mode_t mode,
+		       struct birth *out)
+{
+	int err = direct_dir_get(d, dir, true, &out->dir);
+
+	if (err)
+		return err;
+	err = base_hold(d->base, out->dir, BASE_PATH, &out->f);
+	if (err) {
+		direct_put(d, out->dir);
+		return err;
+	}
+	out->d = d;
+	out->cred = cred;
+	out->dirfd = base_fd_of(out->f);
+	out->name = name;
+	out->type = mode & S_IFMT;
+	out->mode = mode & ~(mode_t)S_IFMT;
+	/* A default ACL takes the place of the umask: acl(5). */
+	if (base_getxattr(d->base, out->dir, ACL_DEFAULT_NAME, NULL, 0) <= 0)
+		out->mode &= ~cred->umask;
+	return 0;
+}
+
+static void birth_end(struct birth *b)
+{
+	base_put(b->d->base, b->f);
+	direct_put(b->d, b->dir);
+}
+
+static void undo(const struct birth *b)
+{
+	if (b->name)
+		(void)unlinkat(b->dirfd, b->name,
+			       S_ISDIR(b->type) ? AT_REMOVEDIR : 0);
+}
+
+/* Mode for the call that makes it. */
+static mode_t first_mode(const struct birth *b)
+{
+	return b->mode & ~(mode_t)SET_ID_BITS;
+}
+
+static int give_owner(const struct birth *b, int fd, const struct stat *st)
+{
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
+	struct stat dir;
+
+	if (st->st_uid != b->cred->uid)
+		uid = b->cred->uid;
+	if (st->st_gid != b->cred->gid) {
+		if (fstat(b->dirfd, &dir) < 0)
+			return -errno;
+		/* A set-gid directory hands down its own group. */
+		if (!(dir.st_mode & S_ISGID))
+			gid = b->cred->gid;
+	}
+	if (uid == (uid_t)-1 && gid == (gid_t)-1)
+		return 0;
+	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0)
+		return 0;
+	/* The owner is right and we may not choose the group: so be it. */
+	return errno == EPERM && uid == (uid_t)-1 ? 0 : -errno;
+}
+
+/* Makes the new object what was asked for. */
+static int give(const struct birth *b, const struct direct_fd *f)
+{
+	mode_t set_id = b->mode & SET_ID_BITS;
+	struct stat st;
+	int err;
+
+	if (fstat(f->fd, &st) < 0)
+		return -errno;
+	if ((st.st_mode & S_IFMT) != b->type ||
+	    (!S_ISDIR(b->type) && st.st_nlink > 1))
+		return -ESTALE;
+	err = give_owner(b, f->fd, &st);
+	if (!err && set_id && !S_ISDIR(b->type))
+		err = direct_chmod(f, (st.st_mode & 07777) | set_id);
+	return err;
+}
+
+static int open_made(const struct birth *b, struct direct_fd *f)
+{
+	*f = (struct direct_fd){ .is_path = true };
+	do
+		f->fd = openat(b->dirfd, b->name,
+			       O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	while (f->fd < 0 && base_may_try_again(b->d->base, -errno));
+	return f->fd < 0 ? -errno : 0;
+}
+
+/* After the object was made under its name. */
+static int settle(struct birth *b, struct mapfs_entry *out)
+{
+	struct direct_fd f;
+	int err = open_made(b, &f);
+
+	if (!err) {
+		err = give(b, &f);
+		close(f.fd);
+	}
+	if (!err)
+		err = direct_enter(b->d, b->dir, b->name, out);
+	/* -ESTALE: what is there now is not ours to remove. */
+	if (err && err != -ESTALE)
+		undo(b);
+	return err;
+}
+
+/*
+ * The rename has happened and cannot be taken back, for what it replaced is
+ * gone.  So a whiteout stays the daemon's where it may not be given away.
+ */
+void direct_give_whiteout(struct direct *d, const struct mapfs_cred *cred,
+			  int dirfd, const char *name)
+{
+	const struct birth b = {
+		.d = d,
+		.cred = cred,
+		.dirfd = dirfd,
+		.name = name,
+		.type = S_IFCHR,
+	};
+	struct direct_fd f;
+	struct stat st;
+
+	if (open_made(&b, &f))
+		return;
+	/* Another user of the base may have put a real device there. */
+	if (fstat(f.fd, &st) == 0 && st.st_rdev == 0)
+		(void)!give(&b, &f);
+	close(f.fd);
+}
+
+int direct_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
+		 mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+		 struct mapfs_entry *out)
+{
+	struct birth b;
+	int err = birth_begin(direct_of(v), cred, dir, name, mode, &b);
+
+	if (err)
+		return err;
+	if (!b.type)
+		b.type = S_IFREG;
+	if (mknodat(b.dirfd, name, b.type | first_mode(&b), rdev) < 0)
+		err = -errno;
+	else
+		err = settle(&b, out);
+	birth_end(&b);
+	return err;
+}
+
+int direct_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
+		 mapfs_ino dir, const char *name, mode_t mode,
+		 struct mapfs_entry *out)
+{
+	struct birth b;
+	int err = birth_begin(direct_of(v), cred, dir, name,
+			      (mode & ~(mode_t)S_IFMT) | S_IFDIR, &b);
+
+	if (err)
+		return err;
+	if (mkdirat(b.dirfd, name, first_mode(&b)) < 0)
+		err = -errno;
+	else
+		err = settle(&b, out);
+	birth_end(&b);
+	return err;
+}
+
+int direct_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
+		   mapfs_ino dir, const char *name, const char *target,
+		   struct mapfs_entry *out)
+{
+	struct birth b;
+	int err = birth_begin(direct_of(v), cred, dir, name, S_IFLNK, &b);
+
+	if (err)
+		return err;
+	if (symlinkat(target, b.dirfd, name) < 0)
+		err = -errno;
+	else
+		err = settle(&b, out);
+	birth_end(&b);
+	return err;
+}
+
+static int open_new(struct birth *b, const char *name, int flags, int *fd)
+{
+	int got;
+
+	do
+		got = openat(b->dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC,
+			     first_mode(b));
+	while (got < 0 && base_may_try_again(b->d->base, -errno));
+	if (got < 0)
+		return -errno;
+	/* Set later, so that no file is left when this is refused. */
+	if (base_is_noatime(b->d->base))
+		(void)fcntl(got, F_SETFL, flags | O_NOATIME);
+	*fd = got;
+	return 0;
+}
+
+/* Takes `fd`. */
+static int settle_open(struct birth *b, int fd, struct mapfs_entry *out,
+		       uint64_t *fh)
+{
+	const struct direct_fd f = { .fd = fd };
+	struct mapfs_entry e;
+	int err = give(b, &f);
+
+	if (!err)
+		err = direct_enter(b->d, b->dir, b->name, &e);
+	if (err) {
+		close(fd);
+	} else {
+		err = handle_add(b->d, &e, fd, fh);
+		if (err)
+			direct_forget(&b->d->view, e.attr.ino, 1);
+	}
+	if (err)
+		undo(b);
+	else
+		*out = e;
+	return err;
+}
+
+/*
+ * The kernel creates what it believes is not there.  If somebody else has
+ * made it meanwhile, -ESTALE lets the kernel look again and judge itself
+ * whether the caller may open that.
+ */
+int direct_create(struct mapfs_view *v, const struct mapfs_cred *cred,
+		  mapfs_ino dir, const char *name, mode_t mode, int flags,
+		  struct mapfs_entry *out, uint64_t *fh)
+{
+	int kept = flags & (O_ACCMODE | O_SYNC | O_DSYNC);
+	struct birth b;
+	int fd;
+	int err = birth_begin(direct_of(v), cred, dir, name,
+			      (mode & ~(mode_t)S_IFMT) | S_IFREG, &b);
+
+	if (err)
+		return err;
+	err = open_new(&b, name, kept | O_CREAT | O_EXCL, &fd);
+	if (!err)
+		err = settle_open(&b, fd, out, fh);
+	else if (err == -EEXIST && !(flags & O_EXCL))
+		err = -ESTALE;
+	birth_end(&b);
+	return err;
+}
+
+/* Takes `fd`, which becomes the only way to the file until it has a name. */
+static int settle_tmpfile(struct birth *b, int fd, struct mapfs_entry *out)
+{
+	const struct direct_fd f = { .fd = fd };
+	struct statx stx;
+	struct inode *i;
+	int err = give(b, &f);
+
+	if (!err && statx(fd, "", AT_EMPTY_PATH, DIRECT_STAT_MASK, &stx) < 0)
+		err = -errno;
+	if (!err)
+		err = itable_get_or_add(b->d->itable, stx.stx_ino,
+					base_generation_of_fd(b->d->base, fd,
+							      &stx),
+					S_IFREG, NULL, NULL, false, &i);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	inode_pin(b->d->itable, i, fd);
+	direct_fill_entry(b->d, i, &stx, out);
+	direct_put(b->d, i);
+	return 0;
+}
+
+int direct_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
+		   mapfs_ino dir, mode_t mode, struct mapfs_entry *out)
+{
+	struct birth b;
+	int fd = -1;
+	int err = birth_begin(direct_of(v), cred, dir, NULL,
+			      (mode & ~(mode_t)S_IFMT) | S_IFREG, &b);
+
+	if (err)
+		return err;
+	err = open_new(&b, ".", O_TMPFILE | O_RDWR, &fd);
+	if (!err)
+		err = settle_tmpfile(&b, fd, out);
+	birth_end(&b);
+	return err;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes of base files.  Reading comes out of mapped windows (base.h) but for
+ * the first part of an open file, which its own descriptor gives without
+ * another one being opened; writing is pwrite.  Both meet in the page cache.
+ */
+#include "direct_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/lib/io.h"
+
+#define BY_HANDLE_BYTES (128U << 10)
+#define COPY_BYTES (128U << 10)
+
+static int file_get(struct direct *d, mapfs_ino ino, struct inode **out)
+{
+	int err = direct_get(d, ino, out);
+
+	if (err || S_ISREG((*out)->type))
+		return err;
+	err = S_ISDIR((*out)->type) ? -EISDIR : -EINVAL;
+	direct_put(d, *out);
+	return err;
+}
+
+static ssize_t read_by_fd(struct direct *d, struct inode *i, uint64_t fh,
+			  void *buf, size_t len, uint64_t off)
+{
+	struct direct_fd f;
+	ssize_t n = direct_fd_get(d, i, fh, DIRECT_READ, &f);
+
+	if (n)
+		return n;
+	n = io_pread_some(f.fd, buf, len, off);
+	direct_fd_put(d, &f);
+	return n;
+}
+
+ssize_t direct_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
+		    size_t len, uint64_t off)
+{
+	struct direct *d = direct_of(v);
+	struct inode *i;
+	ssize_t n = file_get(d, ino, &i);
+
+	if (n)
+		return n;
+	if (fh && off <= BY_HANDLE_BYTES && len <= BY_HANDLE_BYTES - off)
+		n = read_by_fd(d, i, fh, buf, len, off);
+	else
+		n = base_read(d->base, i, buf, len, off);
+	/* Its mode may have changed since it was opened. */
+	if (n < 0 && fh)
+		n = read_by_fd(d, i, fh, buf, len, off);
+	direct_put(d, i);
+	return n;
+}
+
+/*
+ * An append-only file: a page of a shared mapping, which no file system lets
+ * write to such a file, would land at its end.
+ */
+static int check_append(int fd, uint64_t off)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return (uint64_t)st.st_size == off ? 0 : -EPERM;
+}
+
+ssize_t direct_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		     const void *buf, size_t len, uint64_t off,
+		     unsigned int flags)
+{
+	struct direct *d = direct_of(v);
+	struct direct_fd f;
+	struct inode *i;
+	bool was_shown;
+	ssize_t n = file_get(d, ino, &i);
+
+	(void)flags;
+	if (n)
+		return n;
+	n = direct_fd_get(d, i, fh, DIRECT_WRITE, &f);
+	if (n)
+		goto put_inode;
+	was_shown = direct_change_begin(i, f.fd);
+	if (f.appends)
+		n = check_append(f.fd, off);
+	if (!n)
+		n = io_pwrite_some("direct.write", f.fd, buf, len, off);
+	direct_change_end(i, f.fd, was_shown);
+	direct_fd_put(d, &f);
+put_inode:
+	direct_put(d, i);
+	return n;
+}
+
+/* A descriptor that can be synced: the handle, or one opened as one may. */
+static int syncable_get(struct direct *d, struct inode *i, uint64_t fh,
+			struct direct_fd *out)
+{
+	int err = direct_fd_get(d, i, fh, fh ? DIRECT_PATH : DIRECT_READ, out);
+
+	if (err == -EACCES)
+		err = direct_fd_get(d, i, 0, DIRECT_WRITE, out);
+	return err;
+}
+
+int direct_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		 bool data_only)
+{
+	struct direct *d = direct_of(v);
+	struct direct_fd f;
+	struct inode *i;
+	int err = direct_get(d, ino, &i);
+
+	if (err)
+		return err;
+	if (i->is_foreign)
+		goto put_inode;
+	err = syncable_get(d, i, fh, &f);
+	if (err)
+		goto put_inode;
+	err = data_only ? io_fdatasync("direct.fdatasync", f.fd) :
+			  io_fsync("direct.fsync", f.fd);
+	direct_fd_put(d, &f);
+put_inode:
+	direct_put(d, i);
+	return err;
+}
+
+int direct_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
+		     uint64_t off, uint64_t len)
+{
+	struct direct *d = direct_of(v);
+	struct direct_fd f;
+	struct inode *i;
+	bool was_shown;
+	int err;
+
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE |
+		     FALLOC_FL_ZERO_RANGE))
+		return -EOPNOTSUPP;
+	err = file_get(d, ino, &i);
+	if (err)
+		return err;
+	err = direct_fd_get(d, i, fh, DIRECT_WRITE, &f);
+	if (err)
+		goto put_inode;
+	was_shown = direct_change_begin(i, f.fd);
+	do
+		err = fallocate(f.fd, mode, (off_t)off, (off_t)len) < 0 ?
+			      -errno :
+			      0;
+	while (err == -EINTR);
+	direct_change_end(i, f.fd, was_shown);
+	direct_fd_put(d, &f);
+put_inode:
+	direct_put(d, i);
+	return err;
+}
+
+int direct_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, uint64_t off,
+		 int whence, uint64_t *out)
+{
+	struct direct *d = direct_of(v);
+	struct direct_fd f;
+	struct inode *i;
+	off_t at;
+	int err;
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return -EINVAL;
+	if (off > MAPFS_MAX_SIZE)
+		return -ENXIO;
+	err = file_get(d, ino, &i);
+	if (err)
+		return err;
+	/* A handle of any kind will do: seeking needs no permission. */
+	err = direct_fd_get(d, i, fh, fh ? DIRECT_PATH : DIRECT_READ, &f);
+	if (!err) {
+		at = lseek(f.fd, (off_t)off, whence);
+		err = at < 0 ? -errno : 0;
+		direct_fd_put(d, &f);
+	}
+	direct_put(d, i);
+	if (!err)
+		*out = (uint64_t)at;
+	return err;
+}
+
+/* Where the base cannot: through a buffer. */
+static ssize_t copy_bytes(int in, uint64_t in_off, int out, uint64_t out_off,
+			  size_t len)
+{
+	char *buf = malloc(COPY_BYTES);
+	size_t done = 0;
+	ssize_t n = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	while (done < len) {
+		size_t want = len - done < COPY_BYTES ? len - done : COPY_BYTES;
+
+		n = io_pread_some(in, buf, want, in_off + done);
+		if (n > 0)
+			n = io_pwrite_some("direct.copy", out, buf, (size_t)n,
+					   out_off + done);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	free(buf);
+	return done > 0 ? (ssize_t)done : n;
+}
+
+static ssize_t copy_fds(int in, uint64_t in_off, int out, uint64_t out_off,
+			size_t len)
+{
+	size_t done = 0;
+
+	/* One call copies as much as the base likes to at once. */
+	while (done < len) {
+		off_t from = (off_t)(in_off + done);
+		off_t to = (off_t)(out_off + done);
+		ssize_t n = copy_file_range(in, &from, out, &to, len - done, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && done == 0 &&
+		    (errno == EXDEV || errno == EOPNOTSUPP || errno == ENOSYS ||
+		     errno == EINVAL))
+			return copy_bytes(in, in_off, out, out_off, len);
+		if (n < 0)
+			return done > 0 ? (ssize_t)done : -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t direct_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
+			  uint64_t in_off, mapfs_ino out, uint64_t out_fh,
+			  uint64_t out_off, size_t len)
+{
+	struct direct *d = direct_of(v);
+	struct direct_fd from;
+	struct direct_fd to;
+	struct inode *src;
+	struct inode *dst;
+	bool was_shown;
+	ssize_t n;
+
+	if (in == out && in_off < out_off + len && out_off < in_off + len)
+		return -EINVAL;
+	n = file_get(d, in, &src);
+	if (n)
+		return n;
+	n = file_get(d, out, &dst);
+	if (n)
+		goto put_src;
+	n = direct_fd_get(d, src, in_fh, DIRECT_READ, &from);
+	if (n)
+		goto put_dst;
+	n = direct_fd_get(d, dst, out_fh, DIRECT_WRITE, &to);
+	if (n)
+		goto put_from;
+	was_shown = direct_change_begin(dst, to.fd);
+	n = copy_fds(from.fd, in_off, to.fd, out_off, len);
+	direct_change_end(dst, to.fd, was_shown);
+	direct_fd_put(d, &to);
+put_from:
+	direct_fd_put(d, &from);
+put_dst:
+	direct_put(d, dst);
+put_src:
+	direct_put(d, src);
+	return n;
+}
+
+ssize_t direct_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			size_t len)
+{
+	struct direct *d = direct_of(v);
+	struct inode *i;
+	ssize_t n = direct_get(d, ino, &i);
+
+	if (n)
+		return n;
+	n = S_ISLNK(i->type) ? base_readlink(d->base, i, buf, len) : -EINVAL;
+	direct_put(d, i);
+	return n;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A read or write view from opening to closing.
+ *
+ * The base is the file system; this view only keeps what it must to find an
+ * object again by its number: where it was last seen, or a descriptor of it
+ * once it has no name.
+ */
+#include "direct_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/lib/mapping.h"
+#include "core/lib/trouble.h"
+
+int direct_get(struct direct *d, mapfs_ino ino, struct inode **out)
+{
+	struct inode *i = itable_get(d->itable, ino);
+
+	if (!i)
+		return -ESTALE;
+	*out = i;
+	return 0;
+}
+
+int direct_dir_get(struct direct *d, mapfs_ino ino, bool change,
+		   struct inode **out)
+{
+	struct inode *i;
+	int err = direct_get(d, ino, &i);
+
+	if (err)
+		return err;
+	if (!S_ISDIR(i->type))
+		err = -ENOTDIR;
+	else if (change && i->is_foreign)
+		err = -EROFS;
+	if (err)
+		direct_put(d, i);
+	else
+		*out = i;
+	return err;
+}
+
+void direct_put(struct direct *d, struct inode *i)
+{
+	(void)inode_put(d->itable, i);
+}
+
+void direct_proc_path(int fd, char out[DIRECT_PROC_BYTES])
+{
+	(void)snprintf(out, DIRECT_PROC_BYTES, "/proc/self/fd/%d", fd);
+}
+
+static void direct_info(struct mapfs_view *v, struct mapfs_info *out)
+{
+	struct direct *d = direct_of(v);
+
+	*out = (struct mapfs_info){
+		.mode = v->mode,
+		.base = base_path(d->base),
+		.inodes_known = itable_count(d->itable),
+	};
+}
+
+static int direct_known_files(struct mapfs_view *v, mapfs_ino **out,
+			      size_t *count)
+{
+	return itable_counted(direct_of(v)->itable, S_IFREG, out, count);
+}
+
+static int direct_statfs(struct mapfs_view *v, struct statvfs *out)
+{
+	return base_statfs(direct_of(v)->base, out);
+}
+
+static int direct_close(struct mapfs_view *v)
+{
+	struct direct *d = direct_of(v);
+
+	handles_fini(d);
+	itable_destroy(d->itable);
+	base_close(d->base);
+	rmutex_fini(&d->lock);
+	free(d);
+	return 0;
+}
+
+/* view.c refuses every change of a read view, so they are not here. */
+static const struct view_ops read_ops = {
+	.close = direct_close,
+	.info = direct_info,
+	.lookup = direct_lookup,
+	.reach = direct_reach,
+	.above = direct_above,
+	.interrupt = direct_interrupt,
+	.forget = direct_forget,
+	.known_files = direct_known_files,
+	.readlink = direct_readlink,
+	.readdir = direct_readdir,
+	.opendir = direct_opendir,
+	.readdir_open = direct_readdir_open,
+	.release = direct_release,
+	.getattr = direct_getattr,
+	.peek_attr = direct_peek_attr,
+	.statfs = direct_statfs,
+	.read = direct_read,
+	.lseek = direct_lseek,
+	.getxattr = direct_getxattr,
+	.listxattr = direct_listxattr,
+	.get_fileattr = direct_get_fileattr,
+};
+
+static const struct view_ops write_ops = {
+	.close = direct_close,
+	.info = direct_info,
+	.lookup = direct_lookup,
+	.reach = direct_reach,
+	.above = direct_above,
+	.interrupt = direct_interrupt,
+	.forget = direct_forget,
+	.known_files = direct_known_files,
+	.mknod = direct_mknod,
+	.mkdir = direct_mkdir,
+	.symlink = direct_symlink,
+	.link = direct_link,
+	.unlink = direct_unlink,
+	.rmdir = direct_rmdir,
+	.rename = direct_rename,
+	.tmpfile = direct_tmpfile,
+	.readlink = direct_readlink,
+	.readdir = direct_readdir,
+	.opendir = direct_opendir,
+	.readdir_open = direct_readdir_open,
+	.open = direct_open_file,
+	.only_appends = direct_only_appends,
+	.read_counts = direct_read_counts,
+	.create = direct_create,
+	.release = direct_release,
+	.getattr = direct_getattr,
+	.peek_attr = direct_peek_attr,
+	.setattr = direct_setattr,
+	.statfs = direct_statfs,
+	.read = direct_read,
+	.write = direct_write,
+	.fsync = direct_fsync,
+	.fallocate = direct_fallocate,
+	.lseek = direct_lseek,
+	.copy_range = direct_copy_range,
+	.getxattr = direct_getxattr,
+	.listxattr = direct_listxattr,
+	.setxattr = direct_setxattr,
+	.removexattr = direct_removexattr,
+	.get_fileattr = direct_get_fileattr,
+	.set_fileattr = direct_set_fileattr,
+};
+
+static unsigned int base_flags_of(const struct mapfs_options *opt)
+{
+	if (opt->mode == MAPFS_READ)
+		return BASE_FROZEN;
+	return (opt->noatime ? BASE_NOATIME : 0) |
+	       (opt->nodiratime ? BASE_NODIRATIME : 0) |
+	       (opt->relatime ? BASE_RELATIME : 0);
+}
+
+static int open_base(struct direct *d, const struct mapfs_options *opt)
+{
+	struct statx stx;
+	int err = base_open(&d->base, opt->base,
+			    base_flags_of(opt) | BASE_HANDLES);
+
+	if (err)
+		return err;
+	if (statx(base_root_fd(d->base), "", AT_EMPTY_PATH, STATX_INO, &stx) <
+	    0)
+		return -errno;
+	err = itable_create(&d->itable, stx.stx_ino);
+	if (err)
+		return err;
+	base_set_itable(d->base, d->itable);
+	d->view.root_ino = stx.stx_ino;
+	return 0;
+}
+
+int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
+		char *why, size_t why_bytes)
+{
+	struct direct *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->view.ops = opt->mode == MAPFS_READ ? &read_ops : &write_ops;
+	d->view.mode = opt->mode;
+	d->view.base_fd = -1; /* nobody compares with it */
+	rmutex_init(&d->lock, RANK_DIRECT);
+	handles_init(d);
+	err = mapping_guard_init();
+	if (!err)
+		err = open_base(d, opt);
+	if (err) {
+		if (err == -EPERM && opt->relatime)
+			(void)snprintf(
+				why, why_bytes,
+				"option relatime: the mount of base %s has another rule for access times, which only root may set aside; drop the option",
+				opt->base);
+		else
+			(void)snprintf(why, why_bytes, "base %s: %s", opt->base,
+				       trouble_text(err));
+		(void)direct_close(&d->view);
+		return err;
+	}
+	*out = &d->view;
+	return 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Extended attributes of base objects.  ACLs among them go to the base as
+ * they are: it keeps mode and ACL in step by itself.
+ */
+#include "direct_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "core/lib/acl.h"
+
+ssize_t direct_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+			void *buf, size_t len)
+{
+	struct direct *d = direct_of(v);
+	struct inode *i;
+	ssize_t n = direct_get(d, ino, &i);
+
+	if (n)
+		return n;
+	n = i->is_foreign ? -ENODATA :
+			    base_getxattr(d->base, i, name, buf, len);
+	direct_put(d, i);
+	return n;
+}
+
+ssize_t direct_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			 size_t len)
+{
+	struct direct *d = direct_of(v);
+	struct inode *i;
+	ssize_t n = direct_get(d, ino, &i);
+
+	if (n)
+		return n;
+	n = i->is_foreign ? 0 : base_listxattr(d->base, i, buf, len);
+	direct_put(d, i);
+	return n;
+}
+
+static int drop_sgid(const struct direct_fd *f)
+{
+	struct stat st;
+
+	if (fstat(f->fd, &st) < 0)
+		return -errno;
+	if (!(st.st_mode & S_ISGID))
+		return 0;
+	return direct_chmod(f, st.st_mode & ~(mode_t)S_ISGID);
+}
+
+/* value NULL: removes it. */
+static int change(struct direct *d, mapfs_ino ino, const char *name,
+		  const void *value, size_t len, int flags, bool kill_sgid)
+{
+	char path[DIRECT_PROC_BYTES];
+	struct direct_fd f;
+	struct inode *i;
+	bool was_shown;
+	int ret;
+	int err = direct_get(d, ino, &i);
+
+	if (err)
+		return err;
+	err = direct_fd_get(d, i, 0, DIRECT_PATH, &f);
+	if (err)
+		goto put_inode;
+	was_shown = direct_change_begin(i, f.fd);
+	direct_proc_path(f.fd, path);
+	ret = value ? setxattr(path, name, value, len, flags) :
+		      removexattr(path, name);
+	err = ret < 0 ? -errno : 0;
+	if (!err && kill_sgid && strcmp(name, ACL_ACCESS_NAME) == 0)
+		err = drop_sgid(&f);
+	direct_change_end(i, f.fd, was_shown);
+	direct_fd_put(d, &f);
+put_inode:
+	direct_put(d, i);
+	return err;
+}
+
+int direct_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		    const void *value, size_t len, int flags, bool kill_sgid)
+{
+	/* An empty value is one too. */
+	return change(direct_of(v), ino, name, value ? value : "", len, flags,
+		      kill_sgid);
+}
+
+int direct_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
+{
+	return change(direct_of(v), ino, name, NULL, 0, 0, false);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Compaction: the state as a new segment that says "forget all before".  It
+ * ends in a sync mark of its own and is durable before it gets its name, so
+ * it can be trusted whatever happens to the machine then.
+ *
+ *   write N+1.tmp, flush | rename | fsync directory | remove 1..N
+ *     old history counts | one of the two counts    | the new state counts
+ *
+ * When the directory cannot be flushed after the rename, the next opening may
+ * find either, and whatever followed in one would be missing in the other:
+ * the journal takes nothing more.
+ */
+#include "journal_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/lib/fault.h"
+
+struct journal_compaction {
+	struct journal *j; /* borrowed */
+	struct segment seg;
+	mapfs_lsn next_lsn;
+};
+
+int journal_compact_begin(struct journal *j, struct journal_compaction **out)
+{
+	struct journal_compaction *c;
+	int err;
+
+	assert(j->seg.fd >= 0);
+	assert(!j->closed);
+	if (j->broken)
+		return -EROFS;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->j = j;
+	c->next_lsn = j->next_lsn;
+	err = segment_create(j, &c->seg, j->seg.number + 1, c->next_lsn,
+			     SEGMENT_FROM_NOTHING);
+	if (err) {
+		free(c);
+		return err;
+	}
+	*out = c;
+	return 0;
+}
+
+int journal_compact_append(struct journal_compaction *c, const void *records,
+			   size_t len)
+{
+	int err = segment_append(&c->seg, GROUP_RECORDS, c->next_lsn, records,
+				 len);
+
+	if (!err)
+		c->next_lsn++;
+	return err;
+}
+
+/* The new segment takes the place of all before; the error passes through. */
+static void compact_install(struct journal_compaction *c, int err)
+{
+	struct journal *j = c->j;
+	uint64_t first;
+
+	rmutex_lock(&j->lock);
+	assert(j->next_lsn == c->seg.first_lsn);
+	segment_end(&j->seg);
+	first = j->first_number;
+	j->seg = c->seg;
+	j->next_lsn = c->next_lsn;
+	j->flushed_lsn = c->next_lsn - 1;
+	j->older_bytes = 0;
+	j->first_number = c->seg.number;
+	j->broken = err != 0;
+	rmutex_unlock(&j->lock);
+	if (!err)
+		segments_remove(j, first, c->seg.number);
+	free(c);
+}
+
+int journal_compact_end(struct journal_compaction *c)
+{
+	mapfs_lsn last = c->next_lsn - 1;
+	int err =
+		segment_append_mark(&c->seg, GROUP_SYNC, c->next_lsn, last, 0);
+
+	if (!err)
+		c->next_lsn++;
+	if (!err)
+		err = segment_publish(c->j, &c->seg, c->next_lsn - 1);
+	if (err && !c->seg.named)
+		journal_compact_abort(c);
+	else
+		compact_install(c, err);
+	return err;
+}
+
+void journal_compact_abort(struct journal_compaction *c)
+{
+	segment_discard(c->j, &c->seg);
+	free(c);
+}

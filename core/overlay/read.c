@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a copy view: page by page from where the page table says, in runs
+ * as long as they come.
+ *
+ * Base pages of a changed file are only as good as the base's signature: two
+ * versions of a file must never be mixed in silence.  It is compared after
+ * the read, so a change during the read is seen too; what does not fit fails
+ * with EIO.
+ */
+#include "overlay_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/lib/log.h"
+
+static bool same_time(struct timespec a, struct statx_timestamp b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == (long)b.tv_nsec;
+}
+
+bool overlay_signature_fits(const struct record_sig *sig,
+			    const struct statx *stx)
+{
+	return stx->stx_ino == sig->ino && stx->stx_size == sig->size_bytes &&
+	       same_time(sig->mtime, stx->stx_mtime) &&
+	       same_time(sig->ctime, stx->stx_ctime);
+}
+
+static int check_signature(struct overlay *o, struct inode *i)
+{
+	struct statx stx;
+	bool foreign;
+	int err = base_stat(o->base, i, NULL, &stx, &foreign);
+
+	if (err)
+		return err == -ENOENT || err == -ESTALE ? -EIO : err;
+	if (overlay_signature_fits(&i->delta->base->sig, &stx))
+		return 0;
+	log_line(
+		LOG_WARNING,
+		"base file %s of a changed file was modified: reading it fails",
+		i->base_name);
+	return -EIO;
+}
+
+/* A run the table says nothing of: the base as far as it may show. */
+static int read_base_part(struct overlay *o, struct inode *i, void *buf,
+			  size_t len, uint64_t off)
+{
+	const uint64_t visible = i->delta->attr.visible_base_bytes;
+	size_t from_base = 0;
+	ssize_t n;
+
+	if (i->delta->base && off < visible)
+		from_base = visible - off < len ? visible - off : len;
+	memset((char *)buf + from_base, 0, len - from_base);
+	if (from_base == 0)
+		return 0;
+	n = base_read(o->base, i, buf, from_base, off);
+	if (n < 0)
+		return n == -ESTALE || n == -ENOENT ? -EIO : (int)n;
+	if ((size_t)n != from_base)
+		return -EIO;
+	return check_signature(o, i);
+}
+
+int overlay_read_pages(struct overlay *o, struct inode *i, void *buf,
+		       size_t len, uint64_t off)
+{
+	char *p = buf;
+	int err = 0;
+
+	while (len > 0 && !err) {
+		uint64_t within = off & (MAPFS_PAGE_SIZE - 1);
+		struct pt_run run;
+		size_t n;
+
+		pagetable_lookup(&i->delta->pages, page_of(off),
+				 page_ceil(within + len), &run);
+		n = run.count * MAPFS_PAGE_SIZE - within;
+		if (n > len)
+			n = len;
+		switch (run.kind) {
+		case PT_BASE:
+			err = read_base_part(o, i, p, n, off);
+			break;
+		case PT_HOLE:
+			memset(p, 0, n);
+			break;
+		case PT_ARENA:
+			err = arena_read(store_arena(o->store),
+					 run.apage * MAPFS_PAGE_SIZE + within,
+					 p, n);
+			break;
+		}
+		p += n;
+		off += n;
+		len -= n;
+	}
+	return err;
+}
+
+static ssize_t read_changed(struct overlay *o, struct inode *i, void *buf,
+			    size_t len, uint64_t off)
+{
+	const uint64_t size = i->delta->attr.size_bytes;
+	int err;
+
+	if (off >= size)
+		return 0;
+	if (len > size - off)
+		len = size - off;
+	err = overlay_read_pages(o, i, buf, len, off);
+	return err ? err : (ssize_t)len;
+}
+
+ssize_t overlay_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		     void *buf, size_t len, uint64_t off)
+{
+	struct overlay *o = overlay_of(v);
+	struct rwlock *stripe;
+	struct inode *i;
+	ssize_t n = 0;
+	bool changed;
+	int err = overlay_get(o, ino, &i);
+
+	(void)fh;
+	if (err)
+		return err;
+	if (!S_ISREG(i->type)) {
+		n = S_ISDIR(i->type) ? -EISDIR : -EINVAL;
+		goto put_inode;
+	}
+	stripe = delta_stripe(&o->set, i);
+	rwlock_read(stripe);
+	changed = i->delta != NULL;
+	if (changed)
+		n = read_changed(o, i, buf, len, off);
+	rwlock_unlock(stripe);
+	/* Nobody changed it, so no lock of ours needs to wait for the disk. */
+	if (!changed)
+		n = base_read(o->base, i, buf, len, off);
+put_inode:
+	overlay_put(o, i);
+	return n;
+}
+
+/* Where the base part of a run has data (or a hole) at or after `off`. */
+static int seek_base_part(struct overlay *o, struct inode *i, uint64_t off,
+			  uint64_t end, int whence, uint64_t *out)
+{
+	const uint64_t visible = i->delta->attr.visible_base_bytes;
+	uint64_t stop = end < visible ? end : visible;
+	uint64_t at = stop;
+	int err = 0;
+
+	if (!i->delta->base || off >= visible) {
+		*out = whence == SEEK_HOLE ? off : end;
+		return 0;
+	}
+	err = base_seek(o->base, i, off, whence, &at);
+	if (err == -ENXIO)
+		at = stop;
+	else if (err)
+		return err;
+	/* Behind what shows of the base there is a hole. */
+	if (at >= stop)
+		at = whence == SEEK_HOLE ? stop : end;
+	*out = at;
+	return 0;
+}
+
+/* The first byte at or after `off` that is data (or hole) below `size`. */
+static int seek_changed(struct overlay *o, struct inode *i, uint64_t off,
+			int whence, uint64_t *out)
+{
+	const uint64_t size = i->delta->attr.size_bytes;
+	uint64_t found;
+
+	if (off >= size)
+		return -ENXIO;
+	while (off < size) {
+		struct pt_run run;
+		uint64_t end;
+		bool stops;
+		int err;
+
+		pagetable_lookup(&i->delta->pages, page_of(off),
+				 page_ceil(size) - page_of(off), &run);
+		end = (run.first + run.count) * MAPFS_PAGE_SIZE;
+		stops = run.kind == (whence == SEEK_DATA ? PT_ARENA : PT_HOLE);
+		if (stops)
+			break;
+		found = end;
+		if (run.kind == PT_BASE) {
+			err = seek_base_part(o, i, off, end, whence, &found);
+			if (err)
+				return err;
+		}
+		off = found;
+		if (found < end)
+			break;
+	}
+	if (off >= size) {
+		if (whence == SEEK_DATA)
+			return -ENXIO;
+		off = size;
+	}
+	*out = off;
+	return 0;
+}
+
+int overlay_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		  uint64_t off, int whence, uint64_t *out)
+{
+	struct overlay *o = overlay_of(v);
+	struct rwlock *stripe;
+	struct inode *i;
+	bool changed;
+	int err;
+
+	(void)fh;
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return -EINVAL;
+	err = overlay_get(o, ino, &i);
+	if (err)
+		return err;
+	if (!S_ISREG(i->type)) {
+		overlay_put(o, i);
+		return -EINVAL;
+	}
+	stripe = delta_stripe(&o->set, i);
+	rwlock_read(stripe);
+	changed = i->delta != NULL;
+	if (changed)
+		err = seek_changed(o, i, off, whence, out);
+	rwlock_unlock(stripe);
+	if (!changed)
+		err = base_seek(o->base, i, off, whence, out);
+	overlay_put(o, i);
+	return err;
+}
+
+ssize_t overlay_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			 size_t len)
+{
+	struct overlay *o = overlay_of(v);
+	struct rwlock *stripe;
+	struct inode *i;
+	ssize_t n = -1;
+	int err = overlay_get(o, ino, &i);
+
+	if (err)
+		return err;
+	if (!S_ISLNK(i->type)) {
+		overlay_put(o, i);
+		return -EINVAL;
+	}
+	stripe = delta_stripe(&o->set, i);
+	rwlock_read(stripe);
+	if (i->delta && i->delta->target) {
+		size_t have = strlen(i->delta->target);
+
+		n = (ssize_t)(have < len ? have : len);
+		memcpy(buf, i->delta->target, (size_t)n);
+	}
+	rwlock_unlock(stripe);
+	if (n < 0)
+		n = base_readlink(o->base, i, buf, len);
+	overlay_put(o, i);
+	return n;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A changed file with several names in the base is known by the name that was
+ * met first.  Where that one lies elsewhere, others may lie below the path
+ * that is reverted, and only the base can tell: it is walked, by the numbers
+ * that its directories list, until all such files are found.
+ */
+#include "revert.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct walk_dir {
+	struct walk_dir *next;
+	struct inode *inode; /* with a hold */
+	char path[];
+};
+
+struct walk {
+	struct overlay *o;
+	struct walk_dir *todo;
+	struct walk_dir *dir; /* the one that is listed now */
+	fates_name_fn fn;
+	void *arg;
+};
+
+static char *join(const char *above, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s%s%s", above, *above ? "/" : "", name) < 0)
+		return NULL;
+	return path;
+}
+
+/* Takes the hold of the inode. */
+static int push_dir(struct walk *w, struct inode *inode, const char *path)
+{
+	struct walk_dir *dir = malloc(sizeof(*dir) + strlen(path) + 1);
+
+	if (!dir) {
+		(void)inode_put(w->o->itable, inode);
+		return -ENOMEM;
+	}
+	dir->inode = inode;
+	memcpy(dir->path, path, strlen(path) + 1);
+	dir->next = w->todo;
+	w->todo = dir;
+	return 0;
+}
+
+static int visit_dir(struct walk *w, const char *name, const char *path)
+{
+	struct inode *inode;
+	struct statx stx;
+	bool foreign;
+	int err = base_stat(w->o->base, w->dir->inode, name, &stx, &foreign);
+
+	if (err == -ENOENT || (!err && foreign))
+		return 0;
+	if (!err)
+		err = itable_get_or_add(w->o->itable, stx.stx_ino,
+					base_generation(&stx), S_IFDIR,
+					w->dir->inode, name, false, &inode);
+	return err ? err : push_dir(w, inode, path);
+}
+
+static int visit_name(void *arg, const char *name, uint64_t ino, mode_t type,
+		      uint64_t cookie)
+{
+	struct walk *w = arg;
+	char *path;
+	int ret;
+
+	(void)cookie;
+	if (base_is_dot(name))
+		return 0;
+	path = join(w->dir->path, name);
+	if (!path)
+		return -ENOMEM;
+	ret = S_ISDIR(type) ? visit_dir(w, name, path) :
+			      w->fn(w->arg, ino, path);
+	free(path);
+	return ret;
+}
+
+static void pop_dir(struct walk *w)
+{
+	w->dir = w->todo;
+	w->todo = w->dir->next;
+}
+
+static void end_dir(struct walk *w)
+{
+	(void)inode_put(w->o->itable, w->dir->inode);
+	free(w->dir);
+}
+
+int fates_walk_base(struct overlay *o, mapfs_ino ino, uint64_t generation,
+		    const char *path, fates_name_fn fn, void *arg)
+{
+	struct walk w = { .o = o, .fn = fn, .arg = arg };
+	struct inode *top;
+	int ret = itable_get_or_add(o->itable, ino, generation, S_IFDIR,
+				    itable_root(o->itable), path, false, &top);
+
+	if (!ret)
+		ret = push_dir(&w, top, path);
+	while (w.todo && !ret) {
+		pop_dir(&w);
+		ret = base_readdir(o->base, w.dir->inode, 0, visit_name, &w);
+		/* What may not be entered holds no name that could be used. */
+		if (ret == -ENOENT || ret == -ESTALE || ret == -EACCES)
+			ret = 0;
+		end_dir(&w);
+	}
+	while (w.todo) {
+		pop_dir(&w);
+		end_dir(&w);
+	}
+	return ret < 0 ? ret : 0;
+}

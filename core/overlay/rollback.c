@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Snapshots of a copy view, and the way back to one.
+ *
+ * Going back reads the snapshot's delta from its segments into a set beside
+ * the live one, makes it the beginning of a new journal, and only then takes
+ * its place in memory: a crash finds the one or the other.
+ */
+#include "overlay_priv.h"
+#include "core/lib/trouble.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Without the one of a commit that could not be undone. */
+static int refuse_own(const char *name, char *why, size_t why_bytes)
+{
+	if (name[0] != '.')
+		return 0;
+	(void)snprintf(
+		why, why_bytes,
+		"snapshot name '%s': names with a dot in front are mapfs's own; choose another",
+		name);
+	return -EINVAL;
+}
+
+int overlay_snapshot_create(struct mapfs_view *v, const char *name,
+			    const char *message, char *why, size_t why_bytes)
+{
+	int err = refuse_own(name, why, why_bytes);
+
+	if (err)
+		return err;
+	return store_snapshot_create(overlay_of(v)->store, name, message, why,
+				     why_bytes);
+}
+
+int overlay_snapshot_delete(struct mapfs_view *v, const char *name, char *why,
+			    size_t why_bytes)
+{
+	int err = refuse_own(name, why, why_bytes);
+
+	if (err)
+		return err;
+	return store_snapshot_delete(overlay_of(v)->store, name, why,
+				     why_bytes);
+}
+
+int overlay_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
+			     void *arg)
+{
+	struct overlay *o = overlay_of(v);
+	int ret;
+
+	rwlock_read(&o->ns_lock);
+	ret = store_snapshots_iterate(&o->set.snapshots, fn, arg);
+	rwlock_unlock(&o->ns_lock);
+	return ret;
+}
+
+/* Between store_lock() and store_unlock(). */
+static int replace_locked(struct overlay *o, struct delta_set *state,
+			  uint64_t base_version, struct stale *stale)
+{
+	int err = stale_note_set(stale, &o->set);
+
+	if (!err && state)
+		err = stale_note_set(stale, state);
+	if (!err)
+		err = store_replace(o->store, state, base_version);
+	if (!err)
+		stale_mark(stale);
+	return err;
+}
+
+int overlay_replace(struct overlay *o, struct delta_set *state,
+		    uint64_t base_version, mapfs_stale_fn fn, void *arg)
+{
+	struct stale *stale;
+	int err = stale_create(&stale, o);
+
+	if (err)
+		return err;
+	store_lock(o->store);
+	err = replace_locked(o, state, base_version, stale);
+	store_unlock(o->store);
+	if (!err && fn)
+		stale_tell(stale, fn, arg);
+	stale_destroy(stale);
+	return err;
+}
+
+/* The snapshot's delta in a set of its own, if there is such a snapshot. */
+static int load(struct overlay *o, const char *name, struct delta_set *state,
+		char *why, size_t why_bytes)
+{
+	const char *store = "";
+	const struct snapshot *one = snapshots_find(&o->set.snapshots, name);
+	struct mapfs_info info = { 0 };
+	int err;
+
+	store_info(o->store, &info);
+	if (info.store)
+		store = info.store;
+	if (!one) {
+		store_say_no_snapshot(store, name, why, why_bytes);
+		return -ENOENT;
+	}
+	err = store_snapshot_may_show(&o->set.snapshots, one, store, why,
+				      why_bytes);
+	return err ? err :
+		     store_snapshot_load(o->store, one, &o->set.snapshots,
+					 state);
+}
+
+/* sync and names are locked: the snapshot cannot go meanwhile. */
+static int rollback_locked(struct overlay *o, const char *name,
+			   struct stale *stale, char *why, size_t why_bytes)
+{
+	struct delta_set state;
+	struct itable *table;
+	int err = store_may_change(o->store);
+
+	if (!err)
+		err = itable_create(&table, o->view.root_ino);
+	if (err)
+		return err;
+	delta_set_init(&state, table, NULL);
+	err = load(o, name, &state, why, why_bytes);
+	if (!err)
+		err = replace_locked(o, &state,
+				     o->set.snapshots.line.base_version, stale);
+	delta_set_fini(&state);
+	itable_destroy(table);
+	return err;
+}
+
+int overlay_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
+		     void *arg, char *why, size_t why_bytes)
+{
+	struct overlay *o = overlay_of(v);
+	struct stale *stale;
+	int err = stale_create(&stale, o);
+
+	if (err)
+		return err;
+	if (v->look_only) {
+		err = -EROFS;
+	} else {
+		store_lock(o->store);
+		err = rollback_locked(o, name, stale, why, why_bytes);
+		store_unlock(o->store);
+	}
+	if (err && why[0] == '\0')
+		(void)snprintf(why, why_bytes, "rollback to snapshot %s: %s",
+			       name, trouble_text(err));
+	if (!err && fn)
+		stale_tell(stale, fn, arg);
+	stale_destroy(stale);
+	return err;
+}

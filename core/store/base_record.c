@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which directory the changes of a store belong to.
+ *
+ * Its path says where it was; what it is says RECORD_BASE.  A store written
+ * before there was such a record knows it from the root in its delta, if that
+ * changed.  A directory that only moved is found by who mounts it at its new
+ * path, and that path is recorded then.  One that was replaced at its path is
+ * refused: nothing of the delta would fit what is there now.
+ */
+#include "store_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/base.h"
+#include "core/lib/trouble.h"
+#include "core/mapfs.h"
+
+static void store_say_replaced(const char *store, const char *base, char *why,
+			       size_t why_bytes)
+{
+	store_say(
+		why, why_bytes,
+		"store %s: its base %s was replaced; put the old one back, or export this store and import it onto the new one",
+		store, base);
+}
+
+int store_refuse_base(const struct store_options *opt, const char *store,
+		      const char *path, char *why, size_t why_bytes)
+{
+	if (strcmp(path, opt->base) == 0)
+		store_say_replaced(store, path, why, why_bytes);
+	else
+		store_say(
+			why, why_bytes,
+			"store %s holds changes of %s, not of %s; mount it with that base",
+			store, path, opt->base);
+	return -EXDEV;
+}
+
+int store_check_base(const struct store_options *opt, const char *store,
+		     const char *path, const struct record_base *id, char *why,
+		     size_t why_bytes)
+{
+	const bool is_there = strcmp(path, opt->base) == 0;
+
+	if (opt->base_id.ino == 0)
+		return 0;
+	if (id->ino ? base_is_same(id, &opt->base_id, !is_there) : is_there)
+		return 0;
+	return store_refuse_base(opt, store, path, why, why_bytes);
+}
+
+int store_recorded_base(const char *path, struct store_base *out, char *why,
+			size_t why_bytes)
+{
+	struct store_facts f;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err;
+
+	if (fd < 0) {
+		err = -errno;
+		store_say(why, why_bytes, "store %s: %s", path,
+			  trouble_text(err));
+		return err;
+	}
+	err = store_facts_read(&f, fd, path, why, why_bytes);
+	close(fd);
+	if (err)
+		return err;
+	*out = (struct store_base){ .path = f.base, .id = f.base_id };
+	f.base = NULL;
+	store_facts_fini(&f);
+	return 0;
+}
+
+/* What is at the path now; `id` with an ino 0 fits every directory. */
+static int look_at_base(const char *path, const struct record_base *id,
+			enum mapfs_base_state *out)
+{
+	struct record_base now;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		return -errno;
+	*out = MAPFS_BASE_GONE;
+	if (fd < 0)
+		return 0;
+	err = base_identify(fd, &now);
+	close(fd);
+	if (!err)
+		*out = id->ino == 0 || base_is_same(id, &now, false) ?
+			       MAPFS_BASE_FITS :
+			       MAPFS_BASE_REPLACED;
+	return err;
+}
+
+int mapfs_base_state(const char *store, enum mapfs_base_state *out, char *why,
+		     size_t why_bytes)
+{
+	struct store_base base = { 0 };
+	int err = store_recorded_base(store, &base, why, why_bytes);
+
+	if (err)
+		return err;
+	assert(base.path);
+	err = look_at_base(base.path, &base.id, out);
+	if (err)
+		store_say(why, why_bytes, "base %s: %s", base.path,
+			  trouble_text(err));
+	else if (*out == MAPFS_BASE_REPLACED)
+		store_say_replaced(store, base.path, why, why_bytes);
+	else if (*out == MAPFS_BASE_GONE)
+		store_say_no_base(store, base.path, why, why_bytes);
+	free(base.path);
+	return err;
+}
+
+void store_say_no_base(const char *store, const char *base, char *why,
+		       size_t why_bytes)
+{
+	store_say(
+		why, why_bytes,
+		"store %s: its base %s is gone; put it back, or mount the store with the path it has now: mapfs mount -s %s BASE MOUNTPOINT",
+		store, base, store);
+}

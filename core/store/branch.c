@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making a branch: a store whose journal begins with "as snapshot S of P".
+ *
+ *   hold S | make the directory | register at P | first segment, durable
+ *
+ * Registered before it exists, so there is never a branch whose parent does
+ * not know it; a registration without a branch is only in the way of deleting
+ * the snapshot, and says where the branch should be.
+ */
+#include "store_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/base.h"
+#include "core/lib/trouble.h"
+#include "core/mapfs.h"
+
+struct branching {
+	int fd; /* the parent */
+	int readersfd;
+	char *path; /* of the parent, absolute */
+	struct store_facts facts;
+	const struct snapshot *of;
+	struct store_line line; /* held: what the branch needs */
+};
+
+static void branching_end(struct branching *b)
+{
+	store_line_close(&b->line);
+	store_facts_fini(&b->facts);
+	if (b->readersfd >= 0)
+		close(b->readersfd);
+	if (b->fd >= 0)
+		close(b->fd);
+	free(b->path);
+}
+
+static int find_snapshot(struct branching *b, const char *name, char *why,
+			 size_t why_bytes)
+{
+	int err = store_facts_read(&b->facts, b->fd, b->path, why, why_bytes);
+
+	if (err)
+		return err;
+	b->of = snapshots_find(&b->facts.snapshots, name);
+	if (!b->of) {
+		store_say_no_snapshot(b->path, name, why, why_bytes);
+		return -ENOENT;
+	}
+	return store_snapshot_may_show(&b->facts.snapshots, b->of, b->path, why,
+				       why_bytes);
+}
+
+/* The snapshot, held so that nobody deletes it meanwhile. */
+static int branching_begin(struct branching *b,
+			   const struct mapfs_branch_options *opt, char *why,
+			   size_t why_bytes)
+{
+	uint64_t id;
+	int err;
+
+	b->path = realpath(opt->from, NULL);
+	b->fd = open(opt->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!b->path || b->fd < 0) {
+		err = -errno;
+		store_say(why, why_bytes, "store %s: %s", opt->from,
+			  trouble_text(err));
+		return err;
+	}
+	err = store_trust_check(b->fd, b->path, opt->is_trusted, why,
+				why_bytes);
+	if (!err)
+		err = find_snapshot(b, opt->snapshot, why, why_bytes);
+	if (err)
+		return err;
+	id = b->of->rec.id;
+	err = store_readers_open(b->fd, true, &b->readersfd);
+	if (!err)
+		err = store_readers_hold(b->readersfd, id);
+	if (err) {
+		store_say(why, why_bytes, "store %s: %s", b->path,
+			  err == -EAGAIN ? "its snapshot is being deleted" :
+					   trouble_text(err));
+		return err;
+	}
+	store_facts_fini(&b->facts);
+	err = find_snapshot(b, opt->snapshot, why, why_bytes);
+	return err || b->of->rec.id == id ? err : -EAGAIN;
+}
+
+/* A branch that could never be opened must not be made. */
+static int open_line(struct branching *b, char *why, size_t why_bytes)
+{
+	struct record_parent parent = {
+		.begins = true,
+		.path = b->path,
+		.path_bytes = strlen(b->path),
+	};
+
+	assert(b->of);
+	parent.snapshot = b->of->rec.id;
+	memcpy(parent.uuid, b->facts.uuid, sizeof(parent.uuid));
+	return store_line_open(&b->line, NULL, &parent, why, why_bytes);
+}
+
+static int first_records(const struct branching *b, struct group *g)
+{
+	uint64_t tag;
+
+	if (getrandom(&tag, sizeof(tag), 0) != sizeof(tag))
+		return -EIO;
+	group_add(g, &(struct record){
+		.type = RECORD_STORE,
+		.store = {
+			.ino_tag = tag & ((1U << 22) - 1),
+			.next_ino = 1,
+			.created = { .tv_sec = time(NULL) },
+			.base = b->facts.base,
+			.base_bytes = strlen(b->facts.base),
+		},
+	});
+	if (b->facts.base_id.ino)
+		group_add(g, &(struct record){
+				     .type = RECORD_BASE,
+				     .base = b->facts.base_id,
+			     });
+	group_add(g, &(struct record){
+			     .type = RECORD_PARENT,
+			     .parent = b->line.parent,
+		     });
+	return group_verify(g);
+}
+
+static int begin_journal(const struct branching *b, struct store_dir *d,
+			 const struct journal_id *id)
+{
+	struct journal_where where = { .dirfd = d->journalfd };
+	struct journal *j = NULL;
+	struct group g;
+	int err;
+
+	group_init(&g);
+	err = first_records(b, &g);
+	if (!err)
+		err = journal_create(&j, &where, id, g.buf, g.len_bytes);
+	group_fini(&g);
+	journal_close(j);
+	return err;
+}
+
+static int make_branch(const struct branching *b, struct store_dir *d)
+{
+	struct journal_id id;
+	int err = store_dir_epoch(d, id.epoch);
+
+	if (!err && getrandom(id.uuid, sizeof(id.uuid), 0) != sizeof(id.uuid))
+		err = -EIO;
+	if (!err)
+		err = store_branch_register(b->fd, id.uuid, b->of->rec.id,
+					    d->path);
+	if (err)
+		return err;
+	err = begin_journal(b, d, &id);
+	if (!err)
+		err = store_dir_finish(d);
+	if (err)
+		(void)!store_branch_unregister(b->fd, id.uuid);
+	return err;
+}
+
+int mapfs_branch(const struct mapfs_branch_options *bo, char *why,
+		 size_t why_bytes)
+{
+	struct store_options opt = {
+		.is_trusted = bo->is_trusted,
+		.kind = MAPFS_STORE_DIR,
+		.path = bo->to,
+		.for_branch = true,
+	};
+	struct store_dir d = { .dirfd = -1 };
+	struct branching b = {
+		.fd = -1,
+		.readersfd = -1,
+		.line = { .is_trusted = bo->is_trusted },
+	};
+	int err;
+
+	why[0] = '\0';
+	err = branching_begin(&b, bo, why, why_bytes);
+	if (!err)
+		err = open_line(&b, why, why_bytes);
+	if (err)
+		goto end_branching;
+	assert(b.facts.base);
+	opt.base = b.facts.base;
+	opt.base_fd = open(opt.base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (opt.base_fd < 0) {
+		err = -errno;
+		if (err == -ENOENT || err == -ENOTDIR)
+			store_say_no_base(b.path, opt.base, why, why_bytes);
+		else
+			store_say(why, why_bytes, "base %s: %s", opt.base,
+				  trouble_text(err));
+		goto end_branching;
+	}
+	err = base_identify(opt.base_fd, &opt.base_id);
+	if (!err)
+		err = store_check_base(&opt, b.path, opt.base, &b.facts.base_id,
+				       why, why_bytes);
+	if (err)
+		goto close_base;
+	err = store_dir_open(&d, &opt, why, why_bytes);
+	if (err)
+		goto close_base;
+	if (!d.created) {
+		store_say(why, why_bytes,
+			  "%s is a store already; name a new directory",
+			  bo->to);
+		err = -EEXIST;
+	}
+	if (!err) {
+		err = make_branch(&b, &d);
+		/* Half of one would be taken for an empty store. */
+		if (err)
+			(void)!store_dir_remove(&d);
+	}
+	store_dir_close(&d);
+close_base:
+	close(opt.base_fd);
+end_branching:
+	branching_end(&b);
+	if (err && why[0] == '\0')
+		store_say(why, why_bytes, "branch %s: %s", bo->to,
+			  trouble_text(err));
+	return err;
+}

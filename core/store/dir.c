@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store as a directory: where it may be, whose it is, and the lock.
+ *
+ * A store inside its base would show itself in the view and grow with every
+ * look at it; a base inside its store would be served from the very files it
+ * changes.  Both are found by walking up from one and meeting the other, by
+ * device and inode, so no spelling of a path can hide them.
+ */
+#include "store_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/base.h"
+#include "core/lib/io.h"
+#include "core/lib/owner.h"
+#include "core/lib/trouble.h"
+#include "lock.h"
+
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x00004000U /* Linux 6.8 */
+#endif
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x00001000U /* Linux 5.8 */
+#endif
+
+static const char readme[] =
+	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
+	"See `mapfs --help`; mount it again with: mapfs mount -s STORE BASE MOUNTPOINT\n";
+
+void store_say(char *why, size_t why_bytes, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(why, why_bytes, fmt, ap);
+	va_end(ap);
+}
+
+static const struct store_dir store_dir_none = {
+	.dirfd = -1,
+	.lockfd = -1,
+	.journalfd = -1,
+	.pagesfd = -1,
+	.readersfd = -1,
+};
+
+static bool same_object(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Opens `path` below `at` as a place to look at, and looks. */
+static int look_at(int at, const char *path, int *fd, struct stat *st)
+{
+	int got = openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (got < 0)
+		return -errno;
+	if (fstat(got, st) < 0) {
+		int err = -errno;
+
+		close(got);
+		return err;
+	}
+	*fd = got;
+	return 0;
+}
+
+/* Is `fd` the directory `what` or below it?  Walks up to the root. */
+static int is_below(int fd, const struct stat *what, bool *below)
+{
+	struct stat here = { 0 };
+	struct stat up = { 0 };
+	int at = -1;
+	int next = -1;
+	int err = look_at(fd, ".", &at, &here);
+
+	while (!err) {
+		*below = same_object(&here, what);
+		if (*below)
+			break;
+		err = look_at(at, "..", &next, &up);
+		if (err)
+			break;
+		close(at);
+		at = next;
+		if (same_object(&here, &up))
+			break;
+		here = up;
+	}
+	if (at >= 0)
+		close(at);
+	return err;
+}
+
+/* The directory `fd`, where the store is or will be, must be outside. */
+static int check_outside_base(int fd, const struct store_options *opt,
+			      char *why, size_t why_bytes)
+{
+	struct stat base = { 0 };
+	bool below = false;
+	int err = fstat(opt->base_fd, &base) < 0 ? -errno : 0;
+
+	if (!err)
+		err = is_below(fd, &base, &below);
+	if (err) {
+		store_say(why, why_bytes, "store %s: %s", opt->path,
+			  trouble_text(err));
+		return err;
+	}
+	if (!below)
+		return 0;
+	store_say(
+		why, why_bytes,
+		"store %s lies inside the base %s, so the view would show it; choose a directory outside",
+		opt->path, opt->base);
+	return -EINVAL;
+}
+
+/* A clone of the base's mount has no way up: ask by its path. */
+static int check_base_outside(int storefd, const struct store_options *opt,
+			      char *why, size_t why_bytes)
+{
+	struct stat store = { 0 };
+	bool below = false;
+	int fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 || fstat(storefd, &store) < 0 ? -errno : 0;
+
+	if (!err)
+		err = is_below(fd, &store, &below);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		store_say(why, why_bytes, "base %s: %s", opt->base,
+			  trouble_text(err));
+		return err;
+	}
+	if (!below)
+		return 0;
+	store_say(
+		why, why_bytes,
+		"base %s lies inside the store %s, which keeps nothing but changes; choose another store",
+		opt->base, opt->path);
+	return -EINVAL;
+}
+
+/* How many names a directory has, and how many of them a store has too. */
+static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
+{
+	static const char *const known[] = { "lock",	"pages",   "README",
+					     "journal", "readers", "branches",
+					     "commit" };
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (!dir) {
+		int err = -errno;
+
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	*names = 0;
+	*ours = 0;
+	while ((e = readdir(dir))) {
+		if (base_is_dot(e->d_name))
+			continue;
+		(*names)++;
+		for (size_t n = 0; n < sizeof(known) / sizeof(known[0]); n++)
+			*ours += strcmp(e->d_name, known[n]) == 0;
+	}
+	closedir(dir);
+	return 0;
+}
+
+static int lock_store(struct store_dir *d, const struct store_options *opt,
+		      char *why, size_t why_bytes)
+{
+	const bool shared = opt->use == STORE_LOOK;
+	int err = store_holder_take(d->path, d->lockfd, shared, why, why_bytes);
+
+	if (err) {
+		/* Without it, nothing here is ours. */
+		close(d->lockfd);
+		d->lockfd = -1;
+		return err;
+	}
+	if (shared)
+		return 0;
+	return store_holder_write(d->lockfd, opt->mountpoint);
+}
+
+/* Overwriting in place must not ask btrfs for new space [D5]. */
+static void set_nocow(int fd)
+{
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_NOCOW_FL)) {
+		flags |= FS_NOCOW_FL;
+		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	}
+}
+
+static int write_readme(int dirfd)
+{
+	int fd = -1;
+	int err = owner_create_file(dirfd, "README", O_WRONLY, &fd);
+
+	if (err)
+		return err;
+	err = io_pwrite_all("store.readme", fd, readme, sizeof(readme) - 1, 0);
+	close(fd);
+	return err;
+}
+
+bool store_dir_has_pages(const struct store_dir *d)
+{
+	struct stat st;
+
+	return d->dirfd >= 0 &&
+	       fstatat(d->dirfd, "pages", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_size > 0;
+}
+
+static int open_pages(struct store_dir *d, enum store_use use, bool is_store)
+{
+	if (!is_store)
+		return owner_create_file(d->dirfd, "pages", O_RDWR,
+					 &d->pagesfd);
+	d->pagesfd = openat(d->dirfd, "pages",
+			    (use == STORE_CHANGE ? O_RDWR : O_RDONLY) |
+				    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (d->pagesfd < 0)
+		return -errno;
+	return use == STORE_CHANGE ? owner_check_target(d->dirfd, d->pagesfd) :
+				     0;
+}
+
+/*
+ * The journal directory is made last: a directory that has one is a store,
+ * one that lacks it was never finished and holds nothing.  If it has pages
+ * all the same, somebody took its journal away.
+ */
+static int open_parts(struct store_dir *d, const struct store_options *opt,
+		      bool is_store)
+{
+	const char *journal =
+		opt->for_branch && !is_store ? STORE_JOURNAL_PART : "journal";
+	const enum store_use use = opt->use;
+	int err = open_pages(d, use, is_store);
+
+	if (!err && !is_store) {
+		set_nocow(d->pagesfd);
+		err = write_readme(d->dirfd);
+		/* A branch has it already. */
+		if (!err && !opt->for_branch)
+			err = owner_create_dir(d->dirfd, journal);
+	}
+	if (err)
+		return err;
+	d->journalfd = openat(d->dirfd, journal,
+			      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (d->journalfd < 0)
+		return is_store && errno == ENOENT ? -EUCLEAN : -errno;
+	if (!is_store) {
+		set_nocow(d->journalfd);
+		err = io_fsync("store.dir", d->dirfd);
+	}
+	d->created = !is_store;
+	if (!err)
+		err = store_readers_open(d->dirfd, use == STORE_CHANGE,
+					 &d->readersfd);
+	/* Who cannot write there cannot hold either, and is warned by EIO. */
+	if (use != STORE_CHANGE &&
+	    (err == -ENOENT || err == -EROFS || err == -EACCES))
+		err = 0;
+	return err;
+}
+
+int store_dir_finish(const struct store_dir *d)
+{
+	if (renameat(d->dirfd, STORE_JOURNAL_PART, d->dirfd, "journal") < 0)
+		return -errno;
+	return io_fsync("store.dir", d->dirfd);
+}
+
+/* Makes the directory, unless it would change the base to do so. */
+static int make_directory(const struct store_options *opt, char *why,
+			  size_t why_bytes)
+{
+	char *copy = strdup(opt->path);
+	int fd;
+	int err = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	fd = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		err = check_outside_base(fd, opt, why, why_bytes);
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	if (err)
+		return err;
+	if (mkdir(opt->path, 0700) == 0 || errno == EEXIST)
+		return 0;
+	err = -errno;
+	store_say(why, why_bytes, "store %s: cannot create it: %s", opt->path,
+		  trouble_text(err));
+	return err;
+}
+
+static int open_directory(struct store_dir *d, const struct store_options *opt,
+			  char *why, size_t why_bytes)
+{
+	int err = 0;
+
+	if (opt->use == STORE_CHANGE && access(opt->path, F_OK) < 0 &&
+	    errno == ENOENT)
+		err = make_directory(opt, why, why_bytes);
+	if (err)
+		return err;
+	d->path = realpath(opt->path, NULL);
+	d->dirfd = open(opt->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->dirfd >= 0 && d->path)
+		return 0;
+	err = -errno;
+	store_say(why, why_bytes, "store %s: %s", opt->path,
+		  err == -ENOTDIR ? "not a directory; name a directory for it" :
+				    trouble_text(err));
+	return err;
+}
+
+static bool has_journal(const struct store_dir *d)
+{
+	return faccessat(d->dirfd, "journal", F_OK, 0) == 0 ||
+	       store_dir_has_pages(d);
+}
+
+/*
+ * A journal makes it a store.  Without one it must be empty, or be what is
+ * left of a store that was being made; anything else is somebody's data.
+ */
+static int check_contents(const struct store_dir *d, bool *is_store, char *why,
+			  size_t why_bytes)
+{
+	unsigned int names = 0;
+	unsigned int ours = 0;
+	int err = count_names(d->dirfd, &names, &ours);
+
+	if (err) {
+		store_say(why, why_bytes, "store %s: %s", d->path,
+			  trouble_text(err));
+		return err;
+	}
+	*is_store = has_journal(d);
+	if (*is_store || names == 0 ||
+	    (names == ours && faccessat(d->dirfd, "lock", F_OK, 0) == 0))
+		return 0;
+	if (faccessat(d->dirfd, STORE_JOURNAL_PART, F_OK, 0) == 0)
+		store_say(
+			why, why_bytes,
+			"%s: left of a branch that was never finished; remove this directory and branch again",
+			d->path);
+	else
+		store_say(
+			why, why_bytes,
+			"%s is not a store and not empty; name an empty or new directory",
+			d->path);
+	return -ENOTEMPTY;
+}
+
+static int open_lock(struct store_dir *d, const struct store_options *opt,
+		     char *why, size_t why_bytes)
+{
+	int err = owner_open_file(d->dirfd, "lock",
+				  opt->use == STORE_CHANGE ? O_RDWR | O_CREAT :
+							     O_RDONLY,
+				  &d->lockfd);
+
+	if (err) {
+		store_say(why, why_bytes, "store %s: cannot open its lock: %s",
+			  d->path, trouble_text(err));
+		return err;
+	}
+	return lock_store(d, opt, why, why_bytes);
+}
+
+/* A base that is half old and half new must not be shown as if it were. */
+static int check_no_commit(const struct store_dir *d, char *why,
+			   size_t why_bytes)
+{
+	if (faccessat(d->dirfd, STORE_COMMIT_OPEN, F_OK, AT_SYMLINK_NOFOLLOW) <
+	    0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	store_say(
+		why, why_bytes,
+		"store %s has a commit that was interrupted; finish it with `mapfs commit %s`",
+		d->path, d->path);
+	return -EBUSY;
+}
+
+/*
+ * Whoever is not root makes files that are his own: in a store of another user
+ * they would lock that user out.
+ */
+static int check_may_add(const struct store_dir *d, char *why, size_t why_bytes)
+{
+	char who[OWNER_NAME_BYTES];
+	struct stat st;
+
+	if (geteuid() == 0 ||
+	    fstatat(d->dirfd, "pages", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_uid == geteuid())
+		return 0;
+	owner_name(st.st_uid, who);
+	store_say(
+		why, why_bytes,
+		"store %s belongs to user %s, and only that user and root may change it; branch from it, or mount a snapshot of it",
+		d->path, who);
+	return -EPERM;
+}
+
+static int open_kept(struct store_dir *d, const struct store_options *opt,
+		     char *why, size_t why_bytes)
+{
+	bool is_store = false;
+	bool is_begun = false;
+	/* Without a base there is no place that could be wrong. */
+	const bool has_base = opt->base_fd >= 0;
+	int err = open_directory(d, opt, why, why_bytes);
+
+	if (!err && has_base)
+		err = check_outside_base(d->dirfd, opt, why, why_bytes);
+	if (!err && has_base)
+		err = check_base_outside(d->dirfd, opt, why, why_bytes);
+	if (!err)
+		err = store_trust_check(d->dirfd, d->path, opt->is_trusted, why,
+					why_bytes);
+	if (!err)
+		err = check_contents(d, &is_store, why, why_bytes);
+	if (!err && !is_store && opt->use != STORE_CHANGE) {
+		store_say(why, why_bytes, "%s: not a store; name one",
+			  opt->path);
+		err = -ENOENT;
+	}
+	if (!err && is_store && opt->use == STORE_CHANGE)
+		err = check_may_add(d, why, why_bytes);
+	/* First of all, so that nothing of it is taken for a store. */
+	if (!err && opt->for_branch && !is_store) {
+		err = owner_create_dir(d->dirfd, STORE_JOURNAL_PART);
+		is_begun = err == 0;
+	}
+	if (!err && opt->use != STORE_PAST) {
+		err = open_lock(d, opt, why, why_bytes);
+		/* Who held it may have made a store of it meanwhile. */
+		if (!err && !is_store)
+			is_store = has_journal(d);
+		if (is_begun && (d->lockfd < 0 || is_store)) {
+			(void)unlinkat(d->dirfd, STORE_JOURNAL_PART,
+				       AT_REMOVEDIR);
+			is_begun = false;
+		}
+	}
+	if (!err && !opt->for_commit)
+		err = check_no_commit(d, why, why_bytes);
+	if (!err)
+		err = open_parts(d, opt, is_store);
+	if (err && why[0] == '\0')
+		store_say(why, why_bytes, "store %s: cannot open its files: %s",
+			  d->path, trouble_text(err));
+	if (err && is_begun)
+		(void)!store_dir_remove(d);
+	return err;
+}
+
+int store_dir_lock_only(struct store_dir *d, const struct store_options *opt,
+			char *why, size_t why_bytes)
+{
+	bool is_store = false;
+	int err;
+
+	*d = store_dir_none;
+	err = open_directory(d, opt, why, why_bytes);
+	if (!err)
+		err = check_contents(d, &is_store, why, why_bytes);
+	if (!err && !is_store) {
+		store_say(why, why_bytes, "%s: not a store; name one",
+			  opt->path);
+		err = -ENOENT;
+	}
+	if (!err)
+		err = open_lock(d, opt, why, why_bytes);
+	if (err)
+		store_dir_close(d);
+	return err;
+}
+
+static int open_ephemeral(struct store_dir *d, const struct store_options *opt,
+			  char *why, size_t why_bytes)
+{
+	const char *dir = opt->path ? opt->path : getenv("TMPDIR");
+	int err;
+
+	if (opt->kind == MAPFS_STORE_UNLINKED) {
+		d->dirfd = open(dir ? dir : "/var/tmp",
+				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (d->dirfd < 0 && !opt->path) {
+			dir = "/tmp";
+			d->dirfd =
+				open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		}
+		if (d->dirfd < 0) {
+			err = -errno;
+			store_say(
+				why, why_bytes,
+				"%s: no place for a temporary store: %s; set TMPDIR or use -s",
+				dir, strerror(-err));
+			return err;
+		}
+	}
+	err = io_tmpfile(d->dirfd, &d->pagesfd);
+	if (err)
+		store_say(
+			why, why_bytes,
+			"%s: cannot create a temporary store: %s; set TMPDIR or use -s",
+			dir ? dir : "memory", strerror(-err));
+	d->created = true;
+	return err;
+}
+
+int store_dir_open(struct store_dir *d, const struct store_options *opt,
+		   char *why, size_t why_bytes)
+{
+	int err;
+
+	*d = store_dir_none;
+	err = opt->kind == MAPFS_STORE_DIR ?
+		      open_kept(d, opt, why, why_bytes) :
+		      open_ephemeral(d, opt, why, why_bytes);
+	if (err)
+		store_dir_close(d);
+	return err;
+}
+
+void store_dir_close(struct store_dir *d)
+{
+	if (d->pagesfd >= 0)
+		close(d->pagesfd);
+	if (d->readersfd >= 0)
+		close(d->readersfd);
+	if (d->journalfd >= 0)
+		close(d->journalfd);
+	if (d->lockfd >= 0)
+		close(d->lockfd);
+	if (d->dirfd >= 0)
+		close(d->dirfd);
+	free(d->path);
+	*d = store_dir_none;
+}
+
+/* The boot id's 32 hexadecimal digits as 16 bytes. */
+static int read_boot_id(uint8_t *out)
+{
+	char text[64] = { 0 };
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	unsigned int digits = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = io_pread_some(fd, text, sizeof(text) - 1, 0);
+	close(fd);
+	for (const char *p = text; *p && digits < 32; p++) {
+		int v = *p >= 'a' ? *p - 'a' + 10 : *p - '0';
+
+		if (*p == '-' || v < 0 || v > 15)
+			continue;
+		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | v);
+		digits++;
+	}
+	return n < 0 ? (int)n : digits == 32 ? 0 : -EIO;
+}
+
+int store_dir_epoch(const struct store_dir *d, uint8_t *out)
+{
+	struct statx stx = { 0 };
+	uint64_t mount_id;
+
+	memset(out, 0, JOURNAL_EPOCH_BYTES);
+	if (d->dirfd < 0)
+		return 0;
+	if (statx(d->dirfd, "", AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &stx) < 0)
+		return -errno;
+	if (!(stx.stx_mask & STATX_MNT_ID_UNIQUE) &&
+	    statx(d->dirfd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+		return -errno;
+	mount_id = stx.stx_mnt_id;
+	memcpy(out + 16, &mount_id, sizeof(mount_id));
+	return read_boot_id(out);
+}
+
+int mapfs_store_await(const char *path, char *why, size_t why_bytes)
+{
+	int dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int lockfd = -1;
+	int err = 0;
+
+	if (dirfd >= 0)
+		lockfd = openat(dirfd, "lock",
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	/* Whatever else is wrong with it, opening it will say. */
+	if (lockfd >= 0) {
+		err = store_holder_take(path, lockfd, false, why, why_bytes);
+		close(lockfd);
+	}
+	if (dirfd >= 0)
+		close(dirfd);
+	return err;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The line of stores a branch comes from.
+ *
+ *   own arena 0 --> parent's, arena 1 --> its parent's, arena 2 --> ...
+ *
+ * A branch begins with a record that names a snapshot of its parent.  Replay
+ * first applies that snapshot's delta, read from the parent's journal, with
+ * every arena number one higher; that delta may itself begin with a snapshot
+ * further up.  Once the branch's own journal was rewritten its state is all
+ * in there, and only the pages are the parents'.
+ */
+#include "store_priv.h"
+#include "core/lib/trouble.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int store_line_find(const void *records, size_t len, struct record_parent *out,
+		    bool *found)
+{
+	struct record r;
+	size_t pos = 0;
+	int ret;
+
+	*found = false;
+	while ((ret = record_next(records, len, &pos, &r)) > 0) {
+		if (r.type != RECORD_PARENT)
+			continue;
+		*out = r.parent;
+		*found = true;
+		return 0;
+	}
+	return ret;
+}
+
+static void ancestor_close(struct ancestor *a)
+{
+	if (a->readersfd >= 0)
+		close(a->readersfd);
+	if (a->journalfd >= 0)
+		close(a->journalfd);
+	if (a->dirfd >= 0)
+		close(a->dirfd);
+	snapshots_fini(&a->known, NULL);
+	free(a->path);
+}
+
+/* The snapshot the branch is of, held so that nobody can delete it. */
+static int ancestor_hold(struct ancestor *a, struct store_facts *f,
+			 const struct record_parent *want, char *why,
+			 size_t why_bytes)
+{
+	const struct snapshot *one =
+		snapshots_find_id(&f->snapshots, want->snapshot);
+
+	if (memcmp(f->uuid, want->uuid, sizeof(f->uuid)) != 0 || !one) {
+		store_say(
+			why, why_bytes,
+			"store %s is not the one this branch comes from; put that one back where it was",
+			a->path);
+		return -ESTALE;
+	}
+	memcpy(a->uuid, f->uuid, sizeof(a->uuid));
+	a->snapshot = one->rec;
+	a->snapshot.name = NULL;
+	a->snapshot.message = NULL;
+	/* Taken over: the rest of what was read is let go. */
+	a->known.resigned = f->snapshots.resigned;
+	f->snapshots.resigned = NULL;
+	return a->readersfd >= 0 ?
+		       store_readers_hold(a->readersfd, one->rec.id) :
+		       0;
+}
+
+static int ancestor_add_arena(const struct ancestor *a, struct arena *arena)
+{
+	int fd;
+	int err;
+
+	if (!arena)
+		return 0;
+	/* O_NONBLOCK: a fifo in the place of the pages must not stop us. */
+	fd = openat(a->dirfd, "pages",
+		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	err = arena_add_parent(arena, fd);
+	if (err)
+		close(fd);
+	return err;
+}
+
+/* Its records and pages are as good as those of the branch. */
+static int ancestor_check(const struct ancestor *a, char *why, size_t why_bytes)
+{
+	char name[PATH_MAX + 32];
+
+	(void)snprintf(name, sizeof(name), "%s, whose branch this is", a->path);
+	return store_trust_check(a->dirfd, name, a->is_trusted, why, why_bytes);
+}
+
+static int ancestor_open_files(struct ancestor *a, char *why, size_t why_bytes)
+{
+	int err = 0;
+
+	a->dirfd = open(a->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (a->dirfd >= 0)
+		a->journalfd =
+			openat(a->dirfd, "journal",
+			       O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (a->dirfd < 0 || a->journalfd < 0) {
+		err = -errno;
+		store_say(
+			why, why_bytes,
+			"this store is a branch of %s, which cannot be opened: %s; put it back where it was",
+			a->path, trouble_text(err));
+		return err;
+	}
+	err = ancestor_check(a, why, why_bytes);
+	if (err)
+		return err;
+	/* On a read-only medium nobody can delete it anyway. */
+	err = store_readers_open(a->dirfd, false, &a->readersfd);
+	return err == -EROFS || err == -EACCES || err == -ENOENT ? 0 : err;
+}
+
+/* One step up; *next is the step after that, borrowed from `f`. */
+static int ancestor_open(struct ancestor *a, struct store_facts *f,
+			 const struct record_parent *want, char *why,
+			 size_t why_bytes)
+{
+	int err;
+
+	*a = (struct ancestor){
+		.is_trusted = a->is_trusted,
+		.dirfd = -1,
+		.journalfd = -1,
+		.readersfd = -1,
+	};
+	a->path = strndup(want->path, want->path_bytes);
+	if (!a->path)
+		return -ENOMEM;
+	err = ancestor_open_files(a, why, why_bytes);
+	if (!err)
+		err = store_facts_read(f, a->dirfd, a->path, why, why_bytes);
+	if (!err)
+		err = ancestor_hold(a, f, want, why, why_bytes);
+	if (err)
+		ancestor_close(a);
+	return err;
+}
+
+/* Not for ever in a circle, and not higher than arenas have numbers. */
+static int line_check(const struct store_line *line, const struct ancestor *a,
+		      char *why, size_t why_bytes)
+{
+	for (unsigned int n = 0; n < line->count; n++) {
+		if (memcmp(line->up[n].uuid, a->uuid, sizeof(a->uuid)) != 0)
+			continue;
+		store_say(
+			why, why_bytes,
+			"store %s is damaged: it is a branch of itself; restore it from a copy",
+			a->path);
+		return -ELOOP;
+	}
+	if (line->count + 1 < MAPFS_ARENAS)
+		return 0;
+	store_say(
+		why, why_bytes,
+		"store %s: more than %u stores are above this branch; `mapfs commit` or `mapfs export` it into a new one",
+		a->path, MAPFS_ARENAS - 1);
+	return -EMLINK;
+}
+
+static int line_add(struct store_line *line, struct ancestor *a,
+		    struct arena *arena, char *why, size_t why_bytes)
+{
+	struct ancestor *up;
+	int err = line_check(line, a, why, why_bytes);
+
+	if (!err)
+		err = ancestor_add_arena(a, arena);
+	if (err)
+		return err;
+	/* There may be hundreds: no descriptor is kept that is not needed. */
+	close(a->dirfd);
+	a->dirfd = -1;
+	up = realloc(line->up, (line->count + 1) * sizeof(*up));
+	if (!up)
+		return -ENOMEM;
+	up[line->count++] = *a;
+	line->up = up;
+	return 0;
+}
+
+int store_line_open(struct store_line *line, struct arena *a,
+		    const struct record_parent *parent, char *why,
+		    size_t why_bytes)
+{
+	struct store_facts facts = { 0 };
+	struct store_facts older = { 0 };
+	struct ancestor one;
+	int err = 0;
+
+	line->parent = *parent;
+	line->parent.path = strndup(parent->path, parent->path_bytes);
+	if (!line->parent.path)
+		return -ENOMEM;
+	line->is_branch = true;
+	for (bool more = true; !err && more;) {
+		one.is_trusted = line->is_trusted;
+		err = ancestor_open(&one, &facts, parent, why, why_bytes);
+		if (err)
+			break;
+		err = line_add(line, &one, a, why, why_bytes);
+		if (err)
+			ancestor_close(&one);
+		store_facts_fini(&older);
+		older = facts;
+		facts = (struct store_facts){ 0 };
+		more = older.has_parent;
+		parent = &older.parent;
+	}
+	store_facts_fini(&older);
+	store_facts_fini(&facts);
+	return err;
+}
+
+struct line_load {
+	struct store_line *line;
+	unsigned int n;
+	struct delta_set *set;
+	bool seen_head;
+};
+
+static int load_group(void *arg, mapfs_lsn lsn, const void *records, size_t len)
+{
+	struct line_load *load = arg;
+	struct record_parent parent;
+	bool is_branch = false;
+	int err = 0;
+
+	(void)lsn;
+	if (!load->seen_head)
+		err = store_line_find(records, len, &parent, &is_branch);
+	load->seen_head = true;
+	if (!err && is_branch && parent.begins) {
+		err = store_line_load(load->line, load->n + 1, load->set);
+		load->set->depth = load->n + 1;
+	}
+	return err ? err : delta_set_apply(load->set, records, len, NULL);
+}
+
+int store_line_load(struct store_line *line, unsigned int n,
+		    struct delta_set *set)
+{
+	struct line_load load = { .line = line, .n = n, .set = set };
+	struct journal_where where;
+	struct journal_id id = { 0 };
+	struct ancestor *a;
+	int err;
+
+	if (n >= line->count)
+		return -EUCLEAN;
+	a = &line->up[n];
+	where = (struct journal_where){ .dirfd = a->journalfd };
+	set->depth = n + 1;
+	err = journal_replay_past(&where, &id, a->snapshot.first_segment,
+				  a->snapshot.last_segment, a->snapshot.lsn,
+				  load_group, &load);
+	set->depth = 0;
+	return err;
+}
+
+int store_line_resign(const struct store_line *line, struct delta_set *set)
+{
+	int err = 0;
+
+	for (unsigned int n = 0; !err && n < line->count; n++)
+		err = delta_set_resign(set, &line->up[n].known);
+	return err;
+}
+
+void store_line_close(struct store_line *line)
+{
+	for (unsigned int n = 0; n < line->count; n++)
+		ancestor_close(&line->up[n]);
+	free(line->up);
+	if (line->is_branch)
+		free((char *)line->parent.path);
+	*line = (struct store_line){ .count = 0 };
+}

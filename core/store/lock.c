@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * umount(8) returns while the daemon still flushes and closes the store.  So
+ * a holder is judged: one that only ends is waited for, one whose mount is in
+ * use is refused at once.
+ *
+ * The lock's text says which process holds it and which file system it shows:
+ *
+ *    mounted on /mnt by process 42
+ *    device 0:51
+ *
+ * "closing" replaces "mounted" once the mount is gone for good.  Until the
+ * daemon comes to write that, a mount that is in no mount table is believed
+ * to be gone, but not for long: files of a lazy unmount may be open, and not
+ * every mount namespace can be seen.
+ */
+#include "lock.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/lib/io.h"
+#include "store_priv.h"
+
+#define MOUNTED "mounted on "
+#define CLOSING "closing on "
+#define NOTHING "nothing"
+
+#define TICK_FIRST_MS 1
+#define TICK_MOST_MS 100
+#define LOOK_AGAIN_MS 20   /* a mount is seen twice before it is believed */
+#define TELL_AFTER_MS 1000 /* of a wait */
+/* How long each kind of holder is waited for; a close must get on. */
+#define BRIEF_MS 5000
+#define STALL_MS 60000
+#define CLOSE_MS 600000
+
+#define PROCESS_IS_EXITING 0x4U /* PF_EXITING, in /proc/PID/stat */
+
+static void (*tell)(void *arg, const char *line);
+static void *tell_arg;
+
+void store_holder_tell(void (*fn)(void *arg, const char *line), void *arg)
+{
+	tell = fn;
+	tell_arg = arg;
+}
+
+enum holder_kind {
+	HOLDER_READS,	/* commands that look, side by side */
+	HOLDER_COMMAND, /* a command, or one that has yet to say who it is */
+	HOLDER_MOUNTED, /* its mount is seen */
+	HOLDER_UNSEEN,	/* its mount is seen nowhere */
+	HOLDER_CLOSING, /* only ends */
+	HOLDER_STOPPED, /* only ends, but it is stopped */
+};
+
+/* What /proc tells of the holder; zeroed: nothing, or it is no daemon. */
+struct process {
+	bool is_ending;
+	bool is_stopped;
+	uint64_t cpu_ticks;
+};
+
+struct wait {
+	const char *path;
+	int lockfd;
+	struct store_holder holder;
+	enum holder_kind kind;
+	char seen_on[PATH_MAX + 1]; /* HOLDER_MOUNTED */
+	pid_t seen_by;		    /* whose mount table; 0: ours */
+	int64_t begin_ms;
+	int64_t since_ms; /* ... that it is this holder, of this kind */
+	int64_t moved_ms; /* when it last got on */
+	uint64_t cpu_ticks;
+	bool is_told;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+static void sleep_ms(int ms)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
+}
+
+/* --- what the lock says -------------------------------------------------- */
+
+/* MOUNTPOINT "by process" PID; a mount point may have these words in it. */
+static void parse_first_line(const char *line, struct store_holder *out)
+{
+	static const char by[] = " by process ";
+	const char *end = NULL;
+
+	for (const char *p = strstr(line, by); p; p = strstr(p + 1, by))
+		end = p;
+	if (!end || (size_t)(end - line) >= sizeof(out->where))
+		return;
+	memcpy(out->where, line, (size_t)(end - line));
+	out->where[end - line] = '\0';
+	out->pid = (pid_t)strtol(end + strlen(by), NULL, 10);
+}
+
+static void parse(char *text, struct store_holder *out)
+{
+	char *second = strchr(text, '\n');
+	unsigned int major_no;
+	unsigned int minor_no;
+
+	static_assert(sizeof(MOUNTED) == sizeof(CLOSING),
+		      "one is written over the other");
+	if (second)
+		*second++ = '\0';
+	out->is_closing = strncmp(text, CLOSING, 7) == 0;
+	if (strncmp(text, MOUNTED, strlen(MOUNTED)) != 0 &&
+	    strncmp(text, CLOSING, strlen(CLOSING)) != 0)
+		return;
+	parse_first_line(text + strlen(MOUNTED), out);
+	if (second && sscanf(second, "device %u:%u", &major_no, &minor_no) == 2)
+		out->dev = makedev(major_no, minor_no);
+}
+
+int store_holder_read(int lockfd, struct store_holder *out, bool *is_held)
+{
+	char text[PATH_MAX + 128];
+	ssize_t n;
+
+	*out = (struct store_holder){ 0 };
+	*is_held = flock(lockfd, LOCK_SH | LOCK_NB) < 0;
+	if (!*is_held) {
+		(void)flock(lockfd, LOCK_UN);
+		return 0;
+	}
+	n = io_pread_some(lockfd, text, sizeof(text) - 1, 0);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	parse(text, out);
+	return 0;
+}
+
+int store_holder_write(int lockfd, const char *mountpoint)
+{
+	char text[PATH_MAX + 64];
+	int n = snprintf(text, sizeof(text), MOUNTED "%s by process %d\n",
+			 mountpoint ? mountpoint : NOTHING, (int)getpid());
+
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return -ENAMETOOLONG;
+	if (ftruncate(lockfd, 0) < 0)
+		return -errno;
+	return io_pwrite_all("store.lock", lockfd, text, (size_t)n, 0);
+}
+
+int store_holder_write_mount(int lockfd, dev_t dev)
+{
+	char text[64];
+	struct stat st;
+	int n = snprintf(text, sizeof(text), "device %u:%u\n", major(dev),
+			 minor(dev));
+
+	if (fstat(lockfd, &st) < 0)
+		return -errno;
+	return io_pwrite_all("store.lock", lockfd, text, (size_t)n,
+			     (uint64_t)st.st_size);
+}
+
+int store_holder_write_closing(int lockfd)
+{
+	return io_pwrite_all("store.lock", lockfd, CLOSING, 7, 0);
+}
+
+/* --- what the system says ------------------------------------------------ */
+
+/* The text of a file in /proc; false: there is none. */
+static bool read_proc(pid_t pid, const char *name, char *out, size_t out_bytes)
+{
+	char path[64];
+	FILE *f;
+	size_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	n = fread(out, 1, out_bytes - 1, f);
+	fclose(f);
+	out[n] = '\0';
+	return n > 0;
+}
+
+/* Is SIGKILL on its way to it?  Fields are 64 bits in hexadecimal. */
+static bool is_killed(const char *status, const char *field)
+{
+	const char *at = strstr(status, field);
+
+	return at &&
+	       (strtoull(at + strlen(field), NULL, 16) >> (SIGKILL - 1) & 1);
+}
+
+/*
+ * A daemon that was killed has its mount and the lock for as long as it takes
+ * to take it apart.  The number may be another process's in our eyes, so it
+ * counts only if it has a daemon's name.
+ */
+static struct process look_at_process(pid_t pid)
+{
+	struct process p = { 0 };
+	unsigned long long user = 0;
+	unsigned long long sys = 0;
+	char text[4096];
+	unsigned int flags = 0;
+	char state = 0;
+
+	if (pid <= 0 || !read_proc(pid, "stat", text, sizeof(text)) ||
+	    !strstr(text, "(mapfs) ") ||
+	    sscanf(strrchr(text, ')') + 1,
+		   " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu",
+		   &state, &flags, &user, &sys) != 4)
+		return p;
+	p.cpu_ticks = user + sys;
+	p.is_stopped = state == 'T' || state == 't';
+	p.is_ending = state == 'Z' || state == 'X' ||
+		      (flags & PROCESS_IS_EXITING);
+	if (!p.is_ending && read_proc(pid, "status", text, sizeof(text)))
+		p.is_ending = is_killed(text, "SigPnd:") ||
+			      is_killed(text, "ShdPnd:");
+	return p;
+}
+
+/* "\040" and the like in a mount table. */
+static void unescape(const char *from, char *out, size_t out_bytes)
+{
+	size_t n = 0;
+
+	while (*from && n + 1 < out_bytes) {
+		if (from[0] == '\\' && isdigit((unsigned char)from[1]) &&
+		    isdigit((unsigned char)from[2]) &&
+		    isdigit((unsigned char)from[3])) {
+			out[n++] =
+				(char)((from[1] - '0') << 6 |
+				       (from[2] - '0') << 3 | (from[3] - '0'));
+			from += 4;
+		} else {
+			out[n++] = *from++;
+		}
+	}
+	out[n] = '\0';
+}
+
+/* Is the file system in this process's mount table?  Then where. */
+static bool is_in_table(const char *pid, dev_t dev, char *where,
+			size_t where_bytes)
+{
+	char path[64];
+	char *line = NULL;
+	char *target = NULL;
+	size_t room = 0;
+	bool found = false;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%.20s/mountinfo", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!found && getline(&line, &room, f) > 0) {
+		unsigned int a;
+		unsigned int b;
+
+		free(target);
+		target = NULL;
+		found = sscanf(line, "%*d %*d %u:%u %*s %ms", &a, &b,
+			       &target) == 3 &&
+			makedev(a, b) == dev;
+	}
+	if (found)
+		unescape(target, where, where_bytes);
+	free(target);
+	free(line);
+	fclose(f);
+	return found;
+}
+
+/* Which mount namespace is it in?  0: that is not for us to know. */
+static ino_t namespace_of(const char *pid)
+{
+	char path[64];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "/proc/%.20s/ns/mnt", pid);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+static bool is_in_any_table(struct wait *w)
+{
+	const ino_t ours = namespace_of("self");
+	const struct dirent *e;
+	ino_t last = ours;
+	bool found = false;
+	DIR *proc = opendir("/proc");
+
+	while (!found && proc && (e = readdir(proc))) {
+		ino_t ns;
+
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		ns = namespace_of(e->d_name);
+		/* Neighbours share one more often than not. */
+		if (ns == 0 || ns == ours || ns == last)
+			continue;
+		last = ns;
+		found = is_in_table(e->d_name, w->holder.dev, w->seen_on,
+				    sizeof(w->seen_on));
+		if (found)
+			w->seen_by = (pid_t)strtol(e->d_name, NULL, 10);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+static bool mount_is_seen(struct wait *w)
+{
+	if (w->holder.dev == 0)
+		return false;
+	w->seen_by = 0;
+	if (is_in_table("self", w->holder.dev, w->seen_on, sizeof(w->seen_on)))
+		return true;
+	return is_in_any_table(w);
+}
+
+/* --- judgement ----------------------------------------------------------- */
+
+static enum holder_kind kind_of(struct wait *w, const struct process *p)
+{
+	if (p->is_ending)
+		return HOLDER_CLOSING;
+	if (w->holder.is_closing)
+		return p->is_stopped ? HOLDER_STOPPED : HOLDER_CLOSING;
+	if (w->holder.where[0] != '/')
+		return HOLDER_COMMAND;
+	if (mount_is_seen(w))
+		return HOLDER_MOUNTED;
+	return p->is_stopped ? HOLDER_STOPPED : HOLDER_UNSEEN;
+}
+
+static int judge(struct wait *w)
+{
+	const enum holder_kind was = w->kind;
+	const pid_t was_pid = w->holder.pid;
+	const int64_t now = now_ms();
+	struct process p;
+	bool is_held;
+	int err = store_holder_read(w->lockfd, &w->holder, &is_held);
+
+	if (err)
+		return err;
+	p = look_at_process(w->holder.pid);
+	w->kind = is_held ? kind_of(w, &p) : HOLDER_READS;
+	if (w->kind != was || w->holder.pid != was_pid)
+		w->since_ms = now;
+	if (w->since_ms == now || p.cpu_ticks != w->cpu_ticks)
+		w->moved_ms = now;
+	w->cpu_ticks = p.cpu_ticks;
+	return 0;
+}
+
+static bool is_in_vain(const struct wait *w)
+{
+	const int64_t now = now_ms();
+
+	if (now - w->begin_ms >= CLOSE_MS)
+		return true;
+	switch (w->kind) {
+	case HOLDER_MOUNTED:
+		return now - w->since_ms >= LOOK_AGAIN_MS;
+	case HOLDER_READS:
+	case HOLDER_COMMAND:
+	case HOLDER_UNSEEN:
+	case HOLDER_STOPPED:
+		return now - w->since_ms >= BRIEF_MS;
+	case HOLDER_CLOSING:
+		return now - w->moved_ms >= STALL_MS;
+	}
+	abort();
+}
+
+static void say_mounted(const struct wait *w, char *why, size_t why_bytes)
+{
+	const struct store_holder *h = &w->holder;
+
+	if (w->seen_by)
+		store_say(
+			why, why_bytes,
+			"store %s is in use by process %d, mounted on %s in the mount namespace of process %d; end that first, or choose another store",
+			w->path, (int)h->pid, w->seen_on, (int)w->seen_by);
+	else
+		store_say(
+			why, why_bytes,
+			"store %s is in use, mounted on %s by process %d; unmount that first, or choose another store",
+			w->path, w->seen_on, (int)h->pid);
+}
+
+static void say_in_use(const struct wait *w, char *why, size_t why_bytes)
+{
+	const struct store_holder *h = &w->holder;
+
+	switch (w->kind) {
+	case HOLDER_READS:
+		store_say(
+			why, why_bytes,
+			"store %s is in use by a command that reads it; try again when that has ended",
+			w->path);
+		return;
+	case HOLDER_COMMAND:
+		store_say(
+			why, why_bytes,
+			"store %s is in use by another command; try again when that has ended",
+			w->path);
+		return;
+	case HOLDER_MOUNTED:
+		say_mounted(w, why, why_bytes);
+		return;
+	case HOLDER_UNSEEN:
+		store_say(
+			why, why_bytes,
+			"store %s is in use by process %d, whose mount on %s is in no mount table that can be read: files in it are open after a lazy unmount, or a mount namespace hides it; end its users or that process, or choose another store",
+			w->path, (int)h->pid, h->where);
+		return;
+	case HOLDER_STOPPED:
+		store_say(
+			why, why_bytes,
+			"store %s is in use by process %d, which unmounts %s but is stopped; continue it (kill -CONT %d)",
+			w->path, (int)h->pid, h->where, (int)h->pid);
+		return;
+	case HOLDER_CLOSING:
+		store_say(
+			why, why_bytes,
+			"store %s is still being closed by process %d, which does not get on; try again later, or end that process",
+			w->path, (int)h->pid);
+		return;
+	}
+	abort();
+}
+
+static void tell_once(struct wait *w)
+{
+	char line[PATH_MAX + 128];
+
+	if (w->is_told || !tell || now_ms() - w->begin_ms < TELL_AFTER_MS)
+		return;
+	w->is_told = true;
+	if (w->kind == HOLDER_READS || w->kind == HOLDER_COMMAND)
+		store_say(line, sizeof(line),
+			  "store %s: waiting for another command to end",
+			  w->path);
+	else
+		store_say(line, sizeof(line),
+			  "store %s: waiting for process %d to close it",
+			  w->path, (int)w->holder.pid);
+	tell(tell_arg, line);
+}
+
+int store_holder_take(const char *path, int lockfd, bool shared, char *why,
+		      size_t why_bytes)
+{
+	struct wait w = {
+		.path = path,
+		.lockfd = lockfd,
+		.begin_ms = now_ms(),
+		.since_ms = now_ms(),
+	};
+	int tick = TICK_FIRST_MS;
+	int err;
+
+	while (flock(lockfd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+		err = -errno;
+		if (err == -EINTR)
+			continue;
+		if (err == -EWOULDBLOCK)
+			err = judge(&w);
+		if (err) {
+			store_say(why, why_bytes,
+				  "store %s: cannot lock it: %s", path,
+				  strerror(-err));
+			return err;
+		}
+		if (is_in_vain(&w)) {
+			say_in_use(&w, why, why_bytes);
+			return -EBUSY;
+		}
+		tell_once(&w);
+		sleep_ms(tick);
+		tick = tick * 2 < TICK_MOST_MS ? tick * 2 : TICK_MOST_MS;
+	}
+	return 0;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a store says of itself to anybody: read from its journal, which its
+ * owner may be appending to, or replacing by a compacted one, at this moment.
+ * A look that fails is repeated; only what fails again and again is damage.
+ */
+#include "store_priv.h"
+#include "core/lib/trouble.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOKS 20 /* times 10 ms: how long a segment may be on its way */
+
+struct facts_look {
+	struct store_facts *facts;
+	bool seen_store;
+};
+
+static char *copy_text(const char *text, size_t bytes)
+{
+	return strndup(text, bytes);
+}
+
+static int look_at_head(struct store_facts *f, const struct record *r)
+{
+	if (r->type == RECORD_STORE) {
+		free(f->base);
+		f->base = copy_text(r->store.base, r->store.base_bytes);
+		f->created = r->store.created;
+		return f->base ? 0 : -ENOMEM;
+	}
+	if (f->has_parent)
+		free((char *)f->parent.path);
+	f->parent = r->parent;
+	f->parent.path = copy_text(r->parent.path, r->parent.path_bytes);
+	f->has_parent = f->parent.path != NULL;
+	return f->has_parent ? 0 : -ENOMEM;
+}
+
+/* The root as the delta knows it, where there is no record of the base. */
+static void look_at_inode(struct store_facts *f, const struct record_inode *i)
+{
+	if (f->base_id.ino || !i->has_base || i->text_bytes > 0)
+		return;
+	f->base_id = (struct record_base){
+		.ino = i->sig.ino,
+		.btime = i->sig.btime,
+	};
+	if (i->sig.btime.tv_sec == 0)
+		f->base_id.btime.tv_nsec = -1;
+}
+
+static int look_at_record(struct facts_look *look, const struct record *r)
+{
+	switch ((int)r->type) {
+	case RECORD_STORE:
+	case RECORD_PARENT:
+		look->seen_store |= r->type == RECORD_STORE;
+		return look_at_head(look->facts, r);
+	case RECORD_BASE:
+		look->facts->base_id = r->base;
+		return 0;
+	case RECORD_INODE:
+		look_at_inode(look->facts, &r->inode);
+		return 0;
+	case RECORD_LINE:
+	case RECORD_RESIGNED:
+	case RECORD_SNAPSHOT:
+	case RECORD_SNAPSHOT_GONE:
+	case RECORD_PINNED:
+		return snapshots_apply(&look->facts->snapshots, r, NULL, true);
+	default:
+		return 0;
+	}
+}
+
+static int look_at_group(void *arg, mapfs_lsn lsn, const void *records,
+			 size_t len)
+{
+	struct record r;
+	size_t pos = 0;
+	int ret;
+
+	(void)lsn;
+	while ((ret = record_next(records, len, &pos, &r)) > 0) {
+		ret = look_at_record(arg, &r);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+static int look(struct store_facts *f, int dirfd)
+{
+	const struct store_dir here = { .dirfd = dirfd };
+	struct facts_look arg = { .facts = f };
+	struct journal_where where = { 0 };
+	struct journal_id id = { 0 };
+	struct journal *j;
+	uint64_t discarded;
+	int err = store_dir_epoch(&here, id.epoch);
+
+	if (err)
+		return err;
+	where.dirfd = openat(dirfd, "journal",
+			     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (where.dirfd < 0)
+		return -errno;
+	snapshots_init(&f->snapshots);
+	err = journal_open(&j, &where, &id, true, look_at_group, &arg,
+			   &discarded);
+	close(where.dirfd);
+	if (err)
+		return err;
+	journal_close(j);
+	memcpy(f->uuid, id.uuid, sizeof(f->uuid));
+	return arg.seen_store ? 0 : -EUCLEAN;
+}
+
+int store_facts_read(struct store_facts *f, int dirfd, const char *path,
+		     char *why, size_t why_bytes)
+{
+	const struct timespec tick = { .tv_nsec = 10000000 };
+	int err;
+
+	for (int n = 0;; n++) {
+		*f = (struct store_facts){ 0 };
+		err = look(f, dirfd);
+		if (!err)
+			return 0;
+		store_facts_fini(f);
+		if ((err != -ENOENT && err != -EUCLEAN && err != -EBADMSG) ||
+		    n == LOOKS)
+			break;
+		nanosleep(&tick, NULL);
+	}
+	if (err == -ENOENT)
+		store_say(why, why_bytes, "%s: not a store; name one", path);
+	else
+		store_say(why, why_bytes, "store %s: %s", path,
+			  store_trouble(err));
+	return err;
+}
+
+void store_facts_fini(struct store_facts *f)
+{
+	snapshots_fini(&f->snapshots, NULL);
+	if (f->has_parent)
+		free((char *)f->parent.path);
+	free(f->base);
+	*f = (struct store_facts){ 0 };
+}

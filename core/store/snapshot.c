@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making and deleting snapshots.
+ *
+ *   make:    flush what there is | record, pins (names and data wait) | sync
+ *   delete:  record, unpin | sync | pages and segments are free
+ *
+ * The first flush is only there so that nobody waits for it; the second makes
+ * the record durable, and with it the pages it speaks of [D1].
+ */
+#include "store_priv.h"
+#include "core/lib/trouble.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+void store_say_no_snapshot(const char *store, const char *name, char *why,
+			   size_t why_bytes)
+{
+	store_say(why, why_bytes,
+		  "store %s has no snapshot %s; see `mapfs log %s`", store,
+		  name, store);
+}
+
+int store_snapshots_iterate(const struct snapshots *all, mapfs_snapshot_fn fn,
+			    void *arg)
+{
+	int ret = 0;
+
+	for (const struct snapshot *one = all->list; one && !ret;
+	     one = one->next) {
+		if (one->rec.name[0] == '.')
+			continue;
+		ret = fn(arg, &(struct mapfs_snapshot){
+				      .id = one->rec.id,
+				      .name = one->rec.name,
+				      .message = one->rec.message,
+				      .time = one->rec.time,
+				      .private_pages = one->rec.private_pages,
+				      .is_reachable =
+					      snapshots_is_reachable(all, one),
+			      });
+	}
+	return ret;
+}
+
+int store_snapshot_may_show(const struct snapshots *all,
+			    const struct snapshot *one, const char *store,
+			    char *why, size_t why_bytes)
+{
+	if (snapshots_is_reachable(all, one))
+		return 0;
+	store_say(
+		why, why_bytes,
+		"snapshot %s of store %s belongs to the base before a commit; undo that with `mapfs commit --undo %s`",
+		one->rec.name, store, store);
+	return -ESTALE;
+}
+
+static int check_can_have(const struct store *st, char *why, size_t why_bytes)
+{
+	if (st->ephemeral) {
+		store_say(
+			why, why_bytes,
+			"this view has no kept store; mount it with -s STORE to take snapshots");
+		return -EINVAL;
+	}
+	if (st->use != STORE_CHANGE) {
+		store_say(
+			why, why_bytes,
+			"store %s is opened for looking only; use the store itself, or a branch of it",
+			st->dir.path);
+		return -EROFS;
+	}
+	return 0;
+}
+
+static int check_new_name(const char *name, const char *message, char *why,
+			  size_t why_bytes)
+{
+	size_t len = strlen(name);
+
+	/* A..B is a range for mapfs diff. */
+	if (len == 0 || len > MAPFS_NAME_MAX || strpbrk(name, "/@") ||
+	    strstr(name, "..") || strcmp(name, ".") == 0) {
+		store_say(
+			why, why_bytes,
+			"snapshot name '%s': not 1 to 255 bytes long, or it has '/', '@' or '..' in it; choose another",
+			name);
+		return -EINVAL;
+	}
+	if (strlen(message) > SNAPSHOT_MESSAGE_MAX) {
+		store_say(why, why_bytes,
+			  "message of snapshot %s: longer than %u bytes", name,
+			  SNAPSHOT_MESSAGE_MAX);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* ns_lock held for writing. */
+static int create_locked(struct store *st, const char *name,
+			 const char *message, char *why, size_t why_bytes)
+{
+	const struct record_line *line = &st->set->snapshots.line;
+	struct record r = {
+		.type = RECORD_SNAPSHOT,
+		.snapshot = {
+			.id = line->next_snapshot,
+			.base_version = line->base_version,
+			.name = name,
+			.name_bytes = strlen(name),
+			.message = message,
+			.message_bytes = strlen(message),
+		},
+	};
+	struct arena_stats stats;
+	struct group g;
+	int err;
+
+	if (snapshots_find(&st->set->snapshots, name)) {
+		store_say(
+			why, why_bytes,
+			"store %s has a snapshot %s already; choose another name, or delete that one",
+			st->dir.path, name);
+		return -EEXIST;
+	}
+	arena_stats(st->arena, &stats);
+	r.snapshot.private_pages = stats.live_pages;
+	clock_gettime(CLOCK_REALTIME, &r.snapshot.time);
+	journal_position(st->journal, &r.snapshot.first_segment,
+			 &r.snapshot.last_segment, &r.snapshot.lsn);
+	group_init(&g);
+	group_add(&g, &r);
+	err = store_commit(st, &g, NULL);
+	group_fini(&g);
+	return err;
+}
+
+int store_snapshot_create(struct store *st, const char *name,
+			  const char *message, char *why, size_t why_bytes)
+{
+	int err = check_can_have(st, why, why_bytes);
+
+	if (!err)
+		err = check_new_name(name, message, why, why_bytes);
+	if (!err)
+		err = store_sync(st);
+	if (!err) {
+		rwlock_write(st->ns_lock);
+		err = create_locked(st, name, message, why, why_bytes);
+		rwlock_unlock(st->ns_lock);
+	}
+	if (!err)
+		err = store_sync(st);
+	if (err && why[0] == '\0')
+		store_say(why, why_bytes, "snapshot %s of store %s: %s", name,
+			  st->dir.path, trouble_text(err));
+	return err;
+}
+
+struct branch_look {
+	uint64_t snapshot;
+	char uuid[2 * JOURNAL_UUID_BYTES + 1]; /* "": none was found */
+	char path[PATH_MAX];
+};
+
+static int find_branch(void *arg, uint64_t snapshot, const char *uuid,
+		       const char *path)
+{
+	struct branch_look *look = arg;
+
+	if (snapshot != look->snapshot)
+		return 0;
+	(void)snprintf(look->uuid, sizeof(look->uuid), "%s", uuid);
+	(void)snprintf(look->path, sizeof(look->path), "%s", path);
+	return 1;
+}
+
+/* One that is found is told of when nothing is locked any more. */
+static int check_no_branch(struct store *st, struct branch_look *look,
+			   char *why, size_t why_bytes)
+{
+	int err = store_branch_iterate(st->dir.dirfd, find_branch, look);
+
+	if (err > 0)
+		return -EBUSY;
+	if (err == -EUCLEAN)
+		store_say(
+			why, why_bytes,
+			"store %s: a file in its directory branches is damaged; remove it if its branch is gone",
+			st->dir.path);
+	return err;
+}
+
+/* Nobody may build on it or look at it; a hold on it is left behind. */
+static int check_unused(struct store *st, const struct snapshot *one,
+			struct branch_look *look, char *why, size_t why_bytes)
+{
+	int err;
+
+	look->snapshot = one->rec.id;
+	err = check_no_branch(st, look, why, why_bytes);
+	if (err)
+		return err;
+	err = store_readers_exclude(st->dir.readersfd, one->rec.id);
+	if (err == -EBUSY)
+		store_say(
+			why, why_bytes,
+			"snapshot %s of store %s is mounted or being read; unmount it first",
+			one->rec.name, st->dir.path);
+	if (err)
+		return err;
+	/* One may have been made until now, and none can be from now on. */
+	err = check_no_branch(st, look, why, why_bytes);
+	if (err)
+		store_readers_allow(st->dir.readersfd, one->rec.id);
+	return err;
+}
+
+/* sync_lock and ns_lock held. */
+static int delete_locked(struct store *st, const char *name, uint64_t *held,
+			 struct branch_look *look, char *why, size_t why_bytes)
+{
+	const struct snapshot *one = snapshots_find(&st->set->snapshots, name);
+	struct group g;
+	int err;
+
+	if (!one) {
+		store_say_no_snapshot(st->dir.path, name, why, why_bytes);
+		return -ENOENT;
+	}
+	err = check_unused(st, one, look, why, why_bytes);
+	if (err)
+		return err;
+	*held = one->rec.id;
+	group_init(&g);
+	group_add(&g, &(struct record){
+			      .type = RECORD_SNAPSHOT_GONE,
+			      .snapshot_id = one->rec.id,
+		      });
+	err = store_commit(st, &g, NULL);
+	group_fini(&g);
+	return err;
+}
+
+static void say_branch(const struct store *st, const char *name,
+		       const struct branch_look *look, char *why,
+		       size_t why_bytes)
+{
+	char what[PATH_MAX + NAME_MAX + 32];
+
+	(void)snprintf(what, sizeof(what), "snapshot %s of store %s", name,
+		       st->dir.path);
+	store_say_branch(what, st->dir.path, look->uuid, look->path, why,
+			 why_bytes);
+}
+
+/* Before any lock is taken, because it may take its time. */
+static int wait_for_readers(struct store *st, const char *name)
+{
+	const struct snapshot *one;
+	uint64_t id;
+
+	rwlock_read(st->ns_lock);
+	one = snapshots_find(&st->set->snapshots, name);
+	id = one ? one->rec.id : 0;
+	rwlock_unlock(st->ns_lock);
+	return one ? store_readers_wait(st->dir.readersfd, id, 1) : 0;
+}
+
+int store_snapshot_delete(struct store *st, const char *name, char *why,
+			  size_t why_bytes)
+{
+	struct branch_look look = { .snapshot = 0 };
+	uint64_t held = 0;
+	int err = check_can_have(st, why, why_bytes);
+
+	if (err)
+		return err;
+	/* Who reads on is found and named below. */
+	err = wait_for_readers(st, name);
+	if (err && err != -EBUSY)
+		return err;
+	/* No sync may free the pages before the record is durable [A1]. */
+	rmutex_lock(&st->sync_lock);
+	rwlock_write(st->ns_lock);
+	err = delete_locked(st, name, &held, &look, why, why_bytes);
+	rwlock_unlock(st->ns_lock);
+	if (!err) {
+		err = store_sync_locked(st);
+		if (err)
+			store_latch(st, err, "sync failed");
+	}
+	if (!err) {
+		rwlock_read(st->ns_lock);
+		journal_tidy(st->journal);
+		rwlock_unlock(st->ns_lock);
+	}
+	rmutex_unlock(&st->sync_lock);
+	if (held)
+		store_readers_allow(st->dir.readersfd, held);
+	if (err && look.uuid[0])
+		say_branch(st, name, &look, why, why_bytes);
+	if (err && why[0] == '\0')
+		store_say(why, why_bytes, "snapshot %s of store %s: %s", name,
+			  st->dir.path, trouble_text(err));
+	return err;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * May this store be believed?  Everything of it that is read is looked at
+ * before anything is: its directory first, because names in a directory that
+ * others cannot write to stay what they were found to be.
+ *
+ *   STORE/                    the directory
+ *     lock pages README readers
+ *     journal/N   branches/U  directories and all that is in them
+ *     commit/N/...            but not what a commit took out of the base, which
+ *                             belongs to whom it belonged there
+ *
+ * Other names are no store's, and nothing of them is read.
+ */
+#include "store_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/base.h"
+#include "core/lib/owner.h"
+#include "core/lib/trouble.h"
+
+/* What was found to be somebody else's: its name below the store. */
+struct trust_finding {
+	struct owner_finding why;
+	char name[PATH_MAX];
+};
+
+static int check_dir(struct trust_finding *f, int dirfd, const char *path,
+		     int depth);
+
+static int check_name(struct trust_finding *f, int dirfd, const char *path,
+		      const char *name, int depth)
+{
+	char below[PATH_MAX];
+	int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int dir;
+	int err;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	(void)snprintf(below, sizeof(below), "%s%s%s", path, *path ? "/" : "",
+		       name);
+	err = owner_check(fd, &f->why);
+	if (err == -EPERM)
+		(void)snprintf(f->name, sizeof(f->name), "%s", below);
+	if (!err && depth > 0 && strcmp(name, "gone") != 0) {
+		dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir >= 0)
+			err = check_dir(f, dir, below, depth - 1);
+		else if (errno != ENOTDIR)
+			err = -errno;
+	}
+	close(fd);
+	return err;
+}
+
+/* Takes the descriptor. */
+static int check_dir(struct trust_finding *f, int dirfd, const char *path,
+		     int depth)
+{
+	DIR *dir = fdopendir(dirfd);
+	const struct dirent *e;
+	int err = 0;
+
+	if (!dir) {
+		err = -errno;
+		close(dirfd);
+		return err;
+	}
+	while (!err && (e = readdir(dir)))
+		if (!base_is_dot(e->d_name))
+			err = check_name(f, dirfd, path, e->d_name, depth);
+	closedir(dir);
+	return err;
+}
+
+static int check_all(struct trust_finding *f, int dirfd)
+{
+	static const struct {
+		const char *name;
+		int depth; /* of directories in it */
+	} parts[] = {
+		{ "lock", 0 },	   { "pages", 0 },   { "README", 0 },
+		{ "readers", 0 },  { "journal", 1 }, { STORE_JOURNAL_PART, 1 },
+		{ "branches", 1 }, { "commit", 2 },
+	};
+	int err = owner_check(dirfd, &f->why);
+
+	for (size_t n = 0; !err && n < sizeof(parts) / sizeof(*parts); n++)
+		err = check_name(f, dirfd, "", parts[n].name, parts[n].depth);
+	return err;
+}
+
+static void say_finding(const struct trust_finding *f, const char *path,
+			char *why, size_t why_bytes)
+{
+	char who[OWNER_NAME_BYTES];
+
+	owner_name(f->why.uid, who);
+	if (f->why.is_shared)
+		store_say(
+			why, why_bytes,
+			"store %s: others may write to its %s%s, so its content could be crafted; take that right from them (chmod go-w), or say --trust if you trust them all",
+			path, *f->name ? "file " : "directory", f->name);
+	else if (*f->name)
+		store_say(
+			why, why_bytes,
+			"store %s: its file %s belongs to user %s, so its content could be crafted; say --trust if you trust that user",
+			path, f->name, who);
+	else
+		store_say(
+			why, why_bytes,
+			"store %s belongs to user %s, so its content could be crafted; say --trust if you trust that user",
+			path, who);
+}
+
+int store_trust_check(int dirfd, const char *path, bool is_trusted, char *why,
+		      size_t why_bytes)
+{
+	struct trust_finding f = { .name = "" };
+	int err = is_trusted ? 0 : check_all(&f, dirfd);
+
+	if (err == -EPERM)
+		say_finding(&f, path, why, why_bytes);
+	else if (err)
+		store_say(why, why_bytes, "store %s: %s", path,
+			  trouble_text(err));
+	return err;
+}
+
+int mapfs_store_trust_check(const char *path, bool is_trusted, char *why,
+			    size_t why_bytes)
+{
+	int err;
+	int fd;
+
+	if (is_trusted)
+		return 0;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* What cannot be opened is told by whoever needs it. */
+	if (fd < 0)
+		return 0;
+	err = store_trust_check(fd, path, false, why, why_bytes);
+	close(fd);
+	return err;
+}

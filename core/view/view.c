@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The door: refuses what no kind of view could accept, then passes on to the
+ * kind that was chosen when the view was opened.
+ */
+#include "view.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/direct/direct.h"
+#include "core/lib/log.h"
+#include "core/lib/trouble.h"
+#include "core/overlay/overlay.h"
+#include "core/store/lock.h"
+
+const char *mapfs_mode_name(enum mapfs_mode mode)
+{
+	switch (mode) {
+	case MAPFS_READ:
+		return "read";
+	case MAPFS_WRITE:
+		return "write";
+	case MAPFS_COPY:
+		return "copy";
+	}
+	return "unknown";
+}
+
+int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
+		    char *why, size_t why_bytes)
+{
+	int err;
+
+	assert(why_bytes > 0);
+	why[0] = '\0';
+	if (opt->log)
+		log_set(opt->log, opt->log_arg);
+	err = opt->mode == MAPFS_COPY ? overlay_open(out, opt, why, why_bytes) :
+					direct_open(out, opt, why, why_bytes);
+	if (err && why[0] == '\0')
+		(void)snprintf(why, why_bytes, "%s: %s", opt->base,
+			       trouble_text(err));
+	return err;
+}
+
+void mapfs_tell_of_waits(void (*fn)(void *arg, const char *line), void *arg)
+{
+	store_holder_tell(fn, arg);
+}
+
+void mapfs_announce_mount(struct mapfs_view *v, dev_t dev)
+{
+	if (v->ops->announce_mount)
+		v->ops->announce_mount(v, dev);
+}
+
+void mapfs_announce_close(struct mapfs_view *v)
+{
+	if (v->ops->announce_close)
+		v->ops->announce_close(v);
+}
+
+int mapfs_view_close(struct mapfs_view *v)
+{
+	return v ? v->ops->close(v) : 0;
+}
+
+void mapfs_view_info(struct mapfs_view *v, struct mapfs_info *out)
+{
+	v->ops->info(v, out);
+}
+
+mapfs_ino mapfs_root_ino(const struct mapfs_view *v)
+{
+	return v->root_ino;
+}
+
+int mapfs_base_fd(const struct mapfs_view *v)
+{
+	return v->base_fd;
+}
+
+void mapfs_set_kernel_times(struct mapfs_view *v, bool on)
+{
+	v->kernel_times = on;
+}
+
+bool mapfs_is_stateless(const struct mapfs_view *v)
+{
+	return v->ops->open == NULL;
+}
+
+/* One component of a path, or the errno for what it is instead. */
+static int check_name(const char *name)
+{
+	size_t len = strnlen(name, MAPFS_NAME_MAX + 1);
+
+	if (len == 0)
+		return -ENOENT;
+	if (len > MAPFS_NAME_MAX)
+		return -ENAMETOOLONG;
+	if (memchr(name, '/', len) || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int check_change(const struct mapfs_view *v)
+{
+	return v->mode == MAPFS_READ || v->look_only ? -EROFS : 0;
+}
+
+static int check_new_name(const struct mapfs_view *v, const char *name)
+{
+	int err = check_change(v);
+
+	return err ? err : check_name(name);
+}
+
+static int check_range(uint64_t off, uint64_t len)
+{
+	if (off > MAPFS_MAX_SIZE || len > MAPFS_MAX_SIZE - off)
+		return -EFBIG;
+	return 0;
+}
+
+static int check_target(const char *target)
+{
+	if (target[0] == '\0')
+		return -ENOENT;
+	return strnlen(target, MAPFS_TARGET_MAX + 1) > MAPFS_TARGET_MAX ?
+		       -ENAMETOOLONG :
+		       0;
+}
+
+/* The kernel's errno for a name that it would not pass on. */
+static int check_xattr_name(const char *name)
+{
+	size_t len = strnlen(name, MAPFS_XATTR_NAME_MAX + 1);
+
+	return len == 0 || len > MAPFS_XATTR_NAME_MAX ? -ERANGE : 0;
+}
+
+static bool is_time(struct timespec t)
+{
+	return t.tv_nsec >= 0 && t.tv_nsec < MAPFS_NSEC_LIMIT;
+}
+
+static int check_setattr(const struct mapfs_setattr *set)
+{
+	if ((set->valid & MAPFS_SET_SIZE) && set->size_bytes > MAPFS_MAX_SIZE)
+		return -EFBIG;
+	if (((set->valid & MAPFS_SET_ATIME) && !is_time(set->atime)) ||
+	    ((set->valid & MAPFS_SET_MTIME) && !is_time(set->mtime)) ||
+	    ((set->valid & MAPFS_SET_CTIME) && !is_time(set->ctime)))
+		return -EINVAL;
+	return 0;
+}
+
+/* By number: what a file handle asks for. */
+static int lookup_dot(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		      bool may_walk, struct mapfs_entry *out)
+{
+	int err = 0;
+
+	/* Above the root there is nothing of the view. */
+	if (name[1] && ino == v->root_ino)
+		return -EINVAL;
+	if (name[1])
+		err = v->ops->above(v, ino, may_walk, &ino);
+	if (!err)
+		err = v->ops->reach(v, ino, may_walk, out);
+	/* Of the root the kernel accepts no other. */
+	if (!err && ino == v->root_ino)
+		out->generation = 0;
+	return err == -ENOENT ? -ESTALE : err;
+}
+
+int mapfs_lookup(struct mapfs_view *v, mapfs_ino dir, const char *name,
+		 struct mapfs_entry *out)
+{
+	int err;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return lookup_dot(v, dir, name, false, out);
+	err = check_name(name);
+	return err ? err : v->ops->lookup(v, dir, name, out);
+}
+
+int mapfs_lookup_far(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		     struct mapfs_entry *out)
+{
+	return lookup_dot(v, ino, name, true, out);
+}
+
+void mapfs_interrupt(struct mapfs_view *v)
+{
+	v->ops->interrupt(v);
+}
+
+void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)
+{
+	v->ops->forget(v, ino, nlookup);
+}
+
+int mapfs_known_files(struct mapfs_view *v, mapfs_ino **out, size_t *count)
+{
+	return v->ops->known_files(v, out, count);
+}
+
+int mapfs_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
+		mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+		struct mapfs_entry *out)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->mknod(v, cred, dir, name, mode, rdev, out);
+}
+
+int mapfs_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
+		mapfs_ino dir, const char *name, mode_t mode,
+		struct mapfs_entry *out)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->mkdir(v, cred, dir, name, mode, out);
+}
+
+int mapfs_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
+		  mapfs_ino dir, const char *name, const char *target,
+		  struct mapfs_entry *out)
+{
+	int err = check_new_name(v, name);
+
+	if (!err)
+		err = check_target(target);
+	return err ? err : v->ops->symlink(v, cred, dir, name, target, out);
+}
+
+int mapfs_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
+	       const char *name, struct mapfs_entry *out)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->link(v, ino, dir, name, out);
+}
+
+int mapfs_unlink(struct mapfs_view *v, mapfs_ino dir, const char *name)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->unlink(v, dir, name);
+}
+
+int mapfs_rmdir(struct mapfs_view *v, mapfs_ino dir, const char *name)
+{
+	int err = check_new_name(v, name);
+
+	return err ? err : v->ops->rmdir(v, dir, name);
+}
+
+int mapfs_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
+		 mapfs_ino newdir, const char *newname, unsigned int flags)
+{
+	int err = check_new_name(v, name);
+
+	if (!err)
+		err = check_name(newname);
+	if (!err &&
+	    (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE)))
+		err = -EINVAL;
+	return err ? err :
+		     v->ops->rename(v, NULL, dir, name, newdir, newname, flags);
+}
+
+int mapfs_rename_whiteout(struct mapfs_view *v, const struct mapfs_cred *cred,
+			  mapfs_ino dir, const char *name, mapfs_ino newdir,
+			  const char *newname, unsigned int flags)
+{
+	int err = check_new_name(v, name);
+
+	if (!err)
+		err = check_name(newname);
+	if (!err && (flags & ~(unsigned int)RENAME_NOREPLACE))
+		err = -EINVAL;
+	return err ? err :
+		     v->ops->rename(v, cred, dir, name, newdir, newname, flags);
+}
+
+int mapfs_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
+		  mapfs_ino dir, mode_t mode, struct mapfs_entry *out)
+{
+	int err = check_change(v);
+
+	return err ? err : v->ops->tmpfile(v, cred, dir, mode, out);
+}
+
+ssize_t mapfs_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
+		       size_t len)
+{
+	return v->ops->readlink(v, ino, buf, len);
+}
+
+int mapfs_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
+		  bool plus, mapfs_dirent_fn fn, void *arg)
+{
+	return v->ops->readdir(v, dir, cookie, plus, fn, arg);
+}
+
+int mapfs_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh)
+{
+	return v->ops->opendir ? v->ops->opendir(v, dir, fh) : -ENOSYS;
+}
+
+int mapfs_readdir_open(struct mapfs_view *v, uint64_t fh, uint64_t cookie,
+		       bool plus, mapfs_dirent_fn fn, void *arg)
+{
+	return v->ops->readdir_open ?
+		       v->ops->readdir_open(v, fh, cookie, plus, fn, arg) :
+		       -EBADF;
+}
+
+int mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags, uint64_t *fh,
+	       bool *changed)
+{
+	return v->ops->open ? v->ops->open(v, ino, flags, fh, changed) :
+			      -ENOSYS;
+}
+
+bool mapfs_only_appends(struct mapfs_view *v, uint64_t fh)
+{
+	return v->ops->only_appends && v->ops->only_appends(v, fh);
+}
+
+bool mapfs_read_counts(struct mapfs_view *v, uint64_t fh)
+{
+	return v->ops->read_counts && v->ops->read_counts(v, fh);
+}
+
+int mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
+		 mapfs_ino dir, const char *name, mode_t mode, int flags,
+		 struct mapfs_entry *out, uint64_t *fh)
+{
+	int err = check_new_name(v, name);
+
+	if (!err && !v->ops->create)
+		err = -ENOSYS;
+	return err ? err :
+		     v->ops->create(v, cred, dir, name, mode, flags, out, fh);
+}
+
+void mapfs_release(struct mapfs_view *v, uint64_t fh)
+{
+	if (v->ops->release)
+		v->ops->release(v, fh);
+}
+
+int mapfs_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		  struct mapfs_attr *out)
+{
+	return v->ops->getattr(v, ino, fh, out);
+}
+
+int mapfs_peek_attr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		    struct mapfs_attr *out)
+{
+	return v->ops->peek_attr(v, ino, fh, out);
+}
+
+int mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		  const struct mapfs_setattr *set, struct mapfs_attr *out)
+{
+	int err = check_change(v);
+
+	if (!err)
+		err = check_setattr(set);
+	return err ? err : v->ops->setattr(v, ino, fh, set, out);
+}
+
+int mapfs_statfs(struct mapfs_view *v, struct statvfs *out)
+{
+	return v->ops->statfs(v, out);
+}
+
+ssize_t mapfs_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
+		   size_t len, uint64_t off)
+{
+	/* No file has a byte there. */
+	if (off >= MAPFS_MAX_SIZE)
+		return 0;
+	if (len > MAPFS_MAX_SIZE - off)
+		len = MAPFS_MAX_SIZE - off;
+	return v->ops->read(v, ino, fh, buf, len, off);
+}
+
+ssize_t mapfs_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		    const void *buf, size_t len, uint64_t off,
+		    unsigned int flags)
+{
+	int err = check_change(v);
+
+	if (!err)
+		err = check_range(off, len);
+	return err ? err : v->ops->write(v, ino, fh, buf, len, off, flags);
+}
+
+int mapfs_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		bool data_only)
+{
+	if (check_change(v))
+		return 0;
+	return v->ops->fsync(v, ino, fh, data_only);
+}
+
+int mapfs_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
+		    uint64_t off, uint64_t len)
+{
+	int err = check_change(v);
+
+	if (!err && len == 0)
+		err = -EINVAL;
+	if (!err)
+		err = check_range(off, len);
+	return err ? err : v->ops->fallocate(v, ino, fh, mode, off, len);
+}
+
+int mapfs_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, uint64_t off,
+		int whence, uint64_t *out)
+{
+	return v->ops->lseek(v, ino, fh, off, whence, out);
+}
+
+ssize_t mapfs_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
+			 uint64_t in_off, mapfs_ino out, uint64_t out_fh,
+			 uint64_t out_off, size_t len)
+{
+	int err = check_change(v);
+
+	/* Behind the end there is nothing to copy. */
+	if (!err && in_off >= MAPFS_MAX_SIZE)
+		return 0;
+	if (len > MAPFS_MAX_SIZE - in_off)
+		len = MAPFS_MAX_SIZE - in_off;
+	if (!err)
+		err = check_range(out_off, len);
+	return err ? err :
+		     v->ops->copy_range(v, in, in_fh, in_off, out, out_fh,
+					out_off, len);
+}
+
+ssize_t mapfs_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		       void *buf, size_t len)
+{
+	return v->ops->getxattr(v, ino, name, buf, len);
+}
+
+ssize_t mapfs_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			size_t len)
+{
+	return v->ops->listxattr(v, ino, buf, len);
+}
+
+int mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+		   const void *value, size_t len, int flags, bool kill_sgid)
+{
+	int err = check_change(v);
+
+	if (!err)
+		err = check_xattr_name(name);
+	if (!err && len > MAPFS_XATTR_VALUE_MAX)
+		err = -E2BIG;
+	return err ? err :
+		     v->ops->setxattr(v, ino, name, value, len, flags,
+				      kill_sgid);
+}
+
+int mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
+{
+	int err = check_change(v);
+
+	if (!err)
+		err = check_xattr_name(name);
+	return err ? err : v->ops->removexattr(v, ino, name);
+}
+
+int mapfs_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		       enum mapfs_fileattr_kind what, union mapfs_fileattr *out)
+{
+	return v->ops->get_fileattr(v, ino, fh, what, out);
+}
+
+int mapfs_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
+		       mapfs_ino ino, uint64_t fh,
+		       enum mapfs_fileattr_kind what,
+		       const union mapfs_fileattr *a)
+{
+	int err = check_change(v);
+
+	if (!err && what == MAPFS_FILEATTR_VERSION)
+		err = -ENOTTY;
+	return err ? err : v->ops->set_fileattr(v, cred, ino, fh, what, a);
+}
+
+/* What only copy mode can do: is there such a thing here? */
+static int check_kept(bool has_op, char *why, size_t why_bytes)
+{
+	why[0] = '\0';
+	if (has_op)
+		return 0;
+	(void)snprintf(
+		why, why_bytes,
+		"this view keeps no changes of its own; only a copy view does");
+	return -EINVAL;
+}
+
+int mapfs_snapshot_create(struct mapfs_view *v, const char *name,
+			  const char *message, char *why, size_t why_bytes)
+{
+	int err = check_kept(v->ops->snapshot_create, why, why_bytes);
+
+	return err ? err :
+		     v->ops->snapshot_create(v, name, message, why, why_bytes);
+}
+
+int mapfs_snapshot_delete(struct mapfs_view *v, const char *name, char *why,
+			  size_t why_bytes)
+{
+	int err = check_kept(v->ops->snapshot_delete, why, why_bytes);
+
+	return err ? err : v->ops->snapshot_delete(v, name, why, why_bytes);
+}
+
+int mapfs_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
+			   void *arg)
+{
+	return v->ops->snapshot_iterate ? v->ops->snapshot_iterate(v, fn, arg) :
+					  0;
+}
+
+int mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
+{
+	return v->ops->drift ? v->ops->drift(v, fn, arg) : 0;
+}
+
+int mapfs_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out)
+{
+	*out = MAPFS_HELD_ALL;
+	return v->ops->held ? v->ops->held(v, ino, out) : 0;
+}
+
+int mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out)
+{
+	return v->ops->find_path ? v->ops->find_path(v, ino, out) : -ENOENT;
+}
+
+void mapfs_settle(struct mapfs_view *v, mapfs_ino ino)
+{
+	if (v->ops->settle)
+		v->ops->settle(v, ino);
+}
+
+int mapfs_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
+		   void *arg, char *why, size_t why_bytes)
+{
+	int err = check_kept(v->ops->rollback, why, why_bytes);
+
+	return err ? err : v->ops->rollback(v, name, fn, arg, why, why_bytes);
+}
+
+int mapfs_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
+		 void *arg, char *why, size_t why_bytes)
+{
+	int err = check_kept(v->ops->revert, why, why_bytes);
+
+	return err ? err : v->ops->revert(v, path, fn, arg, why, why_bytes);
+}

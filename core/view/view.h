@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_VIEW_VIEW_H
+#define MAPFS_CORE_VIEW_VIEW_H
+
+/*
+ * What a kind of view must provide: the calls of mapfs.h behind a table, so
+ * that copy mode (overlay) and read and write mode (direct) are chosen once,
+ * when the view is opened.
+ *
+ * Lifetime: a view starts with a struct mapfs_view as its first member;
+ *           `close` ends it.
+ * Errors, locking: as mapfs.h says for the call of the same name.  view.c refuses what
+ * no kind of view could accept (names with '/', what limit.h does not allow),
+ * and every change with -EROFS when `mode` is MAPFS_READ.
+ */
+#include "core/mapfs.h"
+
+struct view_ops {
+	int (*close)(struct mapfs_view *v);
+	void (*info)(struct mapfs_view *v, struct mapfs_info *out);
+	int (*lookup)(struct mapfs_view *v, mapfs_ino dir, const char *name,
+		      struct mapfs_entry *out);
+	int (*reach)(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
+		     struct mapfs_entry *out);
+	int (*above)(struct mapfs_view *v, mapfs_ino dir, bool may_walk,
+		     mapfs_ino *above);
+	void (*interrupt)(struct mapfs_view *v);
+	void (*forget)(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
+	int (*known_files)(struct mapfs_view *v, mapfs_ino **out,
+			   size_t *count);
+	int (*mknod)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		     mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+		     struct mapfs_entry *out);
+	int (*mkdir)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		     mapfs_ino dir, const char *name, mode_t mode,
+		     struct mapfs_entry *out);
+	int (*symlink)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		       mapfs_ino dir, const char *name, const char *target,
+		       struct mapfs_entry *out);
+	int (*link)(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
+		    const char *name, struct mapfs_entry *out);
+	int (*unlink)(struct mapfs_view *v, mapfs_ino dir, const char *name);
+	int (*rmdir)(struct mapfs_view *v, mapfs_ino dir, const char *name);
+	/* whiteout: whose one is left at the old name; NULL: none is */
+	int (*rename)(struct mapfs_view *v, const struct mapfs_cred *whiteout,
+		      mapfs_ino dir, const char *name, mapfs_ino newdir,
+		      const char *newname, unsigned int flags);
+	int (*tmpfile)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		       mapfs_ino dir, mode_t mode, struct mapfs_entry *out);
+	ssize_t (*readlink)(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			    size_t len);
+	int (*readdir)(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
+		       bool plus, mapfs_dirent_fn fn, void *arg);
+	int (*opendir)(struct mapfs_view *v, mapfs_ino dir,
+		       uint64_t *fh); /* NULL: stateless */
+	int (*readdir_open)(struct mapfs_view *v, uint64_t fh, uint64_t cookie,
+			    bool plus, mapfs_dirent_fn fn, void *arg);
+	int (*open)(struct mapfs_view *v, mapfs_ino ino, int flags,
+		    uint64_t *fh, bool *changed); /* NULL: stateless */
+	bool (*only_appends)(struct mapfs_view *v, uint64_t fh);
+	bool (*read_counts)(struct mapfs_view *v, uint64_t fh); /* likewise */
+	int (*create)(struct mapfs_view *v, const struct mapfs_cred *cred,
+		      mapfs_ino dir, const char *name, mode_t mode, int flags,
+		      struct mapfs_entry *out, uint64_t *fh);
+	void (*release)(struct mapfs_view *v, uint64_t fh);
+	int (*getattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		       struct mapfs_attr *out);
+	int (*peek_attr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			 struct mapfs_attr *out);
+	int (*setattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		       const struct mapfs_setattr *set, struct mapfs_attr *out);
+	int (*statfs)(struct mapfs_view *v, struct statvfs *out);
+	ssize_t (*read)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			void *buf, size_t len, uint64_t off);
+	ssize_t (*write)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			 const void *buf, size_t len, uint64_t off,
+			 unsigned int flags);
+	int (*fsync)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		     bool data_only);
+	int (*fallocate)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			 int mode, uint64_t off, uint64_t len);
+	int (*lseek)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+		     uint64_t off, int whence, uint64_t *out);
+	ssize_t (*copy_range)(struct mapfs_view *v, mapfs_ino in,
+			      uint64_t in_fh, uint64_t in_off, mapfs_ino out,
+			      uint64_t out_fh, uint64_t out_off, size_t len);
+	ssize_t (*getxattr)(struct mapfs_view *v, mapfs_ino ino,
+			    const char *name, void *buf, size_t len);
+	ssize_t (*listxattr)(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			     size_t len);
+	int (*setxattr)(struct mapfs_view *v, mapfs_ino ino, const char *name,
+			const void *value, size_t len, int flags,
+			bool kill_sgid);
+	int (*removexattr)(struct mapfs_view *v, mapfs_ino ino,
+			   const char *name);
+	int (*get_fileattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+			    enum mapfs_fileattr_kind what,
+			    union mapfs_fileattr *out);
+	int (*set_fileattr)(struct mapfs_view *v, const struct mapfs_cred *cred,
+			    mapfs_ino ino, uint64_t fh,
+			    enum mapfs_fileattr_kind what,
+			    const union mapfs_fileattr *a);
+	/* From here on NULL where nothing is kept beside the base. */
+	void (*announce_mount)(struct mapfs_view *v, dev_t dev);
+	void (*announce_close)(struct mapfs_view *v);
+	int (*snapshot_create)(struct mapfs_view *v, const char *name,
+			       const char *message, char *why,
+			       size_t why_bytes);
+	int (*snapshot_delete)(struct mapfs_view *v, const char *name,
+			       char *why, size_t why_bytes);
+	int (*snapshot_iterate)(struct mapfs_view *v, mapfs_snapshot_fn fn,
+				void *arg);
+	int (*drift)(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
+	int (*held)(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out);
+	int (*find_path)(struct mapfs_view *v, mapfs_ino ino, char **out);
+	void (*settle)(struct mapfs_view *v, mapfs_ino ino);
+	int (*rollback)(struct mapfs_view *v, const char *name,
+			mapfs_stale_fn fn, void *arg, char *why,
+			size_t why_bytes);
+	int (*revert)(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
+		      void *arg, char *why, size_t why_bytes);
+};
+
+struct mapfs_view {
+	const struct view_ops *ops; /* fixed at birth */
+	enum mapfs_mode mode;	    /* fixed at birth */
+	mapfs_ino root_ino;	    /* fixed at birth */
+	int base_fd;		    /* fixed when open, borrowed; or -1 */
+	bool look_only;		    /* fixed when open: nothing changes */
+	bool kernel_times;	    /* fixed before the first request */
+};
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SEEK_DATA and SEEK_HOLE, where the kernel holds bytes we have not seen.
+ *
+ * With the writeback cache, and below shared mappings in any mode, a page
+ * may have been written into a hole without a WRITE so far.  The kernel asks
+ * LSEEK without sending it first; an answer that calls such a page a hole
+ * makes cp lose it.  So each claim of a hole is checked: invalidating the
+ * range makes the kernel send its dirty pages, and if the answer is then the
+ * same, it holds.
+ *
+ *     claim:   SEEK_DATA -> d      [off, d) is a hole
+ *              SEEK_DATA -> ENXIO  [off, end) is a hole
+ *              SEEK_HOLE -> h      the page at h is a hole
+ *              SEEK_HOLE -> ENXIO  the file ends at or before off
+ *
+ * A file that grows faster than we look gets ENOSYS: from then on the kernel
+ * answers itself, and calls every file data to its end, which is always
+ * allowed.  So does a request that came through io_uring: only the thread of
+ * its queue may answer it, and the kernel may need that very thread to take
+ * the pages.
+ */
+#include "seek.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/request/mount.h"
+#include "fs/request/node.h"
+#include "fs/request/reply.h"
+
+#define STOP_SECONDS 10
+#define ROUNDS_MAX 64
+#define HOLE_FIRST_BYTES (128U << 10)
+#define HOLE_MOST_BYTES (64U << 20)
+
+struct seek {
+	struct seek *next;
+	fuse_req_t req;
+	fuse_ino_t node;
+	uint64_t fh;
+	uint64_t off;
+	int whence;
+};
+
+/* What LSEEK would answer: `at` when err is 0. */
+struct answer {
+	int err;
+	uint64_t at;
+};
+
+static const struct answer kernel_decides = { .err = -ENOSYS };
+
+struct notify {
+	struct mount *m;	 /* fixed at birth */
+	pthread_t thread;	 /* fixed at birth */
+	pthread_mutex_t lock;	 /* never held across a call out */
+	pthread_cond_t wake;	 /* a request came, or the end */
+	struct seek *first;	 /* by lock */
+	struct seek **last_next; /* by lock */
+	bool is_ending;		 /* by lock */
+	bool is_joined;		 /* by whoever stops it; one at a time */
+};
+
+static struct answer seek_ask(struct mount *m, const struct seek *s)
+{
+	struct answer a = { 0 };
+
+	a.err = mapfs_lseek(m->view, node_ino(m, s->node), s->fh, s->off,
+			    s->whence, &a.at);
+	return a;
+}
+
+/* Whether `a` calls anything a hole. */
+static bool claims_hole(const struct seek *s, const struct answer *a)
+{
+	if (a->err)
+		return a->err == -ENXIO;
+	return s->whence == SEEK_HOLE || a->at > s->off;
+}
+
+/* How far to look behind a hole: the more often we had to, the farther. */
+static uint64_t hole_bytes(unsigned int round)
+{
+	uint64_t bytes = HOLE_FIRST_BYTES;
+
+	while (round-- > 0 && bytes < HOLE_MOST_BYTES)
+		bytes *= 2;
+	return bytes;
+}
+
+/* The kernel sends its dirty pages of what `a` claims; `round` from 0. */
+static int flush_claim(struct mount *m, const struct seek *s,
+		       const struct answer *a, unsigned int round)
+{
+	uint64_t from = s->off;
+	uint64_t len = 0; /* to the end of the file */
+	int err;
+
+	if (!a->err && s->whence == SEEK_DATA) {
+		len = a->at - s->off;
+	} else if (!a->err) {
+		from = a->at;
+		len = hole_bytes(round);
+	}
+	if (from > INT64_MAX)
+		return 0;
+	if (len > INT64_MAX - from)
+		len = 0;
+	err = fuse_lowlevel_notify_inval_inode(m->se, s->node, (off_t)from,
+					       (off_t)len);
+	/* The kernel does not know the inode: it holds no pages of it. */
+	return err == -ENOENT ? 0 : err;
+}
+
+static struct answer seek_settle(struct mount *m, const struct seek *s)
+{
+	struct answer a = seek_ask(m, s);
+
+	for (unsigned int round = 0; round < ROUNDS_MAX; round++) {
+		struct answer again;
+		int err;
+
+		if (!claims_hole(s, &a))
+			return a;
+		err = flush_claim(m, s, &a, round);
+		again = seek_ask(m, s);
+		if (!err && again.err == a.err && again.at == a.at)
+			return a;
+		a = again;
+	}
+	return kernel_decides;
+}
+
+/* Answers with `a`, and frees `s`. */
+static void seek_answer(struct seek *s, struct answer a)
+{
+	if (a.err)
+		reply_err(s->req, a.err);
+	else
+		fuse_reply_lseek(s->req, (off_t)a.at);
+	free(s);
+}
+
+/* The next request, or NULL when all are answered and no more come. */
+static struct seek *notify_take(struct notify *n)
+{
+	struct seek *s;
+
+	pthread_mutex_lock(&n->lock);
+	/* Woken by notify_seek() and notify_stop(). */
+	while (!n->first && !n->is_ending)
+		pthread_cond_wait(&n->wake, &n->lock);
+	s = n->first;
+	if (s)
+		n->first = s->next;
+	if (!n->first)
+		n->last_next = &n->first;
+	pthread_mutex_unlock(&n->lock);
+	return s;
+}
+
+static void *notify_run(void *arg)
+{
+	struct notify *n = arg;
+	struct seek *s;
+
+	while ((s = notify_take(n)) != NULL)
+		seek_answer(s, seek_settle(n->m, s));
+	return NULL;
+}
+
+int notify_create(struct notify **out, struct mount *m)
+{
+	struct notify *n = calloc(1, sizeof(*n));
+	int err;
+
+	if (!n)
+		return -ENOMEM;
+	n->m = m;
+	n->last_next = &n->first;
+	pthread_mutex_init(&n->lock, NULL);
+	pthread_cond_init(&n->wake, NULL);
+	err = pthread_create(&n->thread, NULL, notify_run, n);
+	if (err) {
+		pthread_cond_destroy(&n->wake);
+		pthread_mutex_destroy(&n->lock);
+		free(n);
+		return -err;
+	}
+	*out = n;
+	return 0;
+}
+
+int notify_stop(struct notify *n)
+{
+	struct timespec until;
+	int err;
+
+	pthread_mutex_lock(&n->lock);
+	n->is_ending = true;
+	pthread_cond_signal(&n->wake);
+	pthread_mutex_unlock(&n->lock);
+	if (n->is_joined)
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_SECONDS;
+	err = -pthread_timedjoin_np(n->thread, NULL, &until);
+	n->is_joined = !err;
+	return err;
+}
+
+void notify_destroy(struct notify *n)
+{
+	if (!n)
+		return;
+	assert(n->is_joined);
+	assert(!n->first);
+	pthread_cond_destroy(&n->wake);
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+}
+
+/* False: the thread is ending, nobody would answer. */
+static bool notify_put(struct notify *n, struct seek *s)
+{
+	bool is_taken;
+
+	pthread_mutex_lock(&n->lock);
+	is_taken = !n->is_ending;
+	if (is_taken) {
+		*n->last_next = s;
+		n->last_next = &s->next;
+		pthread_cond_signal(&n->wake);
+	}
+	pthread_mutex_unlock(&n->lock);
+	return is_taken;
+}
+
+void notify_seek(struct notify *n, fuse_req_t req, fuse_ino_t node, uint64_t fh,
+		 uint64_t off, int whence)
+{
+	struct seek *s = malloc(sizeof(*s));
+
+	if (!s) {
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	*s = (struct seek){
+		.req = req,
+		.node = node,
+		.fh = fh,
+		.off = off,
+		.whence = whence,
+	};
+	if (reply_is_ring(req) || !notify_put(n, s))
+		seek_answer(s, kernel_decides);
+}

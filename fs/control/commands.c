@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything waits for what the kernel had sent before: so the view that a
+ * verb works on is the one that programs saw when it was asked for.
+ */
+#include "commands.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/cache/invalidate.h"
+#include "fs/request/logfile.h"
+#include "fs/request/mount.h"
+
+bool verb_is_known(uint32_t verb)
+{
+	return verb > MAPFS_VERB_MARK && verb < MAPFS_VERB_COUNT;
+}
+
+uint64_t verb_flags(uint32_t verb)
+{
+	return verb == MAPFS_VERB_DIFF ?
+		       MAPFS_CONTROL_RANGES | MAPFS_CONTROL_TREE :
+		       0;
+}
+
+static int put_snapshot(void *arg, const struct mapfs_snapshot *s)
+{
+	struct job *job = arg;
+
+	wire_put_snapshot(&job->result, s);
+	return job->result.err;
+}
+
+static int put_drift(void *arg, const char *path, bool is_gone)
+{
+	struct job *job = arg;
+
+	wire_put_drift(&job->result, path, is_gone);
+	return job_is_wanted(job) ? job->result.err : -ECANCELED;
+}
+
+static int status(struct mount *m, struct job *job)
+{
+	struct mapfs_info info;
+
+	mapfs_view_info(m->view, &info);
+	wire_put(&job->result, info.is_latched);
+	return mapfs_drift(m->view, put_drift, job);
+}
+
+static int rollback(struct mount *m, struct job *job)
+{
+	struct stale stale;
+	int err;
+
+	stale_begin(&stale, m);
+	err = mapfs_rollback(m->view, job->ask.name, stale_forget, &stale,
+			     job->why, sizeof(job->why));
+	stale_end(&stale);
+	return err;
+}
+
+static int revert(struct mount *m, struct job *job)
+{
+	struct stale stale;
+	int err;
+
+	stale_begin(&stale, m);
+	err = mapfs_revert(m->view, job->ask.path, stale_forget, &stale,
+			   job->why, sizeof(job->why));
+	stale_end(&stale);
+	return err;
+}
+
+static int put_entry(void *arg, const struct mapfs_diff_entry *e)
+{
+	struct job *job = arg;
+
+	wire_put_entry(&job->result, e);
+	return job->result.err;
+}
+
+static int on_progress(void *arg, uint64_t done_bytes)
+{
+	struct job *job = arg;
+
+	atomic_store(&job->done, done_bytes);
+	return job_is_wanted(job) ? 0 : -ECANCELED;
+}
+
+/* The list in `path`; room for as many as fit there. */
+static size_t split_paths(const char *path, const char **out)
+{
+	size_t count = 0;
+
+	while (*path) {
+		out[count++] = path;
+		path += strlen(path) + 1;
+	}
+	return count;
+}
+
+static int diff(struct mount *m, struct job *job, struct mapfs_view *from)
+{
+	const size_t most = sizeof(job->ask.path) / 2;
+	const char **paths = calloc(most, sizeof(*paths));
+	struct mapfs_diff_options opt = {
+		.want_ranges = job->ask.flags & MAPFS_CONTROL_RANGES,
+		.want_tree = job->ask.flags & MAPFS_CONTROL_TREE,
+		.progress = on_progress,
+		.progress_arg = job,
+	};
+	int err;
+
+	if (!paths)
+		return -ENOMEM;
+	opt.path_count = split_paths(job->ask.path, paths);
+	opt.paths = opt.path_count ? paths : NULL;
+	err = mapfs_diff(from, m->view, &opt, put_entry, job);
+	free(paths);
+	return err;
+}
+
+/* The past is a second view, for looking only, in this process. */
+static int diff_from(struct mount *m, struct job *job)
+{
+	struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.snapshot = job->ask.name,
+		.look_only = true,
+		.is_trusted = m->opt->is_trusted,
+		/* All views of a process share one log. */
+		.log = logfile_line,
+		.log_arg = m->log,
+	};
+	struct mapfs_view *from;
+	struct mapfs_info info;
+	int err;
+
+	mapfs_view_info(m->view, &info);
+	opt.store = info.store;
+	opt.base = info.base;
+	if (!info.store)
+		return -EINVAL;
+	err = mapfs_view_open(&from, &opt, job->why, sizeof(job->why));
+	if (err)
+		return err;
+	err = diff(m, job, from);
+	/* Nothing was changed, so there is nothing to sync. */
+	(void)!mapfs_view_close(from);
+	return err;
+}
+
+int verb_run(struct mount *m, struct job *job)
+{
+	int err = barrier_wait(m, &job->barrier);
+
+	if (err)
+		return err;
+	switch ((enum mapfs_verb)job->ask.verb) {
+	case MAPFS_VERB_FLUSH:
+		return 0;
+	case MAPFS_VERB_LOG:
+		return mapfs_snapshot_iterate(m->view, put_snapshot, job);
+	case MAPFS_VERB_STATUS:
+		return status(m, job);
+	case MAPFS_VERB_SNAPSHOT:
+		return mapfs_snapshot_create(m->view, job->ask.name,
+					     job->ask.message, job->why,
+					     sizeof(job->why));
+	case MAPFS_VERB_SNAPSHOT_DELETE:
+		return mapfs_snapshot_delete(m->view, job->ask.name, job->why,
+					     sizeof(job->why));
+	case MAPFS_VERB_ROLLBACK:
+		return rollback(m, job);
+	case MAPFS_VERB_REVERT:
+		return revert(m, job);
+	case MAPFS_VERB_DIFF:
+		return job->ask.name[0] ? diff_from(m, job) :
+					  diff(m, job, NULL);
+	case MAPFS_VERB_BASE:
+		wire_put(&job->result, (uint64_t)mapfs_base_fd(m->view));
+		return job->result.err;
+	case MAPFS_VERB_MARK:
+	case MAPFS_VERB_COUNT:
+		break;
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answers for `mapfs list` and its kin, from inside the mount, so that no
+ * socket or state file can be left behind or disagree with it.
+ */
+#include "ioctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "fs/ops/ops.h"
+#include "fs/request/barrier.h"
+#include "fs/request/mount.h"
+#include "fs/request/node.h"
+#include "fs/request/reply.h"
+#include "job.h"
+
+static const char *const op_names[] = {
+	[MAPFS_OP_LOOKUP] = "lookup",
+	[MAPFS_OP_FORGET] = "forget",
+	[MAPFS_OP_GETATTR] = "getattr",
+	[MAPFS_OP_SETATTR] = "setattr",
+	[MAPFS_OP_STATX] = "statx",
+	[MAPFS_OP_STATFS] = "statfs",
+	[MAPFS_OP_READLINK] = "readlink",
+	[MAPFS_OP_SYMLINK] = "symlink",
+	[MAPFS_OP_MKNOD] = "mknod",
+	[MAPFS_OP_MKDIR] = "mkdir",
+	[MAPFS_OP_UNLINK] = "unlink",
+	[MAPFS_OP_RMDIR] = "rmdir",
+	[MAPFS_OP_RENAME] = "rename",
+	[MAPFS_OP_LINK] = "link",
+	[MAPFS_OP_OPEN] = "open",
+	[MAPFS_OP_CREATE] = "create",
+	[MAPFS_OP_TMPFILE] = "tmpfile",
+	[MAPFS_OP_FLUSH] = "flush",
+	[MAPFS_OP_RELEASE] = "release",
+	[MAPFS_OP_READ] = "read",
+	[MAPFS_OP_WRITE] = "write",
+	[MAPFS_OP_FSYNC] = "fsync",
+	[MAPFS_OP_FALLOCATE] = "fallocate",
+	[MAPFS_OP_LSEEK] = "lseek",
+	[MAPFS_OP_COPY_FILE_RANGE] = "copy_file_range",
+	[MAPFS_OP_OPENDIR] = "opendir",
+	[MAPFS_OP_RELEASEDIR] = "releasedir",
+	[MAPFS_OP_READDIR] = "readdir",
+	[MAPFS_OP_READDIRPLUS] = "readdirplus",
+	[MAPFS_OP_FSYNCDIR] = "fsyncdir",
+	[MAPFS_OP_GETXATTR] = "getxattr",
+	[MAPFS_OP_LISTXATTR] = "listxattr",
+	[MAPFS_OP_SETXATTR] = "setxattr",
+	[MAPFS_OP_REMOVEXATTR] = "removexattr",
+	[MAPFS_OP_IOCTL] = "ioctl",
+};
+
+const char *control_op_name(unsigned int op)
+{
+	return op < MAPFS_OP_COUNT ? op_names[op] : NULL;
+}
+
+static void info_fill(struct mount *m, struct mapfs_control_info *out)
+{
+	struct mapfs_info info;
+
+	mapfs_view_info(m->view, &info);
+	out->bytes = sizeof(*out);
+	out->mode = (uint32_t)info.mode;
+	out->pid = getpid();
+	out->owner_uid = m->owner;
+	out->private_pages = info.private_pages;
+	out->journal_bytes = info.journal_bytes;
+	out->inodes_known = info.inodes_known;
+	out->inodes_changed = info.inodes_changed;
+	for (unsigned int i = 0; i < MAPFS_OP_COUNT; i++)
+		out->requests[i] = atomic_load_explicit(&m->requests[i],
+							memory_order_relaxed);
+	snprintf(out->version, sizeof(out->version), "%s", MAPFS_VERSION);
+	snprintf(out->base, sizeof(out->base), "%s", info.base);
+	snprintf(out->store, sizeof(out->store), "%s",
+		 info.store ? info.store : "");
+}
+
+static void reply_info(struct mount *m, fuse_req_t req)
+{
+	struct mapfs_control_info *info = calloc(1, sizeof(*info));
+
+	if (!info) {
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	info_fill(m, info);
+	fuse_reply_ioctl(req, 0, info, sizeof(*info));
+	free(info);
+}
+
+static uint32_t option_flags(const struct fs_options *opt)
+{
+	uint32_t flags = 0;
+
+	if (opt->mode == MAPFS_READ || opt->snapshot)
+		flags |= MAPFS_CONTROL_NO_WRITE;
+	flags |= opt->allow_other ? MAPFS_CONTROL_ALLOW_OTHER : 0;
+	flags |= opt->acl ? MAPFS_CONTROL_ACL : 0;
+	flags |= opt->xattr ? MAPFS_CONTROL_XATTR : 0;
+	flags |= opt->writeback ? MAPFS_CONTROL_WRITEBACK : 0;
+	flags |= opt->uring ? MAPFS_CONTROL_URING : 0;
+	flags |= opt->debug ? MAPFS_CONTROL_DEBUG : 0;
+	flags |= opt->store_kind == MAPFS_STORE_DIR ? MAPFS_CONTROL_KEPT : 0;
+	flags |= opt->store_kind == MAPFS_STORE_MEMORY ? MAPFS_CONTROL_MEMORY :
+							 0;
+	return flags;
+}
+
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+static void reply_options(struct mount *m, fuse_req_t req)
+{
+	const struct fs_options *opt = m->opt;
+	struct mapfs_control_options *out = calloc(1, sizeof(*out));
+
+	if (!out) {
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	out->bytes = sizeof(*out);
+	out->flags = option_flags(opt);
+	out->mount_flags = opt->flags;
+	out->max_threads = opt->max_threads;
+	out->uring_depth = opt->uring_depth;
+	snprintf(out->snapshot, sizeof(out->snapshot), "%s",
+		 or_empty(opt->snapshot));
+	snprintf(out->store, sizeof(out->store), "%s", or_empty(opt->store));
+	snprintf(out->logfile, sizeof(out->logfile), "%s",
+		 or_empty(opt->logfile));
+	fuse_reply_ioctl(req, 0, out, sizeof(*out));
+	free(out);
+}
+
+static void reply_ioctl(fuse_req_t req, int err, const void *out, size_t bytes)
+{
+	if (err)
+		reply_err(req, err);
+	else
+		fuse_reply_ioctl(req, 0, out, bytes);
+}
+
+static bool is_ended(const char *s, size_t room)
+{
+	return memchr(s, '\0', room) != NULL;
+}
+
+static int start(struct mount *m, struct mapfs_control_start *ask)
+{
+	if (ask->bytes != sizeof(*ask) || (ask->flags & ~verb_flags(ask->verb)))
+		return -EINVAL;
+	/* A list of paths ends with an empty one. */
+	if (ask->path[sizeof(ask->path) - 1] != '\0' ||
+	    ask->path[sizeof(ask->path) - 2] != '\0')
+		return -EINVAL;
+	if (!is_ended(ask->name, sizeof(ask->name)) ||
+	    !is_ended(ask->message, sizeof(ask->message)))
+		return -EINVAL;
+	if (ask->verb == MAPFS_VERB_MARK) {
+		ask->since = barrier_moment(m);
+		return 0;
+	}
+	if (!verb_is_known(ask->verb))
+		return -EOPNOTSUPP;
+	return jobs_start(m->jobs, ask);
+}
+
+/* What came with a request has no alignment to speak of: work on copies. */
+static void reply_start(struct mount *m, fuse_req_t req, const void *in)
+{
+	struct mapfs_control_start ask;
+
+	memcpy(&ask, in, sizeof(ask));
+	reply_ioctl(req, start(m, &ask), &ask, sizeof(ask));
+}
+
+static void reply_poll(struct mount *m, fuse_req_t req, const void *in)
+{
+	struct mapfs_control_poll poll;
+	int err = -EINVAL;
+
+	memcpy(&poll, in, sizeof(poll));
+	if (poll.bytes == sizeof(poll))
+		err = jobs_poll(m->jobs, &poll);
+	reply_ioctl(req, err, &poll, sizeof(poll));
+}
+
+static void reply_read(struct mount *m, fuse_req_t req, const void *in)
+{
+	struct mapfs_control_read read;
+	int err = -EINVAL;
+
+	memcpy(&read, in, sizeof(read));
+	if (read.bytes == sizeof(read))
+		err = jobs_read(m->jobs, &read);
+	reply_ioctl(req, err, &read, sizeof(read));
+}
+
+static const struct question {
+	unsigned int cmd;
+	size_t in_bytes;
+	size_t out_bytes;
+} questions[] = {
+	{ (unsigned int)MAPFS_IOC_INFO, 0, sizeof(struct mapfs_control_info) },
+	{ (unsigned int)MAPFS_IOC_OPTIONS, 0,
+	  sizeof(struct mapfs_control_options) },
+	{ (unsigned int)MAPFS_IOC_START, sizeof(struct mapfs_control_start),
+	  sizeof(struct mapfs_control_start) },
+	{ (unsigned int)MAPFS_IOC_POLL, sizeof(struct mapfs_control_poll),
+	  sizeof(struct mapfs_control_poll) },
+	{ (unsigned int)MAPFS_IOC_READ, sizeof(struct mapfs_control_read),
+	  sizeof(struct mapfs_control_read) },
+};
+
+static bool is_question(unsigned int cmd, size_t in_bytes, size_t out_bytes)
+{
+	for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++) {
+		const struct question *q = &questions[i];
+
+		if (q->cmd == cmd)
+			return in_bytes >= q->in_bytes &&
+			       out_bytes >= q->out_bytes;
+	}
+	return false;
+}
+
+void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
+	      struct fuse_file_info *fi, unsigned int flags, const void *in,
+	      size_t in_bytes, size_t out_bytes)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_IOCTL);
+	uid_t uid = fuse_req_ctx(req)->uid;
+	const struct fileattr_call call = {
+		.ino = node_ino(m, node),
+		.fh = fi->fh,
+		.cmd = cmd,
+		.has_pointer = arg != NULL,
+		.in = in,
+		.in_bytes = in_bytes,
+		.out_bytes = out_bytes,
+	};
+
+	/* Flags of files are anybody's who may open them. */
+	if (fileattr_ioctl(m, req, &call))
+		return;
+	if (node != FUSE_ROOT_ID || !is_question(cmd, in_bytes, out_bytes))
+		reply_err(req, -ENOTTY);
+	else if (uid != 0 && uid != m->owner)
+		reply_err(req, -EPERM);
+	else if (cmd == (unsigned int)MAPFS_IOC_INFO)
+		reply_info(m, req);
+	else if (cmd == (unsigned int)MAPFS_IOC_OPTIONS)
+		reply_options(m, req);
+	else if (cmd == (unsigned int)MAPFS_IOC_START)
+		reply_start(m, req, in);
+	else if (cmd == (unsigned int)MAPFS_IOC_POLL)
+		reply_poll(m, req, in);
+	else
+		reply_read(m, req, in);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Directories.
+ *
+ * In copy mode ENOSYS to OPENDIR makes the kernel keep listings for good and
+ * never ask to open a directory again.  In the other modes it would judge a
+ * kept listing by the directory's mtime alone, which a second change within
+ * one tick of the clock does not move; so there listings are not kept.
+ *
+ * READDIRPLUS counts a lookup of each name it hands over, and remembers whose,
+ * to take the counts back should the reply fail.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fs/request/mount.h"
+#include "fs/request/node.h"
+#include "fs/request/reply.h"
+#include "ops.h"
+
+struct listing {
+	struct mount *m;
+	fuse_req_t req;
+	char *buf;
+	size_t used_bytes;
+	size_t room_bytes;
+	mapfs_ino *counted; /* inodes to forget if the reply fails */
+	size_t counted_n;
+};
+
+/* The smallest entry of READDIRPLUS; bounds how many fit one buffer. */
+#define DIRENTPLUS_MIN_BYTES 152
+
+void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_OPENDIR);
+
+	int err = mapfs_opendir(m->view, node_ino(m, node), &fi->fh);
+
+	if (err)
+		reply_err(req, err);
+	else
+		reply_opened(m, req, fi);
+}
+
+void op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_RELEASEDIR);
+
+	if (fi->fh)
+		mapfs_release(m->view, fi->fh);
+	reply_err(req, 0);
+}
+
+static int list_name(void *arg, const char *name, mapfs_ino ino, mode_t type,
+		     uint64_t cookie, const struct mapfs_entry *entry)
+{
+	struct listing *l = arg;
+	size_t left = l->room_bytes - l->used_bytes;
+	struct stat st = {
+		.st_ino = ino,
+		.st_mode = type,
+	};
+	size_t need;
+
+	need = fuse_add_direntry(l->req, l->buf + l->used_bytes, left, name,
+				 &st, (off_t)cookie);
+	if (need > left)
+		return 1;
+	l->used_bytes += need;
+	return 0;
+}
+
+static int list_entry(void *arg, const char *name, mapfs_ino ino, mode_t type,
+		      uint64_t cookie, const struct mapfs_entry *entry)
+{
+	struct listing *l = arg;
+	size_t left = l->room_bytes - l->used_bytes;
+	struct fuse_entry_param param = {
+		.attr.st_ino = ino,
+		.attr.st_mode = type,
+	};
+	size_t need;
+
+	if (entry)
+		node_fill_entry(l->m, entry, &param);
+	need = fuse_add_direntry_plus(l->req, l->buf + l->used_bytes, left,
+				      name, &param, (off_t)cookie);
+	if (need > left)
+		return 1;
+	l->used_bytes += need;
+	if (entry)
+		l->counted[l->counted_n++] = entry->attr.ino;
+	return 0;
+}
+
+static void listing_uncount(struct listing *l)
+{
+	for (size_t i = 0; i < l->counted_n; i++)
+		mapfs_forget(l->m->view, l->counted[i], 1);
+	l->counted_n = 0;
+}
+
+/* A late error is dropped: what was read is good, and asking goes on. */
+static void listing_reply(struct listing *l, int err)
+{
+	if (err && l->used_bytes == 0)
+		reply_err(l->req, err);
+	else if (fuse_reply_buf(l->req, l->buf, l->used_bytes) < 0)
+		listing_uncount(l);
+}
+
+/* The names behind `off` into the listing's buffer. */
+static int list(struct listing *l, fuse_ino_t node, off_t off,
+		const struct fuse_file_info *fi, mapfs_dirent_fn fn)
+{
+	const bool plus = l->counted != NULL;
+
+	if (fi->fh)
+		return mapfs_readdir_open(l->m->view, fi->fh, (uint64_t)off,
+					  plus, fn, l);
+	return mapfs_readdir(l->m->view, node_ino(l->m, node), (uint64_t)off,
+			     plus, fn, l);
+}
+
+void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
+		struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_READDIR);
+	struct listing l = {
+		.m = m,
+		.req = req,
+		.buf = mount_buffer(m, req, size),
+		.room_bytes = size,
+	};
+
+	if (!l.buf) {
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	listing_reply(&l, list(&l, node, off, fi, list_name));
+}
+
+void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
+		    struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_READDIRPLUS);
+	struct listing l = {
+		.m = m,
+		.req = req,
+		.buf = mount_buffer(m, req, size),
+		.room_bytes = size,
+	};
+
+	l.counted =
+		malloc((size / DIRENTPLUS_MIN_BYTES + 1) * sizeof(*l.counted));
+	if (!l.buf || !l.counted) {
+		free(l.counted);
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	listing_reply(&l, list(&l, node, off, fi, list_entry));
+	free(l.counted);
+}
+
+void op_fsyncdir(fuse_req_t req, fuse_ino_t node, int datasync,
+		 struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_FSYNCDIR);
+
+	reply_err(req,
+		  mapfs_fsync(m->view, node_ino(m, node), 0, datasync != 0));
+}

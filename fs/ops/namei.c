@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names: finding, making, moving and removing them.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <linux/fs.h>
+
+#include "far.h"
+#include "fs/request/mount.h"
+#include "fs/request/node.h"
+#include "fs/request/reply.h"
+#include "ops.h"
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_LOOKUP);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_lookup(m->view, node_ino(m, parent), name, &e);
+	if (err == -EAGAIN && far_is_dot(name)) {
+		far_lookup(m->far, req, node_ino(m, parent), name);
+		return;
+	}
+	if (err == -ENOENT && m->negative_timeout > 0)
+		reply_no_entry(m, req);
+	else
+		reply_entry(m, req, err, &e);
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t nlookup)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_FORGET);
+
+	if (node != FUSE_ROOT_ID)
+		mapfs_forget(m->view, node_ino(m, node), nlookup);
+	fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, size_t count,
+		     struct fuse_forget_data *forgets)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_FORGET);
+
+	for (size_t i = 0; i < count; i++) {
+		if (forgets[i].ino == FUSE_ROOT_ID)
+			continue;
+		mapfs_forget(m->view, node_ino(m, forgets[i].ino),
+			     forgets[i].nlookup);
+	}
+	fuse_reply_none(req);
+}
+
+void op_readlink(fuse_req_t req, fuse_ino_t node)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_READLINK);
+	char target[PATH_MAX];
+	ssize_t n;
+
+	n = mapfs_readlink(m->view, node_ino(m, node), target,
+			   sizeof(target) - 1);
+	reply_bytes(req, target, n);
+}
+
+/* The entry is handed over only if its name is as durable as asked for. */
+static int entry_sync(struct mount *m, fuse_ino_t parent,
+		      const struct mapfs_entry *e)
+{
+	int err = mount_sync_names(m, node_ino(m, parent));
+
+	if (err)
+		mapfs_forget(m->view, e->attr.ino, 1);
+	return err;
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	      dev_t rdev)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_MKNOD);
+	struct mapfs_cred cred = node_cred(req);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_mknod(m->view, &cred, node_ino(m, parent), name, mode, rdev,
+			  &e);
+	if (!err)
+		err = entry_sync(m, parent, &e);
+	reply_entry(m, req, err, &e);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_MKDIR);
+	struct mapfs_cred cred = node_cred(req);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_mkdir(m->view, &cred, node_ino(m, parent), name, mode, &e);
+	if (!err)
+		err = entry_sync(m, parent, &e);
+	reply_entry(m, req, err, &e);
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
+		const char *name)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_SYMLINK);
+	struct mapfs_cred cred = node_cred(req);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_symlink(m->view, &cred, node_ino(m, parent), name, target,
+			    &e);
+	if (!err)
+		err = entry_sync(m, parent, &e);
+	reply_entry(m, req, err, &e);
+}
+
+void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t newparent,
+	     const char *newname)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_LINK);
+	struct mapfs_entry e;
+	int err;
+
+	err = mapfs_link(m->view, node_ino(m, node), node_ino(m, newparent),
+			 newname, &e);
+	if (!err)
+		err = entry_sync(m, newparent, &e);
+	reply_entry(m, req, err, &e);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_UNLINK);
+
+	int err = mapfs_unlink(m->view, node_ino(m, parent), name);
+
+	if (!err)
+		err = mount_sync_names(m, node_ino(m, parent));
+	reply_err(req, err);
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_RMDIR);
+
+	int err = mapfs_rmdir(m->view, node_ino(m, parent), name);
+
+	if (!err)
+		err = mount_sync_names(m, node_ino(m, parent));
+	reply_err(req, err);
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t newparent, const char *newname, unsigned int flags)
+{
+	struct mount *m = mount_of(req, MAPFS_OP_RENAME);
+	struct mapfs_cred cred = node_cred(req);
+	mapfs_ino dir = node_ino(m, parent);
+	mapfs_ino newdir = node_ino(m, newparent);
+	int err;
+
+	/* The kernel forgets the old name: it asks who is there now. */
+	if (flags & RENAME_WHITEOUT)
+		err = mapfs_rename_whiteout(m->view, &cred, dir, name, newdir,
+					    newname, flags & ~RENAME_WHITEOUT);
+	else
+		err = mapfs_rename(m->view, dir, name, newdir, newname, flags);
+	if (!err)
+		err = mount_sync_names(m, dir);
+	if (!err && newdir != dir)
+		err = mount_sync_names(m, newdir);
+	reply_err(req, err);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a mode allows the kernel to remember.  In copy mode nobody but the
+ * kernel changes the view, so it may remember everything for good.  In read
+ * and write mode others change the base; a second later they must be seen,
+ * and in write mode a name that was missing must not be missed at all:
+ * unlike a stale inode, which ESTALE corrects at the open, nothing corrects
+ * a stale "no such file".
+ */
+#include "mount.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "fs/ops/setid.h"
+
+#define FOR_GOOD (365.0 * 24 * 60 * 60)
+
+struct buffer {
+	size_t bytes;
+	char *mem;
+};
+
+static void buffer_destroy(void *arg)
+{
+	struct buffer *b = arg;
+
+	if (b)
+		free(b->mem);
+	free(b);
+}
+
+static void mount_set_timeouts(struct mount *m)
+{
+	switch (m->opt->mode) {
+	case MAPFS_COPY:
+		m->entry_timeout = FOR_GOOD;
+		m->negative_timeout = FOR_GOOD;
+		m->attr_timeout = FOR_GOOD;
+		return;
+	case MAPFS_READ:
+		m->entry_timeout = 1;
+		m->negative_timeout = 1;
+		m->attr_timeout = 1;
+		return;
+	case MAPFS_WRITE:
+		m->entry_timeout = 1;
+		m->negative_timeout = 0;
+		m->attr_timeout = 1;
+		return;
+	}
+	abort();
+}
+
+int mount_init(struct mount *m, struct mapfs_view *view,
+	       const struct fs_options *opt)
+{
+	memset(m, 0, sizeof(*m));
+	m->view = view;
+	m->opt = opt;
+	m->root_ino = mapfs_root_ino(view);
+	m->owner = getuid();
+	m->is_stateless = mapfs_is_stateless(view);
+	mount_set_timeouts(m);
+	m->base_drops_setid = setid_base_drops(m);
+	return -pthread_key_create(&m->buffer_key, buffer_destroy);
+}
+
+void mount_fini(struct mount *m)
+{
+	buffer_destroy(pthread_getspecific(m->buffer_key));
+	pthread_key_delete(m->buffer_key);
+}
+
+struct mount *mount_of(fuse_req_t req, enum mapfs_op op)
+{
+	struct mount *m = fuse_req_userdata(req);
+
+	atomic_fetch_add_explicit(&m->requests[op], 1, memory_order_relaxed);
+	return m;
+}
+
+int mount_sync_names(struct mount *m, mapfs_ino dir)
+{
+	if (!(m->opt->flags & (MS_SYNCHRONOUS | MS_DIRSYNC)))
+		return 0;
+	return mapfs_fsync(m->view, dir, 0, false);
+}
+
+int mount_sync_inode(struct mount *m, mapfs_ino ino)
+{
+	if (!(m->opt->flags & MS_SYNCHRONOUS))
+		return 0;
+	return mapfs_fsync(m->view, ino, 0, false);
+}
+
+static char *thread_buffer(struct mount *m, size_t len)
+{
+	struct buffer *b = pthread_getspecific(m->buffer_key);
+	void *mem;
+
+	if (!b) {
+		b = calloc(1, sizeof(*b));
+		if (!b || pthread_setspecific(m->buffer_key, b)) {
+			free(b);
+			return NULL;
+		}
+	}
+	if (b->bytes >= len)
+		return b->mem;
+	if (len < MOUNT_IO_BYTES)
+		len = MOUNT_IO_BYTES;
+	if (posix_memalign(&mem, MAPFS_PAGE_SIZE, len))
+		return NULL;
+	free(b->mem);
+	b->mem = mem;
+	b->bytes = len;
+	return b->mem;
+}
+
+char *mount_buffer(struct mount *m, fuse_req_t req, size_t len)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+	size_t room;
+	char *mem;
+
+	if (fuse_req_is_uring(req) &&
+	    fuse_req_get_payload(req, &mem, &room, NULL) == 0 && room >= len)
+		return mem;
+#endif
+	return thread_buffer(m, len);
+}

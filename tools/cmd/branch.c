@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs branch: a second writable line from a moment of a store.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "command.h"
+#include "tools/lib/control.h"
+#include "tools/lib/target.h"
+#include "tools/lib/text.h"
+#include "tools/lib/trust.h"
+
+#define NAME_TRIES 100
+
+struct branch_args {
+	const char *from;
+	const char *to;
+	bool is_trusted;
+};
+
+static int snapshot_live(const struct target *t, const char *name, char *why,
+			 size_t why_bytes)
+{
+	const struct control_call call = {
+		.verb = MAPFS_VERB_SNAPSHOT,
+		.name = name,
+		.message = "taken by mapfs branch",
+	};
+	struct control_result none;
+
+	return control_run(t->fd, t->shown, &call, &none, why, why_bytes);
+}
+
+static int snapshot_resting(const struct target *t, const char *name, char *why,
+			    size_t why_bytes)
+{
+	struct mapfs_view *v;
+	int err = target_open_view(t, false, &v, why, why_bytes);
+
+	if (err)
+		return err;
+	err = mapfs_snapshot_create(v, name, "taken by mapfs branch", why,
+				    why_bytes);
+	/* The snapshot was durable before; a later error changes nothing. */
+	(void)!mapfs_view_close(v);
+	return err;
+}
+
+/* Now, under a name of its own, even if two do this in the same second. */
+static int snapshot_now(const struct target *t, char *name, size_t name_bytes,
+			char *why, size_t why_bytes)
+{
+	time_t now = time(NULL);
+	char stamp[32];
+	struct tm tm;
+	int err = -EEXIST;
+
+	localtime_r(&now, &tm);
+	strftime(stamp, sizeof(stamp), "branch-%Y%m%d-%H%M%S", &tm);
+	for (int i = 1; i < NAME_TRIES && err == -EEXIST; i++) {
+		snprintf(name, name_bytes, i > 1 ? "%s-%d" : "%s", stamp, i);
+		if (t->kind == TARGET_LIVE)
+			err = snapshot_live(t, name, why, why_bytes);
+		else
+			err = snapshot_resting(t, name, why, why_bytes);
+	}
+	return err;
+}
+
+/* Nobody asked for it but for the branch that could not be made. */
+static void take_back(const struct target *t, const char *name)
+{
+	const struct control_call call = {
+		.verb = MAPFS_VERB_SNAPSHOT_DELETE,
+		.name = name,
+	};
+	struct control_result none;
+	struct mapfs_view *v;
+	char why[1024];
+	int err;
+
+	if (t->kind == TARGET_LIVE) {
+		err = control_run(t->fd, t->shown, &call, &none, why,
+				  sizeof(why));
+	} else {
+		err = target_open_view(t, false, &v, why, sizeof(why));
+		if (!err) {
+			err = mapfs_snapshot_delete(v, name, why, sizeof(why));
+			(void)!mapfs_view_close(v);
+		}
+	}
+	if (err)
+		say("snapshot %s was taken for the branch and is left: %s",
+		    name, why);
+}
+
+static int branch(const struct target *t, const struct branch_args *args,
+		  char *why, size_t why_bytes)
+{
+	struct mapfs_branch_options opt = {
+		.from = t->store,
+		.snapshot = t->snapshot,
+		.to = args->to,
+		.is_trusted = t->is_trusted,
+	};
+	char name[64];
+	int err;
+
+	if (!t->store) {
+		snprintf(why, why_bytes,
+			 "%s: this view has no kept store; mount it with -s "
+			 "STORE",
+			 t->shown);
+		return -EINVAL;
+	}
+	if (t->snapshot)
+		return mapfs_branch(&opt, why, why_bytes);
+	/* Not only once a snapshot was taken for it. */
+	err = mapfs_store_trust_check(t->store, t->is_trusted, why, why_bytes);
+	if (!err)
+		err = snapshot_now(t, name, sizeof(name), why, why_bytes);
+	if (err)
+		return err;
+	opt.snapshot = name;
+	err = mapfs_branch(&opt, why, why_bytes);
+	if (err)
+		take_back(t, name);
+	return err;
+}
+
+static int branch_run(const struct branch_args *args)
+{
+	char why[1024];
+	struct target t;
+	int err = target_find(&t, args->from, why, sizeof(why));
+
+	t.is_trusted = args->is_trusted;
+	if (!err)
+		err = branch(&t, args, why, sizeof(why));
+	if (err)
+		say("%s", why);
+	target_fini(&t);
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct branch_args *args = state->input;
+
+	switch (key) {
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!args->from)
+			args->from = arg;
+		else if (!args->to)
+			args->to = arg;
+		else
+			argp_error(state, "too many arguments");
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->to)
+			argp_error(state, "STORE and NEWSTORE are needed");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option branch_options[] = { TRUST_OPTION, { 0 } };
+
+static const struct argp branch_argp = {
+	.options = branch_options,
+	.parser = parse_option,
+	.args_doc = "STORE[@NAME] NEWSTORE",
+	.doc = "Makes a store that begins as a snapshot of another one.\v"
+	       "Both can be mounted and changed at the same time; neither sees what "
+	       "the other changes, and the pages of the snapshot are shared. "
+	       "Without NAME a snapshot of now is taken first, named "
+	       "branch-DATE-TIME. As long as the new store exists that snapshot "
+	       "cannot be deleted; mapfs discard ends it.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+};
+
+int cmd_branch(int argc, char **argv)
+{
+	struct branch_args args = { 0 };
+
+	if (argp_parse(&branch_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return branch_run(&args);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs discard: the end of a store, after saying what is in it.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "tools/lib/changes.h"
+#include "tools/lib/confirm.h"
+#include "tools/lib/history.h"
+#include "tools/lib/text.h"
+#include "tools/lib/trust.h"
+
+struct discard_args {
+	const char *store;
+	bool yes;
+	bool is_trusted;
+};
+
+/* What would be lost; a store that cannot be read can go all the same. */
+static void say_contents(const struct target *t)
+{
+	struct mapfs_info info = { 0 };
+	struct history h = { 0 };
+	struct changes changes;
+	char text[CHANGES_TEXT];
+	char size[TEXT_SIZE];
+	struct mapfs_view *v = NULL;
+	char *store;
+	char lost[1024];
+	char why[1024];
+	int err = history_read(&h, t, why, sizeof(why));
+
+	if (!err)
+		err = target_open_store(t, &v, lost, sizeof(lost), why,
+					sizeof(why));
+	if (!err && !lost[0])
+		err = changes_count(&changes, t, NULL, why, sizeof(why));
+	if (err) {
+		say("%s", why);
+		/* Opened for looking: nothing to sync. */
+		(void)!mapfs_view_close(v);
+		history_fini(&h);
+		return;
+	}
+	if (lost[0])
+		say("%s", lost);
+	mapfs_view_info(v, &info);
+	/* Opened for looking: nothing to sync. */
+	(void)!mapfs_view_close(v);
+	text_size(size, info.private_pages * MAPFS_PAGE_SIZE);
+	snprintf(text, sizeof(text), "unknown without the base");
+	if (!lost[0])
+		changes_text(&changes, text);
+	store = text_escape(t->store);
+	printf("%s: changes: %s; private pages: %s; snapshots: %zu\n", store,
+	       text, size, h.count);
+	free(store);
+	history_fini(&h);
+}
+
+static int check(const struct target *t, char *why, size_t why_bytes)
+{
+	if (t->kind == TARGET_LIVE) {
+		snprintf(why, why_bytes,
+			 "%s: mounted on %s; unmount it first (mapfs umount)",
+			 t->store ? t->store : "temporary store", t->shown);
+		return -EBUSY;
+	}
+	if (t->snapshot) {
+		snprintf(why, why_bytes,
+			 "%s@%s: one snapshot of a store; delete it with mapfs "
+			 "snapshot -d",
+			 t->store, t->snapshot);
+		return -EINVAL;
+	}
+	/* What is refused after the question is refused before it. */
+	return mapfs_may_discard(t->store, why, why_bytes);
+}
+
+static int discard_run(const struct discard_args *args)
+{
+	char why[1024];
+	struct target t;
+	int err = target_find(&t, args->store, why, sizeof(why));
+
+	t.is_trusted = args->is_trusted;
+	if (!err)
+		err = check(&t, why, sizeof(why));
+	if (!err) {
+		say_contents(&t);
+		fflush(stdout);
+		if (!args->yes &&
+		    !confirm(t.store, "It cannot be brought back. Discard?")) {
+			why[0] = '\0';
+			err = -ECANCELED;
+		}
+	}
+	if (!err)
+		err = mapfs_discard(t.store, why, sizeof(why));
+	if (err && why[0])
+		say("%s", why);
+	target_fini(&t);
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct discard_args *args = state->input;
+
+	switch (key) {
+	case 'y':
+		args->yes = true;
+		return 0;
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (args->store)
+			argp_error(state, "too many arguments");
+		args->store = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->store)
+			argp_error(state, "STORE is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option discard_options[] = {
+	{ "yes", 'y', NULL, 0, "Do not ask", 0 },
+	TRUST_OPTION,
+	{ 0 },
+};
+
+static const struct argp discard_argp = {
+	.options = discard_options,
+	.parser = parse_option,
+	.args_doc = "STORE",
+	.doc = "Removes a store with all changes and snapshots in it.\v"
+	       "Says what is in it and asks on a terminal; elsewhere -y is needed. "
+	       "A store that is mounted or has branches is refused. Files in the "
+	       "directory that are no store's are left alone, and so is the "
+	       "directory then. Another user's store can be removed without "
+	       "--trust, but what is in it is not looked at then.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+};
+
+int cmd_discard(int argc, char **argv)
+{
+	struct discard_args args = { 0 };
+
+	if (argp_parse(&discard_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return discard_run(&args);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs export: what a store changes, as a layer of an OCI image.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "core/mapfs.h"
+#include "tools/layer/layer.h"
+#include "tools/lib/control.h"
+#include "tools/lib/progress.h"
+#include "tools/lib/stream.h"
+#include "tools/lib/target.h"
+#include "tools/lib/text.h"
+#include "tools/lib/trust.h"
+
+#define WHY_BYTES 1024
+
+struct export_args {
+	const char *source;
+	const char *file; /* or NULL: standard output */
+	bool is_trusted;
+};
+
+/* A view that does not change while it is written. */
+struct source {
+	struct target target;
+	struct mapfs_view *view;
+	char moment[64]; /* a snapshot made for this, or "" */
+	bool has_base;	 /* false: it lost it, and what it has must do */
+	bool is_partial; /* something had to be left out */
+};
+
+static int snapshot_call(const struct target *t, enum mapfs_verb verb,
+			 const char *name, char *why, size_t why_bytes)
+{
+	const struct control_call call = {
+		.verb = verb,
+		.name = name,
+		.message = "mapfs export",
+	};
+	struct control_result none = { 0 };
+	int err = control_run(t->fd, t->shown, &call, &none, why, why_bytes);
+
+	control_result_fini(&none);
+	return err;
+}
+
+/* Of a view in use, this moment. */
+static int moment_make(struct source *s, char *why, size_t why_bytes)
+{
+	char name[sizeof(s->moment)];
+	int err;
+
+	if (!s->target.store)
+		return 0; /* target_open_view() has the words */
+	snprintf(name, sizeof(name), "export-%d", (int)getpid());
+	err = snapshot_call(&s->target, MAPFS_VERB_SNAPSHOT, name, why,
+			    why_bytes);
+	if (err)
+		return err;
+	memcpy(s->moment, name, sizeof(name));
+	s->target.snapshot = strdup(name);
+	return s->target.snapshot ? 0 : -ENOMEM;
+}
+
+static void moment_forget(struct source *s)
+{
+	char why[WHY_BYTES] = "out of memory";
+
+	if (*s->moment && snapshot_call(&s->target, MAPFS_VERB_SNAPSHOT_DELETE,
+					s->moment, why, sizeof(why)))
+		say("%s; remove it with mapfs snapshot -d", why);
+}
+
+static int source_close(struct source *s)
+{
+	int err = s->view ? mapfs_view_close(s->view) : 0;
+
+	moment_forget(s);
+	target_fini(&s->target);
+	return err;
+}
+
+static int source_open(struct source *s, const struct export_args *args)
+{
+	char why[WHY_BYTES] = "out of memory; try again later";
+	char lost[WHY_BYTES];
+	int err = target_find(&s->target, args->source, why, sizeof(why));
+
+	if (err) {
+		say("%s", why);
+		return err;
+	}
+	s->target.is_trusted = args->is_trusted;
+	/* Not only once a moment was made for it. */
+	if (s->target.store)
+		err = mapfs_store_trust_check(s->target.store, args->is_trusted,
+					      why, sizeof(why));
+	if (!err && s->target.kind == TARGET_LIVE && !s->target.snapshot)
+		err = moment_make(s, why, sizeof(why));
+	if (!err)
+		err = target_open_store(&s->target, &s->view, lost,
+					sizeof(lost), why, sizeof(why));
+	if (!err) {
+		s->has_base = !lost[0];
+		if (lost[0])
+			say("%s", lost);
+		return 0;
+	}
+	say("%s", why);
+	/* Never opened. */
+	s->view = NULL;
+	(void)source_close(s);
+	return err;
+}
+
+static int archive_begin(struct archive *a, struct stream *out, int fd)
+{
+	if (archive_write_set_format_pax(a) < ARCHIVE_WARN ||
+	    archive_write_set_format_option(a, "pax", "xattrheader", "SCHILY") <
+		    ARCHIVE_WARN ||
+	    archive_write_set_bytes_per_block(a, (int)LAYER_IO_BYTES) <
+		    ARCHIVE_WARN ||
+	    archive_write_set_bytes_in_last_block(a, 1) < ARCHIVE_WARN ||
+	    stream_write_begin(out, a, fd)) {
+		say("layer: %s", archive_error_string(a));
+		return -EIO;
+	}
+	return 0;
+}
+
+static int export_to(struct source *s, int fd)
+{
+	struct archive *a = archive_write_new();
+	struct stream out = { 0 };
+	int err = a ? archive_begin(a, &out, fd) : -ENOMEM;
+
+	if (!err)
+		err = layer_write(s->view, s->has_base, a, &s->is_partial);
+	progress_hide();
+	if (!err && archive_write_close(a) < ARCHIVE_WARN) {
+		err = archive_errno(a) == EINTR ? -EINTR : -EIO;
+		if (err != -EINTR)
+			say("layer: %s", strerror(archive_errno(a)));
+	}
+	/* Closing would write an end, as if it were whole. */
+	if (err)
+		archive_write_fail(a);
+	archive_write_free(a);
+	stream_fini(&out);
+	if (err == -EINTR)
+		say("interrupted; run it again");
+	return err;
+}
+
+/* A device or a pipe is written to; a name put over it would replace it. */
+static int export_into(struct source *s, const char *file)
+{
+	int fd;
+	int err = stream_open_file(file, &fd);
+
+	if (err == -EINTR)
+		say("interrupted; run it again");
+	else if (err)
+		say("%s: %s; choose another file", file, strerror(-err));
+	if (err)
+		return err;
+	err = export_to(s, fd);
+	if (close(fd) < 0 && !err) {
+		err = -errno;
+		say("%s: %s; choose another file", file, strerror(-err));
+	}
+	return err;
+}
+
+/* A regular file, under its name when it is whole. */
+static int export_whole(struct source *s, const char *file)
+{
+	mode_t mask = umask(0);
+	char *part;
+	int err = 0;
+	int fd;
+
+	umask(mask);
+	if (asprintf(&part, "%s.XXXXXX", file) < 0)
+		return -ENOMEM;
+	fd = mkostemp(part, O_CLOEXEC);
+	if (fd < 0) {
+		err = -errno;
+		say("%s: %s; choose another file", file, strerror(-err));
+		free(part);
+		return err;
+	}
+	err = export_to(s, fd);
+	if (!err && (fchmod(fd, 0666 & ~mask) < 0 || close(fd) < 0 ||
+		     rename(part, file) < 0)) {
+		err = -errno;
+		say("%s: %s; choose another file", file, strerror(-err));
+	}
+	if (err)
+		unlink(part);
+	free(part);
+	return err;
+}
+
+static int export_to_file(struct source *s, const char *file)
+{
+	struct stat st;
+	char *path;
+	int err;
+
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
+		return export_into(s, file);
+	/* A link stays, and what it leads to is written. */
+	path = realpath(file, NULL);
+	if (!path && lstat(file, &st) == 0) {
+		say("%s: a link to nothing; choose another file", file);
+		return -ENOENT;
+	}
+	err = export_whole(s, path ? path : file);
+	free(path);
+	return err;
+}
+
+static int export_run(const struct export_args *args)
+{
+	struct source s = { 0 };
+	int err;
+
+	if (!args->file && isatty(STDOUT_FILENO)) {
+		say("standard output: a terminal; redirect it, or name a file "
+		    "with --output");
+		return COMMAND_USAGE;
+	}
+	/* From here on a signal must not leave the moment behind. */
+	progress_begin("exporting", 0);
+	if (source_open(&s, args)) {
+		progress_end();
+		return COMMAND_FAILED;
+	}
+	err = args->file ? export_to_file(&s, args->file) :
+			   export_to(&s, STDOUT_FILENO);
+	/* Opened for looking, it owes the disk nothing. */
+	if (source_close(&s) && !err)
+		err = -EIO;
+	progress_end();
+	return err || s.is_partial ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct export_args *args = state->input;
+
+	switch (key) {
+	case 'o':
+		args->file = arg;
+		return 0;
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (args->source)
+			argp_error(state, "too many arguments");
+		args->source = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->source)
+			argp_error(state, "MOUNTPOINT or STORE is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option export_options[] = {
+	{ "output", 'o', "FILE", 0, "Write here instead of standard output",
+	  0 },
+	TRUST_OPTION,
+	{ 0 }
+};
+
+static const struct argp export_argp = {
+	.options = export_options,
+	.parser = parse_option,
+	.args_doc = "MOUNTPOINT|STORE[@NAME]",
+	.doc = "Writes what a view, or a snapshot of it, changes, as a layer "
+	       "of an OCI image: an uncompressed tar.\v"
+	       "Of a view that is in use it writes this moment. The same changes give the same bytes. Changed files are in it "
+	       "whole, what was deleted as .wh.NAME, a renamed directory as "
+	       "all that is in it. Sockets are left out.\n\n"
+	       "Of a store whose base was replaced or is gone it writes what "
+	       "the store has: what was new or written anew, and what was "
+	       "deleted. What it has only parts of is named and left out, and "
+	       "then the exit status is 1.\n\n"
+	       "Exit status: 0 done, 1 failed or not all was written, 2 the command line is wrong.",
+};
+
+int cmd_export(int argc, char **argv)
+{
+	struct export_args args = { 0 };
+
+	/* Names in a tar are UTF-8, or whatever bytes they are. */
+	setlocale(LC_CTYPE, "C.UTF-8");
+	if (argp_parse(&export_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return export_run(&args);
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs import: a store from a layer of an OCI image.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "core/mapfs.h"
+#include "tools/layer/layer.h"
+#include "tools/lib/progress.h"
+#include "tools/lib/remove.h"
+#include "tools/lib/stream.h"
+#include "tools/lib/text.h"
+
+#define WHY_BYTES 1024
+
+struct import_args {
+	const char *base;
+	const char *store;
+};
+
+/* Bytes of the input, or 0 when nobody knows. */
+static uint64_t input_bytes(void)
+{
+	struct stat st;
+
+	if (fstat(STDIN_FILENO, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	return (uint64_t)st.st_size;
+}
+
+/* What the user did to the input is no fault of it. */
+static int input_failed(struct archive *a)
+{
+	if (archive_errno(a) == EINTR)
+		return -EINTR;
+	say("standard input: %s; give a tar of an image layer",
+	    layer_trouble(a));
+	return -EINVAL;
+}
+
+/*
+ * Two blocks of zeros end a tar.  Where not even a part of them was there to
+ * read, it may have been cut off between two entries.
+ */
+static int check_end(struct archive *a)
+{
+	if (archive_filter_bytes(a, 0) > archive_read_header_position(a))
+		return 0;
+	say("standard input: ends without the mark of its end, so it may be "
+	    "cut off; if it is whole, append 1024 zero bytes");
+	return -EINVAL;
+}
+
+/* Layers have them as xattrs; those of tar --acls are no part of the format. */
+static bool acl_is_lost(struct archive_entry *entry)
+{
+	if (!(archive_entry_acl_types(entry) & ARCHIVE_ENTRY_ACL_TYPE_POSIX1E))
+		return false;
+	say("layer, entry %s: the access control lists of tar --acls are left "
+	    "out; make it with --xattrs-include='*' instead",
+	    archive_entry_pathname(entry));
+	return true;
+}
+
+static int entries_apply(struct layer_apply *l, struct archive *a)
+{
+	struct archive_entry *entry;
+	bool is_said = false;
+	int err = 0;
+
+	while (!err) {
+		int got = archive_read_next_header(a, &entry);
+
+		if (got == ARCHIVE_EOF)
+			return check_end(a);
+		if (got < ARCHIVE_WARN)
+			return input_failed(a);
+		if (progress_interrupted())
+			return -EINTR;
+		is_said = is_said || acl_is_lost(entry);
+		err = layer_apply_entry(l, a, entry);
+	}
+	return err;
+}
+
+static int archive_apply(struct mapfs_view *view, struct archive *a)
+{
+	struct layer_apply *l;
+	int err = layer_apply_begin(&l, view);
+	int end_err;
+
+	if (err)
+		return err;
+	err = entries_apply(l, a);
+	progress_hide();
+	end_err = layer_apply_end(l, !err);
+	return err ? err : end_err;
+}
+
+static int input_apply(struct mapfs_view *view)
+{
+	struct archive *a = archive_read_new();
+	struct stream in = { 0 };
+	int err;
+
+	if (!a || archive_read_support_format_tar(a) < ARCHIVE_WARN ||
+	    archive_read_support_format_empty(a) < ARCHIVE_WARN ||
+	    archive_read_support_filter_all(a) < ARCHIVE_WARN) {
+		say("out of memory; try again later");
+		err = -ENOMEM;
+	} else if (stream_read_begin(&in, a, STDIN_FILENO)) {
+		err = input_failed(a);
+	} else {
+		err = archive_apply(view, a);
+	}
+	archive_read_free(a);
+	stream_fini(&in);
+	return err;
+}
+
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* Fills a new store; of one that did not become whole nothing is left. */
+static int store_fill(const char *base, const char *store)
+{
+	struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.base = base,
+		.store = store,
+	};
+	struct mapfs_view *view;
+	char why[WHY_BYTES];
+	int close_err;
+	int err = mapfs_view_open(&view, &opt, why, sizeof(why));
+
+	if (err) {
+		say("%s", why);
+		return err;
+	}
+	err = input_apply(view);
+	close_err = mapfs_view_close(view);
+	progress_hide();
+	if (!err && close_err)
+		say("store %s: not everything reached the disk: %s", store,
+		    strerror(-close_err));
+	if (err == -EINTR)
+		say("interrupted; nothing was imported, run it again");
+	return err ? err : close_err;
+}
+
+/* Under its name only when it is whole: a kill leaves no half of a layer. */
+static int store_make(const char *base, const char *store)
+{
+	size_t len = strlen(store);
+	char *part;
+	int err;
+
+	while (len > 1 && store[len - 1] == '/')
+		len--;
+	if (asprintf(&part, "%.*s.part", (int)len, store) < 0)
+		return -ENOMEM;
+	if (is_there(part)) {
+		say("store %s: left by an import that was killed; remove it "
+		    "with mapfs discard",
+		    part);
+		free(part);
+		return -EEXIST;
+	}
+	err = store_fill(base, part);
+	if (!err &&
+	    renameat2(AT_FDCWD, part, AT_FDCWD, store, RENAME_NOREPLACE) < 0) {
+		err = -errno;
+		say("store %s: %s; name another one", store, strerror(-err));
+	}
+	if (err)
+		remove_store(part);
+	free(part);
+	return err;
+}
+
+static int import_run(const struct import_args *args)
+{
+	int err;
+
+	if (isatty(STDIN_FILENO)) {
+		say("standard input: a terminal; redirect it from a layer");
+		return COMMAND_USAGE;
+	}
+	if (is_there(args->store)) {
+		say("store %s: is there already; name a new one", args->store);
+		return COMMAND_FAILED;
+	}
+	/* From here on a signal must not leave a part of a store behind. */
+	progress_begin("importing", input_bytes());
+	err = store_make(args->base, args->store);
+	progress_end();
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct import_args *args = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (!args->base)
+			args->base = arg;
+		else if (!args->store)
+			args->store = arg;
+		else
+			argp_error(state, "too many arguments");
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->store)
+			argp_error(state, "BASE and STORE are needed");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp import_argp = {
+	.parser = parse_option,
+	.args_doc = "BASE STORE",
+	.doc = "Makes a store over the directory BASE from a layer of an OCI "
+	       "image, a tar that is read from standard input.\v"
+	       "The tar may be compressed. Whiteouts (.wh.NAME), opaque "
+	       "directories (.wh..wh..opq), hard links and extended attributes "
+	       "are understood. STORE must not be there yet; of a layer that "
+	       "cannot be read to its end nothing is left.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+};
+
+int cmd_import(int argc, char **argv)
+{
+	struct import_args args = { 0 };
+
+	/* Names in a tar are UTF-8, or whatever bytes they are. */
+	setlocale(LC_CTYPE, "C.UTF-8");
+	if (argp_parse(&import_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return import_run(&args);
+}

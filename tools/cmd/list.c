@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs list: the mounts, from the kernel's table, and what each says of
+ * itself.  One that is dead, hung or somebody else's is listed all the same.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "tools/lib/json.h"
+#include "tools/lib/mounts.h"
+#include "tools/lib/text.h"
+
+enum column {
+	COLUMN_TARGET,
+	COLUMN_MODE,
+	COLUMN_STATE,
+	COLUMN_PID,
+	COLUMN_BASE,
+	COLUMN_STORE,
+	COLUMNS
+};
+
+struct line {
+	char *cells[COLUMNS];
+};
+
+struct listing {
+	struct line *lines;
+	size_t count;
+	int widths[COLUMNS];
+};
+
+static const char *state_name(int err)
+{
+	switch (err) {
+	case 0:
+		return "alive";
+	case -ENOTCONN:
+	case -ECONNABORTED:
+		return "dead";
+	case -ETIMEDOUT:
+		return "hung";
+	case -EXDEV:
+		return "covered";
+	case -EACCES:
+	case -EPERM:
+		return "foreign";
+	default:
+		return "unknown";
+	}
+}
+
+static void listing_add(struct listing *l, const char *const cells[COLUMNS])
+{
+	struct line *more = realloc(l->lines, (l->count + 1) * sizeof(*more));
+
+	if (!more) {
+		say("out of memory; try again later");
+		exit(COMMAND_FAILED);
+	}
+	l->lines = more;
+	for (int i = 0; i < COLUMNS; i++) {
+		char *cell = text_escape(cells[i]);
+		int width = (int)strlen(cell);
+
+		more[l->count].cells[i] = cell;
+		if (width > l->widths[i])
+			l->widths[i] = width;
+	}
+	l->count++;
+}
+
+static void listing_add_row(struct listing *l, const struct mount_row *row,
+			    int err, const struct mapfs_control_info *info)
+{
+	char pid[16];
+	const char *const cells[COLUMNS] = {
+		[COLUMN_TARGET] = row->target,
+		[COLUMN_MODE] = err ? "-" : info_mode_name(info),
+		[COLUMN_STATE] = state_name(err),
+		[COLUMN_PID] = err ? "-" : pid,
+		[COLUMN_BASE] = err ? row->source : info->base,
+		[COLUMN_STORE] = !err && *info->store ? info->store : "-",
+	};
+
+	snprintf(pid, sizeof(pid), "%d", info->pid);
+	listing_add(l, cells);
+}
+
+static void listing_print(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		for (int c = 0; c < COLUMNS - 1; c++)
+			printf("%-*s  ", l->widths[c], l->lines[i].cells[c]);
+		printf("%s\n", l->lines[i].cells[COLUMNS - 1]);
+	}
+}
+
+static void listing_free(struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		for (int c = 0; c < COLUMNS; c++)
+			free(l->lines[i].cells[c]);
+	}
+	free(l->lines);
+}
+
+static void json_add_row(cJSON *array, const struct mount_row *row, int err,
+			 const struct mapfs_control_info *info)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddItemToArray(array, o);
+	json_add_string(o, "mountpoint", row->target);
+	json_add_string(o, "state", state_name(err));
+	json_add_string(o, "base", err ? row->source : info->base);
+	if (!err)
+		json_add_info(o, info);
+}
+
+static int list_json(struct mounts *table)
+{
+	struct mapfs_control_info info;
+	cJSON *array = cJSON_CreateArray();
+	struct mount_row row;
+
+	while (mounts_next(table, &row)) {
+		if (mounts_is_ours(&row))
+			json_add_row(array, &row, mounts_ask(&row, &info),
+				     &info);
+	}
+	return json_print(array);
+}
+
+static int list_people(struct mounts *table)
+{
+	static const char *const head[COLUMNS] = {
+		[COLUMN_TARGET] = "MOUNTPOINT", [COLUMN_MODE] = "MODE",
+		[COLUMN_STATE] = "STATE",	[COLUMN_PID] = "PID",
+		[COLUMN_BASE] = "BASE",		[COLUMN_STORE] = "STORE",
+	};
+	struct mapfs_control_info info = { 0 };
+	struct listing l = { 0 };
+	struct mount_row row;
+
+	listing_add(&l, head);
+	while (mounts_next(table, &row)) {
+		if (mounts_is_ours(&row))
+			listing_add_row(&l, &row, mounts_ask(&row, &info),
+					&info);
+	}
+	if (l.count > 1)
+		listing_print(&l);
+	listing_free(&l);
+	return COMMAND_OK;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	bool *json = state->input;
+
+	switch (key) {
+	case 'j':
+		*json = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option list_options[] = {
+	{ "json", 'j', NULL, 0, "Print a JSON array", 0 }, { 0 }
+};
+
+static const struct argp list_argp = {
+	.options = list_options,
+	.parser = parse_option,
+	.doc = "Shows what mapfs has mounted.\v"
+	       "States: alive; dead: its daemon ended, `mapfs umount' clears it "
+	       "away; hung: its daemon does not answer; covered: another mount lies "
+	       "over it; foreign: another user's, who alone may ask it.\n\n"
+	       "With --json each mount is an object with mountpoint, state and base, "
+	       "and when alive mode, store (or null), pid, uid, version, "
+	       "private_pages, journal_bytes, inodes_known, inodes_changed, and "
+	       "requests: how many the kernel has sent, by operation.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+};
+
+int cmd_list(int argc, char **argv)
+{
+	struct mounts *table;
+	bool json = false;
+	int status;
+	int err;
+
+	if (argp_parse(&list_argp, argc, argv, 0, NULL, &json))
+		return COMMAND_USAGE;
+	err = mounts_read(&table);
+	if (err) {
+		say("/proc/self/mountinfo: %s; mount proc", strerror(-err));
+		return COMMAND_FAILED;
+	}
+	status = json ? list_json(table) : list_people(table);
+	mounts_free(table);
+	return status;
+}

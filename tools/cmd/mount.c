@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs mount, and mount.fuse.mapfs for mount(8): two command lines for the
+ * same options.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "fs/session/options.h"
+#include "fs/session/server.h"
+#include "fs/session/unmount.h"
+#include "tools/lib/mounts.h"
+#include "tools/lib/remount.h"
+#include "tools/lib/text.h"
+#include "tools/lib/trust.h"
+
+#define WHY_BYTES 1024
+#define DEAD_MOST 8 /* dead mounts one over the other */
+
+struct mount_args {
+	struct fs_options opt;
+	const char *base;
+	const char *target;
+	char *list; /* all of -o, or NULL */
+	bool foreground;
+	bool sloppy;
+	bool is_helper;	 /* called by mount(8) */
+	bool has_others; /* options that are not -o */
+	char why[WHY_BYTES];
+};
+
+/* What is on the place already?  0: nothing alive; 1: look again. */
+static int place_clear(const char *path, const struct mount_row *row)
+{
+	struct mapfs_control_info info;
+	char said[512];
+	struct stat st;
+	int err;
+
+	if (!mounts_is_ours(row)) {
+		if (stat(path, &st) == 0 || errno != ENOTCONN)
+			return 0;
+		say("%s: holds a dead %s mount; unmount that first", path,
+		    row->type);
+		return -EBUSY;
+	}
+	err = mounts_ask(row, &info);
+	if (err == -ENOTCONN || err == -ECONNABORTED) {
+		err = unmount_path(path, true, said, sizeof(said));
+		if (!err)
+			return 1;
+		say("%s: holds a dead mapfs mount that may not be unmounted "
+		    "(%s); unmount it as root",
+		    path, strerror(-err));
+		return err;
+	}
+	if (err == -ETIMEDOUT)
+		say("%s: holds a mapfs mount that does not answer; end its "
+		    "daemon, then mount again",
+		    path);
+	else
+		say("%s: mapfs shows %s here already; run mapfs umount %s "
+		    "first",
+		    path, row->source, path);
+	return -EBUSY;
+}
+
+static int place_free_of_mounts(const char *path)
+{
+	for (int i = 0; i < DEAD_MOST; i++) {
+		struct mounts *table;
+		struct mount_row row;
+		int found = 0;
+
+		if (mounts_read(&table)) {
+			say("/proc/self/mountinfo: cannot be read; mount proc");
+			return -EIO;
+		}
+		if (mounts_find(table, path, &row))
+			found = place_clear(path, &row);
+		mounts_free(table);
+		if (found <= 0)
+			return found;
+	}
+	return 0;
+}
+
+static void say_no_place(const char *target, int err)
+{
+	switch (err) {
+	case ENOENT:
+		say("%s: no such directory; make it first (mkdir)", target);
+		break;
+	case EACCES:
+		say("%s: permission denied; mount on a directory of your own",
+		    target);
+		break;
+	case ENOTDIR:
+		say("%s: not a directory; mount on a directory", target);
+		break;
+	default:
+		say("%s: %s; mount on another directory", target,
+		    strerror(err));
+		break;
+	}
+}
+
+/* Sees to it that `target` can be mounted on; its absolute name. */
+static int place_check(const char *target, char **out)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int err;
+
+	if (!realpath(target, path)) {
+		err = errno;
+		say_no_place(target, err);
+		return -err;
+	}
+	err = place_free_of_mounts(path);
+	if (err)
+		return err;
+	if (stat(path, &st) < 0)
+		err = errno;
+	else if (!S_ISDIR(st.st_mode))
+		err = ENOTDIR;
+	if (err) {
+		say_no_place(target, err);
+		return -err;
+	}
+	*out = strdup(path);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* Its absolute name; one that cannot be found the core explains better. */
+static char *base_path(const char *base)
+{
+	char path[PATH_MAX];
+
+	return strdup(realpath(base, path) ? path : base);
+}
+
+/* fstab's nofail: a base that is not there is not an error. */
+static bool is_excused(const struct mount_args *a)
+{
+	return a->opt.may_be_missing && access(a->base, F_OK) < 0 &&
+	       errno == ENOENT;
+}
+
+static int remount_run(struct mount_args *a)
+{
+	const struct remount_ask ask = {
+		.base = a->base,
+		.target = a->target,
+		.list = a->list,
+		.sloppy = a->sloppy,
+		.is_complete = a->is_helper,
+	};
+	int err;
+
+	if (a->has_others) {
+		say("option remount: give the other options with -o, too");
+		return COMMAND_USAGE;
+	}
+	err = remount(&ask);
+	if (err == -EINVAL)
+		return COMMAND_USAGE;
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static int mount_run(struct mount_args *a)
+{
+	int err;
+
+	if (a->opt.remount)
+		return remount_run(a);
+	if (is_excused(a))
+		return COMMAND_OK;
+	a->opt.base = base_path(a->base);
+	if (!a->opt.base)
+		return COMMAND_FAILED;
+	err = options_settle(&a->opt, a->why, sizeof(a->why));
+	if (err) {
+		say("%s", a->why);
+		return COMMAND_USAGE;
+	}
+	if (place_check(a->target, &a->opt.mountpoint))
+		return COMMAND_FAILED;
+	if (a->foreground)
+		err = fs_serve(&a->opt, -1, a->why, sizeof(a->why));
+	else
+		err = daemon_start(&a->opt, a->why, sizeof(a->why));
+	if (!err)
+		return COMMAND_OK;
+	say("%s", a->why);
+	return COMMAND_FAILED;
+}
+
+/* Each -o counts; takes `lists`, which may be NULL. */
+static char *joined(char *lists, const char *list)
+{
+	char *all;
+
+	if (asprintf(&all, "%s%s%s", lists ? lists : "", lists ? "," : "",
+		     list) < 0) {
+		say("out of memory; try again later");
+		exit(COMMAND_FAILED);
+	}
+	free(lists);
+	return all;
+}
+
+static void add_option(struct mount_args *a, const char *list)
+{
+	if (options_add(&a->opt, list, a->sloppy, a->why, sizeof(a->why))) {
+		say("%s", a->why);
+		exit(COMMAND_USAGE);
+	}
+	a->list = joined(a->list, list);
+}
+
+static void add_argument(struct mount_args *a, struct argp_state *state,
+			 const char *arg)
+{
+	if (!a->base)
+		a->base = arg;
+	else if (!a->target)
+		a->target = arg;
+	else
+		argp_error(state, "too many arguments");
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct mount_args *a = state->input;
+	int err = 0;
+
+	a->has_others |= key == 'm' || key == 's' || key == 'L' || key == 'f';
+	switch (key) {
+	case 'm':
+		err = options_set_mode(&a->opt, arg, a->why, sizeof(a->why));
+		break;
+	case 's':
+		err = options_set_store(&a->opt, arg, a->why, sizeof(a->why));
+		break;
+	case 'o':
+		add_option(a, arg);
+		break;
+	case 'L':
+		err = options_set_logfile(&a->opt, arg);
+		break;
+	case 'f':
+		a->foreground = true;
+		break;
+	case TRUST_KEY:
+		a->opt.is_trusted = true;
+		break;
+	case ARGP_KEY_ARG:
+		add_argument(a, state, arg);
+		break;
+	case ARGP_KEY_END:
+		if (!a->target)
+			argp_error(state, "BASE and MOUNTPOINT are needed");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	if (err) {
+		say("%s", a->why);
+		exit(COMMAND_USAGE);
+	}
+	return 0;
+}
+
+static const struct argp_option mount_options[] = {
+	{ "mode", 'm', "MODE", 0, "read, write or copy (default)", 0 },
+	{ "store", 's', "STORE", 0,
+	  "Keep the changes of copy mode in this directory, made when "
+	  "missing; `memory' keeps them in memory until unmounted",
+	  0 },
+	{ "options", 'o', "OPTIONS", 0, "Options between commas", 0 },
+	{ "foreground", 'f', NULL, 0,
+	  "Serve in this process, and log to stderr", 0 },
+	{ "log", 'L', "FILE", 0, "Log to this file instead of syslog", 0 },
+	TRUST_OPTION,
+	{ 0 }
+};
+
+static const struct argp mount_argp = {
+	.options = mount_options,
+	.parser = parse_option,
+	.args_doc = "BASE MOUNTPOINT",
+	.doc = "Shows the directory BASE at MOUNTPOINT, which may be BASE "
+	       "itself. Returns when the mount answers.\v"
+	       "Modes:\n"
+	       "  read   nothing can be changed; changes made in BASE show\n"
+	       "  write  changes go to BASE\n"
+	       "  copy   changes go to a store, BASE never changes; without "
+	       "--store they are gone after unmounting\n\n"
+	       "OPTIONS are mode=, store=, logfile=, ro, rw; allow_other: let other "
+	       "users in (default for root); noacl, noxattr: without ACLs, without "
+	       "extended attributes; nowriteback: send each write at once; uring: "
+	       "use io_uring where the system has it (holes then count as data for "
+	       "SEEK_DATA), uring_depth=N; max_threads=N; "
+	       "debug; trust: as --trust; and those of mount(8). A mount is nosuid and nodev "
+	       "unless suid and dev are given. With noatime reading leaves the "
+	       "access times of BASE alone in write mode, too. remount changes "
+	       "ro, rw and the kernel's own options of what is mounted.\n\n"
+	       "In fstab: BASE MOUNTPOINT fuse.mapfs mode=copy,store=STORE 0 0\n\n"
+	       "Exit status: 0 mounted, 1 failed, 2 the command line is wrong.",
+};
+
+static struct mount_args *mount_args_create(void)
+{
+	struct mount_args *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		say("out of memory; try again later");
+		exit(COMMAND_FAILED);
+	}
+	options_init(&a->opt);
+	return a;
+}
+
+static void mount_args_destroy(struct mount_args *a)
+{
+	options_fini(&a->opt);
+	free(a->list);
+	free(a);
+}
+
+int cmd_mount(int argc, char **argv)
+{
+	struct mount_args *a = mount_args_create();
+	int status = COMMAND_USAGE;
+
+	if (argp_parse(&mount_argp, argc, argv, 0, NULL, a) == 0)
+		status = mount_run(a);
+	mount_args_destroy(a);
+	return status;
+}
+
+/* mount(8) means these two unless it, or who calls it, says otherwise. */
+static void set_roots_defaults(struct fs_options *opt)
+{
+	if (getuid() == 0)
+		opt->flags_named |= MS_NOSUID | MS_NODEV;
+}
+
+int cmd_mount_helper(int argc, char **argv)
+{
+	struct mount_args *a = mount_args_create();
+	char *lists = NULL;
+	bool is_fake = false;
+	bool read_only = false;
+	int status;
+	int c;
+
+	while ((c = getopt(argc, argv, "sfnvrwo:t:N:")) != -1) {
+		if (c == 's')
+			a->sloppy = true;
+		else if (c == 'f')
+			is_fake = true;
+		else if (c == 'r')
+			read_only = true;
+		else if (c == 'o')
+			lists = joined(lists, optarg);
+		else if (c == 'N')
+			say("option -N: not known; enter the namespace first "
+			    "(nsenter --mount=%s)",
+			    optarg);
+		if (c == '?' || c == 'N')
+			exit(COMMAND_USAGE);
+	}
+	if (argc - optind != 2) {
+		say("usage: mount.fuse.mapfs BASE MOUNTPOINT [-sfnvrw] "
+		    "[-o OPTIONS]");
+		exit(COMMAND_USAGE);
+	}
+	a->base = argv[optind];
+	a->target = argv[optind + 1];
+	a->is_helper = true;
+	set_roots_defaults(&a->opt);
+	if (lists)
+		add_option(a, lists);
+	free(lists);
+	if (read_only)
+		add_option(a, "ro");
+	status = is_fake ? COMMAND_OK : mount_run(a);
+	mount_args_destroy(a);
+	return status;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs revert: files and trees as the base has them.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "tools/lib/control.h"
+#include "tools/lib/target.h"
+#include "tools/lib/text.h"
+#include "tools/lib/trust.h"
+
+struct revert_args {
+	char **args;
+	int count;
+	bool is_trusted;
+};
+
+/* One of the paths; in a view of its own, or NULL for that of `revert`. */
+struct item {
+	struct target *own;
+	char *path; /* from the view's root */
+};
+
+struct revert {
+	struct target t;      /* the view that was named, */
+	bool has_target;      /* if one was */
+	struct mapfs_view *v; /* a resting store's */
+	struct item *items;
+	int count;
+	char why[1024];
+};
+
+static int refuse(struct revert *r, int err, const char *arg, const char *words)
+{
+	snprintf(r->why, sizeof(r->why), "%s: %s", arg, words);
+	return err;
+}
+
+/*
+ * The nearest directory above that is there, since what is to come back may
+ * not be; `*rest` is the way on from it.  Symbolic links on the way are
+ * followed, one at its end is what is meant.
+ */
+static int split_at_directory(const char *arg, char dir[PATH_MAX],
+			      const char **rest)
+{
+	char above[PATH_MAX];
+	size_t end = strlen(arg);
+
+	while (end > 1 && arg[end - 1] == '/')
+		end--;
+	do {
+		while (end > 0 && arg[end - 1] != '/')
+			end--;
+		if (end >= sizeof(above))
+			return -ENAMETOOLONG;
+		snprintf(above, sizeof(above), "%.*s", (int)end, arg);
+		*rest = arg + end;
+		while (end > 0 && arg[end - 1] == '/')
+			end--;
+		if (realpath(*above ? above : ".", dir))
+			return 0;
+	} while (end > 0 && (errno == ENOENT || errno == ENOTDIR));
+	return -errno;
+}
+
+/* A path as any other program would take it. */
+static int item_by_place(struct revert *r, struct item *it, const char *arg)
+{
+	char dir[PATH_MAX];
+	const char *rest;
+	int err;
+
+	/* These name a directory, not a name in one. */
+	if (arg[strspn(arg, "./")] == '\0') {
+		rest = "";
+		err = realpath(arg, dir) ? 0 : -errno;
+	} else {
+		err = split_at_directory(arg, dir, &rest);
+	}
+	if (err)
+		return refuse(r, err, arg, strerror(-err));
+	it->own = calloc(1, sizeof(*it->own));
+	if (!it->own)
+		return refuse(r, -ENOMEM, arg, strerror(ENOMEM));
+	err = target_find(it->own, dir, r->why, sizeof(r->why));
+	if (err || it->own->kind != TARGET_LIVE)
+		return refuse(r, err ? err : -EINVAL, arg,
+			      "not in a mounted view; name a path in one, or "
+			      "MOUNTPOINT or STORE before the paths");
+	return target_path(it->own, *rest ? rest : ".", &it->path, r->why,
+			   sizeof(r->why));
+}
+
+static int revert_one(struct revert *r, const struct item *it)
+{
+	const struct target *t = it->own ? it->own : &r->t;
+	const struct control_call call = {
+		.verb = MAPFS_VERB_REVERT,
+		.path = it->path,
+	};
+	struct control_result none;
+
+	if (r->v)
+		return mapfs_revert(r->v, it->path, NULL, NULL, r->why,
+				    sizeof(r->why));
+	return control_run(t->fd, t->shown, &call, &none, r->why,
+			   sizeof(r->why));
+}
+
+/* All are looked at before the first is done. */
+static int find_items(struct revert *r, char **args, int count)
+{
+	int err = 0;
+
+	r->items = calloc((size_t)count, sizeof(*r->items));
+	if (!r->items)
+		return -ENOMEM;
+	r->count = count;
+	for (int i = 0; !err && i < count; i++) {
+		if (r->has_target || args[i][0] == '\0')
+			err = target_path(&r->t, args[i], &r->items[i].path,
+					  r->why, sizeof(r->why));
+		else
+			err = item_by_place(r, &r->items[i], args[i]);
+	}
+	return err;
+}
+
+/* Whether the first argument names a view, or is a path already. */
+static int find_target(struct revert *r, const char *arg)
+{
+	int err = target_find(&r->t, arg, r->why, sizeof(r->why));
+
+	/* What is gone in the view may be there in the base. */
+	if (*arg && (err == -ENOENT || err == -ENOTDIR))
+		return 0;
+	if (err || (r->t.kind == TARGET_LIVE && *r->t.inside))
+		return err;
+	r->has_target = true;
+	return target_refuse_snapshot(&r->t, r->why, sizeof(r->why));
+}
+
+static int revert_all(struct revert *r, const struct revert_args *args)
+{
+	int err = find_target(r, args->args[0]);
+
+	r->t.is_trusted = args->is_trusted;
+	if (!err && r->has_target && args->count == 1)
+		err = refuse(r, -EINVAL, args->args[0],
+			     "a PATH is missing; say . for everything");
+	if (!err)
+		err = find_items(r, args->args + r->has_target,
+				 args->count - r->has_target);
+	if (!err && r->has_target && r->t.kind == TARGET_STORE)
+		err = target_open_view(&r->t, false, &r->v, r->why,
+				       sizeof(r->why));
+	for (int i = 0; !err && i < r->count; i++)
+		err = revert_one(r, &r->items[i]);
+	return err;
+}
+
+static void items_free(struct revert *r)
+{
+	for (int i = 0; i < r->count; i++) {
+		if (r->items[i].own)
+			target_fini(r->items[i].own);
+		free(r->items[i].own);
+		free(r->items[i].path);
+	}
+	free(r->items);
+}
+
+static int revert_run(const struct revert_args *args)
+{
+	struct revert r = { .why = "out of memory; try again later" };
+	int err = revert_all(&r, args);
+	int close_err = mapfs_view_close(r.v);
+
+	if (!err && close_err) {
+		snprintf(r.why, sizeof(r.why),
+			 "%s: not everything reached the disk", r.t.shown);
+		err = close_err;
+	}
+	if (err)
+		say("%s", r.why);
+	items_free(&r);
+	target_fini(&r.t);
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct revert_args *args = state->input;
+
+	switch (key) {
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
+	case ARGP_KEY_ARGS:
+		args->args = state->argv + state->next;
+		args->count = state->argc - state->next;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "a PATH is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option revert_options[] = { TRUST_OPTION, { 0 } };
+
+static const struct argp revert_argp = {
+	.options = revert_options,
+	.parser = parse_option,
+	.args_doc = "PATH...\nMOUNTPOINT|STORE PATH...",
+	.doc = "Puts files or whole trees back to what the base has there.\v"
+	       "A PATH is one in a mounted view. After MOUNTPOINT or STORE it "
+	       "counts from the root of the view, and . is everything. It may "
+	       "name what is there only in the base. Open files have the base's "
+	       "bytes at once.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+};
+
+int cmd_revert(int argc, char **argv)
+{
+	struct revert_args args = { 0 };
+
+	if (argp_parse(&revert_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return revert_run(&args);
+}

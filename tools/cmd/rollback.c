@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs rollback: back to a snapshot, under the feet of whoever uses the view.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command.h"
+#include "tools/lib/changes.h"
+#include "tools/lib/confirm.h"
+#include "tools/lib/control.h"
+#include "tools/lib/history.h"
+#include "tools/lib/text.h"
+#include "tools/lib/trust.h"
+
+struct rollback_args {
+	const char *target;
+	const char *name;
+	bool yes;
+	bool is_trusted;
+};
+
+static int run_live(const struct target *t, const char *name, char *why,
+		    size_t why_bytes)
+{
+	const struct control_call call = {
+		.verb = MAPFS_VERB_ROLLBACK,
+		.name = name,
+	};
+	struct control_result none;
+
+	return control_run(t->fd, t->shown, &call, &none, why, why_bytes);
+}
+
+static int run_resting(const struct target *t, const char *name, char *why,
+		       size_t why_bytes)
+{
+	struct mapfs_view *v;
+	int err = target_open_view(t, false, &v, why, why_bytes);
+	int close_err;
+
+	if (err)
+		return err;
+	err = mapfs_rollback(v, name, NULL, NULL, why, why_bytes);
+	close_err = mapfs_view_close(v);
+	if (!err && close_err) {
+		snprintf(why, why_bytes, "%s: not everything reached the disk",
+			 t->shown);
+		err = close_err;
+	}
+	return err;
+}
+
+/* True: go on. */
+static bool ask(const struct target *t, const struct mapfs_snapshot *s)
+{
+	char lost[CHANGES_TEXT];
+	struct changes changes;
+	char *question;
+	char when[32];
+	char why[1024];
+	bool yes;
+
+	/* Not to know is no reason not to ask. */
+	if (changes_count(&changes, t, s->name, why, sizeof(why)))
+		snprintf(lost, sizeof(lost), "unknown");
+	else
+		changes_text(&changes, lost);
+	text_time(when, sizeof(when), s->time.tv_sec);
+	if (asprintf(&question,
+		     "%s goes back to snapshot %s of %s. Changes since: %s; "
+		     "they are lost unless another snapshot holds them. Go "
+		     "back?",
+		     t->shown, s->name, when, lost) < 0)
+		return false;
+	yes = confirm(t->shown, question);
+	free(question);
+	return yes;
+}
+
+static int rollback_run(const struct rollback_args *args)
+{
+	struct history h = { 0 };
+	const struct mapfs_snapshot *s = NULL;
+	char why[1024];
+	struct target t;
+	int err = target_find(&t, args->target, why, sizeof(why));
+
+	t.is_trusted = args->is_trusted;
+	if (!err)
+		err = target_refuse_snapshot(&t, why, sizeof(why));
+	if (!err && !args->yes) {
+		err = history_read(&h, &t, why, sizeof(why));
+		if (!err)
+			s = history_find(&h, args->name);
+	}
+	/* One that is not there is refused below, in the core's words. */
+	if (!err && s && !ask(&t, s)) {
+		why[0] = '\0';
+		err = -ECANCELED;
+	}
+	if (!err && t.kind == TARGET_LIVE)
+		err = run_live(&t, args->name, why, sizeof(why));
+	else if (!err)
+		err = run_resting(&t, args->name, why, sizeof(why));
+	if (err && why[0])
+		say("%s", why);
+	history_fini(&h);
+	target_fini(&t);
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct rollback_args *args = state->input;
+
+	switch (key) {
+	case 'y':
+		args->yes = true;
+		return 0;
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!args->target)
+			args->target = arg;
+		else if (!args->name)
+			args->name = arg;
+		else
+			argp_error(state, "too many arguments");
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->name)
+			argp_error(state, "MOUNTPOINT or STORE, and NAME, are "
+					  "needed");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option rollback_options[] = {
+	{ "yes", 'y', NULL, 0, "Do not ask", 0 },
+	TRUST_OPTION,
+	{ 0 },
+};
+
+static const struct argp rollback_argp = {
+	.options = rollback_options,
+	.parser = parse_option,
+	.args_doc = "MOUNTPOINT|STORE NAME",
+	.doc = "Makes a view what it was at a snapshot.\v"
+	       "A mounted view changes at once for all who use it: open files have "
+	       "the bytes and size of then; files that did not exist then are gone "
+	       "(ESTALE). The snapshots stay, later ones too. Asks on a terminal; "
+	       "elsewhere -y is needed.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+};
+
+int cmd_rollback(int argc, char **argv)
+{
+	struct rollback_args args = { 0 };
+
+	if (argp_parse(&rollback_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return rollback_run(&args);
+}

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The child makes the namespaces and mounts in them; the connection goes to
+ * the first process, which starts a daemon on it.  The daemon stays outside:
+ * in a user namespace it would see strangers' files as nobody's, and record
+ * that.  The child waits until the daemon answers, and becomes the command,
+ * so that nothing else holds the namespace.
+ *
+ * Where there is no namespace to be had, the view goes to a directory of its
+ * own, by fusermount3.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fs/session/server.h"
+#include "fs/session/session.h"
+#include "fs/session/unmount.h"
+#include "tools/lib/mounts.h"
+#include "tools/lib/text.h"
+
+#define WHY_BYTES 1024
+#define END_MS 30000  /* for the mount to go, and the store to be closed */
+#define TERM_MS 30000 /* the same when it has to be told */
+
+/* What the child tells; with it comes the connection, if it has one. */
+struct report {
+	int err;
+	bool has_users; /* a user namespace, with the caller alone */
+	dev_t dev;	/* of the mount, or 0 */
+	char why[WHY_BYTES];
+};
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	if (n < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* The caller's numbers are the only ones in there. */
+static int map_ids(uid_t uid, gid_t gid)
+{
+	char line[64];
+	int err;
+
+	/* Kernels since 3.19 ask for this before the groups. */
+	err = write_file("/proc/self/setgroups", "deny");
+	if (err && err != -ENOENT)
+		return err;
+	snprintf(line, sizeof(line), "%u %u 1\n", uid, uid);
+	err = write_file("/proc/self/uid_map", line);
+	if (err)
+		return err;
+	snprintf(line, sizeof(line), "%u %u 1\n", gid, gid);
+	return write_file("/proc/self/gid_map", line);
+}
+
+/*
+ * Where "/" is no mount point, as in a plain chroot, mount(2) cannot name the
+ * mount that holds it.  Joining the namespace that we are in leads to its
+ * root, which is a mount point (setns(2)); afterwards we return to ours.
+ */
+static int make_private_from_chroot(void)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int err = 0;
+
+	if (root < 0 || self < 0 || setns(self, CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    fchdir(root) < 0 || chroot(".") < 0)
+		err = -errno;
+	if (self >= 0)
+		close(self);
+	if (root >= 0)
+		close(root);
+	return err;
+}
+
+/* No mount that we make in our namespace may reach another one. */
+static int make_mounts_private(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		return 0;
+	return errno == EINVAL ? make_private_from_chroot() : -errno;
+}
+
+static int enter_namespaces(bool *has_users)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int err = 0;
+
+	if (unshare(CLONE_NEWNS) < 0) {
+		if (errno != EPERM)
+			return -errno;
+		if (access("/dev/fuse", R_OK | W_OK) < 0 ||
+		    unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+			return -errno;
+		err = map_ids(uid, gid);
+		*has_users = true;
+	}
+	return err ? err : make_mounts_private();
+}
+
+static bool send_report(int sock, const struct report *rep, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec part = { (void *)rep, sizeof(*rep) };
+	struct msghdr msg = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+	};
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.room;
+		msg.msg_controllen = sizeof(control.room);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	return sendmsg(sock, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(*rep);
+}
+
+static bool receive_report(int sock, struct report *rep, int *fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec part = { rep, sizeof(*rep) };
+	struct msghdr msg = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room),
+	};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do {
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+	*fd = -1;
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	rep->why[sizeof(rep->why) - 1] = '\0';
+	return n == (ssize_t)sizeof(*rep);
+}
+
+/* The first process may have died before this was asked for. */
+static void die_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(RUN_FAILED);
+}
+
+_Noreturn static void command_exec(struct run *r, const char *cwd)
+{
+	int err;
+
+	if (chdir(cwd) < 0) {
+		say("%s: not in the view: %s; start in another directory", cwd,
+		    strerror(errno));
+		_exit(RUN_FAILED);
+	}
+	/* A shell would believe the old one if it still led somewhere. */
+	if (r->dir || !r->has_namespace)
+		setenv("PWD", cwd, 1);
+	run_wait_restore();
+	execvp(r->command[0], r->command);
+	err = errno;
+	say("%s: %s", r->command[0],
+	    err == ENOENT ? "no such command; see PATH" : strerror(err));
+	_exit(err == ENOENT ? RUN_NOT_FOUND : RUN_NOT_EXECUTABLE);
+}
+
+static bool wait_for_go(int fd)
+{
+	char c;
+	ssize_t n;
+
+	do {
+		n = read(fd, &c, 1);
+	} while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
+/* Asks the table: there is nobody yet to answer stat(2). */
+static dev_t dev_of_mount(const char *target)
+{
+	struct mounts *table;
+	struct mount_row row = { 0 };
+
+	if (mounts_read(&table))
+		return 0;
+	if (!mounts_find(table, target, &row))
+		row.dev = 0;
+	mounts_free(table);
+	return row.dev;
+}
+
+_Noreturn static void inner_child(struct run *r, pid_t parent, int sock)
+{
+	struct report rep = { 0 };
+	int fd = -1;
+
+	rep.err = enter_namespaces(&rep.has_users);
+	/* After that, because a change of rights would take it back. */
+	die_with(parent);
+	if (rep.err)
+		snprintf(rep.why, sizeof(rep.why),
+			 "no namespace for the view: %s", strerror(-rep.err));
+	else
+		rep.err = session_mount_only(&r->opt, &fd, rep.why,
+					     sizeof(rep.why));
+	if (!rep.err)
+		rep.dev = dev_of_mount(r->opt.mountpoint);
+	if (!send_report(sock, &rep, fd))
+		_exit(RUN_FAILED);
+	/* While we held it the daemon's death would go unnoticed. */
+	if (fd >= 0)
+		close(fd);
+	if (rep.err || !wait_for_go(sock))
+		_exit(RUN_FAILED);
+	command_exec(r, r->cwd);
+}
+
+_Noreturn static void outer_child(struct run *r, pid_t parent, int sock)
+{
+	char *cwd;
+
+	die_with(parent);
+	if (asprintf(&cwd, "%s%s", r->opt.mountpoint, r->cwd_below) < 0 ||
+	    !wait_for_go(sock))
+		_exit(RUN_FAILED);
+	command_exec(r, cwd);
+}
+
+static int child_start(struct run *r, int *sock,
+		       void (*child)(struct run *, pid_t, int))
+{
+	pid_t self = getpid();
+	int socks[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0)
+		return -errno;
+	r->child = fork();
+	if (r->child == 0) {
+		close(socks[0]);
+		child(r, self, socks[1]);
+	}
+	close(socks[1]);
+	if (r->child < 0) {
+		int err = -errno;
+
+		close(socks[0]);
+		return err;
+	}
+	*sock = socks[0];
+	return 0;
+}
+
+static void child_kill(struct run *r)
+{
+	if (r->child <= 0)
+		return;
+	kill(r->child, SIGKILL);
+	waitpid(r->child, NULL, 0);
+	r->child = 0;
+	close(r->go_fd);
+}
+
+/* 0: there is a child in a namespace, and a daemon for it. */
+static int begin_inside(struct run *r, struct report *rep)
+{
+	rep->err = child_start(r, &r->go_fd, inner_child);
+	if (rep->err) {
+		snprintf(rep->why, sizeof(rep->why),
+			 "cannot start a process: %s; try again later",
+			 strerror(-rep->err));
+		return rep->err;
+	}
+	if (!receive_report(r->go_fd, rep, &r->opt.fuse_fd)) {
+		rep->err = -EIO;
+		snprintf(rep->why, sizeof(rep->why), "a process has died");
+	}
+	if (rep->err) {
+		child_kill(r);
+		return rep->err;
+	}
+	/* The kernel refuses ACLs, and their files, that name strangers. */
+	if (rep->has_users)
+		r->opt.acl = false;
+	r->opt.fuse_dev = rep->dev;
+	r->has_namespace = true;
+	return 0;
+}
+
+static int serve(struct run *r, char *why)
+{
+	int err = daemon_start_bound(&r->opt, &r->daemon, why, WHY_BYTES);
+
+	if (r->opt.fuse_fd >= 0)
+		close(r->opt.fuse_fd);
+	r->opt.fuse_fd = -1;
+	return err;
+}
+
+/* Where Ubuntu lets fusermount3 mount, too. */
+static int place_create(struct run *r)
+{
+	const char *const places[] = { getenv("XDG_RUNTIME_DIR"), "/tmp",
+				       getenv("TMPDIR") };
+	char *path;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		if (!places[i] || places[i][0] != '/')
+			continue;
+		if (asprintf(&path, "%s/mapfs-XXXXXX", places[i]) < 0)
+			return -ENOMEM;
+		if (mkdtemp(path)) {
+			free(r->opt.mountpoint);
+			r->opt.mountpoint = path;
+			r->opt.own_place = true;
+			return 0;
+		}
+		free(path);
+	}
+	say("no directory to mount in; set TMPDIR");
+	return -ENOENT;
+}
+
+static int begin_outside(struct run *r, const char *reason)
+{
+	char why[WHY_BYTES];
+	int err = place_create(r);
+
+	if (err)
+		return err;
+	err = serve(r, why);
+	if (!err) {
+		say("%s; the view is at %s, so paths differ from %s", reason,
+		    r->opt.mountpoint, r->opt.base);
+		err = child_start(r, &r->go_fd, outer_child);
+		if (!err)
+			return 0;
+		snprintf(why, sizeof(why), "cannot start a process: %s",
+			 strerror(-err));
+		kill(r->daemon, SIGTERM);
+		waitpid(r->daemon, NULL, 0);
+	}
+	say("%s", why);
+	if (rmdir(r->opt.mountpoint) < 0 && errno != ENOENT)
+		say("%s: %s", r->opt.mountpoint, strerror(errno));
+	return err;
+}
+
+int run_place_begin(struct run *r)
+{
+	struct report *rep = calloc(1, sizeof(*rep));
+	struct stat st;
+	int err;
+
+	if (!rep) {
+		say("out of memory; try again later");
+		return -ENOMEM;
+	}
+	if (stat("/proc/self/ns/mnt", &st) == 0)
+		r->outer_ns = st.st_ino;
+	if (begin_inside(r, rep) < 0) {
+		err = begin_outside(r, rep->why);
+	} else {
+		err = serve(r, rep->why);
+		if (err) {
+			child_kill(r);
+			say("%s", rep->why);
+		}
+	}
+	free(rep);
+	return err;
+}
+
+int run_place_go(struct run *r)
+{
+	ssize_t n = send(r->go_fd, "G", 1, MSG_NOSIGNAL);
+	int err = n == 1 ? 0 : -errno;
+
+	close(r->go_fd);
+	return err;
+}
+
+int run_place_end(struct run *r)
+{
+	char said[256];
+	int status = r->daemon_status;
+	bool has_ended = r->daemon == 0;
+
+	/* The namespace goes with its last process, the mount with that. */
+	if (!has_ended && r->has_namespace)
+		has_ended = run_wait_for(r->daemon, END_MS, &status);
+	if (!has_ended) {
+		kill(r->daemon, SIGTERM);
+		has_ended = run_wait_for(r->daemon, TERM_MS, &status);
+	}
+	if (!has_ended) {
+		kill(r->daemon, SIGKILL);
+		waitpid(r->daemon, &status, 0);
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (!r->has_namespace &&
+	    unmount_path(r->opt.mountpoint, true, said, sizeof(said)) == 0)
+		rmdir(r->opt.mountpoint);
+	say("%s: the daemon of the view did not end well; look into the log",
+	    r->opt.base);
+	return -EIO;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs snapshot: gives this moment of a view a name, or takes one away.
+ */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command.h"
+#include "tools/lib/control.h"
+#include "tools/lib/target.h"
+#include "tools/lib/text.h"
+#include "tools/lib/trust.h"
+
+struct snapshot_args {
+	const char *target;
+	const char *name;
+	const char *message;
+	bool is_delete;
+	bool is_trusted;
+};
+
+static int run_live(const struct target *t, const struct snapshot_args *args,
+		    char *why, size_t why_bytes)
+{
+	const struct control_call call = {
+		.verb = args->is_delete ? MAPFS_VERB_SNAPSHOT_DELETE :
+					  MAPFS_VERB_SNAPSHOT,
+		.name = args->name,
+		.message = args->message,
+	};
+	struct control_result none;
+
+	return control_run(t->fd, t->shown, &call, &none, why, why_bytes);
+}
+
+static int run_resting(const struct target *t, const struct snapshot_args *args,
+		       char *why, size_t why_bytes)
+{
+	struct mapfs_view *v;
+	int err = target_open_view(t, false, &v, why, why_bytes);
+	int close_err;
+
+	if (err)
+		return err;
+	if (args->is_delete)
+		err = mapfs_snapshot_delete(v, args->name, why, why_bytes);
+	else
+		err = mapfs_snapshot_create(v, args->name,
+					    args->message ? args->message : "",
+					    why, why_bytes);
+	close_err = mapfs_view_close(v);
+	if (!err && close_err) {
+		snprintf(why, why_bytes, "%s: not everything reached the disk",
+			 t->shown);
+		err = close_err;
+	}
+	return err;
+}
+
+static int snapshot_run(const struct snapshot_args *args)
+{
+	char why[1024];
+	struct target t;
+	int err = target_find(&t, args->target, why, sizeof(why));
+
+	t.is_trusted = args->is_trusted;
+	if (!err && t.snapshot) {
+		snprintf(why, sizeof(why),
+			 "%s: a snapshot has none; name the store alone",
+			 args->target);
+		err = -1;
+	} else if (!err && t.kind == TARGET_LIVE) {
+		err = run_live(&t, args, why, sizeof(why));
+	} else if (!err) {
+		err = run_resting(&t, args, why, sizeof(why));
+	}
+	if (err)
+		say("%s", why);
+	target_fini(&t);
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct snapshot_args *args = state->input;
+
+	switch (key) {
+	case 'm':
+		args->message = arg;
+		return 0;
+	case 'd':
+		args->is_delete = true;
+		return 0;
+	case TRUST_KEY:
+		args->is_trusted = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!args->target)
+			args->target = arg;
+		else if (!args->name)
+			args->name = arg;
+		else
+			argp_error(state, "too many arguments");
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->name)
+			argp_error(state, "MOUNTPOINT or STORE, and NAME, are "
+					  "needed");
+		if (args->is_delete && args->message)
+			argp_error(state, "-d takes no message");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option snapshot_options[] = {
+	{ "message", 'm', "TEXT", 0, "What it is for, shown by mapfs log", 0 },
+	{ "delete", 'd', NULL, 0, "Delete it and give its pages back", 0 },
+	TRUST_OPTION,
+	{ 0 }
+};
+
+static const struct argp snapshot_argp = {
+	.options = snapshot_options,
+	.parser = parse_option,
+	.args_doc = "MOUNTPOINT|STORE NAME",
+	.doc = "Names this moment of a view, mounted or not.\v"
+	       "What programs wrote before is in it, synced or not. It stays as it "
+	       "is until it is deleted: mapfs log lists it, mapfs rollback goes back "
+	       "to it, mapfs branch starts another store from it. The view must "
+	       "have a kept store (mapfs mount -s STORE).\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+};
+
+int cmd_snapshot(int argc, char **argv)
+{
+	struct snapshot_args args = { 0 };
+
+	if (argp_parse(&snapshot_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return snapshot_run(&args);
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapfs status: one view or store, in all that can be said about it in a
+ * screen.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "command.h"
+#include "tools/lib/changes.h"
+#include "tools/lib/control.h"
+#include "tools/lib/history.h"
+#include "tools/lib/json.h"
+#include "tools/lib/lookargs.h"
+#include "tools/lib/target.h"
+#include "tools/lib/text.h"
+#include "tools/lib/trust.h"
+
+struct drifted {
+	char *path;
+	bool is_gone;
+};
+
+struct status {
+	struct target t;
+	struct mapfs_store_info store; /* of a kept one */
+	struct mapfs_info view;	       /* of a resting store's view */
+	struct history history;
+	struct changes changes;
+	struct drifted *drift;
+	size_t drift_count;
+	bool is_copy; /* changes, snapshots and drift mean something */
+	bool is_latched;
+	enum mapfs_base_state base_state;
+	char lost[1024]; /* what to do about that; "": the base fits, or a
+			    mount still has it */
+	bool has_space;
+	uint64_t space_bytes; /* left for private pages */
+	uint64_t private_pages;
+	char why[1024];
+};
+
+__attribute__((format(printf, 2, 3))) static void row(const char *name,
+						      const char *fmt, ...)
+{
+	char *text = NULL;
+	char *shown;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	shown = text_escape(text ? text : "");
+	printf("%-12s %s\n", name, shown);
+	free(shown);
+	free(text);
+}
+
+static void row_bytes(const char *name, uint64_t bytes)
+{
+	char size[TEXT_SIZE];
+
+	text_size(size, bytes);
+	row(name, "%s", size);
+}
+
+static uint64_t requests_sum(const struct mapfs_control_info *info)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < CONTROL_OPS; i++)
+		sum += info->requests[i];
+	return sum;
+}
+
+static void look_at_space(struct status *s)
+{
+	struct statvfs st;
+	int err;
+
+	if (s->t.store)
+		err = statvfs(s->t.store, &st);
+	else
+		err = fstatvfs(s->t.fd, &st);
+	if (err < 0)
+		return;
+	s->has_space = true;
+	s->space_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+}
+
+static int add_drift(void *arg, const char *path, bool is_gone)
+{
+	struct status *s = arg;
+	struct drifted *more =
+		realloc(s->drift, (s->drift_count + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	s->drift = more;
+	more[s->drift_count].path = strdup(path);
+	more[s->drift_count].is_gone = is_gone;
+	if (!more[s->drift_count].path)
+		return -ENOMEM;
+	s->drift_count++;
+	return 0;
+}
+
+static int look_live(struct status *s)
+{
+	const struct control_call call = { .verb = MAPFS_VERB_STATUS };
+	struct control_result result;
+	struct wire_in in;
+	int err = control_run(s->t.fd, s->t.shown, &call, &result, s->why,
+			      sizeof(s->why));
+
+	if (err)
+		return err;
+	in = control_result_wire(&result);
+	s->is_latched = wire_take(&in) != 0;
+	s->private_pages = s->t.info.private_pages;
+	while (!err && !wire_is_over(&in)) {
+		const char *path;
+		bool is_gone;
+
+		wire_take_drift(&in, &path, &is_gone);
+		if (!in.is_bad)
+			err = add_drift(s, path, is_gone);
+	}
+	control_result_fini(&result);
+	return err;
+}
+
+static int look_resting(struct status *s)
+{
+	struct mapfs_view *v;
+	int err = target_open_store(&s->t, &v, s->lost, sizeof(s->lost), s->why,
+				    sizeof(s->why));
+
+	if (err)
+		return err;
+	mapfs_view_info(v, &s->view);
+	s->private_pages = s->view.private_pages;
+	/* Without its base everything drifted. */
+	err = s->lost[0] ? 0 : mapfs_drift(v, add_drift, s);
+	/* Opened for looking: nothing to sync. */
+	(void)!mapfs_view_close(v);
+	return err;
+}
+
+/* A mount holds on to its base, wherever that went. */
+static int look_at_base(struct status *s)
+{
+	struct stat shown;
+	struct stat now;
+
+	if (s->t.store)
+		return mapfs_base_state(s->t.store, &s->base_state, s->why,
+					sizeof(s->why));
+	/* The root of a view has the number of the base. */
+	if (stat(s->t.info.base, &now) < 0)
+		s->base_state = errno == ENOENT || errno == ENOTDIR ?
+					MAPFS_BASE_GONE :
+					MAPFS_BASE_FITS;
+	else if (fstat(s->t.fd, &shown) == 0 && shown.st_ino != now.st_ino)
+		s->base_state = MAPFS_BASE_REPLACED;
+	return 0;
+}
+
+static int look(struct status *s)
+{
+	bool is_live = s->t.kind == TARGET_LIVE;
+	int err = 0;
+
+	s->is_copy = !is_live || s->t.info.mode == MAPFS_COPY;
+	if (!is_live)
+		err = mapfs_store_trust_check(s->t.store, s->t.is_trusted,
+					      s->why, sizeof(s->why));
+	if (!err && s->t.store)
+		err = mapfs_store_describe(s->t.store, &s->store, s->why,
+					   sizeof(s->why));
+	if (!err)
+		err = look_at_base(s);
+	/* A commit that was interrupted lets nobody look before it is done. */
+	if (err || !s->is_copy || s->store.commit_is_open)
+		return err;
+	err = is_live ? look_live(s) : look_resting(s);
+	if (!err)
+		err = history_read(&s->history, &s->t, s->why, sizeof(s->why));
+	if (!err && (is_live || !s->lost[0]))
+		err = changes_count(&s->changes, &s->t, NULL, s->why,
+				    sizeof(s->why));
+	return err;
+}
+
+static void print_drift(const struct status *s)
+{
+	if (s->drift_count == 0)
+		return;
+	row("drift",
+	    "%zu changed or gone in the base since they were changed here:",
+	    s->drift_count);
+	for (size_t i = 0; i < s->drift_count; i++)
+		row("", "%s%s", s->drift[i].path,
+		    s->drift[i].is_gone ? " (gone)" : "");
+}
+
+static void print_store(const struct status *s)
+{
+	const struct mapfs_store_info *st = &s->store;
+
+	if (st->parent)
+		row("branch of", "%s@%s", st->parent,
+		    st->parent_snapshot ? st->parent_snapshot : "?");
+	for (size_t i = 0; st->branches && st->branches[i]; i++)
+		row(i ? "" : "branches", "%s, of %s", st->branches[i],
+		    st->branches_of[i]);
+	if (st->commits)
+		row("commits", "%u can be undone (mapfs commit --undo)",
+		    st->commits);
+	if (st->commit_is_open)
+		row("commit", "interrupted; finish it with mapfs commit %s",
+		    st->path);
+}
+
+static void print_changes(const struct status *s)
+{
+	char text[CHANGES_TEXT];
+	char size[TEXT_SIZE];
+
+	text_size(size, s->private_pages * MAPFS_PAGE_SIZE);
+	row("private", "%" PRIu64 " pages, %s", s->private_pages, size);
+	snprintf(text, sizeof(text), "unknown without the base");
+	if (!s->lost[0])
+		changes_text(&s->changes, text);
+	row("changes", "%s", text);
+	row("snapshots", "%zu", s->history.count);
+	print_drift(s);
+}
+
+static const char *const base_words[] = {
+	[MAPFS_BASE_FITS] = "",
+	[MAPFS_BASE_REPLACED] = " (was replaced: another directory is there)",
+	[MAPFS_BASE_GONE] = " (is gone: moved or removed)",
+};
+
+static void print_people(const struct status *s)
+{
+	const struct mapfs_control_info *info = &s->t.info;
+	bool is_live = s->t.kind == TARGET_LIVE;
+
+	row("mounted on", "%s", is_live ? s->t.shown : "nothing");
+	row("mode", "%s", is_live ? info_mode_name(info) : "copy");
+	row("base", "%s%s", is_live ? info->base : s->store.base,
+	    base_words[s->base_state]);
+	if (s->is_copy)
+		row("store", "%s",
+		    s->t.store ? s->t.store : "temporary, gone when unmounted");
+	if (s->is_latched)
+		row("state",
+		    "a sync failed, no more changes are taken; unmount "
+		    "and mount again");
+	if (s->is_copy && !s->store.commit_is_open)
+		print_changes(s);
+	print_store(s);
+	if (is_live && s->t.store)
+		row_bytes("journal", info->journal_bytes);
+	if (is_live)
+		row("requests", "%" PRIu64, requests_sum(info));
+	if (s->has_space)
+		row_bytes("space left", s->space_bytes);
+}
+
+static void json_add_store(cJSON *o, const struct status *s)
+{
+	const struct mapfs_store_info *st = &s->store;
+	cJSON *list = cJSON_AddArrayToObject(o, "branches");
+
+	for (size_t i = 0; st->branches && st->branches[i]; i++) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddItemToArray(list, one);
+		json_add_string(one, "store", st->branches[i]);
+		json_add_string(one, "snapshot", st->branches_of[i]);
+	}
+	json_add_string(o, "parent", st->parent);
+	json_add_string(o, "parent_snapshot", st->parent_snapshot);
+	cJSON_AddNumberToObject(o, "commits", st->commits);
+	cJSON_AddBoolToObject(o, "commit_interrupted", st->commit_is_open);
+}
+
+static void json_add_counts(cJSON *o, const struct status *s)
+{
+	cJSON_AddNumberToObject(o, "added", (double)s->changes.added);
+	cJSON_AddNumberToObject(o, "modified", (double)s->changes.modified);
+	cJSON_AddNumberToObject(o, "deleted", (double)s->changes.deleted);
+	cJSON_AddNumberToObject(o, "renamed", (double)s->changes.renamed);
+	cJSON_AddNumberToObject(o, "retyped", (double)s->changes.retyped);
+	cJSON_AddNumberToObject(o, "changed_bytes", (double)s->changes.bytes);
+}
+
+static void json_add_changes(cJSON *o, const struct status *s)
+{
+	cJSON *drift;
+
+	/* What changed is compared with the base. */
+	if (!s->lost[0])
+		json_add_counts(o, s);
+	cJSON_AddNumberToObject(o, "snapshots", (double)s->history.count);
+	cJSON_AddBoolToObject(o, "latched", s->is_latched);
+	drift = cJSON_AddArrayToObject(o, "drift");
+	for (size_t i = 0; i < s->drift_count; i++) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddItemToArray(drift, one);
+		json_add_string(one, "path", s->drift[i].path);
+		cJSON_AddBoolToObject(one, "gone", s->drift[i].is_gone);
+	}
+}
+
+static const char *const state_names[] = {
+	[MAPFS_BASE_FITS] = "fits",
+	[MAPFS_BASE_REPLACED] = "replaced",
+	[MAPFS_BASE_GONE] = "gone",
+};
+
+static int print_json(const struct status *s)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	if (s->t.kind == TARGET_LIVE) {
+		json_add_string(o, "mountpoint", s->t.shown);
+		json_add_string(o, "base", s->t.info.base);
+		json_add_info(o, &s->t.info);
+	} else {
+		json_add_string(o, "mountpoint", NULL);
+		json_add_string(o, "base", s->store.base);
+		json_add_string(o, "mode", "copy");
+		json_add_string(o, "store", s->t.store);
+		cJSON_AddNumberToObject(o, "private_pages",
+					(double)s->private_pages);
+		cJSON_AddNumberToObject(o, "inodes_changed",
+					(double)s->view.inodes_changed);
+	}
+	json_add_string(o, "base_state", state_names[s->base_state]);
+	if (s->is_copy && !s->store.commit_is_open) {
+		cJSON_AddNumberToObject(o, "private_bytes",
+					(double)s->private_pages *
+						MAPFS_PAGE_SIZE);
+		json_add_changes(o, s);
+	}
+	if (s->t.store)
+		json_add_store(o, s);
+	if (s->has_space)
+		cJSON_AddNumberToObject(o, "space_left_bytes",
+					(double)s->space_bytes);
+	return json_print(o);
+}
+
+static void status_fini(struct status *s)
+{
+	for (size_t i = 0; i < s->drift_count; i++)
+		free(s->drift[i].path);
+	free(s->drift);
+	history_fini(&s->history);
+	mapfs_store_info_fini(&s->store);
+	target_fini(&s->t);
+	free(s);
+}
+
+static int status_run(const struct look_args *args)
+{
+	struct status *s = calloc(1, sizeof(*s));
+	int status = COMMAND_FAILED;
+	int err;
+
+	if (!s) {
+		say("out of memory; try again later");
+		return COMMAND_FAILED;
+	}
+	err = target_find(&s->t, args->target, s->why, sizeof(s->why));
+	s->t.is_trusted = args->is_trusted;
+	if (!err)
+		err = target_refuse_snapshot(&s->t, s->why, sizeof(s->why));
+	if (!err) {
+		s->why[0] = '\0';
+		err = look(s);
+	}
+	if (err) {
+		say("%s", s->why[0] ? s->why : strerror(-err));
+	} else {
+		look_at_space(s);
+		status = COMMAND_OK;
+		if (args->json)
+			status = print_json(s);
+		else
+			print_people(s);
+		fflush(stdout);
+		if (s->lost[0]) {
+			say("%s", s->lost);
+			status = COMMAND_FAILED;
+		}
+	}
+	status_fini(s);
+	return status;
+}
+
+static const struct argp_option status_options[] = {
+	{ "json", 'j', NULL, 0, "Print a JSON object", 0 },
+	TRUST_OPTION,
+	{ 0 },
+};
+
+static const struct argp status_argp = {
+	.options = status_options,
+	.parser = look_args_parse,
+	.args_doc = "MOUNTPOINT|STORE",
+	.doc = "Shows what a view is and what became of it.\v"
+	       "Drift is what others changed in the base after it had been "
+	       "changed in the view: of such a file the pages that the view does "
+	       "not have itself cannot be read, and mapfs commit calls it a "
+	       "conflict. Of a store whose base was replaced or is gone, what "
+	       "changed cannot be told.\n\n"
+	       "With --json an object: mountpoint (or null), base, base_state "
+	       "(fits, replaced or gone), mode, store, "
+	       "private_pages, private_bytes, added, modified, deleted, renamed, retyped, "
+	       "changed_bytes, snapshots, latched, drift (path, gone), branches "
+	       "(store, snapshot), parent, parent_snapshot, commits, "
+	       "commit_interrupted, space_left_bytes; of a mount also what mapfs "
+	       "list --json has.\n\n"
+	       "Exit status: 0 done, 1 failed, or the store has lost its base, 2 the command line is wrong.",
+};
+
+int cmd_status(int argc, char **argv)
+{
+	struct look_args args = { 0 };
+
+	if (argp_parse(&status_argp, argc, argv, 0, NULL, &args))
+		return COMMAND_USAGE;
+	return status_run(&args);
+}

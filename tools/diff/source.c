@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A resting store and its snapshots are opened in this process, for looking:
+ * that takes no lock of anybody's, and changes nothing.  What a mounted view
+ * is now, its daemon compares; its files are read through the mount, and
+ * those of the base through the daemon's own descriptor of it, because the
+ * view may be mounted over it.
+ */
+#include "source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/lib/changes.h"
+#include "tools/lib/control.h"
+#include "tools/lib/target.h"
+#include "tools/lib/text.h"
+
+struct diff_source {
+	struct target target;
+	bool is_live;	   /* the daemon compares */
+	char *from_name;   /* LIVE: a snapshot, or NULL */
+	int base_fd_there; /* LIVE: number the daemon gave */
+	char *store;
+	char *base;
+	struct diff_tree old_tree; /* a snapshot; or the base, when asked */
+	struct diff_tree new_tree;
+	struct mapfs_view *from; /* of old_tree; NULL: the base */
+};
+
+static int find_store(struct diff_source *s, const char *store, char *why,
+		      size_t why_bytes)
+{
+	struct mapfs_store_info info;
+	int err = mapfs_store_describe(store, &info, why, why_bytes);
+
+	if (err)
+		return err;
+	s->store = strdup(info.path);
+	s->base = strdup(info.base);
+	mapfs_store_info_fini(&info);
+	return s->store && s->base ? 0 : -ENOMEM;
+}
+
+static int open_sides(struct diff_source *s, const char *from, const char *to,
+		      char *why, size_t why_bytes)
+{
+	int err = target_look(&s->target, to, &s->new_tree.v, why, why_bytes);
+
+	if (!err && from)
+		err = target_look(&s->target, from, &s->old_tree.v, why,
+				  why_bytes);
+	s->from = s->old_tree.v;
+	return err;
+}
+
+static int open_live(struct diff_source *s, const char *from, char *why,
+		     size_t why_bytes)
+{
+	struct target *t = &s->target;
+
+	if (t->info.mode != MAPFS_COPY) {
+		snprintf(why, why_bytes,
+			 "%s: a view in mode %s has no changes of its own; "
+			 "name one in copy mode",
+			 t->shown,
+			 mapfs_mode_name((enum mapfs_mode)t->info.mode));
+		return -EINVAL;
+	}
+	s->is_live = true;
+	s->base = strdup(t->info.base);
+	if (t->store)
+		s->store = strdup(t->store);
+	if (from)
+		s->from_name = strdup(from);
+	s->new_tree.fd = dup(t->fd);
+	if (s->new_tree.fd < 0)
+		return -errno;
+	if (!s->base || (t->store && !s->store) || (from && !s->from_name))
+		return -ENOMEM;
+	return 0;
+}
+
+static int open_target(struct diff_source *s, const char *from, const char *to,
+		       char *why, size_t why_bytes)
+{
+	struct target *t = &s->target;
+	int err;
+
+	if (t->snapshot && (from || to)) {
+		snprintf(why, why_bytes,
+			 "%s: already names a snapshot; give A..B without it",
+			 t->shown);
+		return -EINVAL;
+	}
+	if (t->snapshot)
+		to = t->snapshot;
+	if (t->kind == TARGET_LIVE && !to)
+		return open_live(s, from, why, why_bytes);
+	if (!t->store) {
+		snprintf(why, why_bytes,
+			 "%s: has no kept store, and so no snapshots; mount it "
+			 "with -s STORE",
+			 t->shown);
+		return -EINVAL;
+	}
+	err = mapfs_store_trust_check(t->store, t->is_trusted, why, why_bytes);
+	if (!err)
+		err = find_store(s, t->store, why, why_bytes);
+	return err ? err : open_sides(s, from, to, why, why_bytes);
+}
+
+int diff_source_open(struct diff_source **out,
+		     const struct diff_source_options *opt, char *why,
+		     size_t why_bytes)
+{
+	struct diff_source *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->old_tree.fd = -1;
+	s->new_tree.fd = -1;
+	err = target_find(&s->target, opt->target, why, why_bytes);
+	s->target.is_trusted = opt->is_trusted;
+	if (!err)
+		err = open_target(s, opt->from, opt->to, why, why_bytes);
+	if (err) {
+		diff_source_close(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+uid_t diff_source_owner(const struct diff_source *s)
+{
+	struct stat st;
+
+	if (s->store && stat(s->store, &st) == 0)
+		return st.st_uid;
+	return s->is_live ? s->target.info.owner_uid : geteuid();
+}
+
+int diff_source_path(const struct diff_source *s, const char *arg, char **out,
+		     char *why, size_t why_bytes)
+{
+	return target_path(&s->target, arg, out, why, why_bytes);
+}
+
+int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
+		    mapfs_diff_fn fn, void *arg, char *why, size_t why_bytes)
+{
+	int err;
+
+	if (s->is_live)
+		return changes_iterate(&s->target, s->from_name, opt, fn, arg,
+				       why, why_bytes);
+	err = mapfs_diff(s->from, s->new_tree.v, opt, fn, arg);
+	if (err < 0)
+		snprintf(why, why_bytes,
+			 "%s: cannot be compared: %s; see mapfs status %s",
+			 s->store, strerror(-err), s->store);
+	return err;
+}
+
+/* The base below a live view, by the daemon's descriptor of it. */
+static int open_base_there(struct diff_source *s)
+{
+	const struct control_call call = { .verb = MAPFS_VERB_BASE };
+	const struct target *t = &s->target;
+	struct control_result result;
+	char why[256];
+	char path[64];
+	struct wire_in in;
+	int err =
+		control_run(t->fd, t->shown, &call, &result, why, sizeof(why));
+
+	if (err)
+		return err;
+	in = control_result_wire(&result);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)t->info.pid,
+		 (int)wire_take(&in));
+	control_result_fini(&result);
+	s->old_tree.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->old_tree.fd < 0 ? -errno : 0;
+}
+
+static int open_old_tree(struct diff_source *s, char *why, size_t why_bytes)
+{
+	const struct mapfs_options opt = {
+		.mode = MAPFS_READ,
+		.base = s->base,
+	};
+
+	if (s->old_tree.v || s->old_tree.fd >= 0)
+		return 0;
+	if (s->is_live && s->from_name)
+		return target_look(&s->target, s->from_name, &s->old_tree.v,
+				   why, why_bytes);
+	if (s->is_live && open_base_there(s) == 0)
+		return 0;
+	if (s->is_live && strcmp(s->base, s->target.shown) == 0) {
+		snprintf(why, why_bytes,
+			 "%s: covers its base, which only its owner or root "
+			 "may read; ask them",
+			 s->base);
+		return -EACCES;
+	}
+	return mapfs_view_open(&s->old_tree.v, &opt, why, why_bytes);
+}
+
+int diff_source_trees(struct diff_source *s, const struct diff_tree **old_tree,
+		      const struct diff_tree **new_tree, char *why,
+		      size_t why_bytes)
+{
+	int err = open_old_tree(s, why, why_bytes);
+
+	*old_tree = &s->old_tree;
+	*new_tree = &s->new_tree;
+	return err;
+}
+
+void diff_source_close(struct diff_source *s)
+{
+	if (!s)
+		return;
+	diff_tree_fini(&s->old_tree);
+	diff_tree_fini(&s->new_tree);
+	target_fini(&s->target);
+	free(s->from_name);
+	free(s->store);
+	free(s->base);
+	free(s);
+}

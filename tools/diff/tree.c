@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading by path, from a view without a mount or from a mount.  Paths never
+ * follow a symbolic link: they name objects of the tree itself.
+ */
+#include "tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tools/lib/text.h"
+
+#define COPY_BYTES (256U << 10)
+
+void diff_tree_fini(struct diff_tree *t)
+{
+	/* Opened for looking, so there is nothing that closing could lose. */
+	(void)mapfs_view_close(t->v);
+	if (t->fd >= 0)
+		close(t->fd);
+	*t = (struct diff_tree){ .fd = -1 };
+}
+
+/* --- a mount ----------------------------------------------------------- */
+
+static int open_beneath(int root, const char *path, uint64_t flags)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC | O_NOFOLLOW,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+	const char *name = *path ? path : ".";
+	long fd;
+
+	/* A look at the base leaves its access times [B1], as far as the
+	   kernel lets whoever looks. */
+	if (!(flags & O_PATH))
+		how.flags |= O_NOATIME;
+	fd = syscall(SYS_openat2, root, name, &how, sizeof(how));
+	if (fd < 0 && errno == EPERM) {
+		how.flags &= ~(uint64_t)O_NOATIME;
+		fd = syscall(SYS_openat2, root, name, &how, sizeof(how));
+	}
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int list_mount(int root, const char *dir, diff_tree_fn fn, void *arg)
+{
+	int fd = open_beneath(root, dir, O_RDONLY | O_DIRECTORY);
+	const struct dirent *e;
+	int ret = 0;
+	DIR *d;
+
+	if (fd < 0)
+		return fd;
+	d = fdopendir(fd);
+	if (!d) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	while (!ret && (e = readdir(d))) {
+		char *path;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		path = text_join(dir, e->d_name);
+		ret = fn(arg, path, DTTOIF(e->d_type));
+		free(path);
+	}
+	closedir(d);
+	return ret;
+}
+
+/* --- a view ------------------------------------------------------------ */
+
+/* The inode of a path; counted once, but for the root. */
+static int look_up(struct mapfs_view *v, const char *path,
+		   struct mapfs_entry *out)
+{
+	mapfs_ino at = mapfs_root_ino(v);
+	int err = 0;
+
+	if (!*path)
+		return mapfs_getattr(v, at, 0, &out->attr);
+	while (!err && *path) {
+		size_t len = strcspn(path, "/");
+		char name[NAME_MAX + 1];
+		mapfs_ino above = at;
+
+		if (len > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		err = mapfs_lookup(v, at, name, out);
+		mapfs_forget(v, above, 1);
+		at = out->attr.ino;
+		path += len + (path[len] == '/');
+	}
+	return err;
+}
+
+/* All but the holes, so that a sparse file costs what is in it. */
+static int copy_out(struct mapfs_view *v, const struct mapfs_attr *attr,
+		    FILE *to)
+{
+	char *buf = malloc(COPY_BYTES);
+	uint64_t off = 0;
+	int err = buf ? 0 : -ENOMEM;
+
+	while (!err) {
+		ssize_t n;
+
+		err = mapfs_lseek(v, attr->ino, 0, off, SEEK_DATA, &off);
+		if (err)
+			break;
+		n = mapfs_read(v, attr->ino, 0, buf, COPY_BYTES, off);
+		if (n <= 0) {
+			err = (int)n;
+			break;
+		}
+		if (fseeko(to, (off_t)off, SEEK_SET) < 0 ||
+		    fwrite(buf, 1, (size_t)n, to) != (size_t)n)
+			err = -errno;
+		off += (uint64_t)n;
+	}
+	if (err == -ENXIO) /* no data behind `off` */
+		err = 0;
+	if (!err &&
+	    (fflush(to) || ftruncate(fileno(to), (off_t)attr->size_bytes) < 0))
+		err = -errno;
+	free(buf);
+	return err;
+}
+
+static int read_view(struct mapfs_view *v, const char *path, int *fd)
+{
+	struct mapfs_entry e;
+	FILE *copy;
+	int err = look_up(v, path, &e);
+
+	if (err)
+		return err;
+	copy = tmpfile();
+	if (copy) {
+		err = copy_out(v, &e.attr, copy);
+		if (!err) {
+			rewind(copy);
+			*fd = fcntl(fileno(copy), F_DUPFD_CLOEXEC, 3);
+			err = *fd < 0 ? -errno : 0;
+		}
+		fclose(copy);
+	} else {
+		err = -errno;
+	}
+	mapfs_forget(v, e.attr.ino, 1);
+	return err;
+}
+
+struct listing {
+	const char *dir;
+	diff_tree_fn fn;
+	void *arg;
+	int ret;
+};
+
+static int tell_name(void *arg, const char *name, mapfs_ino ino, mode_t type,
+		     uint64_t cookie, const struct mapfs_entry *entry)
+{
+	struct listing *l = arg;
+	char *path;
+
+	(void)ino;
+	(void)cookie;
+	(void)entry;
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return 0;
+	path = text_join(l->dir, name);
+	l->ret = l->fn(l->arg, path, type);
+	free(path);
+	return l->ret != 0;
+}
+
+static int list_view(struct mapfs_view *v, const char *dir, diff_tree_fn fn,
+		     void *arg)
+{
+	struct listing l = { .dir = dir, .fn = fn, .arg = arg };
+	struct mapfs_entry e;
+	int err = look_up(v, dir, &e);
+
+	if (err)
+		return err;
+	err = mapfs_readdir(v, e.attr.ino, 0, false, tell_name, &l);
+	mapfs_forget(v, e.attr.ino, 1);
+	return err ? err : l.ret;
+}
+
+/* --- either ------------------------------------------------------------ */
+
+ssize_t diff_tree_peek(const struct diff_tree *t, const char *path, char *buf,
+		       size_t len)
+{
+	struct mapfs_entry e;
+	ssize_t n;
+	int fd;
+
+	if (t->v) {
+		n = look_up(t->v, path, &e);
+		if (n)
+			return n;
+		n = mapfs_read(t->v, e.attr.ino, 0, buf, len, 0);
+		mapfs_forget(t->v, e.attr.ino, 1);
+		return n;
+	}
+	fd = open_beneath(t->fd, path, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	n = pread(fd, buf, len, 0);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	return n;
+}
+
+int diff_tree_read(const struct diff_tree *t, const char *path, int *fd)
+{
+	if (t->v)
+		return read_view(t->v, path, fd);
+	*fd = open_beneath(t->fd, path, O_RDONLY | O_NONBLOCK);
+	return *fd < 0 ? *fd : 0;
+}
+
+ssize_t diff_tree_readlink(const struct diff_tree *t, const char *path,
+			   char *buf)
+{
+	struct mapfs_entry e;
+	ssize_t n;
+	int fd;
+
+	if (t->v) {
+		n = look_up(t->v, path, &e);
+		if (n)
+			return n;
+		n = mapfs_readlink(t->v, e.attr.ino, buf, PATH_MAX - 1);
+		mapfs_forget(t->v, e.attr.ino, 1);
+	} else {
+		fd = open_beneath(t->fd, path, O_PATH);
+		if (fd < 0)
+			return fd;
+		n = readlinkat(fd, "", buf, PATH_MAX - 1);
+		if (n < 0)
+			n = -errno;
+		close(fd);
+	}
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
+int diff_tree_list(const struct diff_tree *t, const char *dir, diff_tree_fn fn,
+		   void *arg)
+{
+	return t->v ? list_view(t->v, dir, fn, arg) :
+		      list_mount(t->fd, dir, fn, arg);
+}

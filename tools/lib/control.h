@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_TOOLS_LIB_CONTROL_H
+#define MAPFS_TOOLS_LIB_CONTROL_H
+
+/*
+ * Having a mounted view do something, from start to result: the client of
+ * fs/control.h.  Whatever it does, it does to what programs had written
+ * before, the kernel's unwritten pages included.
+ *
+ * Lifetime: a result is the caller's until control_result_fini(), which
+ *           accepts a zeroed one.
+ * Errors:   0 or a negative errno and a sentence in `why`.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/mapfs.h"
+#include "fs/control/ioctl.h"
+#include "fs/control/wire.h"
+
+struct control_call {
+	enum mapfs_verb verb;
+	const char *name;    /* or NULL */
+	const char *message; /* or NULL */
+	const char *path;    /* below the view's root, or NULL */
+	const char *paths;   /* or this: a list as MAPFS_VERB_DIFF has it */
+	size_t paths_bytes;
+	uint64_t flags;
+	/* Now and then; may be NULL. */
+	void (*progress)(void *arg, uint64_t done);
+	void *progress_arg;
+};
+
+struct control_result {
+	char *bytes; /* to be read with fs/wire.h */
+	size_t len;
+};
+
+/* `fd` is the root of the mount that people know as `shown`. */
+int must_check control_run(int fd, const char *shown,
+			   const struct control_call *call,
+			   struct control_result *out, char *why,
+			   size_t why_bytes);
+struct wire_in control_result_wire(const struct control_result *r);
+void control_result_fini(struct control_result *r);
+
+#endif

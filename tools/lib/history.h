@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_TOOLS_LIB_HISTORY_H
+#define MAPFS_TOOLS_LIB_HISTORY_H
+
+/*
+ * The snapshots of a target, live or resting, as one list.
+ *
+ * Lifetime: history_read() fills it, history_fini() ends it and accepts a
+ *           zeroed one.
+ * Errors:   0 or a negative errno and a sentence in `why`.
+ */
+#include "target.h"
+
+struct history {
+	struct mapfs_snapshot *list; /* oldest first */
+	size_t count;
+};
+
+int must_check history_read(struct history *out, const struct target *t,
+			    char *why, size_t why_bytes);
+/* Or NULL. */
+const struct mapfs_snapshot *history_find(const struct history *h,
+					  const char *name);
+void history_fini(struct history *h);
+
+#endif

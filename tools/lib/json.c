@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Strings go in raw, encoded by text_json(), because names are bytes.
+ */
+#include "json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/mapfs.h"
+#include "text.h"
+#include "tools/cmd/command.h"
+
+void json_add_string(cJSON *to, const char *key, const char *value)
+{
+	char *text;
+
+	if (!value) {
+		cJSON_AddNullToObject(to, key);
+		return;
+	}
+	text = text_json(value);
+	cJSON_AddRawToObject(to, key, text);
+	free(text);
+}
+
+const char *info_mode_name(const struct mapfs_control_info *info)
+{
+	if (info->mode > MAPFS_COPY)
+		return "unknown";
+	return mapfs_mode_name((enum mapfs_mode)info->mode);
+}
+
+void json_add_info(cJSON *to, const struct mapfs_control_info *info)
+{
+	cJSON *requests;
+
+	json_add_string(to, "mode", info_mode_name(info));
+	json_add_string(to, "store", *info->store ? info->store : NULL);
+	cJSON_AddNumberToObject(to, "pid", info->pid);
+	cJSON_AddNumberToObject(to, "uid", info->owner_uid);
+	json_add_string(to, "version", info->version);
+	cJSON_AddNumberToObject(to, "private_pages",
+				(double)info->private_pages);
+	cJSON_AddNumberToObject(to, "journal_bytes",
+				(double)info->journal_bytes);
+	cJSON_AddNumberToObject(to, "inodes_known", (double)info->inodes_known);
+	cJSON_AddNumberToObject(to, "inodes_changed",
+				(double)info->inodes_changed);
+	requests = cJSON_AddObjectToObject(to, "requests");
+	for (unsigned int i = 0; control_op_name(i); i++)
+		cJSON_AddNumberToObject(requests, control_op_name(i),
+					(double)info->requests[i]);
+}
+
+int json_print(cJSON *value)
+{
+	char *text = cJSON_Print(value);
+	int status = COMMAND_FAILED;
+
+	if (text && puts(text) >= 0)
+		status = COMMAND_OK;
+	cJSON_free(text);
+	cJSON_Delete(value);
+	return status;
+}

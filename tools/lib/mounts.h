@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_TOOLS_LIB_MOUNTS_H
+#define MAPFS_TOOLS_LIB_MOUNTS_H
+
+/*
+ * The mounts of this process's namespace, and what a mapfs mount says of
+ * itself.
+ *
+ * Lifetime: mounts_read() gives the table; rows live as long as it;
+ *           mounts_free() accepts NULL.
+ * Errors:   0 or a negative errno.
+ */
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "core/mapfs.h"
+#include "fs/control/ioctl.h"
+
+struct mounts;
+
+struct mount_row {
+	const char *target;
+	const char *source;
+	const char *type;
+	dev_t dev;
+	int id;
+	int parent_id;
+};
+
+int must_check mounts_read(struct mounts **out);
+void mounts_free(struct mounts *table);
+/* The next row, from the start after mounts_rewind(); false: no more. */
+bool mounts_next(struct mounts *table, struct mount_row *out);
+void mounts_rewind(struct mounts *table);
+/* The topmost mount on `target` exactly. */
+bool mounts_find(struct mounts *table, const char *target,
+		 struct mount_row *out);
+bool mounts_is_ours(const struct mount_row *row);
+/*
+ * Who still has the file system `dev` mounted: here, or in another mount
+ * namespace.  Sees only processes of the same user, unless root asks.
+ */
+struct mount_seen {
+	pid_t pid; /* one of those who see it */
+	char target[PATH_MAX];
+};
+bool mounts_seen(dev_t dev, struct mount_seen *out);
+/*
+ * Asks in a process of its own, so that a mount that hangs cannot hang us.
+ * -ENOTCONN: its daemon is dead; -ETIMEDOUT: it does not answer; -EACCES,
+ * -EPERM: somebody else's; -EXDEV: another mount covers it.
+ */
+int must_check mounts_ask(const struct mount_row *row,
+			  struct mapfs_control_info *out);
+
+#endif
