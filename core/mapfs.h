@@ -24,6 +24,7 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+#include "core/lib/reason.h"
 #include "core/lib/types.h"
 
 struct mapfs_view;
@@ -53,8 +54,6 @@ struct mapfs_options {
 	const char *store;    /* copy mode, else NULL */
 	bool is_trusted;      /* kept store: even if another user could have
 				   written what is in it */
-	bool for_commit;      /* core/commit.c only: one that was begun and
-				   not finished is no obstacle */
 	const char *snapshot; /* kept store: show what it was then, for
 				   looking only; beside whoever else uses the
 				   store; or NULL */
@@ -167,8 +166,8 @@ struct mapfs_info {
 
 /* Opens.  On error `why` (of `why_bytes`) holds one sentence for people. */
 int must_check mapfs_view_open(struct mapfs_view **out,
-			       const struct mapfs_options *opt, char *why,
-			       size_t why_bytes);
+			       const struct mapfs_options *opt,
+			       struct reason *why);
 /*
  * One for the process: told when opening or discarding a store waits for
  * whoever closes it, and that lasts longer than a moment.
@@ -380,7 +379,7 @@ enum mapfs_base_state {
 };
 /* `why` says what to do about it, unless it fits. */
 int must_check mapfs_base_state(const char *store, enum mapfs_base_state *out,
-				char *why, size_t why_bytes);
+				struct reason *why);
 
 const char *mapfs_mode_name(enum mapfs_mode mode);
 
@@ -404,17 +403,16 @@ typedef int (*mapfs_snapshot_fn)(void *arg, const struct mapfs_snapshot *s);
 
 /* Durable on return [D1].  -EEXIST: the name is taken. */
 int must_check mapfs_snapshot_create(struct mapfs_view *v, const char *name,
-				     const char *message, char *why,
-				     size_t why_bytes);
+				     const char *message, struct reason *why);
 /* Its pages are free again.  -EBUSY: branches or mounts of it, named. */
 int must_check mapfs_snapshot_delete(struct mapfs_view *v, const char *name,
-				     char *why, size_t why_bytes);
+				     struct reason *why);
 /* Oldest first; works for views opened for looking too. */
 int must_check mapfs_snapshot_iterate(struct mapfs_view *v,
 				      mapfs_snapshot_fn fn, void *arg);
 /* ... of a store, whatever became of its base; no lock needed. */
 int must_check mapfs_store_snapshots(const char *path, mapfs_snapshot_fn fn,
-				     void *arg, char *why, size_t why_bytes);
+				     void *arg, struct reason *why);
 
 /*
  * What a kernel that shows this view may believe wrongly after a change that
@@ -472,15 +470,13 @@ int must_check mapfs_held(struct mapfs_view *v, mapfs_ino ino,
  * the change, with no lock held.
  */
 int must_check mapfs_rollback(struct mapfs_view *v, const char *name,
-			      mapfs_stale_fn fn, void *arg, char *why,
-			      size_t why_bytes);
+			      mapfs_stale_fn fn, void *arg, struct reason *why);
 /*
  * `path` (from the view's root, "" is the root) and everything below it are
  * again what the base has there.
  */
 int must_check mapfs_revert(struct mapfs_view *v, const char *path,
-			    mapfs_stale_fn fn, void *arg, char *why,
-			    size_t why_bytes);
+			    mapfs_stale_fn fn, void *arg, struct reason *why);
 
 /*
  * A new store that begins as a snapshot of another one, which may be in use.  Constant time and space: the pages stay the parent's.
@@ -491,8 +487,8 @@ struct mapfs_branch_options {
 	const char *to;	      /* the new store */
 	bool is_trusted;      /* as in struct mapfs_options */
 };
-int must_check mapfs_branch(const struct mapfs_branch_options *opt, char *why,
-			    size_t why_bytes);
+int must_check mapfs_branch(const struct mapfs_branch_options *opt,
+			    struct reason *why);
 
 /*
  * A store of another user, or one that others may write to, could have been
@@ -500,14 +496,14 @@ int must_check mapfs_branch(const struct mapfs_branch_options *opt, char *why,
  * This asks the same and opens nothing; 0 also where there is no store.
  */
 int must_check mapfs_store_trust_check(const char *path, bool is_trusted,
-				       char *why, size_t why_bytes);
+				       struct reason *why);
 
 /*
  * Waits for a process that only ends to close the store; -EBUSY as opening it
  * would be.  For who mounts before the store is opened: the new mount may get
  * the device number of the old one, and then nobody can tell them apart.
  */
-int must_check mapfs_store_await(const char *path, char *why, size_t why_bytes);
+int must_check mapfs_store_await(const char *path, struct reason *why);
 
 /* What a store says of itself to anybody who may read it; no lock needed. */
 struct mapfs_store_info {
@@ -524,21 +520,229 @@ struct mapfs_store_info {
 	struct timespec created;
 };
 int must_check mapfs_store_describe(const char *path,
-				    struct mapfs_store_info *out, char *why,
-				    size_t why_bytes);
+				    struct mapfs_store_info *out,
+				    struct reason *why);
 void mapfs_store_info_fini(struct mapfs_store_info *info);
 /* What refuses mapfs_discard() now: 0, or -EBUSY and a sentence. */
-int must_check mapfs_may_discard(const char *path, char *why, size_t why_bytes);
+int must_check mapfs_may_discard(const char *path, struct reason *why);
 /*
  * Removes a store with all that is in it.  -EBUSY: it is mounted, or a branch
  * of it needs it; `why` names that.  Files that are no store's stay, and then
  * so does the directory: -ENOTEMPTY.  Nothing in it needs to be believed, so
  * anybody's may be removed; but then a parent of yet another user is not told.
  */
-int must_check mapfs_discard(const char *path, char *why, size_t why_bytes);
+int must_check mapfs_discard(const char *path, struct reason *why);
 
-/* What differs, and applying it to the base: these are part of the door. */
-#include "core/commit/commit.h" /* IWYU pragma: export */
-#include "core/diff/diff.h"	/* IWYU pragma: export */
+/*
+ * What differs between a copy view and its base, or between two views of the
+ * same base.  The cost grows with what is in the delta, never with the base
+ * (but when a changed file has hard links in the base that the view never
+ * met: finding their names takes a walk).
+ *
+ * Lifetime: entries and their strings are borrowed until the callback
+ *           returns.
+ * Errors:   0 or a negative errno; what `fn` returns other than 0 stops and
+ *           is returned.
+ * Locking:  both views stay usable; changes of `to` wait while names are
+ *           compared.
+ */
+
+enum mapfs_change {
+	MAPFS_ADDED = 'A',
+	MAPFS_MODIFIED = 'M',
+	MAPFS_DELETED = 'D',
+	MAPFS_RENAMED = 'R', /* the same inode under another name */
+	MAPFS_RETYPED = 'T', /* the name means another type of object */
+};
+
+/* In what an object differs that is there on both sides. */
+enum mapfs_what {
+	MAPFS_WHAT_CONTENT = 1 << 0, /* bytes, size, link target, device */
+	MAPFS_WHAT_MODE = 1 << 1,
+	MAPFS_WHAT_OWNER = 1 << 2,
+	MAPFS_WHAT_TIME = 1 << 3, /* modification time */
+	MAPFS_WHAT_XATTR = 1 << 4,
+};
+
+struct mapfs_range {
+	uint64_t off_bytes;
+	uint64_t len_bytes;
+};
+
+/* One side of an entry; all zero where the object is not there. */
+struct mapfs_diff_side {
+	mapfs_ino ino;
+	mode_t mode; /* type and permissions */
+	uid_t uid;
+	gid_t gid;
+	uint32_t nlink;
+	uint64_t size_bytes;
+	struct timespec mtime;
+	uint64_t rdev;	     /* of devices; major in the high half */
+	bool has_capability; /* a file with security.capability */
+};
+
+struct mapfs_diff_entry {
+	enum mapfs_change change;
+	unsigned int what;    /* enum mapfs_what, or-ed; M, R and T */
+	const char *path;     /* without leading '/'; "" is the root */
+	const char *old_path; /* R: where it was; else the same as path,
+				 which differs below a renamed directory */
+	struct mapfs_diff_side old_side;
+	struct mapfs_diff_side new_side;
+	uint64_t pages; /* pages of 4096 bytes that really differ */
+	uint64_t bytes; /* bytes that really differ, counted singly */
+	const struct mapfs_range *ranges; /* with want_ranges */
+	size_t range_count;
+};
+
+typedef int (*mapfs_diff_fn)(void *arg, const struct mapfs_diff_entry *e);
+
+struct mapfs_diff_options {
+	bool want_ranges;	  /* fill `ranges` */
+	bool want_tree;		  /* one entry for each object below an added,
+				  deleted or retyped directory; else A and D
+				  of a directory stand for all below it only
+				  where the directory is one of the base */
+	const char *const *paths; /* only these, what is below, and a directory
+				     above whose entry stands for them;
+				     NULL: all */
+	size_t path_count;
+	/* Called now and then with bytes compared; non-zero: stop with it. */
+	int (*progress)(void *arg, uint64_t done_bytes);
+	void *progress_arg;
+};
+
+/*
+ * Each difference once, in order of path (bytes compared).  `from` NULL: the
+ * base of `to`.  Content is compared, so a page written with the bytes it had
+ * is no change, and neither is an object that ends as it began.  Both are
+ * copy views (-EINVAL) of one base (-EXDEV).
+ *
+ * Of a view opened without its base: what it hides or replaced there is D or T
+ * without a side before, and all that is in its delta is M at least.
+ *
+ * No object of either side is in two entries.  A directory is followed by
+ * identity: in another place it is one R, also where something else had that
+ * place (which is then D, or R itself), and what is in it is only listed if
+ * it changed on its own.  Everything else belongs to its name: names on both
+ * sides are M or T; of a file that lost one name and got another both make an
+ * R.  So two files exchanged are M and M, a file moved over another is D and
+ * M, and a hard link is A.  A directory that was removed and made again is
+ * compared name by name.  A file that changed is M under each of its names.
+ *
+ * Access and change times, link counts and the modification time of a
+ * directory never count.  pages, bytes and ranges of A, D and T are those of
+ * the whole file; ranges are whole pages, but for the end of a file and what
+ * one side has beyond the end of the other.
+ */
+int must_check mapfs_diff(struct mapfs_view *from, struct mapfs_view *to,
+			  const struct mapfs_diff_options *opt,
+			  mapfs_diff_fn fn, void *arg);
+
+/*
+ * Applying the delta of a resting kept store to its base, so that nothing is
+ * lost whatever happens in between.
+ *
+ *   open -> conflicts? -> run -> close          a commit
+ *   open (finds one begun) -> run -> close      finishing it after a crash
+ *   undo                                        the newest one, taken back
+ *
+ * Lifetime: mapfs_commit_open() locks the store until mapfs_commit_close(),
+ *           which accepts NULL.
+ * Errors:   0 or a negative errno and a sentence in `why`.  -EBUSY: the
+ *           store is mounted.  An interrupted run (-EINTR from `progress`, a
+ *           kill, a power cut) leaves a commit that the next open finds.
+ * Locking:  one thread.
+ */
+
+struct mapfs_commit;
+
+/* Who wins where base and view changed the same object. */
+enum mapfs_resolution {
+	MAPFS_STOP,   /* nobody: nothing is written */
+	MAPFS_OURS,   /* the view */
+	MAPFS_THEIRS, /* the base as it is now; the view's change is dropped */
+};
+
+struct mapfs_commit_options {
+	const char *store;
+	const char *base;	  /* NULL: as recorded */
+	bool is_trusted;	  /* as in struct mapfs_options */
+	const char *const *paths; /* only these and below; NULL: all */
+	size_t path_count;
+	enum mapfs_resolution resolution;
+	void (*log)(void *arg, int level, const char *line);
+	void *log_arg;
+	/* Now and then; non-zero (-EINTR) stops at a safe place. */
+	int (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);
+	void *progress_arg;
+	/*
+	 * Undoing: when it is known what will change, and before that does;
+	 * non-zero stops with it.  Or NULL.
+	 */
+	int (*confirm)(void *arg, struct mapfs_commit *c);
+	void *confirm_arg;
+};
+
+enum mapfs_conflict_kind {
+	MAPFS_CONFLICT_CONTENT,	  /* changed here, changed there */
+	MAPFS_CONFLICT_DELETED,	  /* deleted here, changed there */
+	MAPFS_CONFLICT_MISSING,	  /* changed here, gone there */
+	MAPFS_CONFLICT_ADDED,	  /* added on both sides */
+	MAPFS_CONFLICT_TYPE,	  /* another type of object there now */
+	MAPFS_CONFLICT_NOT_EMPTY, /* directory removed here, filled there; or
+				     directory against file */
+};
+
+struct mapfs_conflict {
+	enum mapfs_conflict_kind kind;
+	const char *path;	       /* in the base */
+	struct mapfs_diff_side ours;   /* zero: not there */
+	struct mapfs_diff_side theirs; /* zero: not there */
+};
+
+struct mapfs_commit_totals {
+	uint64_t added;
+	uint64_t modified;
+	uint64_t deleted;
+	uint64_t renamed;
+	uint64_t bytes; /* to be written */
+};
+
+int must_check mapfs_commit_open(struct mapfs_commit **out,
+				 const struct mapfs_commit_options *opt,
+				 struct reason *why);
+/* A commit that was begun earlier: mapfs_commit_run() finishes it. */
+bool mapfs_commit_is_begun(const struct mapfs_commit *c);
+/* ... and was being taken back: mapfs_commit_run() goes on with that. */
+bool mapfs_commit_is_undo(const struct mapfs_commit *c);
+/*
+ * Nothing of what was asked for is in the delta.  (What is there may still be
+ * no difference worth a line of the plan, as a directory's times.)
+ */
+bool mapfs_commit_is_empty(const struct mapfs_commit *c);
+/* What would be done, in the order of mapfs_diff(). */
+int must_check mapfs_commit_plan(struct mapfs_commit *c, mapfs_diff_fn fn,
+				 void *arg, struct mapfs_commit_totals *totals);
+/* Each conflict, whatever the resolution; their number, or an error. */
+int must_check mapfs_commit_conflicts(
+	struct mapfs_commit *c,
+	int (*fn)(void *arg, const struct mapfs_conflict *conflict), void *arg);
+/*
+ * What finishing (or undoing) makes of the base, where that is not compared:
+ * each object that the plan in the store has on that side, A or M.
+ */
+int must_check mapfs_commit_review(struct mapfs_commit *c, bool undo,
+				   mapfs_diff_fn fn, void *arg);
+int must_check mapfs_commit_run(struct mapfs_commit *c, struct reason *why);
+void mapfs_commit_close(struct mapfs_commit *c);
+
+/*
+ * Takes the newest commit of the store back: base and store are again what
+ * they were before it.  An undo that was interrupted is finished by the next.
+ */
+int must_check mapfs_commit_undo(const struct mapfs_commit_options *opt,
+				 struct reason *why);
 
 #endif

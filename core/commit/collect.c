@@ -130,8 +130,8 @@ static int refuse_mount(struct collect *c, uint32_t dir, const char *name)
 
 	if (err)
 		return err;
-	(void)snprintf(
-		c->w->why, c->w->why_bytes,
+	reason_set(
+		c->w->why,
 		"%s%s%s: something else is mounted there in the base; unmount it first",
 		path, *path ? "/" : "", name);
 	free(path);

@@ -12,7 +12,7 @@
  * Errors:   0 or a negative errno, and a sentence in work.why.
  * Locking:  nobody else uses the view.
  */
-#include "commit.h"
+#include "core/mapfs.h"
 #include "core/overlay/overlay_priv.h"
 #include "phases.h"
 

@@ -12,7 +12,7 @@
  *   empty the delta
  *   remove "open"
  */
-#include "commit.h"
+#include "core/mapfs.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,18 +27,19 @@
 
 #include "commit_priv.h"
 #include "core/lib/fault.h"
-#include "core/lib/trouble.h"
+#include "core/lib/log.h"
+#include "core/lib/reason.h"
+#include "core/overlay/overlay.h"
 
 static int say(struct mapfs_commit *c, int err, const char *what)
 {
 	struct commit_work *w = &c->work;
 
-	if (err && w->why[0] == '\0')
-		(void)snprintf(w->why, w->why_bytes, "store %s: %s: %s",
-			       c->store, what,
-			       err == -EUCLEAN || err == -EBADMSG ?
-				       "its record of the commit is damaged" :
-				       trouble_text(err));
+	if (err && reason_is_empty(w->why))
+		reason_set(w->why, "store %s: %s: %s", c->store, what,
+			   err == -EUCLEAN || err == -EBADMSG ?
+				   "its record of the commit is damaged" :
+				   reason_of(err));
 	return err;
 }
 
@@ -50,7 +51,6 @@ static int open_view(struct mapfs_commit *c)
 		.base = c->opt.base,
 		.store = c->opt.store,
 		.is_trusted = c->opt.is_trusted,
-		.for_commit = true,
 		.log = c->opt.log,
 		.log_arg = c->opt.log_arg,
 	};
@@ -60,11 +60,16 @@ static int open_view(struct mapfs_commit *c)
 	/* A typing error must not make a store. */
 	if (access(c->opt.store, F_OK) < 0) {
 		err = -errno;
-		(void)snprintf(c->work.why, c->work.why_bytes, "store %s: %s",
-			       c->opt.store, trouble_text(err));
+		reason_set(c->work.why, "store %s: %s", c->opt.store,
+			   reason_of(err));
 		return err;
 	}
-	err = mapfs_view_open(&c->view, &opt, c->work.why, c->work.why_bytes);
+	if (opt.log)
+		log_set(opt.log, opt.log_arg);
+	err = overlay_open(&c->view, &opt, OVERLAY_COMMIT, c->work.why);
+	if (err && reason_is_empty(c->work.why))
+		reason_set(c->work.why, "store %s: %s", opt.store,
+			   reason_of(err));
 	if (err)
 		return err;
 	c->o = overlay_of(c->view);
@@ -90,8 +95,7 @@ static int open_base(struct mapfs_commit *c)
 	else if (st.st_ino != seen.st_ino || st.st_dev != seen.st_dev)
 		err = -ESTALE;
 	if (err)
-		(void)snprintf(w->why, w->why_bytes, "base %s: %s", path,
-			       trouble_text(err));
+		reason_set(w->why, "base %s: %s", path, reason_of(err));
 	return err;
 }
 
@@ -113,12 +117,11 @@ static int open_store(struct mapfs_commit *c)
 }
 
 static int commit_create(struct mapfs_commit **out,
-			 const struct mapfs_commit_options *opt, char *why,
-			 size_t why_bytes)
+			 const struct mapfs_commit_options *opt,
+			 struct reason *why)
 {
 	struct mapfs_commit *c = calloc(1, sizeof(*c));
 
-	assert(why_bytes > 0);
 	if (!c)
 		return -ENOMEM;
 	c->opt = *opt;
@@ -135,9 +138,8 @@ static int commit_create(struct mapfs_commit **out,
 		.progress = opt->progress,
 		.progress_arg = opt->progress_arg,
 		.why = why,
-		.why_bytes = why_bytes,
 	};
-	why[0] = '\0';
+	reason_clear(why);
 	*out = c;
 	return 0;
 }
@@ -168,11 +170,11 @@ static int plan_all(struct mapfs_commit *c)
 }
 
 int mapfs_commit_open(struct mapfs_commit **out,
-		      const struct mapfs_commit_options *opt, char *why,
-		      size_t why_bytes)
+		      const struct mapfs_commit_options *opt,
+		      struct reason *why)
 {
 	struct mapfs_commit *c;
-	int err = commit_create(&c, opt, why, why_bytes);
+	int err = commit_create(&c, opt, why);
 
 	if (err)
 		return err;
@@ -330,16 +332,16 @@ static int check_space(struct mapfs_commit *c)
 		return -errno;
 	room = (uint64_t)v.f_bavail * v.f_frsize;
 	if (v.f_flag & ST_RDONLY) {
-		(void)snprintf(
-			w->why, w->why_bytes,
+		reason_set(
+			w->why,
 			"base %s: it is on a file system mounted read-only; mount that for writing first",
 			base_path(c->o->base));
 		return -EROFS;
 	}
 	if (v.f_blocks == 0 || room >= w->all_bytes)
 		return 0;
-	(void)snprintf(
-		w->why, w->why_bytes,
+	reason_set(
+		w->why,
 		"base %s: %llu bytes are to be written and %llu are free; make room first",
 		base_path(c->o->base), (unsigned long long)w->all_bytes,
 		(unsigned long long)room);
@@ -389,8 +391,8 @@ static int check_locks(struct mapfs_commit *c)
 	if (faccessat(w->rootfd, ".", W_OK | X_OK, AT_EACCESS) == 0 ||
 	    w->plan->objects[PLAN_ROOT]->side[PLAN_BEFORE].uid == geteuid())
 		return 0;
-	(void)snprintf(
-		w->why, w->why_bytes,
+	reason_set(
+		w->why,
 		"base %s: committing needs the right to write to this very directory: %s",
 		base_path(c->o->base), strerror(errno));
 	return -EACCES;
@@ -444,8 +446,8 @@ static int begin(struct mapfs_commit *c)
 	if (err)
 		return err;
 	if (c->collect.conflict_count && c->opt.resolution == MAPFS_STOP) {
-		(void)snprintf(
-			w->why, w->why_bytes,
+		reason_set(
+			w->why,
 			"%s: also changed in the base since; choose --ours or --theirs",
 			c->collect.conflicts[0].path);
 		return -EEXIST;
@@ -519,21 +521,17 @@ static int finish(struct mapfs_commit *c)
 static void say_how_to_go_on(struct mapfs_commit *c, int err)
 {
 	struct commit_work *w = &c->work;
-	size_t len;
 
 	if (err == -EINTR)
-		(void)snprintf(w->why, w->why_bytes,
-			       "store %s: stopped halfway", c->store);
+		reason_set(w->why, "store %s: stopped halfway", c->store);
 	(void)say(c, err, "cannot go on");
-	len = strlen(w->why);
-	(void)snprintf(w->why + len, w->why_bytes - len,
-		       "; finish it with `mapfs commit%s %s'%s%s%s",
-		       w->to == PLAN_BEFORE ? " --undo" : "", c->store,
-		       w->to == PLAN_AFTER ?
-			       ", or take it back with `mapfs commit --undo " :
-			       "",
-		       w->to == PLAN_AFTER ? c->store : "",
-		       w->to == PLAN_AFTER ? "'" : "");
+	reason_add(w->why, "; finish it with `mapfs commit%s %s'%s%s%s",
+		   w->to == PLAN_BEFORE ? " --undo" : "", c->store,
+		   w->to == PLAN_AFTER ?
+			   ", or take it back with `mapfs commit --undo " :
+			   "",
+		   w->to == PLAN_AFTER ? c->store : "",
+		   w->to == PLAN_AFTER ? "'" : "");
 }
 
 static int run(struct mapfs_commit *c)
@@ -550,29 +548,26 @@ static int run(struct mapfs_commit *c)
 /* What planning saved may be much, and the disk may be full of it. */
 static void abandon(struct mapfs_commit *c)
 {
-	char unheard[256];
-	char *why = c->work.why;
-	size_t why_bytes = c->work.why_bytes;
+	struct reason unheard;
+	struct reason *why = c->work.why;
 
 	if (c->work.topfd < 0 || c->work.number == 0)
 		return;
-	c->work.why = unheard;
-	c->work.why_bytes = sizeof(unheard);
+	c->work.why = &unheard;
+	reason_clear(&unheard);
 	work_close(&c->work);
 	/* Whatever stays means nothing, and the next commit removes it. */
 	if (commit_remove_place(c, c->work.number) == 0)
 		(void)!commit_drop_kept(c);
 	c->work.why = why;
-	c->work.why_bytes = why_bytes;
 }
 
-int mapfs_commit_run(struct mapfs_commit *c, char *why, size_t why_bytes)
+int mapfs_commit_run(struct mapfs_commit *c, struct reason *why)
 {
 	int err = 0;
 
 	c->work.why = why;
-	c->work.why_bytes = why_bytes;
-	why[0] = '\0';
+	reason_clear(why);
 	if (!c->is_begun)
 		err = begin(c);
 	if (!err)
@@ -620,8 +615,8 @@ static int turn_back(struct mapfs_commit *c)
 		if (!err)
 			err = commit_find_newest(c);
 		if (err == -ENOENT)
-			(void)snprintf(
-				w->why, w->why_bytes,
+			reason_set(
+				w->why,
 				"store %s: nothing was committed from it that could be undone",
 				c->store);
 		if (!err && getrandom(&w->stage_tag, sizeof(w->stage_tag), 0) !=
@@ -650,11 +645,11 @@ static int turn_back(struct mapfs_commit *c)
 	return err;
 }
 
-int mapfs_commit_undo(const struct mapfs_commit_options *opt, char *why,
-		      size_t why_bytes)
+int mapfs_commit_undo(const struct mapfs_commit_options *opt,
+		      struct reason *why)
 {
 	struct mapfs_commit *c;
-	int err = commit_create(&c, opt, why, why_bytes);
+	int err = commit_create(&c, opt, why);
 
 	if (err)
 		return err;
@@ -663,9 +658,9 @@ int mapfs_commit_undo(const struct mapfs_commit_options *opt, char *why,
 		err = turn_back(c);
 	if (!err)
 		err = run(c);
-	if (err && why[0] == '\0')
-		(void)snprintf(why, why_bytes, "store %s: cannot undo: %s",
-			       opt->store, trouble_text(err));
+	if (err && reason_is_empty(why))
+		reason_set(why, "store %s: cannot undo: %s", opt->store,
+			   reason_of(err));
 	mapfs_commit_close(c);
 	return err;
 }

@@ -9,7 +9,7 @@
  * Lifetime, errors, locking: as commit.h.
  */
 #include "collect.h"
-#include "commit.h"
+#include "core/mapfs.h"
 #include "phases.h"
 
 struct mapfs_commit {

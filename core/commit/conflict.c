@@ -265,8 +265,7 @@ static void give_in(struct collect *c, const struct conflict *x)
 static int refuse(struct collect *c, const struct conflict *x,
 		  const char *because)
 {
-	(void)snprintf(c->w->why, c->w->why_bytes, "%s: %s; use --theirs",
-		       x->path, because);
+	reason_set(c->w->why, "%s: %s; use --theirs", x->path, because);
 	return -ENODATA;
 }
 

@@ -50,8 +50,7 @@ static int drop_snapshot(struct mapfs_commit *c)
 	char name[SNAPSHOT_BYTES];
 
 	snapshot_name(c, name);
-	return store_snapshot_delete(c->o->store, name, c->work.why,
-				     c->work.why_bytes);
+	return store_snapshot_delete(c->o->store, name, c->work.why);
 }
 
 int commit_drop_kept(struct mapfs_commit *c)
@@ -68,8 +67,7 @@ int commit_keep_delta(struct mapfs_commit *c)
 	if (err)
 		return err;
 	snapshot_name(c, name);
-	return store_snapshot_create(c->o->store, name, "", c->work.why,
-				     c->work.why_bytes);
+	return store_snapshot_create(c->o->store, name, "", c->work.why);
 }
 
 static struct plan_object *find_old(struct rewriting *r, mapfs_ino ino)
@@ -481,8 +479,8 @@ int commit_check_delta(struct mapfs_commit *c)
 
 	for (const struct snapshot *one = all->list; one; one = one->next)
 		if (snapshots_is_reachable(all, one)) {
-			(void)snprintf(
-				c->work.why, c->work.why_bytes,
+			reason_set(
+				c->work.why,
 				"store %s: its snapshot %s was taken after the commit and would be lost; delete it with `mapfs snapshot -d %s %s' first",
 				c->store, one->rec.name, c->store,
 				one->rec.name);
@@ -499,8 +497,8 @@ int commit_check_delta(struct mapfs_commit *c)
 					live.sum) :
 			      -ENOTEMPTY;
 	if (err == -ENOTEMPTY)
-		(void)snprintf(
-			c->work.why, c->work.why_bytes,
+		reason_set(
+			c->work.why,
 			"store %s: it has changes made after that commit, which would be lost; commit them, or put them back with `mapfs revert %s .', first",
 			c->store, c->store);
 	return err;

@@ -39,9 +39,8 @@ int work_fail(struct commit_work *w, uint32_t object, const char *what, int err)
 	if (plan_path(w->plan, object, PLAN_BEFORE, &path) &&
 	    plan_path(w->plan, object, PLAN_AFTER, &path))
 		path = NULL;
-	(void)snprintf(w->why, w->why_bytes, "%s: %s: %s",
-		       path && path[0] ? path : "the base", what,
-		       strerror(-err));
+	reason_set(w->why, "%s: %s: %s", path && path[0] ? path : "the base",
+		   what, strerror(-err));
 	free(path);
 	return err;
 }
@@ -728,8 +727,7 @@ int work_run(struct commit_work *w)
 			err = work_write_state(w);
 		}
 	}
-	if (err && w->why[0] == '\0')
-		(void)snprintf(w->why, w->why_bytes, "%s: %s", w->stage,
-			       strerror(-err));
+	if (err && reason_is_empty(w->why))
+		reason_set(w->why, "%s: %s", w->stage, strerror(-err));
 	return err;
 }

@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 
 #include "core/arena/arena.h"
+#include "core/lib/reason.h"
 #include "plan.h"
 
 enum work_phase {
@@ -68,8 +69,7 @@ struct commit_work {
 	uint64_t all_bytes;
 	int (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);
 	void *progress_arg;
-	char *why;
-	size_t why_bytes;
+	struct reason *why;
 };
 
 /* commit_work.c */

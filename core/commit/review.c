@@ -4,7 +4,7 @@
  * interrupted, or the other side of one that ended.  Nobody compares here; the
  * plan is all that counts for those two, and it comes from the store.
  */
-#include "commit.h"
+#include "core/mapfs.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -151,8 +151,8 @@ static int refuse(const struct selection *s, const struct plan_name *n,
 	if (!err)
 		err = plan_name_path(s->c->p, other, other_side, &with);
 	if (!err) {
-		(void)snprintf(
-			w->why, w->why_bytes,
+		reason_set(
+			w->why,
 			"%s: it is renamed or linked together with %s; commit both",
 			path, with);
 		err = -EXDEV;
@@ -292,8 +292,8 @@ int collect_select(struct collect *c, const char *const *paths, size_t count)
 	free(s.first_in);
 	free(s.next_in);
 	if (err == -EUCLEAN)
-		(void)snprintf(
-			c->w->why, c->w->why_bytes,
+		reason_set(
+			c->w->why,
 			"%s: directories below each other change places; commit them together",
 			paths[0]);
 	return err;

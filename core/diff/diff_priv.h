@@ -23,8 +23,8 @@
  * Locking:  each overlay's ns_lock while its delta is copied; then only what
  *           reading needs.
  */
+#include "core/mapfs.h"
 #include "core/overlay/overlay_priv.h"
-#include "diff.h"
 
 enum side {
 	OLD,

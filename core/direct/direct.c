@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 
 #include "core/lib/mapping.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 
 int direct_get(struct direct *d, mapfs_ino ino, struct inode **out)
 {
@@ -189,7 +189,7 @@ static int open_base(struct direct *d, const struct mapfs_options *opt)
 }
 
 int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
-		char *why, size_t why_bytes)
+		struct reason *why)
 {
 	struct direct *d = calloc(1, sizeof(*d));
 	int err;
@@ -206,13 +206,13 @@ int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
 		err = open_base(d, opt);
 	if (err) {
 		if (err == -EPERM && opt->relatime)
-			(void)snprintf(
-				why, why_bytes,
+			reason_set(
+				why,
 				"option relatime: the mount of base %s has another rule for access times, which only root may set aside; drop the option",
 				opt->base);
 		else
-			(void)snprintf(why, why_bytes, "base %s: %s", opt->base,
-				       trouble_text(err));
+			reason_set(why, "base %s: %s", opt->base,
+				   reason_of(err));
 		(void)direct_close(&d->view);
 		return err;
 	}

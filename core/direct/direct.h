@@ -15,7 +15,6 @@
 #include "core/view/view.h"
 
 int must_check direct_open(struct mapfs_view **out,
-			   const struct mapfs_options *opt, char *why,
-			   size_t why_bytes);
+			   const struct mapfs_options *opt, struct reason *why);
 
 #endif

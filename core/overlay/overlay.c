@@ -20,7 +20,7 @@
 #include <time.h>
 
 #include "core/lib/mapping.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 
 /*
  * The coarse clock is the one the kernel stamps files with: a finer one here
@@ -402,15 +402,14 @@ static int open_absent(struct overlay *o, const struct store_base *was)
 }
 
 static int open_base(struct overlay *o, const struct mapfs_options *opt,
-		     char *why, size_t why_bytes)
+		     struct reason *why)
 {
 	struct store_base recorded = { 0 };
 	const char *path = opt->base;
 	int err = 0;
 
 	if (!path) {
-		err = store_recorded_base(opt->store, &recorded, why,
-					  why_bytes);
+		err = store_recorded_base(opt->store, &recorded, why);
 		if (err)
 			return err;
 		path = recorded.path;
@@ -420,11 +419,10 @@ static int open_base(struct overlay *o, const struct mapfs_options *opt,
 	} else {
 		err = open_at(o, path);
 		if ((err == -ENOENT || err == -ENOTDIR) && recorded.path)
-			store_say_no_base(opt->store, path, why, why_bytes);
+			store_say_no_base(opt->store, path, why);
 	}
-	if (err && why[0] == '\0')
-		(void)snprintf(why, why_bytes, "base %s: %s", path,
-			       trouble_text(err));
+	if (err && reason_is_empty(why))
+		reason_set(why, "base %s: %s", path, reason_of(err));
 	free(recorded.path);
 	return err;
 }
@@ -437,14 +435,14 @@ static enum store_use use_of(const struct mapfs_options *opt)
 }
 
 int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
-		 char *why, size_t why_bytes)
+		 enum overlay_purpose purpose, struct reason *why)
 {
 	struct overlay *o = calloc(1, sizeof(*o));
 	struct store_options so = {
 		.use = use_of(opt),
 		.snapshot = opt->snapshot,
 		.is_trusted = opt->is_trusted,
-		.for_commit = opt->for_commit,
+		.for_commit = purpose == OVERLAY_COMMIT,
 		.kind = opt->store_kind,
 		.path = opt->store,
 		.mountpoint = opt->mountpoint,
@@ -464,12 +462,11 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	err = mapping_guard_init();
 	/* Before the base is opened, whose path may come from the store. */
 	if (!err && opt->store_kind == MAPFS_STORE_DIR)
-		err = mapfs_store_trust_check(opt->store, opt->is_trusted, why,
-					      why_bytes);
+		err = mapfs_store_trust_check(opt->store, opt->is_trusted, why);
 	if (!err)
 		err = listings_create(&o->listings);
 	if (!err)
-		err = open_base(o, opt, why, why_bytes);
+		err = open_base(o, opt, why);
 	if (err)
 		goto free_overlay;
 	delta_set_init(&o->set, o->itable, NULL);
@@ -479,7 +476,7 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 		err = base_identify(so.base_fd, &so.base_id);
 	if (err)
 		goto free_set;
-	err = store_open(&o->store, &so, &o->set, why, why_bytes);
+	err = store_open(&o->store, &so, &o->set, why);
 	if (err)
 		goto free_set;
 	o->view.base_fd = so.base_fd;

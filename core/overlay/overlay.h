@@ -10,8 +10,14 @@
  */
 #include "core/view/view.h"
 
+/* What a view is opened for. */
+enum overlay_purpose {
+	OVERLAY_SERVE,
+	OVERLAY_COMMIT, /* an unfinished commit of its store is no obstacle */
+};
+
 int must_check overlay_open(struct mapfs_view **out,
-			    const struct mapfs_options *opt, char *why,
-			    size_t why_bytes);
+			    const struct mapfs_options *opt,
+			    enum overlay_purpose purpose, struct reason *why);
 
 #endif

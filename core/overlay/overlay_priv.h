@@ -175,13 +175,13 @@ int overlay_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
 
 /* overlay_snapshot.c */
 int overlay_snapshot_create(struct mapfs_view *v, const char *name,
-			    const char *message, char *why, size_t why_bytes);
-int overlay_snapshot_delete(struct mapfs_view *v, const char *name, char *why,
-			    size_t why_bytes);
+			    const char *message, struct reason *why);
+int overlay_snapshot_delete(struct mapfs_view *v, const char *name,
+			    struct reason *why);
 int overlay_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
 			     void *arg);
 int overlay_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
-		     void *arg, char *why, size_t why_bytes);
+		     void *arg, struct reason *why);
 /*
  * The whole delta becomes `state` (NULL: empty), of base version
  * `base_version`; its itable has our root.  As store_replace().
@@ -213,7 +213,7 @@ void overlay_settle(struct mapfs_view *v, mapfs_ino ino);
 
 /* overlay_revert.c */
 int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
-		   void *arg, char *why, size_t why_bytes);
+		   void *arg, struct reason *why);
 
 /* overlay_data.c */
 /* Is it the version of a file that the signature was made of? */

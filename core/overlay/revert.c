@@ -15,7 +15,7 @@
  * does, so a crash finds all of it or nothing.
  */
 #include "revert.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,8 +39,7 @@ struct reverting {
 	uint64_t base_generation;
 	bool base_is_dir;
 	struct linked *linked; /* may have a name below base_path */
-	char *why;
-	size_t why_bytes;
+	struct reason *why;
 };
 
 struct fate_of *fates_find(const struct fates *f, mapfs_ino ino)
@@ -353,8 +352,8 @@ static int scan_place(void *arg, const struct dentry *d)
 		one->links++;
 		s->found = true;
 		if (!lost && d->ino != 0) {
-			(void)snprintf(
-				s->r->why, s->r->why_bytes,
+			reason_set(
+				s->r->why,
 				"%s: what is in the view there hides what must go back to it; revert that path first",
 				path);
 			err = -EEXIST;
@@ -588,8 +587,8 @@ static void say_no_way(struct reverting *r, char *path, const char *name)
 		if (!*p)
 			*p = '/';
 	}
-	(void)snprintf(
-		r->why, r->why_bytes,
+	reason_set(
+		r->why,
 		"%s: no directory of the view, so nothing in it can be put back; revert that itself first, if the base has it",
 		path);
 }
@@ -660,13 +659,12 @@ static int find_base(struct reverting *r)
 }
 
 static int revert_path(struct overlay *o, char *path, struct stale *stale,
-		       char *why, size_t why_bytes)
+		       struct reason *why)
 {
 	struct reverting r = {
 		.o = o,
 		.fates = { .o = o },
 		.why = why,
-		.why_bytes = why_bytes,
 	};
 	struct linked *l;
 	struct linked *next;
@@ -695,7 +693,7 @@ static int revert_path(struct overlay *o, char *path, struct stale *stale,
 }
 
 int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
-		   void *arg, char *why, size_t why_bytes)
+		   void *arg, struct reason *why)
 {
 	struct overlay *o = overlay_of(v);
 	struct stale *stale;
@@ -714,16 +712,15 @@ int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
 		err = overlay_replace(
 			o, NULL, o->set.snapshots.line.base_version, fn, arg);
 	else if (!err)
-		err = revert_path(o, copy, stale, why, why_bytes);
+		err = revert_path(o, copy, stale, why);
 	free(copy);
-	if (err == -ENOENT && why[0] == '\0')
-		(void)snprintf(
-			why, why_bytes,
+	if (err == -ENOENT && reason_is_empty(why))
+		reason_set(
+			why,
 			"%s: neither the view nor the base has it; name a path from the root of the view",
 			path);
-	else if (err && why[0] == '\0')
-		(void)snprintf(why, why_bytes, "%s: %s", path,
-			       trouble_text(err));
+	else if (err && reason_is_empty(why))
+		reason_set(why, "%s: %s", path, reason_of(err));
 	if (!err && fn)
 		stale_tell(stale, fn, arg);
 	stale_destroy(stale);

@@ -7,44 +7,42 @@
  * its place in memory: a crash finds the one or the other.
  */
 #include "overlay_priv.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Without the one of a commit that could not be undone. */
-static int refuse_own(const char *name, char *why, size_t why_bytes)
+static int refuse_own(const char *name, struct reason *why)
 {
 	if (name[0] != '.')
 		return 0;
-	(void)snprintf(
-		why, why_bytes,
+	reason_set(
+		why,
 		"snapshot name '%s': names with a dot in front are mapfs's own; choose another",
 		name);
 	return -EINVAL;
 }
 
 int overlay_snapshot_create(struct mapfs_view *v, const char *name,
-			    const char *message, char *why, size_t why_bytes)
+			    const char *message, struct reason *why)
 {
-	int err = refuse_own(name, why, why_bytes);
+	int err = refuse_own(name, why);
 
 	if (err)
 		return err;
-	return store_snapshot_create(overlay_of(v)->store, name, message, why,
-				     why_bytes);
+	return store_snapshot_create(overlay_of(v)->store, name, message, why);
 }
 
-int overlay_snapshot_delete(struct mapfs_view *v, const char *name, char *why,
-			    size_t why_bytes)
+int overlay_snapshot_delete(struct mapfs_view *v, const char *name,
+			    struct reason *why)
 {
-	int err = refuse_own(name, why, why_bytes);
+	int err = refuse_own(name, why);
 
 	if (err)
 		return err;
-	return store_snapshot_delete(overlay_of(v)->store, name, why,
-				     why_bytes);
+	return store_snapshot_delete(overlay_of(v)->store, name, why);
 }
 
 int overlay_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
@@ -93,7 +91,7 @@ int overlay_replace(struct overlay *o, struct delta_set *state,
 
 /* The snapshot's delta in a set of its own, if there is such a snapshot. */
 static int load(struct overlay *o, const char *name, struct delta_set *state,
-		char *why, size_t why_bytes)
+		struct reason *why)
 {
 	const char *store = "";
 	const struct snapshot *one = snapshots_find(&o->set.snapshots, name);
@@ -104,11 +102,10 @@ static int load(struct overlay *o, const char *name, struct delta_set *state,
 	if (info.store)
 		store = info.store;
 	if (!one) {
-		store_say_no_snapshot(store, name, why, why_bytes);
+		store_say_no_snapshot(store, name, why);
 		return -ENOENT;
 	}
-	err = store_snapshot_may_show(&o->set.snapshots, one, store, why,
-				      why_bytes);
+	err = store_snapshot_may_show(&o->set.snapshots, one, store, why);
 	return err ? err :
 		     store_snapshot_load(o->store, one, &o->set.snapshots,
 					 state);
@@ -116,7 +113,7 @@ static int load(struct overlay *o, const char *name, struct delta_set *state,
 
 /* sync and names are locked: the snapshot cannot go meanwhile. */
 static int rollback_locked(struct overlay *o, const char *name,
-			   struct stale *stale, char *why, size_t why_bytes)
+			   struct stale *stale, struct reason *why)
 {
 	struct delta_set state;
 	struct itable *table;
@@ -127,7 +124,7 @@ static int rollback_locked(struct overlay *o, const char *name,
 	if (err)
 		return err;
 	delta_set_init(&state, table, NULL);
-	err = load(o, name, &state, why, why_bytes);
+	err = load(o, name, &state, why);
 	if (!err)
 		err = replace_locked(o, &state,
 				     o->set.snapshots.line.base_version, stale);
@@ -137,7 +134,7 @@ static int rollback_locked(struct overlay *o, const char *name,
 }
 
 int overlay_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
-		     void *arg, char *why, size_t why_bytes)
+		     void *arg, struct reason *why)
 {
 	struct overlay *o = overlay_of(v);
 	struct stale *stale;
@@ -149,12 +146,12 @@ int overlay_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
 		err = -EROFS;
 	} else {
 		store_lock(o->store);
-		err = rollback_locked(o, name, stale, why, why_bytes);
+		err = rollback_locked(o, name, stale, why);
 		store_unlock(o->store);
 	}
-	if (err && why[0] == '\0')
-		(void)snprintf(why, why_bytes, "rollback to snapshot %s: %s",
-			       name, trouble_text(err));
+	if (err && reason_is_empty(why))
+		reason_set(why, "rollback to snapshot %s: %s", name,
+			   reason_of(err));
 	if (!err && fn)
 		stale_tell(stale, fn, arg);
 	stale_destroy(stale);

@@ -18,34 +18,34 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 #include "core/mapfs.h"
 
-static void store_say_replaced(const char *store, const char *base, char *why,
-			       size_t why_bytes)
+static void store_say_replaced(const char *store, const char *base,
+			       struct reason *why)
 {
-	store_say(
-		why, why_bytes,
+	reason_set(
+		why,
 		"store %s: its base %s was replaced; put the old one back, or export this store and import it onto the new one",
 		store, base);
 }
 
 int store_refuse_base(const struct store_options *opt, const char *store,
-		      const char *path, char *why, size_t why_bytes)
+		      const char *path, struct reason *why)
 {
 	if (strcmp(path, opt->base) == 0)
-		store_say_replaced(store, path, why, why_bytes);
+		store_say_replaced(store, path, why);
 	else
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s holds changes of %s, not of %s; mount it with that base",
 			store, path, opt->base);
 	return -EXDEV;
 }
 
 int store_check_base(const struct store_options *opt, const char *store,
-		     const char *path, const struct record_base *id, char *why,
-		     size_t why_bytes)
+		     const char *path, const struct record_base *id,
+		     struct reason *why)
 {
 	const bool is_there = strcmp(path, opt->base) == 0;
 
@@ -53,11 +53,11 @@ int store_check_base(const struct store_options *opt, const char *store,
 		return 0;
 	if (id->ino ? base_is_same(id, &opt->base_id, !is_there) : is_there)
 		return 0;
-	return store_refuse_base(opt, store, path, why, why_bytes);
+	return store_refuse_base(opt, store, path, why);
 }
 
-int store_recorded_base(const char *path, struct store_base *out, char *why,
-			size_t why_bytes)
+int store_recorded_base(const char *path, struct store_base *out,
+			struct reason *why)
 {
 	struct store_facts f;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -65,11 +65,10 @@ int store_recorded_base(const char *path, struct store_base *out, char *why,
 
 	if (fd < 0) {
 		err = -errno;
-		store_say(why, why_bytes, "store %s: %s", path,
-			  trouble_text(err));
+		reason_set(why, "store %s: %s", path, reason_of(err));
 		return err;
 	}
-	err = store_facts_read(&f, fd, path, why, why_bytes);
+	err = store_facts_read(&f, fd, path, why);
 	close(fd);
 	if (err)
 		return err;
@@ -101,32 +100,30 @@ static int look_at_base(const char *path, const struct record_base *id,
 	return err;
 }
 
-int mapfs_base_state(const char *store, enum mapfs_base_state *out, char *why,
-		     size_t why_bytes)
+int mapfs_base_state(const char *store, enum mapfs_base_state *out,
+		     struct reason *why)
 {
 	struct store_base base = { 0 };
-	int err = store_recorded_base(store, &base, why, why_bytes);
+	int err = store_recorded_base(store, &base, why);
 
 	if (err)
 		return err;
 	assert(base.path);
 	err = look_at_base(base.path, &base.id, out);
 	if (err)
-		store_say(why, why_bytes, "base %s: %s", base.path,
-			  trouble_text(err));
+		reason_set(why, "base %s: %s", base.path, reason_of(err));
 	else if (*out == MAPFS_BASE_REPLACED)
-		store_say_replaced(store, base.path, why, why_bytes);
+		store_say_replaced(store, base.path, why);
 	else if (*out == MAPFS_BASE_GONE)
-		store_say_no_base(store, base.path, why, why_bytes);
+		store_say_no_base(store, base.path, why);
 	free(base.path);
 	return err;
 }
 
-void store_say_no_base(const char *store, const char *base, char *why,
-		       size_t why_bytes)
+void store_say_no_base(const char *store, const char *base, struct reason *why)
 {
-	store_say(
-		why, why_bytes,
+	reason_set(
+		why,
 		"store %s: its base %s is gone; put it back, or mount the store with the path it has now: mapfs mount -s %s BASE MOUNTPOINT",
 		store, base, store);
 }

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 #include "core/mapfs.h"
 
 struct branching {
@@ -43,26 +43,26 @@ static void branching_end(struct branching *b)
 	free(b->path);
 }
 
-static int find_snapshot(struct branching *b, const char *name, char *why,
-			 size_t why_bytes)
+static int find_snapshot(struct branching *b, const char *name,
+			 struct reason *why)
 {
-	int err = store_facts_read(&b->facts, b->fd, b->path, why, why_bytes);
+	int err = store_facts_read(&b->facts, b->fd, b->path, why);
 
 	if (err)
 		return err;
 	b->of = snapshots_find(&b->facts.snapshots, name);
 	if (!b->of) {
-		store_say_no_snapshot(b->path, name, why, why_bytes);
+		store_say_no_snapshot(b->path, name, why);
 		return -ENOENT;
 	}
-	return store_snapshot_may_show(&b->facts.snapshots, b->of, b->path, why,
-				       why_bytes);
+	return store_snapshot_may_show(&b->facts.snapshots, b->of, b->path,
+				       why);
 }
 
 /* The snapshot, held so that nobody deletes it meanwhile. */
 static int branching_begin(struct branching *b,
-			   const struct mapfs_branch_options *opt, char *why,
-			   size_t why_bytes)
+			   const struct mapfs_branch_options *opt,
+			   struct reason *why)
 {
 	uint64_t id;
 	int err;
@@ -71,14 +71,12 @@ static int branching_begin(struct branching *b,
 	b->fd = open(opt->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!b->path || b->fd < 0) {
 		err = -errno;
-		store_say(why, why_bytes, "store %s: %s", opt->from,
-			  trouble_text(err));
+		reason_set(why, "store %s: %s", opt->from, reason_of(err));
 		return err;
 	}
-	err = store_trust_check(b->fd, b->path, opt->is_trusted, why,
-				why_bytes);
+	err = store_trust_check(b->fd, b->path, opt->is_trusted, why);
 	if (!err)
-		err = find_snapshot(b, opt->snapshot, why, why_bytes);
+		err = find_snapshot(b, opt->snapshot, why);
 	if (err)
 		return err;
 	id = b->of->rec.id;
@@ -86,18 +84,18 @@ static int branching_begin(struct branching *b,
 	if (!err)
 		err = store_readers_hold(b->readersfd, id);
 	if (err) {
-		store_say(why, why_bytes, "store %s: %s", b->path,
-			  err == -EAGAIN ? "its snapshot is being deleted" :
-					   trouble_text(err));
+		reason_set(why, "store %s: %s", b->path,
+			   err == -EAGAIN ? "its snapshot is being deleted" :
+					    reason_of(err));
 		return err;
 	}
 	store_facts_fini(&b->facts);
-	err = find_snapshot(b, opt->snapshot, why, why_bytes);
+	err = find_snapshot(b, opt->snapshot, why);
 	return err || b->of->rec.id == id ? err : -EAGAIN;
 }
 
 /* A branch that could never be opened must not be made. */
-static int open_line(struct branching *b, char *why, size_t why_bytes)
+static int open_line(struct branching *b, struct reason *why)
 {
 	struct record_parent parent = {
 		.begins = true,
@@ -108,7 +106,7 @@ static int open_line(struct branching *b, char *why, size_t why_bytes)
 	assert(b->of);
 	parent.snapshot = b->of->rec.id;
 	memcpy(parent.uuid, b->facts.uuid, sizeof(parent.uuid));
-	return store_line_open(&b->line, NULL, &parent, why, why_bytes);
+	return store_line_open(&b->line, NULL, &parent, why);
 }
 
 static int first_records(const struct branching *b, struct group *g)
@@ -176,8 +174,7 @@ static int make_branch(const struct branching *b, struct store_dir *d)
 	return err;
 }
 
-int mapfs_branch(const struct mapfs_branch_options *bo, char *why,
-		 size_t why_bytes)
+int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 {
 	struct store_options opt = {
 		.is_trusted = bo->is_trusted,
@@ -193,10 +190,10 @@ int mapfs_branch(const struct mapfs_branch_options *bo, char *why,
 	};
 	int err;
 
-	why[0] = '\0';
-	err = branching_begin(&b, bo, why, why_bytes);
+	reason_clear(why);
+	err = branching_begin(&b, bo, why);
 	if (!err)
-		err = open_line(&b, why, why_bytes);
+		err = open_line(&b, why);
 	if (err)
 		goto end_branching;
 	assert(b.facts.base);
@@ -205,25 +202,24 @@ int mapfs_branch(const struct mapfs_branch_options *bo, char *why,
 	if (opt.base_fd < 0) {
 		err = -errno;
 		if (err == -ENOENT || err == -ENOTDIR)
-			store_say_no_base(b.path, opt.base, why, why_bytes);
+			store_say_no_base(b.path, opt.base, why);
 		else
-			store_say(why, why_bytes, "base %s: %s", opt.base,
-				  trouble_text(err));
+			reason_set(why, "base %s: %s", opt.base,
+				   reason_of(err));
 		goto end_branching;
 	}
 	err = base_identify(opt.base_fd, &opt.base_id);
 	if (!err)
 		err = store_check_base(&opt, b.path, opt.base, &b.facts.base_id,
-				       why, why_bytes);
+				       why);
 	if (err)
 		goto close_base;
-	err = store_dir_open(&d, &opt, why, why_bytes);
+	err = store_dir_open(&d, &opt, why);
 	if (err)
 		goto close_base;
 	if (!d.created) {
-		store_say(why, why_bytes,
-			  "%s is a store already; name a new directory",
-			  bo->to);
+		reason_set(why, "%s is a store already; name a new directory",
+			   bo->to);
 		err = -EEXIST;
 	}
 	if (!err) {
@@ -237,8 +233,7 @@ close_base:
 	close(opt.base_fd);
 end_branching:
 	branching_end(&b);
-	if (err && why[0] == '\0')
-		store_say(why, why_bytes, "branch %s: %s", bo->to,
-			  trouble_text(err));
+	if (err && reason_is_empty(why))
+		reason_set(why, "branch %s: %s", bo->to, reason_of(err));
 	return err;
 }

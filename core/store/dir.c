@@ -26,7 +26,7 @@
 #include "core/base/base.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 #include "lock.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
@@ -39,15 +39,6 @@
 static const char readme[] =
 	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
 	"See `mapfs --help`; mount it again with: mapfs mount -s STORE BASE MOUNTPOINT\n";
-
-void store_say(char *why, size_t why_bytes, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(why, why_bytes, fmt, ap);
-	va_end(ap);
-}
 
 static const struct store_dir store_dir_none = {
 	.dirfd = -1,
@@ -108,7 +99,7 @@ static int is_below(int fd, const struct stat *what, bool *below)
 
 /* The directory `fd`, where the store is or will be, must be outside. */
 static int check_outside_base(int fd, const struct store_options *opt,
-			      char *why, size_t why_bytes)
+			      struct reason *why)
 {
 	struct stat base = { 0 };
 	bool below = false;
@@ -117,14 +108,13 @@ static int check_outside_base(int fd, const struct store_options *opt,
 	if (!err)
 		err = is_below(fd, &base, &below);
 	if (err) {
-		store_say(why, why_bytes, "store %s: %s", opt->path,
-			  trouble_text(err));
+		reason_set(why, "store %s: %s", opt->path, reason_of(err));
 		return err;
 	}
 	if (!below)
 		return 0;
-	store_say(
-		why, why_bytes,
+	reason_set(
+		why,
 		"store %s lies inside the base %s, so the view would show it; choose a directory outside",
 		opt->path, opt->base);
 	return -EINVAL;
@@ -132,7 +122,7 @@ static int check_outside_base(int fd, const struct store_options *opt,
 
 /* A clone of the base's mount has no way up: ask by its path. */
 static int check_base_outside(int storefd, const struct store_options *opt,
-			      char *why, size_t why_bytes)
+			      struct reason *why)
 {
 	struct stat store = { 0 };
 	bool below = false;
@@ -144,14 +134,13 @@ static int check_base_outside(int storefd, const struct store_options *opt,
 	if (fd >= 0)
 		close(fd);
 	if (err) {
-		store_say(why, why_bytes, "base %s: %s", opt->base,
-			  trouble_text(err));
+		reason_set(why, "base %s: %s", opt->base, reason_of(err));
 		return err;
 	}
 	if (!below)
 		return 0;
-	store_say(
-		why, why_bytes,
+	reason_set(
+		why,
 		"base %s lies inside the store %s, which keeps nothing but changes; choose another store",
 		opt->base, opt->path);
 	return -EINVAL;
@@ -188,10 +177,10 @@ static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
 }
 
 static int lock_store(struct store_dir *d, const struct store_options *opt,
-		      char *why, size_t why_bytes)
+		      struct reason *why)
 {
 	const bool shared = opt->use == STORE_LOOK;
-	int err = store_holder_take(d->path, d->lockfd, shared, why, why_bytes);
+	int err = store_holder_take(d->path, d->lockfd, shared, why);
 
 	if (err) {
 		/* Without it, nothing here is ours. */
@@ -299,8 +288,7 @@ int store_dir_finish(const struct store_dir *d)
 }
 
 /* Makes the directory, unless it would change the base to do so. */
-static int make_directory(const struct store_options *opt, char *why,
-			  size_t why_bytes)
+static int make_directory(const struct store_options *opt, struct reason *why)
 {
 	char *copy = strdup(opt->path);
 	int fd;
@@ -310,7 +298,7 @@ static int make_directory(const struct store_options *opt, char *why,
 		return -ENOMEM;
 	fd = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
-		err = check_outside_base(fd, opt, why, why_bytes);
+		err = check_outside_base(fd, opt, why);
 	if (fd >= 0)
 		close(fd);
 	free(copy);
@@ -319,19 +307,19 @@ static int make_directory(const struct store_options *opt, char *why,
 	if (mkdir(opt->path, 0700) == 0 || errno == EEXIST)
 		return 0;
 	err = -errno;
-	store_say(why, why_bytes, "store %s: cannot create it: %s", opt->path,
-		  trouble_text(err));
+	reason_set(why, "store %s: cannot create it: %s", opt->path,
+		   reason_of(err));
 	return err;
 }
 
 static int open_directory(struct store_dir *d, const struct store_options *opt,
-			  char *why, size_t why_bytes)
+			  struct reason *why)
 {
 	int err = 0;
 
 	if (opt->use == STORE_CHANGE && access(opt->path, F_OK) < 0 &&
 	    errno == ENOENT)
-		err = make_directory(opt, why, why_bytes);
+		err = make_directory(opt, why);
 	if (err)
 		return err;
 	d->path = realpath(opt->path, NULL);
@@ -339,9 +327,10 @@ static int open_directory(struct store_dir *d, const struct store_options *opt,
 	if (d->dirfd >= 0 && d->path)
 		return 0;
 	err = -errno;
-	store_say(why, why_bytes, "store %s: %s", opt->path,
-		  err == -ENOTDIR ? "not a directory; name a directory for it" :
-				    trouble_text(err));
+	reason_set(why, "store %s: %s", opt->path,
+		   err == -ENOTDIR ?
+			   "not a directory; name a directory for it" :
+			   reason_of(err));
 	return err;
 }
 
@@ -355,16 +344,15 @@ static bool has_journal(const struct store_dir *d)
  * A journal makes it a store.  Without one it must be empty, or be what is
  * left of a store that was being made; anything else is somebody's data.
  */
-static int check_contents(const struct store_dir *d, bool *is_store, char *why,
-			  size_t why_bytes)
+static int check_contents(const struct store_dir *d, bool *is_store,
+			  struct reason *why)
 {
 	unsigned int names = 0;
 	unsigned int ours = 0;
 	int err = count_names(d->dirfd, &names, &ours);
 
 	if (err) {
-		store_say(why, why_bytes, "store %s: %s", d->path,
-			  trouble_text(err));
+		reason_set(why, "store %s: %s", d->path, reason_of(err));
 		return err;
 	}
 	*is_store = has_journal(d);
@@ -372,20 +360,20 @@ static int check_contents(const struct store_dir *d, bool *is_store, char *why,
 	    (names == ours && faccessat(d->dirfd, "lock", F_OK, 0) == 0))
 		return 0;
 	if (faccessat(d->dirfd, STORE_JOURNAL_PART, F_OK, 0) == 0)
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"%s: left of a branch that was never finished; remove this directory and branch again",
 			d->path);
 	else
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"%s is not a store and not empty; name an empty or new directory",
 			d->path);
 	return -ENOTEMPTY;
 }
 
 static int open_lock(struct store_dir *d, const struct store_options *opt,
-		     char *why, size_t why_bytes)
+		     struct reason *why)
 {
 	int err = owner_open_file(d->dirfd, "lock",
 				  opt->use == STORE_CHANGE ? O_RDWR | O_CREAT :
@@ -393,22 +381,21 @@ static int open_lock(struct store_dir *d, const struct store_options *opt,
 				  &d->lockfd);
 
 	if (err) {
-		store_say(why, why_bytes, "store %s: cannot open its lock: %s",
-			  d->path, trouble_text(err));
+		reason_set(why, "store %s: cannot open its lock: %s", d->path,
+			   reason_of(err));
 		return err;
 	}
-	return lock_store(d, opt, why, why_bytes);
+	return lock_store(d, opt, why);
 }
 
 /* A base that is half old and half new must not be shown as if it were. */
-static int check_no_commit(const struct store_dir *d, char *why,
-			   size_t why_bytes)
+static int check_no_commit(const struct store_dir *d, struct reason *why)
 {
 	if (faccessat(d->dirfd, STORE_COMMIT_OPEN, F_OK, AT_SYMLINK_NOFOLLOW) <
 	    0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-	store_say(
-		why, why_bytes,
+	reason_set(
+		why,
 		"store %s has a commit that was interrupted; finish it with `mapfs commit %s`",
 		d->path, d->path);
 	return -EBUSY;
@@ -418,7 +405,7 @@ static int check_no_commit(const struct store_dir *d, char *why,
  * Whoever is not root makes files that are his own: in a store of another user
  * they would lock that user out.
  */
-static int check_may_add(const struct store_dir *d, char *why, size_t why_bytes)
+static int check_may_add(const struct store_dir *d, struct reason *why)
 {
 	char who[OWNER_NAME_BYTES];
 	struct stat st;
@@ -428,45 +415,44 @@ static int check_may_add(const struct store_dir *d, char *why, size_t why_bytes)
 	    st.st_uid == geteuid())
 		return 0;
 	owner_name(st.st_uid, who);
-	store_say(
-		why, why_bytes,
+	reason_set(
+		why,
 		"store %s belongs to user %s, and only that user and root may change it; branch from it, or mount a snapshot of it",
 		d->path, who);
 	return -EPERM;
 }
 
 static int open_kept(struct store_dir *d, const struct store_options *opt,
-		     char *why, size_t why_bytes)
+		     struct reason *why)
 {
 	bool is_store = false;
 	bool is_begun = false;
 	/* Without a base there is no place that could be wrong. */
 	const bool has_base = opt->base_fd >= 0;
-	int err = open_directory(d, opt, why, why_bytes);
+	int err = open_directory(d, opt, why);
 
 	if (!err && has_base)
-		err = check_outside_base(d->dirfd, opt, why, why_bytes);
+		err = check_outside_base(d->dirfd, opt, why);
 	if (!err && has_base)
-		err = check_base_outside(d->dirfd, opt, why, why_bytes);
+		err = check_base_outside(d->dirfd, opt, why);
 	if (!err)
-		err = store_trust_check(d->dirfd, d->path, opt->is_trusted, why,
-					why_bytes);
+		err = store_trust_check(d->dirfd, d->path, opt->is_trusted,
+					why);
 	if (!err)
-		err = check_contents(d, &is_store, why, why_bytes);
+		err = check_contents(d, &is_store, why);
 	if (!err && !is_store && opt->use != STORE_CHANGE) {
-		store_say(why, why_bytes, "%s: not a store; name one",
-			  opt->path);
+		reason_set(why, "%s: not a store; name one", opt->path);
 		err = -ENOENT;
 	}
 	if (!err && is_store && opt->use == STORE_CHANGE)
-		err = check_may_add(d, why, why_bytes);
+		err = check_may_add(d, why);
 	/* First of all, so that nothing of it is taken for a store. */
 	if (!err && opt->for_branch && !is_store) {
 		err = owner_create_dir(d->dirfd, STORE_JOURNAL_PART);
 		is_begun = err == 0;
 	}
 	if (!err && opt->use != STORE_PAST) {
-		err = open_lock(d, opt, why, why_bytes);
+		err = open_lock(d, opt, why);
 		/* Who held it may have made a store of it meanwhile. */
 		if (!err && !is_store)
 			is_store = has_journal(d);
@@ -477,41 +463,40 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 		}
 	}
 	if (!err && !opt->for_commit)
-		err = check_no_commit(d, why, why_bytes);
+		err = check_no_commit(d, why);
 	if (!err)
 		err = open_parts(d, opt, is_store);
-	if (err && why[0] == '\0')
-		store_say(why, why_bytes, "store %s: cannot open its files: %s",
-			  d->path, trouble_text(err));
+	if (err && reason_is_empty(why))
+		reason_set(why, "store %s: cannot open its files: %s", d->path,
+			   reason_of(err));
 	if (err && is_begun)
 		(void)!store_dir_remove(d);
 	return err;
 }
 
 int store_dir_lock_only(struct store_dir *d, const struct store_options *opt,
-			char *why, size_t why_bytes)
+			struct reason *why)
 {
 	bool is_store = false;
 	int err;
 
 	*d = store_dir_none;
-	err = open_directory(d, opt, why, why_bytes);
+	err = open_directory(d, opt, why);
 	if (!err)
-		err = check_contents(d, &is_store, why, why_bytes);
+		err = check_contents(d, &is_store, why);
 	if (!err && !is_store) {
-		store_say(why, why_bytes, "%s: not a store; name one",
-			  opt->path);
+		reason_set(why, "%s: not a store; name one", opt->path);
 		err = -ENOENT;
 	}
 	if (!err)
-		err = open_lock(d, opt, why, why_bytes);
+		err = open_lock(d, opt, why);
 	if (err)
 		store_dir_close(d);
 	return err;
 }
 
 static int open_ephemeral(struct store_dir *d, const struct store_options *opt,
-			  char *why, size_t why_bytes)
+			  struct reason *why)
 {
 	const char *dir = opt->path ? opt->path : getenv("TMPDIR");
 	int err;
@@ -526,8 +511,8 @@ static int open_ephemeral(struct store_dir *d, const struct store_options *opt,
 		}
 		if (d->dirfd < 0) {
 			err = -errno;
-			store_say(
-				why, why_bytes,
+			reason_set(
+				why,
 				"%s: no place for a temporary store: %s; set TMPDIR or use -s",
 				dir, strerror(-err));
 			return err;
@@ -535,8 +520,8 @@ static int open_ephemeral(struct store_dir *d, const struct store_options *opt,
 	}
 	err = io_tmpfile(d->dirfd, &d->pagesfd);
 	if (err)
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"%s: cannot create a temporary store: %s; set TMPDIR or use -s",
 			dir ? dir : "memory", strerror(-err));
 	d->created = true;
@@ -544,14 +529,13 @@ static int open_ephemeral(struct store_dir *d, const struct store_options *opt,
 }
 
 int store_dir_open(struct store_dir *d, const struct store_options *opt,
-		   char *why, size_t why_bytes)
+		   struct reason *why)
 {
 	int err;
 
 	*d = store_dir_none;
-	err = opt->kind == MAPFS_STORE_DIR ?
-		      open_kept(d, opt, why, why_bytes) :
-		      open_ephemeral(d, opt, why, why_bytes);
+	err = opt->kind == MAPFS_STORE_DIR ? open_kept(d, opt, why) :
+					     open_ephemeral(d, opt, why);
 	if (err)
 		store_dir_close(d);
 	return err;
@@ -614,7 +598,7 @@ int store_dir_epoch(const struct store_dir *d, uint8_t *out)
 	return read_boot_id(out);
 }
 
-int mapfs_store_await(const char *path, char *why, size_t why_bytes)
+int mapfs_store_await(const char *path, struct reason *why)
 {
 	int dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int lockfd = -1;
@@ -625,7 +609,7 @@ int mapfs_store_await(const char *path, char *why, size_t why_bytes)
 				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	/* Whatever else is wrong with it, opening it will say. */
 	if (lockfd >= 0) {
-		err = store_holder_take(path, lockfd, false, why, why_bytes);
+		err = store_holder_take(path, lockfd, false, why);
 		close(lockfd);
 	}
 	if (dirfd >= 0)

@@ -268,13 +268,13 @@ static bool branch_is_there(const char *uuid, const char *path)
 	char is[UUID_TEXT_BYTES];
 	struct store_facts facts;
 	bool there;
-	char why[256];
+	struct reason why;
 	int err;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno != ENOENT && errno != ENOTDIR;
-	err = store_facts_read(&facts, fd, path, why, sizeof(why));
+	err = store_facts_read(&facts, fd, path, &why);
 	close(fd);
 	if (err)
 		return err != -ENOENT;
@@ -285,15 +285,14 @@ static bool branch_is_there(const char *uuid, const char *path)
 }
 
 void store_say_branch(const char *what, const char *store, const char *uuid,
-		      const char *path, char *why, size_t why_bytes)
+		      const char *path, struct reason *why)
 {
 	if (branch_is_there(uuid, path))
-		store_say(why, why_bytes,
-			  "%s has a branch, %s; discard that first", what,
-			  path);
+		reason_set(why, "%s has a branch, %s; discard that first", what,
+			   path);
 	else
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"%s has a branch that is not at %s any more; discard it where it is, or remove %s/branches/%s if it is gone",
 			what, path, store, uuid);
 }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "core/lib/io.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 #include "core/mapfs.h"
 #include "lock.h"
 
@@ -94,7 +94,7 @@ static int describe_parent(const struct store_facts *facts,
 {
 	struct store_facts above;
 	const struct snapshot *of;
-	char why[256];
+	struct reason why;
 	int fd;
 
 	out->parent = strdup(facts->parent.path);
@@ -103,7 +103,7 @@ static int describe_parent(const struct store_facts *facts,
 	fd = open(out->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	if (store_facts_read(&above, fd, out->parent, why, sizeof(why)) == 0) {
+	if (store_facts_read(&above, fd, out->parent, &why) == 0) {
 		of = snapshots_find_id(&above.snapshots,
 				       facts->parent.snapshot);
 		if (of)
@@ -115,7 +115,7 @@ static int describe_parent(const struct store_facts *facts,
 }
 
 static int describe(int fd, struct store_facts *facts,
-		    struct mapfs_store_info *out, char *why, size_t why_bytes)
+		    struct mapfs_store_info *out, struct reason *why)
 {
 	struct branch_list list = { .out = out, .facts = facts };
 	int err;
@@ -132,63 +132,59 @@ static int describe(int fd, struct store_facts *facts,
 	if (!err)
 		err = store_branch_iterate(fd, add_branch, &list);
 	if (err == -EUCLEAN)
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s: a file in its directory branches is damaged; remove it if its branch is gone",
 			out->path);
 	return err;
 }
 
 int mapfs_store_describe(const char *path, struct mapfs_store_info *out,
-			 char *why, size_t why_bytes)
+			 struct reason *why)
 {
 	struct store_facts facts;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err;
 
-	why[0] = '\0';
+	reason_clear(why);
 	*out = (struct mapfs_store_info){ 0 };
 	if (fd < 0) {
 		err = -errno;
-		store_say(why, why_bytes, "store %s: %s", path,
-			  trouble_text(err));
+		reason_set(why, "store %s: %s", path, reason_of(err));
 		return err;
 	}
-	err = store_facts_read(&facts, fd, path, why, why_bytes);
+	err = store_facts_read(&facts, fd, path, why);
 	if (!err) {
 		out->path = realpath(path, NULL);
-		err = out->path ? describe(fd, &facts, out, why, why_bytes) :
-				  -errno;
+		err = out->path ? describe(fd, &facts, out, why) : -errno;
 		store_facts_fini(&facts);
 	}
 	close(fd);
 	if (err)
 		mapfs_store_info_fini(out);
-	if (err && why[0] == '\0')
-		store_say(why, why_bytes, "store %s: %s", path,
-			  trouble_text(err));
+	if (err && reason_is_empty(why))
+		reason_set(why, "store %s: %s", path, reason_of(err));
 	return err;
 }
 
 int mapfs_store_snapshots(const char *path, mapfs_snapshot_fn fn, void *arg,
-			  char *why, size_t why_bytes)
+			  struct reason *why)
 {
 	struct store_facts facts;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = fd < 0 ? -errno : 0;
 
-	why[0] = '\0';
+	reason_clear(why);
 	if (!err) {
-		err = store_facts_read(&facts, fd, path, why, why_bytes);
+		err = store_facts_read(&facts, fd, path, why);
 		close(fd);
 	}
 	if (!err) {
 		err = store_snapshots_iterate(&facts.snapshots, fn, arg);
 		store_facts_fini(&facts);
 	}
-	if (err && why[0] == '\0')
-		store_say(why, why_bytes, "store %s: %s", path,
-			  trouble_text(err));
+	if (err && reason_is_empty(why))
+		reason_set(why, "store %s: %s", path, reason_of(err));
 	return err;
 }
 
@@ -289,8 +285,7 @@ int store_dir_remove(const struct store_dir *d)
 
 struct first_branch {
 	const char *store;
-	char *why;
-	size_t why_bytes;
+	struct reason *why;
 };
 
 static int say_first_branch(void *arg, uint64_t snapshot, const char *uuid,
@@ -301,17 +296,16 @@ static int say_first_branch(void *arg, uint64_t snapshot, const char *uuid,
 
 	(void)snapshot;
 	(void)snprintf(what, sizeof(what), "store %s", f->store);
-	store_say_branch(what, f->store, uuid, path, f->why, f->why_bytes);
+	store_say_branch(what, f->store, uuid, path, f->why);
 	return -EBUSY;
 }
 
-static int check_discard(const struct mapfs_store_info *info, char *why,
-			 size_t why_bytes)
+static int check_discard(const struct mapfs_store_info *info,
+			 struct reason *why)
 {
 	struct first_branch first = {
 		.store = info->path,
 		.why = why,
-		.why_bytes = why_bytes,
 	};
 	int err = 0;
 	int fd;
@@ -326,8 +320,8 @@ static int check_discard(const struct mapfs_store_info *info, char *why,
 	if (err)
 		return err;
 	if (info->commit_is_open) {
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s has a commit that was interrupted; finish it with `mapfs commit %s` first",
 			info->path, info->path);
 		return -EBUSY;
@@ -336,7 +330,7 @@ static int check_discard(const struct mapfs_store_info *info, char *why,
 }
 
 /* Who shows a snapshot of it, or is making a branch, needs it as well. */
-static int check_no_readers(struct store_dir *d, char *why, size_t why_bytes)
+static int check_no_readers(struct store_dir *d, struct reason *why)
 {
 	int err = store_readers_open(d->dirfd, false, &d->readersfd);
 
@@ -346,8 +340,8 @@ static int check_no_readers(struct store_dir *d, char *why, size_t why_bytes)
 	if (!err)
 		err = store_readers_exclude_all(d->readersfd);
 	if (err == -EBUSY)
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"a snapshot of store %s is mounted or being read; unmount it first",
 			d->path);
 	return err;
@@ -358,9 +352,9 @@ static bool may_tell(const struct store_dir *d, int parentfd)
 {
 	struct stat parent;
 	struct stat st;
-	char why[256];
+	struct reason why;
 
-	if (store_trust_check(d->dirfd, d->path, false, why, sizeof(why)) == 0)
+	if (store_trust_check(d->dirfd, d->path, false, &why) == 0)
 		return true;
 	return fstat(d->dirfd, &st) == 0 && fstat(parentfd, &parent) == 0 &&
 	       st.st_uid == parent.st_uid;
@@ -381,7 +375,7 @@ static void unregister(const struct store_dir *d,
 	close(fd);
 }
 
-int mapfs_may_discard(const char *path, char *why, size_t why_bytes)
+int mapfs_may_discard(const char *path, struct reason *why)
 {
 	const struct store_options opt = {
 		.use = STORE_LOOK,
@@ -390,16 +384,16 @@ int mapfs_may_discard(const char *path, char *why, size_t why_bytes)
 	};
 	struct mapfs_store_info info;
 	struct store_dir d;
-	int err = mapfs_store_describe(path, &info, why, why_bytes);
+	int err = mapfs_store_describe(path, &info, why);
 
 	if (err)
 		return err;
-	err = check_discard(&info, why, why_bytes);
+	err = check_discard(&info, why);
 	mapfs_store_info_fini(&info);
 	if (err)
 		return err;
 	/* Held for no longer than it takes to know that it can be had. */
-	err = store_dir_lock_only(&d, &opt, why, why_bytes);
+	err = store_dir_lock_only(&d, &opt, why);
 	store_dir_close(&d);
 	return err;
 }
@@ -424,7 +418,7 @@ static int leave_parent(const struct store_dir *d,
 	return err;
 }
 
-int mapfs_discard(const char *path, char *why, size_t why_bytes)
+int mapfs_discard(const char *path, struct reason *why)
 {
 	struct store_options opt = {
 		.use = STORE_CHANGE,
@@ -436,35 +430,34 @@ int mapfs_discard(const char *path, char *why, size_t why_bytes)
 	struct mapfs_store_info info;
 	struct store_facts facts = { 0 };
 	struct store_dir d;
-	int err = mapfs_store_describe(path, &info, why, why_bytes);
+	int err = mapfs_store_describe(path, &info, why);
 
 	if (err)
 		return err;
-	err = store_dir_lock_only(&d, &opt, why, why_bytes);
+	err = store_dir_lock_only(&d, &opt, why);
 	if (err)
 		goto fini_info;
-	err = check_discard(&info, why, why_bytes);
+	err = check_discard(&info, why);
 	if (!err)
-		err = check_no_readers(&d, why, why_bytes);
+		err = check_no_readers(&d, why);
 	/* Again: a branch may have been made until now, but none from now. */
 	if (!err) {
 		mapfs_store_info_fini(&info);
-		err = mapfs_store_describe(path, &info, why, why_bytes);
+		err = mapfs_store_describe(path, &info, why);
 	}
 	if (!err)
-		err = check_discard(&info, why, why_bytes);
+		err = check_discard(&info, why);
 	if (!err)
-		err = store_facts_read(&facts, d.dirfd, path, why, why_bytes);
+		err = store_facts_read(&facts, d.dirfd, path, why);
 	if (!err)
 		err = leave_parent(&d, &facts);
 	if (!err)
 		err = store_dir_remove(&d);
-	if (err && why[0] == '\0')
-		store_say(why, why_bytes, "store %s: cannot remove it: %s",
-			  path,
-			  err == -ENOTEMPTY ?
-				  "files that are not mapfs's lie in it" :
-				  trouble_text(err));
+	if (err && reason_is_empty(why))
+		reason_set(why, "store %s: cannot remove it: %s", path,
+			   err == -ENOTEMPTY ?
+				   "files that are not mapfs's lie in it" :
+				   reason_of(err));
 	store_facts_fini(&facts);
 	store_dir_close(&d);
 fini_info:

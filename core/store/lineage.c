@@ -11,7 +11,7 @@
  * in there, and only the pages are the parents'.
  */
 #include "store_priv.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -54,15 +54,14 @@ static void ancestor_close(struct ancestor *a)
 
 /* The snapshot the branch is of, held so that nobody can delete it. */
 static int ancestor_hold(struct ancestor *a, struct store_facts *f,
-			 const struct record_parent *want, char *why,
-			 size_t why_bytes)
+			 const struct record_parent *want, struct reason *why)
 {
 	const struct snapshot *one =
 		snapshots_find_id(&f->snapshots, want->snapshot);
 
 	if (memcmp(f->uuid, want->uuid, sizeof(f->uuid)) != 0 || !one) {
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is not the one this branch comes from; put that one back where it was",
 			a->path);
 		return -ESTALE;
@@ -98,15 +97,15 @@ static int ancestor_add_arena(const struct ancestor *a, struct arena *arena)
 }
 
 /* Its records and pages are as good as those of the branch. */
-static int ancestor_check(const struct ancestor *a, char *why, size_t why_bytes)
+static int ancestor_check(const struct ancestor *a, struct reason *why)
 {
 	char name[PATH_MAX + 32];
 
 	(void)snprintf(name, sizeof(name), "%s, whose branch this is", a->path);
-	return store_trust_check(a->dirfd, name, a->is_trusted, why, why_bytes);
+	return store_trust_check(a->dirfd, name, a->is_trusted, why);
 }
 
-static int ancestor_open_files(struct ancestor *a, char *why, size_t why_bytes)
+static int ancestor_open_files(struct ancestor *a, struct reason *why)
 {
 	int err = 0;
 
@@ -117,13 +116,13 @@ static int ancestor_open_files(struct ancestor *a, char *why, size_t why_bytes)
 			       O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (a->dirfd < 0 || a->journalfd < 0) {
 		err = -errno;
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"this store is a branch of %s, which cannot be opened: %s; put it back where it was",
-			a->path, trouble_text(err));
+			a->path, reason_of(err));
 		return err;
 	}
-	err = ancestor_check(a, why, why_bytes);
+	err = ancestor_check(a, why);
 	if (err)
 		return err;
 	/* On a read-only medium nobody can delete it anyway. */
@@ -133,8 +132,7 @@ static int ancestor_open_files(struct ancestor *a, char *why, size_t why_bytes)
 
 /* One step up; *next is the step after that, borrowed from `f`. */
 static int ancestor_open(struct ancestor *a, struct store_facts *f,
-			 const struct record_parent *want, char *why,
-			 size_t why_bytes)
+			 const struct record_parent *want, struct reason *why)
 {
 	int err;
 
@@ -147,11 +145,11 @@ static int ancestor_open(struct ancestor *a, struct store_facts *f,
 	a->path = strndup(want->path, want->path_bytes);
 	if (!a->path)
 		return -ENOMEM;
-	err = ancestor_open_files(a, why, why_bytes);
+	err = ancestor_open_files(a, why);
 	if (!err)
-		err = store_facts_read(f, a->dirfd, a->path, why, why_bytes);
+		err = store_facts_read(f, a->dirfd, a->path, why);
 	if (!err)
-		err = ancestor_hold(a, f, want, why, why_bytes);
+		err = ancestor_hold(a, f, want, why);
 	if (err)
 		ancestor_close(a);
 	return err;
@@ -159,31 +157,31 @@ static int ancestor_open(struct ancestor *a, struct store_facts *f,
 
 /* Not for ever in a circle, and not higher than arenas have numbers. */
 static int line_check(const struct store_line *line, const struct ancestor *a,
-		      char *why, size_t why_bytes)
+		      struct reason *why)
 {
 	for (unsigned int n = 0; n < line->count; n++) {
 		if (memcmp(line->up[n].uuid, a->uuid, sizeof(a->uuid)) != 0)
 			continue;
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is damaged: it is a branch of itself; restore it from a copy",
 			a->path);
 		return -ELOOP;
 	}
 	if (line->count + 1 < MAPFS_ARENAS)
 		return 0;
-	store_say(
-		why, why_bytes,
+	reason_set(
+		why,
 		"store %s: more than %u stores are above this branch; `mapfs commit` or `mapfs export` it into a new one",
 		a->path, MAPFS_ARENAS - 1);
 	return -EMLINK;
 }
 
 static int line_add(struct store_line *line, struct ancestor *a,
-		    struct arena *arena, char *why, size_t why_bytes)
+		    struct arena *arena, struct reason *why)
 {
 	struct ancestor *up;
-	int err = line_check(line, a, why, why_bytes);
+	int err = line_check(line, a, why);
 
 	if (!err)
 		err = ancestor_add_arena(a, arena);
@@ -201,8 +199,7 @@ static int line_add(struct store_line *line, struct ancestor *a,
 }
 
 int store_line_open(struct store_line *line, struct arena *a,
-		    const struct record_parent *parent, char *why,
-		    size_t why_bytes)
+		    const struct record_parent *parent, struct reason *why)
 {
 	struct store_facts facts = { 0 };
 	struct store_facts older = { 0 };
@@ -216,10 +213,10 @@ int store_line_open(struct store_line *line, struct arena *a,
 	line->is_branch = true;
 	for (bool more = true; !err && more;) {
 		one.is_trusted = line->is_trusted;
-		err = ancestor_open(&one, &facts, parent, why, why_bytes);
+		err = ancestor_open(&one, &facts, parent, why);
 		if (err)
 			break;
-		err = line_add(line, &one, a, why, why_bytes);
+		err = line_add(line, &one, a, why);
 		if (err)
 			ancestor_close(&one);
 		store_facts_fini(&older);

@@ -51,7 +51,7 @@
 static void (*tell)(void *arg, const char *line);
 static void *tell_arg;
 
-void store_holder_tell(void (*fn)(void *arg, const char *line), void *arg)
+void mapfs_tell_of_waits(void (*fn)(void *arg, const char *line), void *arg)
 {
 	tell = fn;
 	tell_arg = arg;
@@ -401,57 +401,57 @@ static bool is_in_vain(const struct wait *w)
 	abort();
 }
 
-static void say_mounted(const struct wait *w, char *why, size_t why_bytes)
+static void say_mounted(const struct wait *w, struct reason *why)
 {
 	const struct store_holder *h = &w->holder;
 
 	if (w->seen_by)
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is in use by process %d, mounted on %s in the mount namespace of process %d; end that first, or choose another store",
 			w->path, (int)h->pid, w->seen_on, (int)w->seen_by);
 	else
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is in use, mounted on %s by process %d; unmount that first, or choose another store",
 			w->path, w->seen_on, (int)h->pid);
 }
 
-static void say_in_use(const struct wait *w, char *why, size_t why_bytes)
+static void say_in_use(const struct wait *w, struct reason *why)
 {
 	const struct store_holder *h = &w->holder;
 
 	switch (w->kind) {
 	case HOLDER_READS:
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is in use by a command that reads it; try again when that has ended",
 			w->path);
 		return;
 	case HOLDER_COMMAND:
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is in use by another command; try again when that has ended",
 			w->path);
 		return;
 	case HOLDER_MOUNTED:
-		say_mounted(w, why, why_bytes);
+		say_mounted(w, why);
 		return;
 	case HOLDER_UNSEEN:
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is in use by process %d, whose mount on %s is in no mount table that can be read: files in it are open after a lazy unmount, or a mount namespace hides it; end its users or that process, or choose another store",
 			w->path, (int)h->pid, h->where);
 		return;
 	case HOLDER_STOPPED:
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is in use by process %d, which unmounts %s but is stopped; continue it (kill -CONT %d)",
 			w->path, (int)h->pid, h->where, (int)h->pid);
 		return;
 	case HOLDER_CLOSING:
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is still being closed by process %d, which does not get on; try again later, or end that process",
 			w->path, (int)h->pid);
 		return;
@@ -467,18 +467,18 @@ static void tell_once(struct wait *w)
 		return;
 	w->is_told = true;
 	if (w->kind == HOLDER_READS || w->kind == HOLDER_COMMAND)
-		store_say(line, sizeof(line),
-			  "store %s: waiting for another command to end",
-			  w->path);
+		(void)snprintf(line, sizeof(line),
+			       "store %s: waiting for another command to end",
+			       w->path);
 	else
-		store_say(line, sizeof(line),
-			  "store %s: waiting for process %d to close it",
-			  w->path, (int)w->holder.pid);
+		(void)snprintf(line, sizeof(line),
+			       "store %s: waiting for process %d to close it",
+			       w->path, (int)w->holder.pid);
 	tell(tell_arg, line);
 }
 
-int store_holder_take(const char *path, int lockfd, bool shared, char *why,
-		      size_t why_bytes)
+int store_holder_take(const char *path, int lockfd, bool shared,
+		      struct reason *why)
 {
 	struct wait w = {
 		.path = path,
@@ -496,13 +496,12 @@ int store_holder_take(const char *path, int lockfd, bool shared, char *why,
 		if (err == -EWOULDBLOCK)
 			err = judge(&w);
 		if (err) {
-			store_say(why, why_bytes,
-				  "store %s: cannot lock it: %s", path,
-				  strerror(-err));
+			reason_set(why, "store %s: cannot lock it: %s", path,
+				   strerror(-err));
 			return err;
 		}
 		if (is_in_vain(&w)) {
-			say_in_use(&w, why, why_bytes);
+			say_in_use(&w, why);
 			return -EBUSY;
 		}
 		tell_once(&w);

@@ -13,6 +13,7 @@
  */
 #include <limits.h>
 
+#include "core/lib/reason.h"
 #include "core/lib/types.h"
 
 struct store_holder {
@@ -24,7 +25,7 @@ struct store_holder {
 
 /* Locks the store at `path`, shared or alone, once the holder has closed it. */
 int must_check store_holder_take(const char *path, int lockfd, bool shared,
-				 char *why, size_t why_bytes);
+				 struct reason *why);
 /* What is said in the lock by whoever holds it alone. */
 int must_check store_holder_write(int lockfd, const char *mountpoint);
 /* The mount is there now. */
@@ -33,8 +34,5 @@ int must_check store_holder_write_closing(int lockfd);
 /* False: nobody holds it alone; `out` is then zeroed. */
 int must_check store_holder_read(int lockfd, struct store_holder *out,
 				 bool *is_held);
-
-/* One for the process: told of a wait that lasts longer than a moment. */
-void store_holder_tell(void (*fn)(void *arg, const char *line), void *arg);
 
 #endif

@@ -5,7 +5,7 @@
  * A look that fails is repeated; only what fails again and again is damage.
  */
 #include "store_priv.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,7 +123,7 @@ static int look(struct store_facts *f, int dirfd)
 }
 
 int store_facts_read(struct store_facts *f, int dirfd, const char *path,
-		     char *why, size_t why_bytes)
+		     struct reason *why)
 {
 	const struct timespec tick = { .tv_nsec = 10000000 };
 	int err;
@@ -140,10 +140,9 @@ int store_facts_read(struct store_facts *f, int dirfd, const char *path,
 		nanosleep(&tick, NULL);
 	}
 	if (err == -ENOENT)
-		store_say(why, why_bytes, "%s: not a store; name one", path);
+		reason_set(why, "%s: not a store; name one", path);
 	else
-		store_say(why, why_bytes, "store %s: %s", path,
-			  store_trouble(err));
+		reason_set(why, "store %s: %s", path, store_trouble(err));
 	return err;
 }
 

@@ -9,7 +9,7 @@
  * the record durable, and with it the pages it speaks of [D1].
  */
 #include "store_priv.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,12 +17,11 @@
 #include <string.h>
 #include <time.h>
 
-void store_say_no_snapshot(const char *store, const char *name, char *why,
-			   size_t why_bytes)
+void store_say_no_snapshot(const char *store, const char *name,
+			   struct reason *why)
 {
-	store_say(why, why_bytes,
-		  "store %s has no snapshot %s; see `mapfs log %s`", store,
-		  name, store);
+	reason_set(why, "store %s has no snapshot %s; see `mapfs log %s`",
+		   store, name, store);
 }
 
 int store_snapshots_iterate(const struct snapshots *all, mapfs_snapshot_fn fn,
@@ -49,28 +48,28 @@ int store_snapshots_iterate(const struct snapshots *all, mapfs_snapshot_fn fn,
 
 int store_snapshot_may_show(const struct snapshots *all,
 			    const struct snapshot *one, const char *store,
-			    char *why, size_t why_bytes)
+			    struct reason *why)
 {
 	if (snapshots_is_reachable(all, one))
 		return 0;
-	store_say(
-		why, why_bytes,
+	reason_set(
+		why,
 		"snapshot %s of store %s belongs to the base before a commit; undo that with `mapfs commit --undo %s`",
 		one->rec.name, store, store);
 	return -ESTALE;
 }
 
-static int check_can_have(const struct store *st, char *why, size_t why_bytes)
+static int check_can_have(const struct store *st, struct reason *why)
 {
 	if (st->ephemeral) {
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"this view has no kept store; mount it with -s STORE to take snapshots");
 		return -EINVAL;
 	}
 	if (st->use != STORE_CHANGE) {
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s is opened for looking only; use the store itself, or a branch of it",
 			st->dir.path);
 		return -EROFS;
@@ -78,24 +77,23 @@ static int check_can_have(const struct store *st, char *why, size_t why_bytes)
 	return 0;
 }
 
-static int check_new_name(const char *name, const char *message, char *why,
-			  size_t why_bytes)
+static int check_new_name(const char *name, const char *message,
+			  struct reason *why)
 {
 	size_t len = strlen(name);
 
 	/* A..B is a range for mapfs diff. */
 	if (len == 0 || len > MAPFS_NAME_MAX || strpbrk(name, "/@") ||
 	    strstr(name, "..") || strcmp(name, ".") == 0) {
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"snapshot name '%s': not 1 to 255 bytes long, or it has '/', '@' or '..' in it; choose another",
 			name);
 		return -EINVAL;
 	}
 	if (strlen(message) > SNAPSHOT_MESSAGE_MAX) {
-		store_say(why, why_bytes,
-			  "message of snapshot %s: longer than %u bytes", name,
-			  SNAPSHOT_MESSAGE_MAX);
+		reason_set(why, "message of snapshot %s: longer than %u bytes",
+			   name, SNAPSHOT_MESSAGE_MAX);
 		return -EINVAL;
 	}
 	return 0;
@@ -103,7 +101,7 @@ static int check_new_name(const char *name, const char *message, char *why,
 
 /* ns_lock held for writing. */
 static int create_locked(struct store *st, const char *name,
-			 const char *message, char *why, size_t why_bytes)
+			 const char *message, struct reason *why)
 {
 	const struct record_line *line = &st->set->snapshots.line;
 	struct record r = {
@@ -122,8 +120,8 @@ static int create_locked(struct store *st, const char *name,
 	int err;
 
 	if (snapshots_find(&st->set->snapshots, name)) {
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s has a snapshot %s already; choose another name, or delete that one",
 			st->dir.path, name);
 		return -EEXIST;
@@ -141,24 +139,24 @@ static int create_locked(struct store *st, const char *name,
 }
 
 int store_snapshot_create(struct store *st, const char *name,
-			  const char *message, char *why, size_t why_bytes)
+			  const char *message, struct reason *why)
 {
-	int err = check_can_have(st, why, why_bytes);
+	int err = check_can_have(st, why);
 
 	if (!err)
-		err = check_new_name(name, message, why, why_bytes);
+		err = check_new_name(name, message, why);
 	if (!err)
 		err = store_sync(st);
 	if (!err) {
 		rwlock_write(st->ns_lock);
-		err = create_locked(st, name, message, why, why_bytes);
+		err = create_locked(st, name, message, why);
 		rwlock_unlock(st->ns_lock);
 	}
 	if (!err)
 		err = store_sync(st);
-	if (err && why[0] == '\0')
-		store_say(why, why_bytes, "snapshot %s of store %s: %s", name,
-			  st->dir.path, trouble_text(err));
+	if (err && reason_is_empty(why))
+		reason_set(why, "snapshot %s of store %s: %s", name,
+			   st->dir.path, reason_of(err));
 	return err;
 }
 
@@ -182,15 +180,15 @@ static int find_branch(void *arg, uint64_t snapshot, const char *uuid,
 
 /* One that is found is told of when nothing is locked any more. */
 static int check_no_branch(struct store *st, struct branch_look *look,
-			   char *why, size_t why_bytes)
+			   struct reason *why)
 {
 	int err = store_branch_iterate(st->dir.dirfd, find_branch, look);
 
 	if (err > 0)
 		return -EBUSY;
 	if (err == -EUCLEAN)
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s: a file in its directory branches is damaged; remove it if its branch is gone",
 			st->dir.path);
 	return err;
@@ -198,24 +196,24 @@ static int check_no_branch(struct store *st, struct branch_look *look,
 
 /* Nobody may build on it or look at it; a hold on it is left behind. */
 static int check_unused(struct store *st, const struct snapshot *one,
-			struct branch_look *look, char *why, size_t why_bytes)
+			struct branch_look *look, struct reason *why)
 {
 	int err;
 
 	look->snapshot = one->rec.id;
-	err = check_no_branch(st, look, why, why_bytes);
+	err = check_no_branch(st, look, why);
 	if (err)
 		return err;
 	err = store_readers_exclude(st->dir.readersfd, one->rec.id);
 	if (err == -EBUSY)
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"snapshot %s of store %s is mounted or being read; unmount it first",
 			one->rec.name, st->dir.path);
 	if (err)
 		return err;
 	/* One may have been made until now, and none can be from now on. */
-	err = check_no_branch(st, look, why, why_bytes);
+	err = check_no_branch(st, look, why);
 	if (err)
 		store_readers_allow(st->dir.readersfd, one->rec.id);
 	return err;
@@ -223,17 +221,17 @@ static int check_unused(struct store *st, const struct snapshot *one,
 
 /* sync_lock and ns_lock held. */
 static int delete_locked(struct store *st, const char *name, uint64_t *held,
-			 struct branch_look *look, char *why, size_t why_bytes)
+			 struct branch_look *look, struct reason *why)
 {
 	const struct snapshot *one = snapshots_find(&st->set->snapshots, name);
 	struct group g;
 	int err;
 
 	if (!one) {
-		store_say_no_snapshot(st->dir.path, name, why, why_bytes);
+		store_say_no_snapshot(st->dir.path, name, why);
 		return -ENOENT;
 	}
-	err = check_unused(st, one, look, why, why_bytes);
+	err = check_unused(st, one, look, why);
 	if (err)
 		return err;
 	*held = one->rec.id;
@@ -248,15 +246,13 @@ static int delete_locked(struct store *st, const char *name, uint64_t *held,
 }
 
 static void say_branch(const struct store *st, const char *name,
-		       const struct branch_look *look, char *why,
-		       size_t why_bytes)
+		       const struct branch_look *look, struct reason *why)
 {
 	char what[PATH_MAX + NAME_MAX + 32];
 
 	(void)snprintf(what, sizeof(what), "snapshot %s of store %s", name,
 		       st->dir.path);
-	store_say_branch(what, st->dir.path, look->uuid, look->path, why,
-			 why_bytes);
+	store_say_branch(what, st->dir.path, look->uuid, look->path, why);
 }
 
 /* Before any lock is taken, because it may take its time. */
@@ -272,12 +268,12 @@ static int wait_for_readers(struct store *st, const char *name)
 	return one ? store_readers_wait(st->dir.readersfd, id, 1) : 0;
 }
 
-int store_snapshot_delete(struct store *st, const char *name, char *why,
-			  size_t why_bytes)
+int store_snapshot_delete(struct store *st, const char *name,
+			  struct reason *why)
 {
 	struct branch_look look = { .snapshot = 0 };
 	uint64_t held = 0;
-	int err = check_can_have(st, why, why_bytes);
+	int err = check_can_have(st, why);
 
 	if (err)
 		return err;
@@ -288,7 +284,7 @@ int store_snapshot_delete(struct store *st, const char *name, char *why,
 	/* No sync may free the pages before the record is durable [A1]. */
 	rmutex_lock(&st->sync_lock);
 	rwlock_write(st->ns_lock);
-	err = delete_locked(st, name, &held, &look, why, why_bytes);
+	err = delete_locked(st, name, &held, &look, why);
 	rwlock_unlock(st->ns_lock);
 	if (!err) {
 		err = store_sync_locked(st);
@@ -304,9 +300,9 @@ int store_snapshot_delete(struct store *st, const char *name, char *why,
 	if (held)
 		store_readers_allow(st->dir.readersfd, held);
 	if (err && look.uuid[0])
-		say_branch(st, name, &look, why, why_bytes);
-	if (err && why[0] == '\0')
-		store_say(why, why_bytes, "snapshot %s of store %s: %s", name,
-			  st->dir.path, trouble_text(err));
+		say_branch(st, name, &look, why);
+	if (err && reason_is_empty(why))
+		reason_set(why, "snapshot %s of store %s: %s", name,
+			   st->dir.path, reason_of(err));
 	return err;
 }

@@ -33,7 +33,7 @@
 #include "core/journal/journal.h"
 #include "core/lib/io.h"
 #include "core/lib/log.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 #include "lock.h"
 #include "store_priv.h"
 
@@ -43,8 +43,7 @@ struct replay {
 	struct store *st;
 	struct delta_set *set;
 	bool seen_store;
-	char *why;
-	size_t why_bytes;
+	struct reason *why;
 };
 
 void store_latch(struct store *st, int err, const char *what)
@@ -237,8 +236,7 @@ static int replay_head(struct replay *rp, const void *records, size_t len)
 	if (ret || !is_branch)
 		return ret;
 	if (st->line.count == 0)
-		ret = store_line_open(&st->line, st->arena, &parent, rp->why,
-				      rp->why_bytes);
+		ret = store_line_open(&st->line, st->arena, &parent, rp->why);
 	if (!ret && parent.begins)
 		ret = store_line_load(&st->line, 0, rp->set);
 	/* Not "this store has no journal", which would begin one. */
@@ -261,14 +259,13 @@ static int replay_group(void *arg, mapfs_lsn lsn, const void *records,
 int store_snapshot_load(struct store *st, const struct snapshot *one,
 			const struct snapshots *known, struct delta_set *into)
 {
-	char why[256];
+	struct reason why;
 	struct journal_where where = { .dirfd = st->dir.journalfd };
 	struct journal_id id = { 0 };
 	struct replay rp = {
 		.st = st,
 		.set = into,
-		.why = why,
-		.why_bytes = sizeof(why),
+		.why = &why,
 	};
 	int err;
 
@@ -291,7 +288,7 @@ const char *store_trouble(int err)
 	case -EBADMSG:
 		return "its journal is damaged; nothing was changed, restore the store from a copy or start a new one";
 	default:
-		return trouble_text(err);
+		return reason_of(err);
 	}
 }
 
@@ -330,7 +327,7 @@ static bool is_needed(void *arg, uint64_t segment)
 
 /* The base as the store knows it: recorded, or the root in its delta. */
 static int check_base(const struct store *st, const struct store_options *opt,
-		      char *why, size_t why_bytes)
+		      struct reason *why)
 {
 	const struct delta *root = itable_root(st->set->itable)->delta;
 	struct record_base id = st->set->base_id;
@@ -341,21 +338,19 @@ static int check_base(const struct store *st, const struct store_options *opt,
 		if (id.btime.tv_sec == 0)
 			id.btime.tv_nsec = -1;
 	}
-	return store_check_base(opt, st->dir.path, st->set->base, &id, why,
-				why_bytes);
+	return store_check_base(opt, st->dir.path, st->set->base, &id, why);
 }
 
 /* Replay met the root of another base, before all of it was read. */
 static int refuse_root(const struct store *st, const struct store_options *opt,
-		       char *why, size_t why_bytes)
+		       struct reason *why)
 {
 	struct store_facts facts;
-	int err = store_facts_read(&facts, st->dir.dirfd, st->dir.path, why,
-				   why_bytes);
+	int err = store_facts_read(&facts, st->dir.dirfd, st->dir.path, why);
 
 	if (err)
 		return err;
-	err = store_refuse_base(opt, st->dir.path, facts.base, why, why_bytes);
+	err = store_refuse_base(opt, st->dir.path, facts.base, why);
 	store_facts_fini(&facts);
 	return err;
 }
@@ -383,7 +378,7 @@ static int renew_base(struct store *st)
 }
 
 static int open_journal(struct store *st, const struct store_options *opt,
-			char *why, size_t why_bytes)
+			struct reason *why)
 {
 	struct journal_where where = {
 		.dirfd = st->ephemeral ? st->dir.dirfd : st->dir.journalfd,
@@ -393,7 +388,6 @@ static int open_journal(struct store *st, const struct store_options *opt,
 		.st = st,
 		.set = st->set,
 		.why = why,
-		.why_bytes = why_bytes,
 	};
 	struct journal_id id = { 0 };
 	uint64_t discarded = 0;
@@ -412,12 +406,12 @@ static int open_journal(struct store *st, const struct store_options *opt,
 			       -EUCLEAN :
 			       create_journal(st, &where, &id);
 	if (err == -EXDEV)
-		return refuse_root(st, opt, why, why_bytes);
+		return refuse_root(st, opt, why);
 	if (err)
 		return err;
 	if (!rp.seen_store)
 		return -EUCLEAN;
-	err = check_base(st, opt, why, why_bytes);
+	err = check_base(st, opt, why);
 	if (err)
 		return err;
 	err = store_line_resign(&st->line, st->set);
@@ -442,7 +436,7 @@ static int open_journal(struct store *st, const struct store_options *opt,
 /* A snapshot by name, held so that nobody deletes it meanwhile. */
 static int hold_snapshot(struct store *st, const char *name,
 			 struct store_facts *facts, struct snapshot **out,
-			 char *why, size_t why_bytes)
+			 struct reason *why)
 {
 	const struct snapshot *one;
 	uint64_t id = 0;
@@ -451,14 +445,12 @@ static int hold_snapshot(struct store *st, const char *name,
 	/* Looked up again once it is held: it may have gone in between. */
 	for (int n = 0; n < 2; n++) {
 		store_facts_fini(facts);
-		err = store_facts_read(facts, st->dir.dirfd, st->dir.path, why,
-				       why_bytes);
+		err = store_facts_read(facts, st->dir.dirfd, st->dir.path, why);
 		if (err)
 			return err;
 		one = snapshots_find(&facts->snapshots, name);
 		if (!one || (n > 0 && one->rec.id != id)) {
-			store_say_no_snapshot(st->dir.path, name, why,
-					      why_bytes);
+			store_say_no_snapshot(st->dir.path, name, why);
 			return -ENOENT;
 		}
 		id = one->rec.id;
@@ -469,25 +461,23 @@ static int hold_snapshot(struct store *st, const char *name,
 	}
 	*out = (struct snapshot *)one;
 	return store_snapshot_may_show(&facts->snapshots, one, st->dir.path,
-				       why, why_bytes);
+				       why);
 }
 
 static int open_past(struct store *st, const struct store_options *opt,
-		     char *why, size_t why_bytes)
+		     struct reason *why)
 {
 	struct store_facts facts = { 0 };
 	struct snapshot *one = NULL;
-	int err =
-		hold_snapshot(st, opt->snapshot, &facts, &one, why, why_bytes);
+	int err = hold_snapshot(st, opt->snapshot, &facts, &one, why);
 
 	if (!err)
 		err = store_check_base(opt, st->dir.path, facts.base,
-				       &facts.base_id, why, why_bytes);
+				       &facts.base_id, why);
 	if (!err)
 		err = store_snapshot_load(st, one, &facts.snapshots, st->set);
-	if (err == -EXDEV && why[0] == '\0')
-		err = store_refuse_base(opt, st->dir.path, facts.base, why,
-					why_bytes);
+	if (err == -EXDEV && reason_is_empty(why))
+		err = store_refuse_base(opt, st->dir.path, facts.base, why);
 	store_facts_fini(&facts);
 	return err;
 }
@@ -531,15 +521,15 @@ static void store_free(struct store *st)
 }
 
 int store_open(struct store **out, const struct store_options *opt,
-	       struct delta_set *set, char *why, size_t why_bytes)
+	       struct delta_set *set, struct reason *why)
 {
 	struct store *st = store_alloc(opt, set);
 	int err;
 
 	if (!st)
 		return -ENOMEM;
-	why[0] = '\0';
-	err = store_dir_open(&st->dir, opt, why, why_bytes);
+	reason_clear(why);
+	err = store_dir_open(&st->dir, opt, why);
 	if (err)
 		goto free_store;
 	err = arena_open(&st->arena, st->dir.pagesfd);
@@ -547,8 +537,8 @@ int store_open(struct store **out, const struct store_options *opt,
 		goto free_store;
 	st->dir.pagesfd = -1; /* the arena's now */
 	set->arena = st->arena;
-	err = opt->use == STORE_PAST ? open_past(st, opt, why, why_bytes) :
-				       open_journal(st, opt, why, why_bytes);
+	err = opt->use == STORE_PAST ? open_past(st, opt, why) :
+				       open_journal(st, opt, why);
 	if (err)
 		goto free_store;
 	if (st->journal) {
@@ -562,10 +552,10 @@ free_store:
 	/* Its pins go while there is an arena. */
 	snapshots_fini(&set->snapshots, st->arena);
 	set->arena = NULL;
-	if (why[0] == '\0')
-		(void)snprintf(why, why_bytes, "store %s: %s",
-			       st->dir.path ? st->dir.path : "(temporary)",
-			       store_trouble(err));
+	if (reason_is_empty(why))
+		reason_set(why, "store %s: %s",
+			   st->dir.path ? st->dir.path : "(temporary)",
+			   store_trouble(err));
 	store_free(st);
 	return err;
 }

@@ -56,7 +56,7 @@ struct store_options {
 
 /* Opens and replays into `set`, whose arena is set here. */
 int must_check store_open(struct store **out, const struct store_options *opt,
-			  struct delta_set *set, char *why, size_t why_bytes);
+			  struct delta_set *set, struct reason *why);
 /* Starts the store's thread; `ns_lock` keeps changes away in compaction. */
 int must_check store_start(struct store *st, struct rwlock *ns_lock);
 /*
@@ -99,21 +99,19 @@ void store_info(struct store *st, struct mapfs_info *out);
  * store_start(); both are durable on return [D1].
  */
 int must_check store_snapshot_create(struct store *st, const char *name,
-				     const char *message, char *why,
-				     size_t why_bytes);
+				     const char *message, struct reason *why);
 int must_check store_snapshot_delete(struct store *st, const char *name,
-				     char *why, size_t why_bytes);
+				     struct reason *why);
 /* What people are told of a name that is no snapshot's. */
-void store_say_no_snapshot(const char *store, const char *name, char *why,
-			   size_t why_bytes);
+void store_say_no_snapshot(const char *store, const char *name,
+			   struct reason *why);
 /* Without those of commits, which are mapfs's own. */
 int must_check store_snapshots_iterate(const struct snapshots *all,
 				       mapfs_snapshot_fn fn, void *arg);
 /* -ESTALE and a sentence: the base was committed to since. */
 int must_check store_snapshot_may_show(const struct snapshots *all,
 				       const struct snapshot *one,
-				       const char *store, char *why,
-				       size_t why_bytes);
+				       const char *store, struct reason *why);
 /*
  * The delta of a snapshot, into an empty set; `known` says how objects of the
  * base are signed by now.
@@ -142,10 +140,9 @@ struct store_base {
 	char *path;	       /* allocated */
 	struct record_base id; /* ino 0: unknown */
 };
-void store_say_no_base(const char *store, const char *base, char *why,
-		       size_t why_bytes);
+void store_say_no_base(const char *store, const char *base, struct reason *why);
 int must_check store_recorded_base(const char *path, struct store_base *out,
-				   char *why, size_t why_bytes);
+				   struct reason *why);
 
 /* Free space where the pages go. */
 int must_check store_statfs(struct store *st, struct statvfs *out);

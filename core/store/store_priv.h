@@ -33,14 +33,14 @@ struct store_dir {
 };
 
 int must_check store_dir_open(struct store_dir *d,
-			      const struct store_options *opt, char *why,
-			      size_t why_bytes);
+			      const struct store_options *opt,
+			      struct reason *why);
 /* Pages without a journal that names them are not a store to begin anew. */
 bool store_dir_has_pages(const struct store_dir *d);
 /* A store that is there, locked as for changing it, and nothing more. */
 int must_check store_dir_lock_only(struct store_dir *d,
-				   const struct store_options *opt, char *why,
-				   size_t why_bytes);
+				   const struct store_options *opt,
+				   struct reason *why);
 void store_dir_close(struct store_dir *d);
 /* The directory of a new branch is a store from here on; durable. */
 int must_check store_dir_finish(const struct store_dir *d);
@@ -56,7 +56,7 @@ int must_check store_dir_epoch(const struct store_dir *d, uint8_t *out);
  * locked; `path` is for people.
  */
 int must_check store_trust_check(int dirfd, const char *path, bool is_trusted,
-				 char *why, size_t why_bytes);
+				 struct reason *why);
 
 /* Another process may be at work there: nothing is locked, much is retried. */
 struct store_facts {
@@ -71,7 +71,7 @@ struct store_facts {
 
 /* `dirfd` is the store, `path` is for people. */
 int must_check store_facts_read(struct store_facts *f, int dirfd,
-				const char *path, char *why, size_t why_bytes);
+				const char *path, struct reason *why);
 void store_facts_fini(struct store_facts *f);
 
 /*
@@ -80,12 +80,12 @@ void store_facts_fini(struct store_facts *f);
  */
 int must_check store_check_base(const struct store_options *opt,
 				const char *store, const char *path,
-				const struct record_base *id, char *why,
-				size_t why_bytes);
+				const struct record_base *id,
+				struct reason *why);
 /* The same sentence, of one that is known to be another. -EXDEV. */
 int must_check store_refuse_base(const struct store_options *opt,
-				 const char *store, const char *path, char *why,
-				 size_t why_bytes);
+				 const char *store, const char *path,
+				 struct reason *why);
 
 /* One store up the line; its snapshot cannot be deleted while this is held. */
 struct ancestor {
@@ -112,8 +112,8 @@ struct store_line {
  * arenas to `a`; NULL: only to see that all are there.
  */
 int must_check store_line_open(struct store_line *line, struct arena *a,
-			       const struct record_parent *parent, char *why,
-			       size_t why_bytes);
+			       const struct record_parent *parent,
+			       struct reason *why);
 /* Applies the delta that snapshot of line->up[n] has. */
 int must_check store_line_load(struct store_line *line, unsigned int n,
 			       struct delta_set *set);
@@ -157,7 +157,7 @@ int must_check store_branch_iterate(int dirfd,
  * the branch, wherever that is, so no lock may be held.
  */
 void store_say_branch(const char *what, const char *store, const char *uuid,
-		      const char *path, char *why, size_t why_bytes);
+		      const char *path, struct reason *why);
 
 struct store {
 	struct store_dir dir;	    /* fixed while open */
@@ -194,7 +194,5 @@ void store_compact_if_grown(struct store *st);
 void store_add_head(struct group *g, const struct store *st);
 /* Why an opening failed, for people. */
 const char *store_trouble(int err);
-__attribute__((format(printf, 3, 4))) void
-store_say(char *why, size_t why_bytes, const char *fmt, ...);
 
 #endif

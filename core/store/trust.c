@@ -24,7 +24,7 @@
 
 #include "core/base/base.h"
 #include "core/lib/owner.h"
-#include "core/lib/trouble.h"
+#include "core/lib/reason.h"
 
 /* What was found to be somebody else's: its name below the store. */
 struct trust_finding {
@@ -99,44 +99,43 @@ static int check_all(struct trust_finding *f, int dirfd)
 }
 
 static void say_finding(const struct trust_finding *f, const char *path,
-			char *why, size_t why_bytes)
+			struct reason *why)
 {
 	char who[OWNER_NAME_BYTES];
 
 	owner_name(f->why.uid, who);
 	if (f->why.is_shared)
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s: others may write to its %s%s, so its content could be crafted; take that right from them (chmod go-w), or say --trust if you trust them all",
 			path, *f->name ? "file " : "directory", f->name);
 	else if (*f->name)
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s: its file %s belongs to user %s, so its content could be crafted; say --trust if you trust that user",
 			path, f->name, who);
 	else
-		store_say(
-			why, why_bytes,
+		reason_set(
+			why,
 			"store %s belongs to user %s, so its content could be crafted; say --trust if you trust that user",
 			path, who);
 }
 
-int store_trust_check(int dirfd, const char *path, bool is_trusted, char *why,
-		      size_t why_bytes)
+int store_trust_check(int dirfd, const char *path, bool is_trusted,
+		      struct reason *why)
 {
 	struct trust_finding f = { .name = "" };
 	int err = is_trusted ? 0 : check_all(&f, dirfd);
 
 	if (err == -EPERM)
-		say_finding(&f, path, why, why_bytes);
+		say_finding(&f, path, why);
 	else if (err)
-		store_say(why, why_bytes, "store %s: %s", path,
-			  trouble_text(err));
+		reason_set(why, "store %s: %s", path, reason_of(err));
 	return err;
 }
 
-int mapfs_store_trust_check(const char *path, bool is_trusted, char *why,
-			    size_t why_bytes)
+int mapfs_store_trust_check(const char *path, bool is_trusted,
+			    struct reason *why)
 {
 	int err;
 	int fd;
@@ -147,7 +146,7 @@ int mapfs_store_trust_check(const char *path, bool is_trusted, char *why,
 	/* What cannot be opened is told by whoever needs it. */
 	if (fd < 0)
 		return 0;
-	err = store_trust_check(fd, path, false, why, why_bytes);
+	err = store_trust_check(fd, path, false, why);
 	close(fd);
 	return err;
 }

@@ -11,12 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/direct/direct.h"
-#include "core/lib/log.h"
-#include "core/lib/trouble.h"
-#include "core/overlay/overlay.h"
-#include "core/store/lock.h"
-
 const char *mapfs_mode_name(enum mapfs_mode mode)
 {
 	switch (mode) {
@@ -28,28 +22,6 @@ const char *mapfs_mode_name(enum mapfs_mode mode)
 		return "copy";
 	}
 	return "unknown";
-}
-
-int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
-		    char *why, size_t why_bytes)
-{
-	int err;
-
-	assert(why_bytes > 0);
-	why[0] = '\0';
-	if (opt->log)
-		log_set(opt->log, opt->log_arg);
-	err = opt->mode == MAPFS_COPY ? overlay_open(out, opt, why, why_bytes) :
-					direct_open(out, opt, why, why_bytes);
-	if (err && why[0] == '\0')
-		(void)snprintf(why, why_bytes, "%s: %s", opt->base,
-			       trouble_text(err));
-	return err;
-}
-
-void mapfs_tell_of_waits(void (*fn)(void *arg, const char *line), void *arg)
-{
-	store_holder_tell(fn, arg);
 }
 
 void mapfs_announce_mount(struct mapfs_view *v, dev_t dev)
@@ -506,32 +478,31 @@ int mapfs_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
 }
 
 /* What only copy mode can do: is there such a thing here? */
-static int check_kept(bool has_op, char *why, size_t why_bytes)
+static int check_kept(bool has_op, struct reason *why)
 {
-	why[0] = '\0';
+	reason_clear(why);
 	if (has_op)
 		return 0;
-	(void)snprintf(
-		why, why_bytes,
+	reason_set(
+		why,
 		"this view keeps no changes of its own; only a copy view does");
 	return -EINVAL;
 }
 
 int mapfs_snapshot_create(struct mapfs_view *v, const char *name,
-			  const char *message, char *why, size_t why_bytes)
+			  const char *message, struct reason *why)
 {
-	int err = check_kept(v->ops->snapshot_create, why, why_bytes);
+	int err = check_kept(v->ops->snapshot_create, why);
 
-	return err ? err :
-		     v->ops->snapshot_create(v, name, message, why, why_bytes);
+	return err ? err : v->ops->snapshot_create(v, name, message, why);
 }
 
-int mapfs_snapshot_delete(struct mapfs_view *v, const char *name, char *why,
-			  size_t why_bytes)
+int mapfs_snapshot_delete(struct mapfs_view *v, const char *name,
+			  struct reason *why)
 {
-	int err = check_kept(v->ops->snapshot_delete, why, why_bytes);
+	int err = check_kept(v->ops->snapshot_delete, why);
 
-	return err ? err : v->ops->snapshot_delete(v, name, why, why_bytes);
+	return err ? err : v->ops->snapshot_delete(v, name, why);
 }
 
 int mapfs_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
@@ -564,17 +535,17 @@ void mapfs_settle(struct mapfs_view *v, mapfs_ino ino)
 }
 
 int mapfs_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
-		   void *arg, char *why, size_t why_bytes)
+		   void *arg, struct reason *why)
 {
-	int err = check_kept(v->ops->rollback, why, why_bytes);
+	int err = check_kept(v->ops->rollback, why);
 
-	return err ? err : v->ops->rollback(v, name, fn, arg, why, why_bytes);
+	return err ? err : v->ops->rollback(v, name, fn, arg, why);
 }
 
 int mapfs_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
-		 void *arg, char *why, size_t why_bytes)
+		 void *arg, struct reason *why)
 {
-	int err = check_kept(v->ops->revert, why, why_bytes);
+	int err = check_kept(v->ops->revert, why);
 
-	return err ? err : v->ops->revert(v, path, fn, arg, why, why_bytes);
+	return err ? err : v->ops->revert(v, path, fn, arg, why);
 }

@@ -104,10 +104,9 @@ struct view_ops {
 	void (*announce_mount)(struct mapfs_view *v, dev_t dev);
 	void (*announce_close)(struct mapfs_view *v);
 	int (*snapshot_create)(struct mapfs_view *v, const char *name,
-			       const char *message, char *why,
-			       size_t why_bytes);
+			       const char *message, struct reason *why);
 	int (*snapshot_delete)(struct mapfs_view *v, const char *name,
-			       char *why, size_t why_bytes);
+			       struct reason *why);
 	int (*snapshot_iterate)(struct mapfs_view *v, mapfs_snapshot_fn fn,
 				void *arg);
 	int (*drift)(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
@@ -115,10 +114,9 @@ struct view_ops {
 	int (*find_path)(struct mapfs_view *v, mapfs_ino ino, char **out);
 	void (*settle)(struct mapfs_view *v, mapfs_ino ino);
 	int (*rollback)(struct mapfs_view *v, const char *name,
-			mapfs_stale_fn fn, void *arg, char *why,
-			size_t why_bytes);
+			mapfs_stale_fn fn, void *arg, struct reason *why);
 	int (*revert)(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
-		      void *arg, char *why, size_t why_bytes);
+		      void *arg, struct reason *why);
 };
 
 struct mapfs_view {

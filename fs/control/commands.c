@@ -57,7 +57,7 @@ static int rollback(struct mount *m, struct job *job)
 
 	stale_begin(&stale, m);
 	err = mapfs_rollback(m->view, job->ask.name, stale_forget, &stale,
-			     job->why, sizeof(job->why));
+			     &job->why);
 	stale_end(&stale);
 	return err;
 }
@@ -69,7 +69,7 @@ static int revert(struct mount *m, struct job *job)
 
 	stale_begin(&stale, m);
 	err = mapfs_revert(m->view, job->ask.path, stale_forget, &stale,
-			   job->why, sizeof(job->why));
+			   &job->why);
 	stale_end(&stale);
 	return err;
 }
@@ -145,7 +145,7 @@ static int diff_from(struct mount *m, struct job *job)
 	opt.base = info.base;
 	if (!info.store)
 		return -EINVAL;
-	err = mapfs_view_open(&from, &opt, job->why, sizeof(job->why));
+	err = mapfs_view_open(&from, &opt, &job->why);
 	if (err)
 		return err;
 	err = diff(m, job, from);
@@ -169,11 +169,9 @@ int verb_run(struct mount *m, struct job *job)
 		return status(m, job);
 	case MAPFS_VERB_SNAPSHOT:
 		return mapfs_snapshot_create(m->view, job->ask.name,
-					     job->ask.message, job->why,
-					     sizeof(job->why));
+					     job->ask.message, &job->why);
 	case MAPFS_VERB_SNAPSHOT_DELETE:
-		return mapfs_snapshot_delete(m->view, job->ask.name, job->why,
-					     sizeof(job->why));
+		return mapfs_snapshot_delete(m->view, job->ask.name, &job->why);
 	case MAPFS_VERB_ROLLBACK:
 		return rollback(m, job);
 	case MAPFS_VERB_REVERT:

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "fs/ops/ops.h"
+#include "fileattr.h"
 #include "fs/request/barrier.h"
 #include "fs/request/mount.h"
 #include "fs/request/node.h"

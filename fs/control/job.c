@@ -237,7 +237,9 @@ static void poll_fill(struct mount *m, struct job *job,
 		return;
 	out->err = job->err;
 	out->result_bytes = job->result.len;
-	memcpy(out->why, job->why, sizeof(out->why));
+	/* The wire has room for less. */
+	memcpy(out->why, job->why.text, sizeof(out->why));
+	out->why[sizeof(out->why) - 1] = '\0';
 }
 
 int jobs_poll(struct jobs *j, struct mapfs_control_poll *poll)

@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 
 #include "fs/request/barrier.h"
-#include "ioctl.h"
+#include "fs/request/protocol.h"
 #include "wire.h"
 
 struct jobs;
@@ -33,7 +33,7 @@ struct job {
 	_Atomic int64_t seen_ms;	/* last POLL or READ */
 	struct wire_out result;		/* the thread's until DONE */
 	int err;			/* likewise */
-	char why[1024];			/* likewise */
+	struct reason why;		/* likewise */
 	_Atomic uint64_t done;		/* progress */
 	atomic_bool is_unwanted;	/* the mount ends */
 };

@@ -10,9 +10,6 @@
  * Locking: called from any session thread; none holds a lock over a reply.
  */
 #include <fuse_lowlevel.h>
-#include <stdbool.h>
-
-#include "core/lib/types.h"
 
 /* namei.c */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -80,25 +77,5 @@ void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size);
 void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name,
 		 const char *value, size_t size, int flags);
 void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name);
-
-/* fileattr.c */
-struct mount;
-struct fileattr_call {
-	mapfs_ino ino;
-	uint64_t fh;
-	unsigned int cmd;
-	bool has_pointer; /* the caller's own: nobody has judged the call */
-	const void *in;
-	size_t in_bytes;
-	size_t out_bytes;
-};
-/* Answers if it is one of its ioctls; else false. */
-bool fileattr_ioctl(struct mount *m, fuse_req_t req,
-		    const struct fileattr_call *c);
-
-/* control.c */
-void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
-	      struct fuse_file_info *fi, unsigned int flags, const void *in,
-	      size_t in_bytes, size_t out_bytes);
 
 #endif

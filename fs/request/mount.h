@@ -15,8 +15,8 @@
 #include <stdatomic.h>
 
 #include "core/mapfs.h"
-#include "fs/control/ioctl.h"
 #include "fs/session/options.h"
+#include "protocol.h"
 
 struct far;
 struct jobs;

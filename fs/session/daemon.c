@@ -58,16 +58,16 @@ _Noreturn static void child_run(const struct fs_options *caller_opt,
 				int ready_fd)
 {
 	struct fs_options opt = *caller_opt;
-	char why[1024] = "E";
+	struct reason why = { 0 };
 	int err;
 
 	setsid();
 	unblock_signals();
 	keep_descriptors(&opt, ready_fd);
-	err = fs_serve(&opt, READY_FD, why + 1, sizeof(why) - 1);
+	err = fs_serve(&opt, READY_FD, &why);
 	if (opt.own_place)
 		rmdir(opt.mountpoint);
-	if (err && write(READY_FD, why, strlen(why)) < 0)
+	if (err && dprintf(READY_FD, "E%s", why.text) < 0)
 		exit(1); /* the parent had its answer before */
 	exit(err ? 1 : 0);
 }
@@ -104,28 +104,27 @@ static ssize_t next_message(int fd, int timeout_ms, char *buf, size_t bytes)
 	return n;
 }
 
-static int give_up(const struct fs_options *opt, pid_t pid, char *why,
-		   size_t why_bytes)
+static int give_up(const struct fs_options *opt, pid_t pid, struct reason *why)
 {
 	char said[256];
 
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	if (unmount_path(opt->mountpoint, true, said, sizeof(said)))
-		snprintf(why, why_bytes,
-			 "%s: mounted, but does not answer; "
-			 "run mapfs umount on it",
-			 opt->mountpoint);
+		reason_set(why,
+			   "%s: mounted, but does not answer; "
+			   "run mapfs umount on it",
+			   opt->mountpoint);
 	else
-		snprintf(why, why_bytes,
-			 "%s: mounted, but did not answer "
-			 "within %d s; unmounted again",
-			 opt->mountpoint, ANSWER_MS / 1000);
+		reason_set(why,
+			   "%s: mounted, but did not answer "
+			   "within %d s; unmounted again",
+			   opt->mountpoint, ANSWER_MS / 1000);
 	return -ETIMEDOUT;
 }
 
 static int parent_wait(const struct fs_options *opt, pid_t pid, int fd,
-		       char *why, size_t why_bytes)
+		       struct reason *why)
 {
 	int timeout_ms = -1; /* a store may take its time to recover */
 	char buf[1024];
@@ -135,7 +134,7 @@ static int parent_wait(const struct fs_options *opt, pid_t pid, int fd,
 		const char *p = buf;
 
 		if (n == -ETIMEDOUT)
-			return give_up(opt, pid, why, why_bytes);
+			return give_up(opt, pid, why);
 		if (n <= 0)
 			break;
 		if (*p == 'M') {
@@ -145,21 +144,21 @@ static int parent_wait(const struct fs_options *opt, pid_t pid, int fd,
 		if (*p == 'R')
 			return 0;
 		if (*p == 'E') {
-			snprintf(why, why_bytes, "%s", p + 1);
+			reason_set(why, "%s", p + 1);
 			waitpid(pid, NULL, 0);
 			return -EIO;
 		}
 	}
 	waitpid(pid, NULL, 0);
-	snprintf(why, why_bytes,
-		 "%s: the daemon died before the mount "
-		 "answered; look into the log",
-		 opt->mountpoint);
+	reason_set(why,
+		   "%s: the daemon died before the mount "
+		   "answered; look into the log",
+		   opt->mountpoint);
 	return -EIO;
 }
 
 static int start(const struct fs_options *opt, bool is_bound, pid_t *out,
-		 char *why, size_t why_bytes)
+		 struct reason *why)
 {
 	pid_t self = getpid();
 	int fds[2];
@@ -168,8 +167,7 @@ static int start(const struct fs_options *opt, bool is_bound, pid_t *out,
 
 	if (pipe2(fds, O_CLOEXEC) < 0) {
 		err = -errno;
-		snprintf(why, why_bytes, "cannot make a pipe: %s",
-			 strerror(-err));
+		reason_set(why, "cannot make a pipe: %s", strerror(-err));
 		return err;
 	}
 	pid = fork();
@@ -181,25 +179,24 @@ static int start(const struct fs_options *opt, bool is_bound, pid_t *out,
 	err = pid < 0 ? -errno : 0;
 	close(fds[1]);
 	if (err)
-		snprintf(why, why_bytes, "cannot start a process: %s",
-			 strerror(-err));
+		reason_set(why, "cannot start a process: %s", strerror(-err));
 	else
-		err = parent_wait(opt, pid, fds[0], why, why_bytes);
+		err = parent_wait(opt, pid, fds[0], why);
 	close(fds[0]);
 	if (!err)
 		*out = pid;
 	return err;
 }
 
-int daemon_start(const struct fs_options *opt, char *why, size_t why_bytes)
+int daemon_start(const struct fs_options *opt, struct reason *why)
 {
 	pid_t pid;
 
-	return start(opt, false, &pid, why, why_bytes);
+	return start(opt, false, &pid, why);
 }
 
-int daemon_start_bound(const struct fs_options *opt, pid_t *out, char *why,
-		       size_t why_bytes)
+int daemon_start_bound(const struct fs_options *opt, pid_t *out,
+		       struct reason *why)
 {
-	return start(opt, true, out, why, why_bytes);
+	return start(opt, true, out, why);
 }

@@ -147,8 +147,7 @@ struct parse {
 	struct fs_options *opt;
 	bool sloppy;
 	int err;
-	char *why;
-	size_t why_bytes;
+	struct reason *why;
 };
 
 void options_init(struct fs_options *opt)
@@ -176,8 +175,8 @@ void options_fini(struct fs_options *opt)
 	free(opt->passed_on);
 }
 
-int options_set_mode(struct fs_options *opt, const char *name, char *why,
-		     size_t why_bytes)
+int options_set_mode(struct fs_options *opt, const char *name,
+		     struct reason *why)
 {
 	static const enum mapfs_mode modes[] = {
 		MAPFS_READ,
@@ -192,8 +191,7 @@ int options_set_mode(struct fs_options *opt, const char *name, char *why,
 		opt->has_mode = true;
 		return 0;
 	}
-	snprintf(why, why_bytes, "mode %s: unknown; use read, write or copy",
-		 name);
+	reason_set(why, "mode %s: unknown; use read, write or copy", name);
 	return -EINVAL;
 }
 
@@ -234,14 +232,14 @@ static int split_snapshot(struct fs_options *opt)
 	return 0;
 }
 
-int options_set_store(struct fs_options *opt, const char *store, char *why,
-		      size_t why_bytes)
+int options_set_store(struct fs_options *opt, const char *store,
+		      struct reason *why)
 {
 	int err;
 
 	if (!*store) {
-		snprintf(why, why_bytes,
-			 "store: empty; name a directory, or say memory");
+		reason_set(why,
+			   "store: empty; name a directory, or say memory");
 		return -EINVAL;
 	}
 	if (strcmp(store, "memory") == 0) {
@@ -267,8 +265,8 @@ static int set_number(struct parse *p, const char *arg, const char *value,
 	unsigned long n = strtoul(value, &end, 10);
 
 	if (!*value || *end || n < 1 || n > most) {
-		snprintf(p->why, p->why_bytes,
-			 "option %s: not a number from 1 to %u", arg, most);
+		reason_set(p->why, "option %s: not a number from 1 to %u", arg,
+			   most);
 		return -EINVAL;
 	}
 	*out = (unsigned int)n;
@@ -282,9 +280,9 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 
 	switch (w->does) {
 	case WORD_MODE:
-		return options_set_mode(opt, value, p->why, p->why_bytes);
+		return options_set_mode(opt, value, p->why);
 	case WORD_STORE:
-		return options_set_store(opt, value, p->why, p->why_bytes);
+		return options_set_store(opt, value, p->why);
 	case WORD_LOGFILE:
 		return set_path(&opt->logfile, value);
 	case WORD_THREADS:
@@ -315,7 +313,7 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 	case WORD_DROP:
 		return 0;
 	case WORD_REFUSE:
-		snprintf(p->why, p->why_bytes, "option %s: %s", arg, w->reason);
+		reason_set(p->why, "option %s: %s", arg, w->reason);
 		return -EINVAL;
 	}
 	abort();
@@ -337,17 +335,10 @@ static const struct word *word_find(const char *arg)
 
 static void say_unknown(struct parse *p, const char *arg)
 {
-	int n = snprintf(p->why, p->why_bytes, "option %s: unknown; known are",
-			 arg);
-
-	for (size_t i = 0; i < WORDS; i++) {
-		if (words[i].does == WORD_DROP ||
-		    words[i].does == WORD_REFUSE || n < 0 ||
-		    (size_t)n >= p->why_bytes)
-			continue;
-		n += snprintf(p->why + n, p->why_bytes - (size_t)n, " %s",
-			      words[i].name);
-	}
+	reason_set(p->why, "option %s: unknown; known are", arg);
+	for (size_t i = 0; i < WORDS; i++)
+		if (words[i].does != WORD_DROP && words[i].does != WORD_REFUSE)
+			reason_add(p->why, " %s", words[i].name);
 }
 
 /* libfuse calls this for each option of the list. */
@@ -373,7 +364,7 @@ static int option_seen(void *arg, const char *option, int key,
 }
 
 int options_add(struct fs_options *opt, const char *list, bool sloppy,
-		char *why, size_t why_bytes)
+		struct reason *why)
 {
 	static const struct fuse_opt none[] = { FUSE_OPT_END };
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
@@ -381,10 +372,9 @@ int options_add(struct fs_options *opt, const char *list, bool sloppy,
 		.opt = opt,
 		.sloppy = sloppy,
 		.why = why,
-		.why_bytes = why_bytes,
 	};
 
-	snprintf(why, why_bytes, "out of memory; try again later");
+	reason_set(why, "out of memory; try again later");
 	if (fuse_opt_add_arg(&args, "mapfs") || fuse_opt_add_arg(&args, "-o") ||
 	    fuse_opt_add_arg(&args, list) ||
 	    fuse_opt_parse(&args, &p, none, option_seen))
@@ -402,7 +392,7 @@ static bool is_directory(const char *path)
 }
 
 /* Where unlinked pages go: $TMPDIR, or a place that is no memory. */
-static int set_temporary(struct fs_options *opt, char *why, size_t why_bytes)
+static int set_temporary(struct fs_options *opt, struct reason *why)
 {
 	const char *const places[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
 
@@ -411,9 +401,8 @@ static int set_temporary(struct fs_options *opt, char *why, size_t why_bytes)
 			continue;
 		return set_path(&opt->store, places[i]);
 	}
-	snprintf(why, why_bytes,
-		 "no directory for temporary pages; set "
-		 "TMPDIR, or use --store");
+	reason_set(why, "no directory for temporary pages; set "
+			"TMPDIR, or use --store");
 	return -EINVAL;
 }
 
@@ -470,9 +459,9 @@ static int pass_flags(struct fs_options *opt)
 	return 0;
 }
 
-int options_settle(struct fs_options *opt, char *why, size_t why_bytes)
+int options_settle(struct fs_options *opt, struct reason *why)
 {
-	snprintf(why, why_bytes, "out of memory; try again later");
+	reason_set(why, "out of memory; try again later");
 	if (pass_flags(opt))
 		return -ENOMEM;
 	if (opt->read_only && !opt->has_mode && !opt->snapshot)
@@ -485,21 +474,19 @@ int options_settle(struct fs_options *opt, char *why, size_t why_bytes)
 		opt->acl = false;
 	if (opt->mode == MAPFS_COPY) {
 		if (opt->store_kind == MAPFS_STORE_UNLINKED)
-			return set_temporary(opt, why, why_bytes);
+			return set_temporary(opt, why);
 		return 0;
 	}
 	if (opt->store_kind != MAPFS_STORE_UNLINKED) {
-		snprintf(why, why_bytes,
-			 "option store: only copy mode keeps "
-			 "a store; drop it, or use mode copy");
+		reason_set(why, "option store: only copy mode keeps "
+				"a store; drop it, or use mode copy");
 		return -EINVAL;
 	}
 	return 0;
 }
 
 int options_check_remount(const struct fs_options *was,
-			  const struct fs_options *opt, char *why,
-			  size_t why_bytes)
+			  const struct fs_options *opt, struct reason *why)
 {
 	static const struct {
 		const char *name;
@@ -543,9 +530,9 @@ int options_check_remount(const struct fs_options *was,
 		name = "nodiratime";
 	if (!name)
 		return 0;
-	snprintf(why, why_bytes,
-		 "option %s: cannot be changed while mounted; unmount, and "
-		 "mount again",
-		 name);
+	reason_set(why,
+		   "option %s: cannot be changed while mounted; unmount, and "
+		   "mount again",
+		   name);
 	return -EINVAL;
 }

@@ -51,23 +51,22 @@ void options_init(struct fs_options *opt);
 void options_fini(struct fs_options *opt);
 /* `sloppy`: ignore what is unknown, as mount(8) -s asks. */
 int must_check options_add(struct fs_options *opt, const char *list,
-			   bool sloppy, char *why, size_t why_bytes);
+			   bool sloppy, struct reason *why);
 int must_check options_set_mode(struct fs_options *opt, const char *name,
-				char *why, size_t why_bytes);
+				struct reason *why);
 /* A directory, "memory", or STORE@NAME; an existing path is meant as it is. */
 int must_check options_set_store(struct fs_options *opt, const char *store,
-				 char *why, size_t why_bytes);
+				 struct reason *why);
 /* Leaves `why` alone: only memory can fail. */
 int must_check options_set_logfile(struct fs_options *opt, const char *path);
-int must_check options_settle(struct fs_options *opt, char *why,
-			      size_t why_bytes);
+int must_check options_settle(struct fs_options *opt, struct reason *why);
 
 /*
  * A mount made with `was` is to become `opt`: -EINVAL for what only a new
  * mount can change.
  */
 int must_check options_check_remount(const struct fs_options *was,
-				     const struct fs_options *opt, char *why,
-				     size_t why_bytes);
+				     const struct fs_options *opt,
+				     struct reason *why);
 
 #endif

@@ -313,7 +313,7 @@ static void note_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 	atomic_store(&s->mount.anew_all_bytes, all_bytes);
 }
 
-static int server_open_view(struct server *s, char *why, size_t why_bytes)
+static int server_open_view(struct server *s, struct reason *why)
 {
 	const struct fs_options *opt = s->opt;
 	struct mapfs_options vopt = {
@@ -334,15 +334,15 @@ static int server_open_view(struct server *s, char *why, size_t why_bytes)
 	};
 	int err;
 
-	snprintf(why, why_bytes, "%s: cannot be opened", opt->base);
-	err = mapfs_view_open(&s->view, &vopt, why, why_bytes);
+	reason_set(why, "%s: cannot be opened", opt->base);
+	err = mapfs_view_open(&s->view, &vopt, why);
 	if (err)
 		return err;
 	err = mount_init(&s->mount, s->view, opt);
 	s->mount.log = s->log;
 	if (!err)
 		return 0;
-	snprintf(why, why_bytes, "out of memory; try again later");
+	reason_set(why, "out of memory; try again later");
 	if (mapfs_view_close(s->view))
 		logfile_say(s->log, LOG_ERR, "cannot close the view");
 	return err;
@@ -377,19 +377,18 @@ static int start_threads(struct server *s)
 }
 
 /* Runs the mounted session until it ends. */
-static int server_run(struct server *s, char *why, size_t why_bytes)
+static int server_run(struct server *s, struct reason *why)
 {
 	int err = start_threads(s);
 
 	if (err) {
-		snprintf(why, why_bytes, "cannot start a thread: %s",
-			 strerror(-err));
+		reason_set(why, "cannot start a thread: %s", strerror(-err));
 	} else {
 		err = session_run(&s->mount);
 		if (err) {
-			snprintf(why, why_bytes, "%s: the session failed: %s",
-				 s->opt->mountpoint, strerror(-err));
-			logfile_line(s->log, LOG_ERR, why);
+			reason_set(why, "%s: the session failed: %s",
+				   s->opt->mountpoint, strerror(-err));
+			logfile_line(s->log, LOG_ERR, why->text);
 		}
 		atomic_store(&s->is_over, true);
 		mapfs_announce_close(s->view);
@@ -397,10 +396,10 @@ static int server_run(struct server *s, char *why, size_t why_bytes)
 		pthread_join(s->watcher, NULL);
 		if (atomic_load(&s->probe_err)) {
 			err = atomic_load(&s->probe_err);
-			snprintf(why, why_bytes,
-				 "%s: mounted, but does not "
-				 "answer: %s; look into the log",
-				 s->opt->mountpoint, strerror(-err));
+			reason_set(why,
+				   "%s: mounted, but does not "
+				   "answer: %s; look into the log",
+				   s->opt->mountpoint, strerror(-err));
 		}
 	}
 	if (s->mount.far)
@@ -420,9 +419,9 @@ static int server_run(struct server *s, char *why, size_t why_bytes)
 	return err;
 }
 
-static int server_mount(struct server *s, char *why, size_t why_bytes)
+static int server_mount(struct server *s, struct reason *why)
 {
-	int err = session_mount(&s->mount, why, why_bytes);
+	int err = session_mount(&s->mount, why);
 
 	if (err)
 		return err;
@@ -433,7 +432,7 @@ static int server_mount(struct server *s, char *why, size_t why_bytes)
 		logfile_say(s->log, LOG_WARNING, "cannot leave the directory");
 	/* Whoever wanted the mount may have been interrupted since. */
 	if (tell_parent(s, 'M'))
-		err = server_run(s, why, why_bytes);
+		err = server_run(s, why);
 	else
 		err = -EINTR;
 	session_destroy(&s->mount);
@@ -443,8 +442,7 @@ static int server_mount(struct server *s, char *why, size_t why_bytes)
 	return err;
 }
 
-int fs_serve(const struct fs_options *opt, int ready_fd, char *why,
-	     size_t why_bytes)
+int fs_serve(const struct fs_options *opt, int ready_fd, struct reason *why)
 {
 	struct server s = {
 		.opt = opt,
@@ -456,26 +454,26 @@ int fs_serve(const struct fs_options *opt, int ready_fd, char *why,
 	process_prepare(&s);
 	err = logfile_open(&s.log, opt->logfile, ready_fd < 0, opt->debug);
 	if (err) {
-		snprintf(why, why_bytes,
-			 "%s: cannot write a log: %s; choose "
-			 "another file",
-			 opt->logfile ? opt->logfile : "stderr",
-			 strerror(-err));
+		reason_set(why,
+			   "%s: cannot write a log: %s; choose "
+			   "another file",
+			   opt->logfile ? opt->logfile : "stderr",
+			   strerror(-err));
 		return err;
 	}
-	err = server_open_view(&s, why, why_bytes);
+	err = server_open_view(&s, why);
 	if (err)
 		goto close_log;
-	err = server_mount(&s, why, why_bytes);
+	err = server_mount(&s, why);
 	mount_fini(&s.mount);
 	close_err = mapfs_view_close(s.view);
 	if (close_err) {
-		snprintf(why, why_bytes,
-			 "%s: not everything reached the "
-			 "disk: %s",
-			 opt->store ? opt->store : opt->base,
-			 strerror(-close_err));
-		logfile_line(s.log, LOG_ERR, why);
+		reason_set(why,
+			   "%s: not everything reached the "
+			   "disk: %s",
+			   opt->store ? opt->store : opt->base,
+			   strerror(-close_err));
+		logfile_line(s.log, LOG_ERR, why->text);
 		err = close_err;
 	}
 close_log:

@@ -17,17 +17,16 @@
  * comes, in this process.  ready_fd >= 0: 'M' is written to it when mounted
  * and 'R' when the mount answers; then standard input and outputs are let go.
  */
-int must_check fs_serve(const struct fs_options *opt, int ready_fd, char *why,
-			size_t why_bytes);
+int must_check fs_serve(const struct fs_options *opt, int ready_fd,
+			struct reason *why);
 
 /* fs_serve() in a process of its own; returns when the mount answers. */
-int must_check daemon_start(const struct fs_options *opt, char *why,
-			    size_t why_bytes);
+int must_check daemon_start(const struct fs_options *opt, struct reason *why);
 /*
  * The same for a mount that is not to outlive the caller: the daemon is the
  * caller's child *out, and gets SIGTERM when the caller dies.
  */
 int must_check daemon_start_bound(const struct fs_options *opt, pid_t *out,
-				  char *why, size_t why_bytes);
+				  struct reason *why);
 
 #endif

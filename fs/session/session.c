@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fs/control/ioctl.h"
 #include "fs/ops/ops.h"
 #include "fs/request/barrier.h"
 #include "fs/request/loop.h"
@@ -205,7 +206,7 @@ static const struct refusal {
 	  "there" },
 };
 
-static bool explain_option(const char *said, char *why, size_t why_bytes)
+static bool explain_option(const char *said, struct reason *why)
 {
 	static const char words[] = "unknown option '";
 	const char *at = strstr(said, words);
@@ -213,19 +214,19 @@ static bool explain_option(const char *said, char *why, size_t why_bytes)
 	if (!at)
 		return false;
 	at += strlen(words);
-	snprintf(why, why_bytes,
-		 "option %.*s: not known to the fusermount3 of this system; "
-		 "mount as root, or drop the option",
-		 (int)strcspn(at, "'"), at);
+	reason_set(why,
+		   "option %.*s: not known to the fusermount3 of this system; "
+		   "mount as root, or drop the option",
+		   (int)strcspn(at, "'"), at);
 	return true;
 }
 
-static void explain(const char *said, const char *mountpoint, char *why,
-		    size_t why_bytes)
+static void explain(const char *said, const char *mountpoint,
+		    struct reason *why)
 {
 	size_t line = strcspn(said, "\n");
 
-	if (explain_option(said, why, why_bytes))
+	if (explain_option(said, why))
 		return;
 
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
@@ -234,13 +235,13 @@ static void explain(const char *said, const char *mountpoint, char *why,
 		if (!strstr(said, refusals[i].words))
 			continue;
 		if (strncmp(s, "%s", 2) == 0)
-			snprintf(why, why_bytes, "%s%s", mountpoint, s + 2);
+			reason_set(why, "%s%s", mountpoint, s + 2);
 		else
-			snprintf(why, why_bytes, "%s", s);
+			reason_set(why, "%s", s);
 		return;
 	}
-	snprintf(why, why_bytes, "%s: mounting failed; libfuse says: %.*s",
-		 mountpoint, line ? (int)line : 7, line ? said : "nothing");
+	reason_set(why, "%s: mounting failed; libfuse says: %.*s", mountpoint,
+		   line ? (int)line : 7, line ? said : "nothing");
 }
 
 /* Sends stderr to a file in memory; -1 in `*kept` when that cannot be. */
@@ -289,7 +290,7 @@ static struct fuse_session *session_start(struct mount *m, const char *place,
 	return se;
 }
 
-static int session_make_loop(struct mount *m, char *why, size_t why_bytes)
+static int session_make_loop(struct mount *m, struct reason *why)
 {
 	int err;
 
@@ -297,7 +298,7 @@ static int session_make_loop(struct mount *m, char *why, size_t why_bytes)
 		return 0;
 	err = loop_create(&m->loop, m->se, m->opt->max_threads);
 	if (err) {
-		snprintf(why, why_bytes, "out of memory; try again later");
+		reason_set(why, "out of memory; try again later");
 		session_destroy(m);
 	}
 	return err;
@@ -306,7 +307,7 @@ static int session_make_loop(struct mount *m, char *why, size_t why_bytes)
 /* `place` is the mount point, or "/dev/fd/N" for one mounted already. */
 static int session_create(struct fuse_session **out, struct mount *m,
 			  const struct fs_options *opt, const char *place,
-			  char *options, char *why, size_t why_bytes)
+			  char *options, struct reason *why)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	char said[1024];
@@ -315,7 +316,7 @@ static int session_create(struct fuse_session **out, struct mount *m,
 
 	if (!options || fuse_opt_add_arg(&args, "mapfs") ||
 	    fuse_opt_add_arg(&args, "-o") || fuse_opt_add_arg(&args, options)) {
-		snprintf(why, why_bytes, "out of memory; try again later");
+		reason_set(why, "out of memory; try again later");
 		free(options);
 		fuse_opt_free_args(&args);
 		return -ENOMEM;
@@ -324,13 +325,13 @@ static int session_create(struct fuse_session **out, struct mount *m,
 	*out = session_start(m, place, &args);
 	stderr_restore(fd, kept, said, sizeof(said));
 	if (!*out)
-		explain(said, opt->mountpoint, why, why_bytes);
+		explain(said, opt->mountpoint, why);
 	fuse_opt_free_args(&args);
 	free(options);
 	return *out ? 0 : -EIO;
 }
 
-int session_mount(struct mount *m, char *why, size_t why_bytes)
+int session_mount(struct mount *m, struct reason *why)
 {
 	const struct fs_options *opt = m->opt;
 	struct mapfs_info info;
@@ -341,16 +342,16 @@ int session_mount(struct mount *m, char *why, size_t why_bytes)
 	snprintf(place, sizeof(place), "/dev/fd/%d", opt->fuse_fd);
 	err = session_create(&m->se, m, opt,
 			     opt->fuse_fd < 0 ? opt->mountpoint : place,
-			     mount_options(opt, info.base), why, why_bytes);
-	return err ? err : session_make_loop(m, why, why_bytes);
+			     mount_options(opt, info.base), why);
+	return err ? err : session_make_loop(m, why);
 }
 
-int session_mount_only(const struct fs_options *opt, int *out, char *why,
-		       size_t why_bytes)
+int session_mount_only(const struct fs_options *opt, int *out,
+		       struct reason *why)
 {
 	struct fuse_session *se;
 	int err = session_create(&se, NULL, opt, opt->mountpoint,
-				 mount_options(opt, opt->base), why, why_bytes);
+				 mount_options(opt, opt->base), why);
 	int fd;
 
 	if (err)
@@ -362,8 +363,8 @@ int session_mount_only(const struct fs_options *opt, int *out, char *why,
 		*out = fd;
 	fuse_session_destroy(se);
 	if (err)
-		snprintf(why, why_bytes, "%s: %s; try again later",
-			 opt->mountpoint, strerror(-err));
+		reason_set(why, "%s: %s; try again later", opt->mountpoint,
+			   strerror(-err));
 	return err;
 }
 

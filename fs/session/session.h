@@ -14,13 +14,13 @@
  */
 #include "fs/request/mount.h"
 
-int must_check session_mount(struct mount *m, char *why, size_t why_bytes);
+int must_check session_mount(struct mount *m, struct reason *why);
 /*
  * Mounts for another process to serve: *out is the connection, its
  * options.fuse_fd, close-on-exec.
  */
 int must_check session_mount_only(const struct fs_options *opt, int *out,
-				  char *why, size_t why_bytes);
+				  struct reason *why);
 /* Serves until unmounted or session_stop(). */
 int must_check session_run(struct mount *m);
 /* From any thread. */

@@ -10,7 +10,7 @@
 #include "core/mapfs.h"
 
 static inline int make_branch(const char *from, const char *snapshot,
-			      const char *to, char *why, size_t why_bytes)
+			      const char *to, struct reason *why)
 {
 	const struct mapfs_branch_options opt = {
 		.from = from,
@@ -18,7 +18,7 @@ static inline int make_branch(const char *from, const char *snapshot,
 		.to = to,
 	};
 
-	return mapfs_branch(&opt, why, why_bytes);
+	return mapfs_branch(&opt, why);
 }
 
 #endif

@@ -35,7 +35,7 @@ struct fixture {
 	char dir[64];
 	char base[96];
 	char store[96];
-	char why[512];
+	struct reason why;
 	struct mapfs_view *v;
 };
 
@@ -355,10 +355,10 @@ static inline void open_view(struct fixture *f)
 		.base = f->base,
 		.store = f->store,
 	};
-	int err = mapfs_view_open(&f->v, &opt, f->why, sizeof(f->why));
+	int err = mapfs_view_open(&f->v, &opt, &f->why);
 
 	if (err)
-		print_message("%s\n", f->why);
+		print_message("%s\n", f->why.text);
 	assert_int_equal(err, 0);
 }
 
@@ -552,11 +552,11 @@ static inline int try_commit(struct fixture *f,
 {
 	const struct mapfs_commit_options opt = commit_options(f, resolution);
 	struct mapfs_commit *c;
-	int err = mapfs_commit_open(&c, &opt, f->why, sizeof(f->why));
+	int err = mapfs_commit_open(&c, &opt, &f->why);
 
 	if (err)
 		return err;
-	err = mapfs_commit_run(c, f->why, sizeof(f->why));
+	err = mapfs_commit_run(c, &f->why);
 	mapfs_commit_close(c);
 	return err;
 }
@@ -566,7 +566,7 @@ static inline void commit(struct fixture *f, enum mapfs_resolution resolution)
 	int err = try_commit(f, resolution);
 
 	if (err)
-		print_message("commit: %s\n", f->why);
+		print_message("commit: %s\n", f->why.text);
 	assert_int_equal(err, 0);
 }
 
@@ -574,7 +574,7 @@ static inline int try_undo(struct fixture *f)
 {
 	const struct mapfs_commit_options opt = commit_options(f, MAPFS_STOP);
 
-	return mapfs_commit_undo(&opt, f->why, sizeof(f->why));
+	return mapfs_commit_undo(&opt, &f->why);
 }
 
 static inline void undo(struct fixture *f)
@@ -582,7 +582,7 @@ static inline void undo(struct fixture *f)
 	int err = try_undo(f);
 
 	if (err)
-		print_message("undo: %s\n", f->why);
+		print_message("undo: %s\n", f->why.text);
 	assert_int_equal(err, 0);
 }
 

@@ -86,9 +86,9 @@ static inline int open_views(struct fixture *f)
 		.store_kind = MAPFS_STORE_MEMORY,
 		.base = f->base,
 	};
-	char why[512];
+	struct reason why;
 
-	return mapfs_view_open(&f->v, &opt, why, sizeof(why));
+	return mapfs_view_open(&f->v, &opt, &why);
 }
 
 static inline int setup(void **state)
@@ -132,19 +132,18 @@ static inline void keep_store(struct fixture *f)
 		.base = f->base,
 		.store = f->store,
 	};
-	char why[512];
+	struct reason why;
 
 	assert_int_equal(mapfs_view_close(f->v), 0);
 	(void)snprintf(f->store, sizeof(f->store), "%s/store", f->dir);
-	assert_int_equal(mapfs_view_open(&f->v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&f->v, &opt, &why), 0);
 }
 
 static inline void take_snapshot(struct fixture *f, const char *name)
 {
-	char why[512];
+	struct reason why;
 
-	assert_int_equal(
-		mapfs_snapshot_create(f->v, name, "", why, sizeof(why)), 0);
+	assert_int_equal(mapfs_snapshot_create(f->v, name, "", &why), 0);
 }
 
 static inline struct mapfs_view *open_snapshot(struct fixture *f,
@@ -157,9 +156,9 @@ static inline struct mapfs_view *open_snapshot(struct fixture *f,
 		.snapshot = name,
 	};
 	struct mapfs_view *v;
-	char why[512];
+	struct reason why;
 
-	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&v, &opt, &why), 0);
 	return v;
 }
 

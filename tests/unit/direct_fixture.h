@@ -87,9 +87,9 @@ static inline struct stat stat_of(const struct fixture *f, const char *name)
 static inline void open_view(struct fixture *f, enum mapfs_mode mode)
 {
 	struct mapfs_options opt = { .mode = mode, .base = f->dir };
-	char why[256];
+	struct reason why;
 
-	assert_int_equal(mapfs_view_open(&f->v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&f->v, &opt, &why), 0);
 	f->root = mapfs_root_ino(f->v);
 }
 

@@ -53,7 +53,7 @@ static inline void put_file(const char *dir, const char *name, const void *buf,
 }
 
 static inline int try_open(struct fixture *f, enum mapfs_store_kind kind,
-			   char *why)
+			   struct reason *why)
 {
 	struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
@@ -62,16 +62,16 @@ static inline int try_open(struct fixture *f, enum mapfs_store_kind kind,
 		.store = kind == MAPFS_STORE_DIR ? f->store : NULL,
 	};
 
-	return mapfs_view_open(&f->v, &opt, why, 512);
+	return mapfs_view_open(&f->v, &opt, why);
 }
 
 static inline void open_view(struct fixture *f, enum mapfs_store_kind kind)
 {
-	char why[512];
-	int err = try_open(f, kind, why);
+	struct reason why;
+	int err = try_open(f, kind, &why);
 
 	if (err)
-		print_message("%s\n", why);
+		print_message("%s\n", why.text);
 	assert_int_equal(err, 0);
 }
 

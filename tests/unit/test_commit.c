@@ -181,10 +181,10 @@ static int commit_paths(struct fixture *f, const char *const *paths,
 
 	opt.paths = paths;
 	opt.path_count = count;
-	err = mapfs_commit_open(&c, &opt, f->why, sizeof(f->why));
+	err = mapfs_commit_open(&c, &opt, &f->why);
 	if (err)
 		return err;
-	err = mapfs_commit_run(c, f->why, sizeof(f->why));
+	err = mapfs_commit_run(c, &f->why);
 	mapfs_commit_close(c);
 	return err;
 }
@@ -200,7 +200,7 @@ static void assert_undo_refuses(struct fixture *f, int want, const char *word)
 	view = view_text(f);
 	close_view(f);
 	assert_int_equal(try_undo(f), want);
-	assert_non_null(strstr(f->why, word));
+	assert_non_null(strstr(f->why.text, word));
 	now = base_text(f);
 	assert_same_text(base, now, "base after a refused undo");
 	free(now);
@@ -230,8 +230,7 @@ static void test_commit__undo_refuses_to_lose_later_changes(void **state)
 	close_view(f);
 	assert_undo_refuses(f, -ENOTEMPTY, "mapfs revert");
 	open_view(f);
-	assert_int_equal(
-		mapfs_revert(f->v, "", NULL, NULL, f->why, sizeof(f->why)), 0);
+	assert_int_equal(mapfs_revert(f->v, "", NULL, NULL, &f->why), 0);
 	close_view(f);
 	undo(f);
 	after = base_text(f);
@@ -255,8 +254,7 @@ static void test_commit__undo_of_a_part_refuses_too(void **state)
 	close_view(f);
 	assert_undo_refuses(f, -ENOTEMPTY, "mapfs revert");
 	open_view(f);
-	assert_int_equal(
-		mapfs_revert(f->v, "", NULL, NULL, f->why, sizeof(f->why)), 0);
+	assert_int_equal(mapfs_revert(f->v, "", NULL, NULL, &f->why), 0);
 	close_view(f);
 	undo(f);
 }
@@ -271,15 +269,11 @@ static void test_commit__undo_refuses_to_lose_a_snapshot(void **state)
 	close_view(f);
 	commit(f, MAPFS_STOP);
 	open_view(f);
-	assert_int_equal(mapfs_snapshot_create(f->v, "since", "", f->why,
-					       sizeof(f->why)),
-			 0);
+	assert_int_equal(mapfs_snapshot_create(f->v, "since", "", &f->why), 0);
 	close_view(f);
 	assert_undo_refuses(f, -EBUSY, "since");
 	open_view(f);
-	assert_int_equal(mapfs_snapshot_delete(f->v, "since", f->why,
-					       sizeof(f->why)),
-			 0);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "since", &f->why), 0);
 	close_view(f);
 	undo(f);
 }
@@ -531,10 +525,10 @@ static void test_commit__error_anywhere_is_got_over(void **state)
 		if (err == 0)
 			passed = fault_passed();
 		else
-			assert_true(f->why[0] != '\0');
+			assert_true(!reason_is_empty(&f->why) != '\0');
 		/* Begun: then the words say how to go on. */
 		if (err && is_begun(f))
-			assert_non_null(strstr(f->why, "finish it with"));
+			assert_non_null(strstr(f->why.text, "finish it with"));
 		if (err) {
 			passed = n + 2;
 			commit(f, MAPFS_STOP);
@@ -579,14 +573,12 @@ static void test_commit__stopped_refuses_to_be_mounted(void **state)
 	close_view(f);
 	opt.progress = stop_after;
 	opt.progress_arg = &left;
-	assert_int_equal(mapfs_commit_open(&c, &opt, f->why, sizeof(f->why)),
-			 0);
-	assert_int_equal(mapfs_commit_run(c, f->why, sizeof(f->why)), -EINTR);
-	assert_non_null(strstr(f->why, "finish it with"));
+	assert_int_equal(mapfs_commit_open(&c, &opt, &f->why), 0);
+	assert_int_equal(mapfs_commit_run(c, &f->why), -EINTR);
+	assert_non_null(strstr(f->why.text, "finish it with"));
 	mapfs_commit_close(c);
-	assert_int_equal(mapfs_view_open(&f->v, &look, f->why, sizeof(f->why)),
-			 -EBUSY);
-	assert_non_null(strstr(f->why, "interrupted"));
+	assert_int_equal(mapfs_view_open(&f->v, &look, &f->why), -EBUSY);
+	assert_non_null(strstr(f->why.text, "interrupted"));
 	commit(f, MAPFS_STOP);
 	base = base_text(f);
 	assert_same_text(view, base, "view and committed base");
@@ -654,7 +646,7 @@ static void test_commit__of_paths_leaves_the_rest(void **state)
 
 	/* Renamed and linked: both names or none. */
 	assert_int_equal(commit_paths(f, &parts[5], 1), -EXDEV);
-	assert_non_null(strstr(f->why, "gone/sub/saved"));
+	assert_non_null(strstr(f->why.text, "gone/sub/saved"));
 	assert_int_equal(commit_paths(f, &parts[3], 1), -EXDEV);
 	base = base_text(f);
 	assert_same_text(before, base, "base after refused commits");

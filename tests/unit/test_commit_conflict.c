@@ -69,16 +69,15 @@ static void assert_conflict(struct fixture *f, enum mapfs_conflict_kind kind,
 
 	close_view(f);
 	before = base_text(f);
-	assert_int_equal(mapfs_commit_open(&c, &opt, f->why, sizeof(f->why)),
-			 0);
+	assert_int_equal(mapfs_commit_open(&c, &opt, &f->why), 0);
 	assert_int_equal(mapfs_commit_conflicts(c, note, &l), 1);
 	assert_int_equal(l.count, 1);
 	assert_string_equal(l.path, path);
 	assert_int_equal(l.kind, kind);
 	assert_int_equal(l.ours.mode != 0, ours);
 	assert_int_equal(l.theirs.mode != 0, theirs);
-	assert_int_equal(mapfs_commit_run(c, f->why, sizeof(f->why)), -EEXIST);
-	assert_non_null(strstr(f->why, path));
+	assert_int_equal(mapfs_commit_run(c, &f->why), -EEXIST);
+	assert_non_null(strstr(f->why.text, path));
 	mapfs_commit_close(c);
 	after = base_text(f);
 	assert_same_text(before, after, "base after a commit that stopped");
@@ -250,7 +249,7 @@ static void test_conflict__replaced_directory_cannot_be_ours(void **state)
 	b_put(f, "d/theirs", 'T', 10, 0);
 	assert_conflict(f, MAPFS_CONFLICT_CONTENT, "d", true, true);
 	assert_int_equal(try_commit(f, MAPFS_OURS), -ENODATA);
-	assert_non_null(strstr(f->why, "only parts of this directory"));
+	assert_non_null(strstr(f->why.text, "only parts of this directory"));
 	assert_false(is_there(f, "other"));
 	commit(f, MAPFS_THEIRS);
 	assert_int_equal(first_byte(f, "d/theirs"), 'T');
@@ -412,7 +411,7 @@ static void test_conflict__undo_refuses_what_was_changed_since(void **state)
 	b_put(f, "a", 'L', 10, 0);
 	before = base_text(f);
 	assert_int_equal(try_undo(f), -ESTALE);
-	assert_non_null(strstr(f->why, "a: "));
+	assert_non_null(strstr(f->why.text, "a: "));
 	after = base_text(f);
 	assert_same_text(before, after, "base after an undo that refused");
 	free(before);
@@ -430,13 +429,12 @@ static void test_conflict__made_after_the_plan_was_shown(void **state)
 
 	v_write(f, "a", "view", 4, 0);
 	close_view(f);
-	assert_int_equal(mapfs_commit_open(&c, &opt, f->why, sizeof(f->why)),
-			 0);
+	assert_int_equal(mapfs_commit_open(&c, &opt, &f->why), 0);
 	assert_int_equal(mapfs_commit_conflicts(c, NULL, NULL), 0);
 	b_put(f, "a", 'L', 10, 0);
 	before = base_text(f);
-	assert_int_equal(mapfs_commit_run(c, f->why, sizeof(f->why)), -EEXIST);
-	assert_non_null(strstr(f->why, "a: "));
+	assert_int_equal(mapfs_commit_run(c, &f->why), -EEXIST);
+	assert_non_null(strstr(f->why.text, "a: "));
 	mapfs_commit_close(c);
 	after = base_text(f);
 	assert_same_text(before, after, "base after a commit that stopped");
@@ -463,9 +461,8 @@ static void begin_and_stop(struct fixture *f)
 
 	opt.progress = stop_when_begun;
 	opt.progress_arg = f;
-	assert_int_equal(mapfs_commit_open(&c, &opt, f->why, sizeof(f->why)),
-			 0);
-	assert_int_equal(mapfs_commit_run(c, f->why, sizeof(f->why)), -EINTR);
+	assert_int_equal(mapfs_commit_open(&c, &opt, &f->why), 0);
+	assert_int_equal(mapfs_commit_run(c, &f->why), -EINTR);
 	mapfs_commit_close(c);
 }
 
@@ -506,7 +503,7 @@ static void test_conflict__content_while_it_was_interrupted(void **state)
 	begin_and_stop(f);
 	b_put(f, "a", 'L', 10, 0);
 	assert_int_equal(try_commit(f, MAPFS_STOP), -ESTALE);
-	assert_non_null(strstr(f->why, "a: "));
+	assert_non_null(strstr(f->why.text, "a: "));
 	assert_int_equal(first_byte(f, "a"), 'L');
 	undo(f);
 	assert_int_equal(first_byte(f, "a"), 'L');

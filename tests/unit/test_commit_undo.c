@@ -90,9 +90,8 @@ static void check_rounds(bool apart)
 		/* The changes of this round are there again: put them away. */
 		if (round < 2) {
 			open_view(f);
-			assert_int_equal(mapfs_revert(f->v, "", NULL, NULL,
-						      f->why, sizeof(f->why)),
-					 0);
+			assert_int_equal(
+				mapfs_revert(f->v, "", NULL, NULL, &f->why), 0);
 			close_view(f);
 		}
 		undo(f);
@@ -130,11 +129,10 @@ static void test_undo__sees_what_others_did_between_commits(void **state)
 	commit(f, MAPFS_STOP);
 	undo(f);
 	open_view(f);
-	assert_int_equal(
-		mapfs_revert(f->v, "", NULL, NULL, f->why, sizeof(f->why)), 0);
+	assert_int_equal(mapfs_revert(f->v, "", NULL, NULL, &f->why), 0);
 	close_view(f);
 	assert_int_equal(try_undo(f), -ESTALE);
-	assert_non_null(strstr(f->why, "f: was changed"));
+	assert_non_null(strstr(f->why.text, "f: was changed"));
 	fixture_end(f);
 }
 
@@ -149,9 +147,9 @@ static void expect_f(const char *store, const char *snapshot, char first)
 	char buf[10000];
 	struct mapfs_entry e;
 	struct mapfs_view *v;
-	char why[512];
+	struct reason why;
 
-	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&v, &opt, &why), 0);
 	assert_int_equal(mapfs_lookup(v, mapfs_root_ino(v), "f", &e), 0);
 	assert_int_equal(mapfs_read(v, e.attr.ino, 0, buf, sizeof(buf), 0),
 			 sizeof(buf));
@@ -173,14 +171,11 @@ static void test_undo__lets_older_snapshots_know_the_base_again(void **state)
 	(void)snprintf(branch, sizeof(branch), "%.100s-branch", f->store);
 	open_view(f);
 	v_write(f, "f", "a", 1, 0);
-	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", f->why,
-					       sizeof(f->why)),
-			 0);
+	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", &f->why), 0);
 	v_write(f, "f", "b", 1, 0);
 	v_unlink(f, "d/g");
 	close_view(f);
-	assert_int_equal(
-		make_branch(f->store, "a", branch, f->why, sizeof(f->why)), 0);
+	assert_int_equal(make_branch(f->store, "a", branch, &f->why), 0);
 	for (int n = 0; n < 2; n++) {
 		commit(f, MAPFS_STOP);
 		undo(f);
@@ -189,13 +184,11 @@ static void test_undo__lets_older_snapshots_know_the_base_again(void **state)
 		expect_f(f->store, NULL, 'b');
 	}
 	open_view(f);
-	assert_int_equal(mapfs_rollback(f->v, "a", NULL, NULL, f->why,
-					sizeof(f->why)),
-			 0);
+	assert_int_equal(mapfs_rollback(f->v, "a", NULL, NULL, &f->why), 0);
 	close_view(f);
 	expect_f(f->store, NULL, 'a');
 	commit(f, MAPFS_STOP);
-	assert_int_equal(mapfs_discard(branch, f->why, sizeof(f->why)), 0);
+	assert_int_equal(mapfs_discard(branch, &f->why), 0);
 	fixture_end(f);
 }
 

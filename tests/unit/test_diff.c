@@ -444,16 +444,16 @@ static void test_diff__refuses_what_it_cannot_compare(void **state)
 	struct fixture *f = *state;
 	struct mapfs_options opt = { .mode = MAPFS_READ, .base = f->base };
 	struct mapfs_view *v;
-	char why[512];
+	struct reason why;
 
-	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&v, &opt, &why), 0);
 	assert_int_equal(mapfs_diff(v, f->v, NULL, stop, NULL), -EINVAL);
 	assert_int_equal(mapfs_diff(NULL, v, NULL, stop, NULL), -EINVAL);
 	assert_int_equal(mapfs_view_close(v), 0);
 	opt.mode = MAPFS_COPY;
 	opt.store_kind = MAPFS_STORE_MEMORY;
 	opt.base = f->dir;
-	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&v, &opt, &why), 0);
 	assert_int_equal(mapfs_diff(v, f->v, NULL, stop, NULL), -EXDEV);
 	assert_int_equal(mapfs_view_close(v), 0);
 }

@@ -147,15 +147,15 @@ static void test_overlay__store_of_another_base_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	char other[96];
-	char why[512];
+	struct reason why;
 
 	open_view(f, MAPFS_STORE_DIR);
 	close_view(f);
 	(void)snprintf(other, sizeof(other), "%s/other", f->dir);
 	assert_int_equal(mkdir(other, 0755), 0);
 	memcpy(f->base, other, sizeof(other));
-	assert_int_equal(try_open(f, MAPFS_STORE_DIR, why), -EXDEV);
-	assert_non_null(strstr(why, "mount it with that base"));
+	assert_int_equal(try_open(f, MAPFS_STORE_DIR, &why), -EXDEV);
+	assert_non_null(strstr(why.text, "mount it with that base"));
 }
 
 static int history(struct fixture *f)

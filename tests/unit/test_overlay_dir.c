@@ -152,25 +152,23 @@ static void change(struct world *w)
 
 static void change_state(struct world *w)
 {
-	char why[512] = "";
+	struct reason why = { 0 };
 	char path[32];
 
 	(void)snprintf(path, sizeof(path), "d/%s",
 		       name_of(pick(w, BASE_NAMES)));
 	switch (pick(w, 4)) {
 	case 0:
-		(void)!mapfs_snapshot_delete(w->f->v, "s", why, sizeof(why));
-		assert_int_equal(mapfs_snapshot_create(w->f->v, "s", "", why,
-						       sizeof(why)),
+		(void)!mapfs_snapshot_delete(w->f->v, "s", &why);
+		assert_int_equal(mapfs_snapshot_create(w->f->v, "s", "", &why),
 				 0);
 		break;
 	case 1:
-		(void)!mapfs_rollback(w->f->v, "s", NULL, NULL, why,
-				      sizeof(why));
+		(void)!mapfs_rollback(w->f->v, "s", NULL, NULL, &why);
 		break;
 	case 2:
 		(void)!mapfs_revert(w->f->v, pick(w, 4) ? path : "d", NULL,
-				    NULL, why, sizeof(why));
+				    NULL, &why);
 		break;
 	default:
 		break;
@@ -387,17 +385,16 @@ test_overlay_dir__new_names_after_a_rollback_are_not_either(void **s)
 	struct world w;
 	struct objects o = { 0 };
 	unsigned int steps = 0;
-	char why[512] = "";
+	struct reason why = { 0 };
 
 	open_world(&w, *s);
-	assert_int_equal(
-		mapfs_snapshot_create(w.f->v, "s", "", why, sizeof(why)), 0);
+	assert_int_equal(mapfs_snapshot_create(w.f->v, "s", "", &why), 0);
 	for (unsigned int n = 100; n < 110; n++)
 		make(&w, n);
 	while (one_more(&w, &o) && ++steps < 1000) {
 		if (steps == 5)
 			assert_int_equal(mapfs_rollback(w.f->v, "s", NULL, NULL,
-							why, sizeof(why)),
+							&why),
 					 0);
 		if (steps >= 5)
 			make(&w, 200 + steps);

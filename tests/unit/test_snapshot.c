@@ -11,7 +11,7 @@
 
 #define PAGE 4096
 
-static char why[512];
+static struct reason why;
 
 static void put(struct fixture *f, const char *name, const char *text,
 		uint64_t off)
@@ -46,20 +46,19 @@ static void create(struct fixture *f, const char *name)
 
 static void snap(struct fixture *f, const char *name)
 {
-	int err =
-		mapfs_snapshot_create(f->v, name, "why not", why, sizeof(why));
+	int err = mapfs_snapshot_create(f->v, name, "why not", &why);
 
 	if (err)
-		print_message("%s\n", why);
+		print_message("%s\n", why.text);
 	assert_int_equal(err, 0);
 }
 
 static void back(struct fixture *f, const char *name)
 {
-	int err = mapfs_rollback(f->v, name, NULL, NULL, why, sizeof(why));
+	int err = mapfs_rollback(f->v, name, NULL, NULL, &why);
 
 	if (err)
-		print_message("%s\n", why);
+		print_message("%s\n", why.text);
 	assert_int_equal(err, 0);
 }
 
@@ -73,11 +72,11 @@ static struct mapfs_view *open_at(struct fixture *f, const char *store,
 		.snapshot = snapshot,
 	};
 	struct mapfs_view *v;
-	int err = mapfs_view_open(&v, &opt, why, sizeof(why));
+	int err = mapfs_view_open(&v, &opt, &why);
 
 	(void)f;
 	if (err)
-		print_message("%s\n", why);
+		print_message("%s\n", why.text);
 	assert_int_equal(err, 0);
 	return v;
 }
@@ -149,22 +148,16 @@ static void test_snapshot__names_are_checked(void **state)
 
 	open_view(f, MAPFS_STORE_DIR);
 	for (size_t n = 0; n < sizeof(bad) / sizeof(*bad); n++)
-		assert_int_equal(mapfs_snapshot_create(f->v, bad[n], "", why,
-						       sizeof(why)),
+		assert_int_equal(mapfs_snapshot_create(f->v, bad[n], "", &why),
 				 -EINVAL);
 	snap(f, "a");
-	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", why, sizeof(why)),
-			 -EEXIST);
-	assert_int_equal(mapfs_snapshot_delete(f->v, "b", why, sizeof(why)),
-			 -ENOENT);
-	assert_int_equal(mapfs_rollback(f->v, "b", NULL, NULL, why,
-					sizeof(why)),
-			 -ENOENT);
+	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", &why), -EEXIST);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "b", &why), -ENOENT);
+	assert_int_equal(mapfs_rollback(f->v, "b", NULL, NULL, &why), -ENOENT);
 	close_view(f);
 	open_view(f, MAPFS_STORE_UNLINKED);
-	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", why, sizeof(why)),
-			 -EINVAL);
-	assert_non_null(strstr(why, "-s STORE"));
+	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", &why), -EINVAL);
+	assert_non_null(strstr(why.text, "-s STORE"));
 }
 
 static void test_snapshot__deleting_gives_its_pages_back(void **state)
@@ -182,7 +175,7 @@ static void test_snapshot__deleting_gives_its_pages_back(void **state)
 	assert_int_equal(pages(f), before + 1);
 	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
 	assert_int_equal(pages(f), before + 1);
-	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)), 0);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), 0);
 	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
 	assert_int_equal(pages(f), before);
 	assert_int_equal(count(f->v), 0);
@@ -235,8 +228,7 @@ static void test_rollback__brings_back_data_names_and_sizes(void **state)
 	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
 	assert_int_equal(mapfs_rename(f->v, root(f), "sub", root(f), "bus", 0),
 			 0);
-	assert_int_equal(
-		mapfs_rollback(f->v, "a", tell, &told, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_rollback(f->v, "a", tell, &told, &why), 0);
 	assert_true(told.names >= 4);
 	assert_true(told.inodes >= 3);
 	assert_true(told.gone >= 1);
@@ -270,8 +262,7 @@ static void test_rollback__cached_pages_of_before_are_dropped(void **state)
 	snap(f, "a");
 	put(f, "big", "one", 0);
 	big = look(f, root(f), "big");
-	assert_int_equal(
-		mapfs_rollback(f->v, "a", tell, &told, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_rollback(f->v, "a", tell, &told, &why), 0);
 	assert_int_equal(
 		mapfs_write(f->v, big, 0, "two", 3, 0, MAPFS_WRITE_CACHED), 3);
 	expect(f->v, "big", 0, "bbb");
@@ -314,8 +305,7 @@ static void test_rollback__to_any_snapshot_in_any_order(void **state)
 	assert_int_equal(count(f->v), 5);
 	for (int n = 0; n < 5; n++) {
 		name[0] = (char)('0' + n);
-		assert_int_equal(
-			mapfs_snapshot_delete(f->v, name, why, sizeof(why)), 0);
+		assert_int_equal(mapfs_snapshot_delete(f->v, name, &why), 0);
 	}
 	reopen(f);
 	expect(f->v, "big", 0, "zzz");
@@ -367,7 +357,7 @@ static void test_rollback__tells_how_far_it_is(void **state)
 	};
 	char *value = calloc(1, VALUE_BYTES);
 
-	assert_int_equal(mapfs_view_open(&f->v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&f->v, &opt, &why), 0);
 	for (int n = 0; n < FILES; n++) {
 		char name[8];
 
@@ -392,11 +382,11 @@ static void test_rollback__tells_how_far_it_is(void **state)
 static void branch(struct fixture *f, const char *from, const char *name,
 		   const char *to)
 {
-	int err = make_branch(from, name, to, why, sizeof(why));
+	int err = make_branch(from, name, to, &why);
 
 	(void)f;
 	if (err)
-		print_message("%s\n", why);
+		print_message("%s\n", why.text);
 	assert_int_equal(err, 0);
 }
 
@@ -450,17 +440,16 @@ static void test_branch__goes_its_own_way(void **state)
 	reopen(f);
 	expect(f->v, "big", 0, "twob");
 	/* Who is needed says by whom. */
-	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)),
-			 -EBUSY);
-	assert_non_null(strstr(why, g.store));
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), -EBUSY);
+	assert_non_null(strstr(why.text, g.store));
 	close_view(f);
-	assert_int_equal(mapfs_discard(g.store, why, sizeof(why)), -EBUSY);
-	assert_non_null(strstr(why, h.store));
-	assert_int_equal(mapfs_discard(h.store, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_discard(g.store, &why), -EBUSY);
+	assert_non_null(strstr(why.text, h.store));
+	assert_int_equal(mapfs_discard(h.store, &why), 0);
 	assert_int_equal(access(h.store, F_OK), -1);
-	assert_int_equal(mapfs_discard(g.store, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_discard(g.store, &why), 0);
 	open_view(f, MAPFS_STORE_DIR);
-	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)), 0);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), 0);
 }
 
 static void test_discard__leaves_what_somebody_reads(void **state)
@@ -471,17 +460,16 @@ static void test_discard__leaves_what_somebody_reads(void **state)
 	open_view(f, MAPFS_STORE_DIR);
 	put(f, "big", "one", 0);
 	snap(f, "a");
-	assert_int_equal(mapfs_discard(f->store, why, sizeof(why)), -EBUSY);
+	assert_int_equal(mapfs_discard(f->store, &why), -EBUSY);
 	past = open_at(f, f->store, "a");
 	/* A snapshot that is shown cannot be deleted either. */
-	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)),
-			 -EBUSY);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), -EBUSY);
 	close_view(f);
-	assert_int_equal(mapfs_discard(f->store, why, sizeof(why)), -EBUSY);
-	assert_non_null(strstr(why, "snapshot"));
+	assert_int_equal(mapfs_discard(f->store, &why), -EBUSY);
+	assert_non_null(strstr(why.text, "snapshot"));
 	expect(past, "big", 0, "oneb");
 	assert_int_equal(mapfs_view_close(past), 0);
-	assert_int_equal(mapfs_discard(f->store, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_discard(f->store, &why), 0);
 	assert_int_equal(access(f->store, F_OK), -1);
 }
 
@@ -497,13 +485,11 @@ static void test_branch__needs_its_parent(void **state)
 	snap(f, "a");
 	close_view(f);
 	branch(f, f->store, "a", g.store);
-	assert_int_equal(make_branch(f->store, "a", g.store, why, sizeof(why)),
-			 -EEXIST);
-	assert_int_equal(make_branch(f->store, "b", moved, why, sizeof(why)),
-			 -ENOENT);
+	assert_int_equal(make_branch(f->store, "a", g.store, &why), -EEXIST);
+	assert_int_equal(make_branch(f->store, "b", moved, &why), -ENOENT);
 	assert_int_equal(rename(f->store, moved), 0);
-	assert_int_equal(try_open(&g, MAPFS_STORE_DIR, why), -ESTALE);
-	assert_non_null(strstr(why, f->store));
+	assert_int_equal(try_open(&g, MAPFS_STORE_DIR, &why), -ESTALE);
+	assert_non_null(strstr(why.text, f->store));
 	assert_int_equal(rename(moved, f->store), 0);
 	open_view(&g, MAPFS_STORE_DIR);
 	close_view(&g);
@@ -525,15 +511,14 @@ static void test_look__shares_and_changes_nothing(void **state)
 
 	open_view(f, MAPFS_STORE_DIR);
 	put(f, "big", "one", 0);
-	assert_int_equal(mapfs_view_open(&a, &opt, why, sizeof(why)), -EBUSY);
-	assert_int_equal(
-		mapfs_store_describe(f->store, &info, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&a, &opt, &why), -EBUSY);
+	assert_int_equal(mapfs_store_describe(f->store, &info, &why), 0);
 	assert_string_equal(info.base, f->base);
 	assert_int_equal(info.pid, getpid());
 	mapfs_store_info_fini(&info);
 	close_view(f);
-	assert_int_equal(mapfs_view_open(&a, &opt, why, sizeof(why)), 0);
-	assert_int_equal(mapfs_view_open(&b, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&a, &opt, &why), 0);
+	assert_int_equal(mapfs_view_open(&b, &opt, &why), 0);
 	expect(a, "big", 0, "oneb");
 	expect(b, "big", 0, "oneb");
 	assert_int_equal(
@@ -542,19 +527,19 @@ static void test_look__shares_and_changes_nothing(void **state)
 						       .mode = 0700 },
 			      &attr),
 		-EROFS);
-	assert_int_equal(try_open(f, MAPFS_STORE_DIR, why), -EBUSY);
+	assert_int_equal(try_open(f, MAPFS_STORE_DIR, &why), -EBUSY);
 	assert_int_equal(mapfs_view_close(a), 0);
 	assert_int_equal(mapfs_view_close(b), 0);
 	opt.store = f->base;
-	assert_int_equal(mapfs_view_open(&a, &opt, why, sizeof(why)), -ENOENT);
+	assert_int_equal(mapfs_view_open(&a, &opt, &why), -ENOENT);
 }
 
 static void revert(struct fixture *f, const char *path, int want)
 {
-	int err = mapfs_revert(f->v, path, NULL, NULL, why, sizeof(why));
+	int err = mapfs_revert(f->v, path, NULL, NULL, &why);
 
 	if (err != want)
-		print_message("%s\n", why);
+		print_message("%s\n", why.text);
 	assert_int_equal(err, want);
 }
 
@@ -676,7 +661,7 @@ static void test_revert__refuses_to_hide_what_comes_back(void **state)
 	assert_int_equal(mapfs_rename(f->v, root(f), "small", sub, "s", 0), 0);
 	create(f, "small");
 	revert(f, "sub", -EEXIST);
-	assert_non_null(strstr(why, "small"));
+	assert_non_null(strstr(why.text, "small"));
 	assert_int_equal(mapfs_lookup(f->v, sub, "s", &e), 0);
 	revert(f, "small", 0);
 	assert_int_equal(mapfs_lookup(f->v, sub, "s", &e), -ENOENT);
@@ -707,11 +692,11 @@ static void test_store__without_its_journal_is_refused(void **state)
 		       "cp -a %s/journal %s && rm %s/journal/*", f->store,
 		       f->dir, f->store);
 	assert_int_equal(system(cmd), 0);
-	assert_int_equal(try_open(f, MAPFS_STORE_DIR, why), -EUCLEAN);
-	assert_non_null(strstr(why, "journal"));
+	assert_int_equal(try_open(f, MAPFS_STORE_DIR, &why), -EUCLEAN);
+	assert_non_null(strstr(why.text, "journal"));
 	(void)snprintf(cmd, sizeof(cmd), "rmdir %s/journal", f->store);
 	assert_int_equal(system(cmd), 0);
-	assert_int_equal(try_open(f, MAPFS_STORE_DIR, why), -EUCLEAN);
+	assert_int_equal(try_open(f, MAPFS_STORE_DIR, &why), -EUCLEAN);
 	assert_int_equal(stat(pages, &after), 0);
 	assert_int_equal(before.st_size, after.st_size);
 	(void)snprintf(cmd, sizeof(cmd), "mv %s/journal %s", f->dir, f->store);

@@ -14,7 +14,7 @@
 #define PAGE 4096
 #define DIED 77
 
-static char why[512];
+static struct reason why;
 
 static int put(struct fixture *f, const char *name, const char *text,
 	       uint64_t off)
@@ -39,8 +39,7 @@ static void prepare(struct fixture *f)
 	assert_int_equal(system(cmd), 0);
 	open_view(f, MAPFS_STORE_DIR);
 	assert_int_equal(put(f, "big", "one", 0), 0);
-	assert_int_equal(
-		mapfs_snapshot_create(f->v, "old", "", why, sizeof(why)), 0);
+	assert_int_equal(mapfs_snapshot_create(f->v, "old", "", &why), 0);
 	assert_int_equal(put(f, "big", "two", 0), 0);
 	assert_int_equal(put(f, "big", "own", PAGE), 0);
 	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
@@ -86,7 +85,7 @@ static void check_snapshot(struct fixture *f, const char *name,
 	struct mapfs_view *v;
 	char big[8] = "";
 
-	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&v, &opt, &why), 0);
 	see_big(v, big);
 	assert_string_equal(big, want);
 	assert_int_equal(mapfs_view_close(v), 0);
@@ -110,7 +109,7 @@ static void see(struct fixture *f, struct seen *out)
 	if (access(g.store, F_OK) < 0)
 		return;
 	/* What an interrupted branch left is a branch, or cannot be opened. */
-	if (try_open(&g, MAPFS_STORE_DIR, why) == 0) {
+	if (try_open(&g, MAPFS_STORE_DIR, &why) == 0) {
 		char big[8] = "";
 
 		out->has_branch = true;
@@ -122,22 +121,22 @@ static void see(struct fixture *f, struct seen *out)
 
 static int do_create(struct fixture *f)
 {
-	return mapfs_snapshot_create(f->v, "new", "", why, sizeof(why));
+	return mapfs_snapshot_create(f->v, "new", "", &why);
 }
 
 static int do_delete(struct fixture *f)
 {
-	return mapfs_snapshot_delete(f->v, "old", why, sizeof(why));
+	return mapfs_snapshot_delete(f->v, "old", &why);
 }
 
 static int do_rollback(struct fixture *f)
 {
-	return mapfs_rollback(f->v, "old", NULL, NULL, why, sizeof(why));
+	return mapfs_rollback(f->v, "old", NULL, NULL, &why);
 }
 
 static int do_revert(struct fixture *f)
 {
-	return mapfs_revert(f->v, "big", NULL, NULL, why, sizeof(why));
+	return mapfs_revert(f->v, "big", NULL, NULL, &why);
 }
 
 static int do_branch(struct fixture *f)
@@ -145,7 +144,7 @@ static int do_branch(struct fixture *f)
 	char to[128];
 
 	(void)snprintf(to, sizeof(to), "%s-branch", f->store);
-	return make_branch(f->store, "old", to, why, sizeof(why));
+	return make_branch(f->store, "old", to, &why);
 }
 
 static bool is_before(const struct seen *s)
@@ -230,7 +229,7 @@ static void fail_at_each(struct fixture *f, const struct verb *verb)
 		err = verb->run(f);
 		fault_disarm();
 		if (err)
-			assert_true(why[0] != '\0');
+			assert_true(!reason_is_empty(&why) != '\0');
 		(void)!mapfs_view_close(f->v);
 		f->v = NULL;
 		open_view(f, MAPFS_STORE_DIR);

@@ -12,7 +12,7 @@
 #include "core/delta/record.h"
 #include "core/journal/journal.h"
 
-static char why[512];
+static struct reason why;
 
 /* The groups of a journal without the records of the base. */
 struct stripped {
@@ -126,12 +126,13 @@ static void put_back(struct fixture *f, const char *was)
 
 static void expect_replaced(struct fixture *f)
 {
-	int err = try_open(f, MAPFS_STORE_DIR, why);
+	int err = try_open(f, MAPFS_STORE_DIR, &why);
 
-	if (err != -EXDEV || !strstr(why, "was replaced; put the old one back"))
-		print_message("%d: %s\n", err, why);
+	if (err != -EXDEV ||
+	    !strstr(why.text, "was replaced; put the old one back"))
+		print_message("%d: %s\n", err, why.text);
 	assert_int_equal(err, -EXDEV);
-	assert_non_null(strstr(why, "was replaced; put the old one back"));
+	assert_non_null(strstr(why.text, "was replaced; put the old one back"));
 }
 
 static void test_base__another_directory_is_not_the_base(void **state)
@@ -179,12 +180,10 @@ static void test_base__old_store_records_its_base_when_opened(void **state)
 	make_old(f);
 	open_view(f, MAPFS_STORE_DIR);
 	close_view(f);
-	assert_int_equal(mapfs_base_state(f->store, &base, why, sizeof(why)),
-			 0);
+	assert_int_equal(mapfs_base_state(f->store, &base, &why), 0);
 	assert_int_equal(base, MAPFS_BASE_FITS);
 	replace_base(f, was);
-	assert_int_equal(mapfs_base_state(f->store, &base, why, sizeof(why)),
-			 0);
+	assert_int_equal(mapfs_base_state(f->store, &base, &why), 0);
 	assert_int_equal(base, MAPFS_BASE_REPLACED);
 	expect_replaced(f);
 	put_back(f, was);
@@ -206,14 +205,13 @@ static void test_base__snapshot_is_of_the_same_base(void **state)
 
 	open_view(f, MAPFS_STORE_DIR);
 	change_root(f);
-	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", why, sizeof(why)),
-			 0);
+	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", &why), 0);
 	close_view(f);
 	replace_base(f, was);
-	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), -EXDEV);
-	assert_non_null(strstr(why, "was replaced"));
+	assert_int_equal(mapfs_view_open(&v, &opt, &why), -EXDEV);
+	assert_non_null(strstr(why.text, "was replaced"));
 	put_back(f, was);
-	assert_int_equal(mapfs_view_open(&v, &opt, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_view_open(&v, &opt, &why), 0);
 	assert_int_equal(mapfs_view_close(v), 0);
 	open_view(f, MAPFS_STORE_DIR);
 }

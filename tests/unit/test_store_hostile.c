@@ -14,7 +14,7 @@
 #include "core/delta/record.h"
 #include "core/journal/journal.h"
 
-static char why[512];
+static struct reason why;
 
 /* Runs once, before the next exclusive lock of a range is asked for. */
 static void (*before_exclusion)(void);
@@ -43,12 +43,11 @@ static struct fixture *now;
 static void *branch_now(void *arg)
 {
 	char to[128];
-	char text[512];
+	struct reason why_not;
 
 	(void)arg;
 	(void)snprintf(to, sizeof(to), "%s/branch", now->dir);
-	assert_int_equal(make_branch(now->store, "a", to, text, sizeof(text)),
-			 0);
+	assert_int_equal(make_branch(now->store, "a", to, &why_not), 0);
 	return NULL;
 }
 
@@ -63,8 +62,7 @@ static void branch_meanwhile(void)
 static void snap(struct fixture *f)
 {
 	open_view(f, MAPFS_STORE_DIR);
-	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", why, sizeof(why)),
-			 0);
+	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", &why), 0);
 }
 
 static int open_store(const char *store)
@@ -75,17 +73,17 @@ static int open_store(const char *store)
 		.store = store,
 	};
 	struct mapfs_view *v;
-	int err = mapfs_view_open(&v, &opt, why, sizeof(why));
+	int err = mapfs_view_open(&v, &opt, &why);
 
 	return err ? err : mapfs_view_close(v);
 }
 
 static void expect_trouble(int err, int want, const char *words)
 {
-	if (err != want || !strstr(why, words))
-		print_message("%d: %s\n", err, why);
+	if (err != want || !strstr(why.text, words))
+		print_message("%d: %s\n", err, why.text);
 	assert_int_equal(err, want);
-	assert_non_null(strstr(why, words));
+	assert_non_null(strstr(why.text, words));
 }
 
 /*
@@ -102,12 +100,11 @@ static void test_hostile__branch_made_while_its_snapshot_goes(void **state)
 	(void)snprintf(branch, sizeof(branch), "%s/branch", f->dir);
 	snap(f);
 	before_exclusion = branch_meanwhile;
-	expect_trouble(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)),
-		       -EBUSY, branch);
+	expect_trouble(mapfs_snapshot_delete(f->v, "a", &why), -EBUSY, branch);
 	assert_null(before_exclusion);
 	assert_int_equal(open_store(branch), 0);
-	assert_int_equal(mapfs_discard(branch, why, sizeof(why)), 0);
-	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)), 0);
+	assert_int_equal(mapfs_discard(branch, &why), 0);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), 0);
 }
 
 static void test_hostile__branch_made_while_its_parent_goes(void **state)
@@ -120,12 +117,11 @@ static void test_hostile__branch_made_while_its_parent_goes(void **state)
 	snap(f);
 	close_view(f);
 	before_exclusion = branch_meanwhile;
-	expect_trouble(mapfs_discard(f->store, why, sizeof(why)), -EBUSY,
-		       branch);
+	expect_trouble(mapfs_discard(f->store, &why), -EBUSY, branch);
 	assert_null(before_exclusion);
 	assert_int_equal(open_store(branch), 0);
-	assert_int_equal(mapfs_discard(branch, why, sizeof(why)), 0);
-	assert_int_equal(mapfs_discard(f->store, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_discard(branch, &why), 0);
+	assert_int_equal(mapfs_discard(f->store, &why), 0);
 }
 
 static void test_hostile__failed_branch_leaves_nothing(void **state)
@@ -140,14 +136,12 @@ static void test_hostile__failed_branch_leaves_nothing(void **state)
 	close_view(f);
 	for (size_t n = 0; n < sizeof(points) / sizeof(*points); n++) {
 		fault_arm_name(points[n], ENOSPC);
-		assert_int_equal(make_branch(f->store, "a", branch, why,
-					     sizeof(why)),
+		assert_int_equal(make_branch(f->store, "a", branch, &why),
 				 -ENOSPC);
 		fault_disarm();
 		assert_int_equal(access(branch, F_OK), -1);
 	}
-	assert_int_equal(make_branch(f->store, "a", branch, why, sizeof(why)),
-			 0);
+	assert_int_equal(make_branch(f->store, "a", branch, &why), 0);
 	assert_int_equal(open_store(branch), 0);
 }
 
@@ -266,8 +260,8 @@ static void test_hostile__store_that_is_its_own_parent(void **state)
 	forge_snapshot(&s, 1);
 	forge(f, &s, &s);
 	expect_trouble(open_store(s.path), -ELOOP, "a branch of itself");
-	expect_trouble(make_branch(s.path, "a", branch, why, sizeof(why)),
-		       -ELOOP, "a branch of itself");
+	expect_trouble(make_branch(s.path, "a", branch, &why), -ELOOP,
+		       "a branch of itself");
 	assert_int_equal(access(branch, F_OK), -1);
 }
 
@@ -303,8 +297,7 @@ static void test_hostile__line_of_three_hundred_stores(void **state)
 		if (n == 255)
 			assert_int_equal(open_store(s.path), 0);
 		if (n == 255)
-			expect_trouble(make_branch(s.path, "a", branch, why,
-						   sizeof(why)),
+			expect_trouble(make_branch(s.path, "a", branch, &why),
 				       -EMLINK, "more than 255");
 	}
 	assert_int_equal(access(branch, F_OK), -1);
@@ -354,13 +347,11 @@ static void test_hostile__snapshot_of_segments_that_are_not_there(void **state)
 		s.records[0].snapshot.last_segment = bad[n][1];
 		forge(f, &s, NULL);
 		opt.store = s.path;
-		expect_trouble(mapfs_view_open(&v, &opt, why, sizeof(why)),
-			       -EUCLEAN, "damaged");
-		assert_int_equal(make_branch(s.path, "a", f->store, why,
-					     sizeof(why)),
-				 0);
+		expect_trouble(mapfs_view_open(&v, &opt, &why), -EUCLEAN,
+			       "damaged");
+		assert_int_equal(make_branch(s.path, "a", f->store, &why), 0);
 		expect_trouble(open_store(f->store), -EUCLEAN, "damaged");
-		assert_int_equal(mapfs_discard(f->store, why, sizeof(why)), 0);
+		assert_int_equal(mapfs_discard(f->store, &why), 0);
 	}
 }
 
@@ -395,19 +386,17 @@ static void test_hostile__fifos_hold_nobody_up(void **state)
 	(void)snprintf(branch, sizeof(branch), "%s/branch", f->dir);
 	snap(f);
 	close_view(f);
-	assert_int_equal(make_branch(f->store, "a", branch, why, sizeof(why)),
-			 0);
+	assert_int_equal(make_branch(f->store, "a", branch, &why), 0);
 	alarm(20);
 	replace_by_fifo(f, "pages");
 	expect_trouble(open_store(f->store), -EUCLEAN, "damaged");
 	expect_trouble(open_store(branch), -EUCLEAN, "damaged");
 	replace_by_fifo(f, "lock");
-	assert_int_equal(
-		mapfs_store_describe(f->store, &info, why, sizeof(why)), 0);
+	assert_int_equal(mapfs_store_describe(f->store, &info, &why), 0);
 	mapfs_store_info_fini(&info);
 	replace_by_fifo(f, "branches/00112233445566778899aabbccddeeff");
-	expect_trouble(mapfs_store_describe(f->store, &info, why, sizeof(why)),
-		       -EUCLEAN, "branches");
+	expect_trouble(mapfs_store_describe(f->store, &info, &why), -EUCLEAN,
+		       "branches");
 	alarm(0);
 }
 
@@ -424,17 +413,15 @@ static void test_hostile__damaged_registration_keeps_snapshots(void **state)
 	for (size_t n = 0; n < sizeof(bad) / sizeof(*bad); n++) {
 		put_file(dir, "00112233445566778899aabbccddeeff", bad[n],
 			 strlen(bad[n]));
-		expect_trouble(mapfs_snapshot_delete(f->v, "a", why,
-						     sizeof(why)),
-			       -EUCLEAN, "branches");
-		expect_trouble(mapfs_store_describe(f->store, &info, why,
-						    sizeof(why)),
+		expect_trouble(mapfs_snapshot_delete(f->v, "a", &why), -EUCLEAN,
+			       "branches");
+		expect_trouble(mapfs_store_describe(f->store, &info, &why),
 			       -EUCLEAN, "branches");
 	}
 	/* Of another snapshot, and no registration at all. */
 	put_file(dir, "00112233445566778899aabbccddeeff", "7\n/b\n", 5);
 	put_file(dir, "00112233445566778899aabbccddeefg", "1\n/b\n", 5);
-	assert_int_equal(mapfs_snapshot_delete(f->v, "a", why, sizeof(why)), 0);
+	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), 0);
 }
 
 /* A half-made store may be continued, but not through somebody's link. */
@@ -450,7 +437,7 @@ static void test_hostile__readme_that_leads_elsewhere(void **state)
 	put_file(f->dir, "precious", "bytes", 5);
 	(void)snprintf(path, sizeof(path), "%s/README", f->store);
 	assert_int_equal(symlink("../precious", path), 0);
-	assert_int_equal(try_open(f, MAPFS_STORE_DIR, why), -ELOOP);
+	assert_int_equal(try_open(f, MAPFS_STORE_DIR, &why), -ELOOP);
 	(void)snprintf(path, sizeof(path), "%s/precious", f->dir);
 	fd = open(path, O_RDONLY);
 	assert_int_equal(read(fd, got, sizeof(got)), 5);

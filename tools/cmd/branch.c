@@ -23,8 +23,8 @@ struct branch_args {
 	bool is_trusted;
 };
 
-static int snapshot_live(const struct target *t, const char *name, char *why,
-			 size_t why_bytes)
+static int snapshot_live(const struct target *t, const char *name,
+			 struct reason *why)
 {
 	const struct control_call call = {
 		.verb = MAPFS_VERB_SNAPSHOT,
@@ -33,19 +33,18 @@ static int snapshot_live(const struct target *t, const char *name, char *why,
 	};
 	struct control_result none;
 
-	return control_run(t->fd, t->shown, &call, &none, why, why_bytes);
+	return control_run(t->fd, t->shown, &call, &none, why);
 }
 
-static int snapshot_resting(const struct target *t, const char *name, char *why,
-			    size_t why_bytes)
+static int snapshot_resting(const struct target *t, const char *name,
+			    struct reason *why)
 {
 	struct mapfs_view *v;
-	int err = target_open_view(t, false, &v, why, why_bytes);
+	int err = target_open_view(t, false, &v, why);
 
 	if (err)
 		return err;
-	err = mapfs_snapshot_create(v, name, "taken by mapfs branch", why,
-				    why_bytes);
+	err = mapfs_snapshot_create(v, name, "taken by mapfs branch", why);
 	/* The snapshot was durable before; a later error changes nothing. */
 	(void)!mapfs_view_close(v);
 	return err;
@@ -53,7 +52,7 @@ static int snapshot_resting(const struct target *t, const char *name, char *why,
 
 /* Now, under a name of its own, even if two do this in the same second. */
 static int snapshot_now(const struct target *t, char *name, size_t name_bytes,
-			char *why, size_t why_bytes)
+			struct reason *why)
 {
 	time_t now = time(NULL);
 	char stamp[32];
@@ -65,9 +64,9 @@ static int snapshot_now(const struct target *t, char *name, size_t name_bytes,
 	for (int i = 1; i < NAME_TRIES && err == -EEXIST; i++) {
 		snprintf(name, name_bytes, i > 1 ? "%s-%d" : "%s", stamp, i);
 		if (t->kind == TARGET_LIVE)
-			err = snapshot_live(t, name, why, why_bytes);
+			err = snapshot_live(t, name, why);
 		else
-			err = snapshot_resting(t, name, why, why_bytes);
+			err = snapshot_resting(t, name, why);
 	}
 	return err;
 }
@@ -81,26 +80,25 @@ static void take_back(const struct target *t, const char *name)
 	};
 	struct control_result none;
 	struct mapfs_view *v;
-	char why[1024];
+	struct reason why;
 	int err;
 
 	if (t->kind == TARGET_LIVE) {
-		err = control_run(t->fd, t->shown, &call, &none, why,
-				  sizeof(why));
+		err = control_run(t->fd, t->shown, &call, &none, &why);
 	} else {
-		err = target_open_view(t, false, &v, why, sizeof(why));
+		err = target_open_view(t, false, &v, &why);
 		if (!err) {
-			err = mapfs_snapshot_delete(v, name, why, sizeof(why));
+			err = mapfs_snapshot_delete(v, name, &why);
 			(void)!mapfs_view_close(v);
 		}
 	}
 	if (err)
 		say("snapshot %s was taken for the branch and is left: %s",
-		    name, why);
+		    name, why.text);
 }
 
 static int branch(const struct target *t, const struct branch_args *args,
-		  char *why, size_t why_bytes)
+		  struct reason *why)
 {
 	struct mapfs_branch_options opt = {
 		.from = t->store,
@@ -112,22 +110,22 @@ static int branch(const struct target *t, const struct branch_args *args,
 	int err;
 
 	if (!t->store) {
-		snprintf(why, why_bytes,
-			 "%s: this view has no kept store; mount it with -s "
-			 "STORE",
-			 t->shown);
+		reason_set(why,
+			   "%s: this view has no kept store; mount it with -s "
+			   "STORE",
+			   t->shown);
 		return -EINVAL;
 	}
 	if (t->snapshot)
-		return mapfs_branch(&opt, why, why_bytes);
+		return mapfs_branch(&opt, why);
 	/* Not only once a snapshot was taken for it. */
-	err = mapfs_store_trust_check(t->store, t->is_trusted, why, why_bytes);
+	err = mapfs_store_trust_check(t->store, t->is_trusted, why);
 	if (!err)
-		err = snapshot_now(t, name, sizeof(name), why, why_bytes);
+		err = snapshot_now(t, name, sizeof(name), why);
 	if (err)
 		return err;
 	opt.snapshot = name;
-	err = mapfs_branch(&opt, why, why_bytes);
+	err = mapfs_branch(&opt, why);
 	if (err)
 		take_back(t, name);
 	return err;
@@ -135,15 +133,15 @@ static int branch(const struct target *t, const struct branch_args *args,
 
 static int branch_run(const struct branch_args *args)
 {
-	char why[1024];
+	struct reason why;
 	struct target t;
-	int err = target_find(&t, args->from, why, sizeof(why));
+	int err = target_find(&t, args->from, &why);
 
 	t.is_trusted = args->is_trusted;
 	if (!err)
-		err = branch(&t, args, why, sizeof(why));
+		err = branch(&t, args, &why);
 	if (err)
-		say("%s", why);
+		say("%s", why.text);
 	target_fini(&t);
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }

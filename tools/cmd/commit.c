@@ -23,8 +23,6 @@
 #include "tools/lib/trust.h"
 #include "tools/lib/viewpath.h"
 
-#define WHY_BYTES 4608
-
 enum key {
 	KEY_OURS = 0x100,
 	KEY_THEIRS,
@@ -53,7 +51,7 @@ struct commit_run {
 	int conflict_count;
 	bool is_quiet; /* the plan is not printed */
 	bool is_at_work;
-	char why[WHY_BYTES];
+	struct reason why;
 };
 
 static int go_on(void *arg, uint64_t done_bytes, uint64_t all_bytes)
@@ -275,14 +273,13 @@ static int rights_begin(struct commit_run *r)
 	if (stat(a->store, &st) < 0)
 		return 0;
 	r->rights.usual = st.st_uid;
-	r->rights.is_foreign = a->is_trusted &&
-			       mapfs_store_trust_check(a->store, false, r->why,
-						       sizeof(r->why)) ==
-				       -EPERM;
-	r->why[0] = '\0';
+	r->rights.is_foreign =
+		a->is_trusted &&
+		mapfs_store_trust_check(a->store, false, &r->why) == -EPERM;
+	reason_clear(&r->why);
 	if (!r->rights.is_foreign || a->json)
 		return 0;
-	if (mapfs_store_describe(a->store, &info, r->why, sizeof(r->why)))
+	if (mapfs_store_describe(a->store, &info, &r->why))
 		return -EIO;
 	text_user(who, st.st_uid);
 	say("store %s: trusted, of user %s; its base is %s", a->store, who,
@@ -301,9 +298,9 @@ static void warn_mounted(const char *store)
 	struct mapfs_store_info s;
 	struct mounts *table = NULL;
 	struct mount_row row;
-	char why[WHY_BYTES];
+	struct reason why;
 
-	if (mapfs_store_describe(store, &s, why, sizeof(why)))
+	if (mapfs_store_describe(store, &s, &why))
 		return;
 	if (s.base && mounts_read(&table) == 0)
 		while (mounts_next(table, &row))
@@ -332,10 +329,10 @@ static int run_commit(struct commit_run *r)
 				  "Write this to the base?"))
 		return COMMAND_FAILED;
 	progress_begin("committing", r->totals.bytes);
-	err = mapfs_commit_run(r->commit, r->why, sizeof(r->why));
+	err = mapfs_commit_run(r->commit, &r->why);
 	progress_end();
 	if (err) {
-		say("%s", *r->why ? r->why : strerror(-err));
+		say("%s", reason_text(&r->why, err));
 		return COMMAND_FAILED;
 	}
 	if (a->json)
@@ -444,15 +441,15 @@ static int do_commit(const struct commit_args *a)
 	int status;
 	int err;
 
-	err = mapfs_commit_open(&r.commit, &opt, r.why, sizeof(r.why));
+	err = mapfs_commit_open(&r.commit, &opt, &r.why);
 	if (err) {
-		say("%s", *r.why ? r.why : strerror(-err));
+		say("%s", reason_text(&r.why, err));
 		return COMMAND_FAILED;
 	}
 	if (a->json)
 		r.conflicts = cJSON_CreateArray();
 	if (rights_begin(&r)) {
-		say("%s", r.why);
+		say("%s", r.why.text);
 		status = COMMAND_FAILED;
 	} else {
 		status = plan_and_run(&r);
@@ -482,8 +479,7 @@ static int do_undo(const struct commit_args *a)
 {
 	struct mapfs_commit_options opt = core_options(a);
 	struct commit_run r = { .args = a };
-	int err = mapfs_store_trust_check(a->store, a->is_trusted, r.why,
-					  sizeof(r.why));
+	int err = mapfs_store_trust_check(a->store, a->is_trusted, &r.why);
 
 	if (!err)
 		err = rights_begin(&r);
@@ -491,13 +487,13 @@ static int do_undo(const struct commit_args *a)
 		warn_mounted(a->store);
 		opt.confirm = confirm_undo;
 		opt.confirm_arg = &r;
-		err = mapfs_commit_undo(&opt, r.why, sizeof(r.why));
+		err = mapfs_commit_undo(&opt, &r.why);
 	}
 	if (r.is_at_work)
 		progress_end();
 	/* Who does not go on has said why. */
 	if (err && err != -ECANCELED)
-		say("%s", *r.why ? r.why : strerror(-err));
+		say("%s", reason_text(&r.why, err));
 	rights_fini(&r.rights);
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }

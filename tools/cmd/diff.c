@@ -25,8 +25,6 @@ enum diff_status {
 	DIFF_TROUBLE = 2,
 };
 
-#define WHY_BYTES 1024
-
 enum key {
 	KEY_STAT = 0x100,
 	KEY_NAME_ONLY,
@@ -74,16 +72,17 @@ static int take_entry(void *arg, const struct mapfs_diff_entry *e)
 	return ferror(stdout) ? -EPIPE : 0;
 }
 
-static int write_patch(struct diff_source *s, struct diff_run *run, char *why)
+static int write_patch(struct diff_source *s, struct diff_run *run,
+		       struct reason *why)
 {
 	const struct diff_tree *old_tree;
 	const struct diff_tree *new_tree;
-	int err = diff_source_trees(s, &old_tree, &new_tree, why, WHY_BYTES);
+	int err = diff_source_trees(s, &old_tree, &new_tree, why);
 
 	if (err)
 		return err;
 	run->printer.count = diff_patch_count(run->patch);
-	return diff_patch_write(run->patch, old_tree, new_tree, why, WHY_BYTES);
+	return diff_patch_write(run->patch, old_tree, new_tree, why);
 }
 
 static void paths_free(char **paths, size_t count)
@@ -95,14 +94,13 @@ static void paths_free(char **paths, size_t count)
 
 /* As the trees have them; the paths are freed by paths_free(). */
 static int find_paths(const struct diff_source *s, const struct diff_args *a,
-		      char ***out, char *why)
+		      char ***out, struct reason *why)
 {
 	char **paths = calloc(a->path_count, sizeof(*paths));
 	int err = paths ? 0 : -ENOMEM;
 
 	for (size_t n = 0; n < a->path_count && !err; n++)
-		err = diff_source_path(s, a->paths[n], &paths[n], why,
-				       WHY_BYTES);
+		err = diff_source_path(s, a->paths[n], &paths[n], why);
 	if (err && paths)
 		paths_free(paths, a->path_count);
 	else
@@ -111,7 +109,7 @@ static int find_paths(const struct diff_source *s, const struct diff_args *a,
 }
 
 static int run_source(struct diff_source *s, const struct diff_args *a,
-		      char **paths, struct diff_run *run, char *why)
+		      char **paths, struct diff_run *run, struct reason *why)
 {
 	const struct mapfs_diff_options opt = {
 		.want_ranges = a->format == DIFF_PAGES || a->want_pages,
@@ -129,7 +127,7 @@ static int run_source(struct diff_source *s, const struct diff_args *a,
 		diff_print_begin(&run->printer);
 	}
 	progress_begin("comparing", 0);
-	err = diff_source_run(s, &opt, take_entry, run, why, WHY_BYTES);
+	err = diff_source_run(s, &opt, take_entry, run, why);
 	progress_end();
 	if (run->patch)
 		return err ? err : write_patch(s, run, why);
@@ -137,14 +135,13 @@ static int run_source(struct diff_source *s, const struct diff_args *a,
 	return err;
 }
 
-static int end_output(char *why)
+static int end_output(struct reason *why)
 {
 	errno = 0;
 	if (!fflush(stdout) && !ferror(stdout))
 		return 0;
-	snprintf(why, WHY_BYTES,
-		 "standard output: %s; the list is not complete",
-		 errno ? strerror(errno) : "cannot be written");
+	reason_set(why, "standard output: %s; the list is not complete",
+		   errno ? strerror(errno) : "cannot be written");
 	return -EIO;
 }
 
@@ -165,18 +162,18 @@ static int run_diff(const struct diff_args *a)
 	};
 	struct diff_source *s = NULL;
 	char **paths = NULL;
-	char why[WHY_BYTES] = "";
-	int err = diff_source_open(&s, &opt, why, sizeof(why));
+	struct reason why = { 0 };
+	int err = diff_source_open(&s, &opt, &why);
 
 	if (!err) {
 		run.printer.usual = diff_source_owner(s);
-		err = find_paths(s, a, &paths, why);
+		err = find_paths(s, a, &paths, &why);
 	}
 	if (!err)
-		err = run_source(s, a, paths, &run, why);
+		err = run_source(s, a, paths, &run, &why);
 	/* It is what ended the comparison, where both went wrong. */
 	if (!err || ferror(stdout)) {
-		const int out_err = end_output(why);
+		const int out_err = end_output(&why);
 
 		err = out_err ? out_err : err;
 	}
@@ -185,7 +182,7 @@ static int run_diff(const struct diff_args *a)
 		paths_free(paths, a->path_count);
 	diff_source_close(s);
 	if (err) {
-		say("%s", *why ? why : strerror(-err));
+		say("%s", reason_text(&why, err));
 		return DIFF_TROUBLE;
 	}
 	return run.printer.count > 0 ? DIFF_DIFFERENT : DIFF_SAME;

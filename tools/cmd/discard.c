@@ -32,30 +32,29 @@ static void say_contents(const struct target *t)
 	char size[TEXT_SIZE];
 	struct mapfs_view *v = NULL;
 	char *store;
-	char lost[1024];
-	char why[1024];
-	int err = history_read(&h, t, why, sizeof(why));
+	struct reason lost;
+	struct reason why;
+	int err = history_read(&h, t, &why);
 
 	if (!err)
-		err = target_open_store(t, &v, lost, sizeof(lost), why,
-					sizeof(why));
-	if (!err && !lost[0])
-		err = changes_count(&changes, t, NULL, why, sizeof(why));
+		err = target_open_store(t, &v, &lost, &why);
+	if (!err && reason_is_empty(&lost))
+		err = changes_count(&changes, t, NULL, &why);
 	if (err) {
-		say("%s", why);
+		say("%s", why.text);
 		/* Opened for looking: nothing to sync. */
 		(void)!mapfs_view_close(v);
 		history_fini(&h);
 		return;
 	}
-	if (lost[0])
-		say("%s", lost);
+	if (!reason_is_empty(&lost))
+		say("%s", lost.text);
 	mapfs_view_info(v, &info);
 	/* Opened for looking: nothing to sync. */
 	(void)!mapfs_view_close(v);
 	text_size(size, info.private_pages * MAPFS_PAGE_SIZE);
 	snprintf(text, sizeof(text), "unknown without the base");
-	if (!lost[0])
+	if (reason_is_empty(&lost))
 		changes_text(&changes, text);
 	store = text_escape(t->store);
 	printf("%s: changes: %s; private pages: %s; snapshots: %zu\n", store,
@@ -64,47 +63,48 @@ static void say_contents(const struct target *t)
 	history_fini(&h);
 }
 
-static int check(const struct target *t, char *why, size_t why_bytes)
+static int check(const struct target *t, struct reason *why)
 {
 	if (t->kind == TARGET_LIVE) {
-		snprintf(why, why_bytes,
-			 "%s: mounted on %s; unmount it first (mapfs umount)",
-			 t->store ? t->store : "temporary store", t->shown);
+		reason_set(why,
+			   "%s: mounted on %s; unmount it first (mapfs umount)",
+			   t->store ? t->store : "temporary store", t->shown);
 		return -EBUSY;
 	}
 	if (t->snapshot) {
-		snprintf(why, why_bytes,
-			 "%s@%s: one snapshot of a store; delete it with mapfs "
-			 "snapshot -d",
-			 t->store, t->snapshot);
+		reason_set(
+			why,
+			"%s@%s: one snapshot of a store; delete it with mapfs "
+			"snapshot -d",
+			t->store, t->snapshot);
 		return -EINVAL;
 	}
 	/* What is refused after the question is refused before it. */
-	return mapfs_may_discard(t->store, why, why_bytes);
+	return mapfs_may_discard(t->store, why);
 }
 
 static int discard_run(const struct discard_args *args)
 {
-	char why[1024];
+	struct reason why;
 	struct target t;
-	int err = target_find(&t, args->store, why, sizeof(why));
+	int err = target_find(&t, args->store, &why);
 
 	t.is_trusted = args->is_trusted;
 	if (!err)
-		err = check(&t, why, sizeof(why));
+		err = check(&t, &why);
 	if (!err) {
 		say_contents(&t);
 		fflush(stdout);
 		if (!args->yes &&
 		    !confirm(t.store, "It cannot be brought back. Discard?")) {
-			why[0] = '\0';
+			reason_clear(&why);
 			err = -ECANCELED;
 		}
 	}
 	if (!err)
-		err = mapfs_discard(t.store, why, sizeof(why));
-	if (err && why[0])
-		say("%s", why);
+		err = mapfs_discard(t.store, &why);
+	if (err && !reason_is_empty(&why))
+		say("%s", why.text);
 	target_fini(&t);
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }

@@ -23,8 +23,6 @@
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 
-#define WHY_BYTES 1024
-
 struct export_args {
 	const char *source;
 	const char *file; /* or NULL: standard output */
@@ -41,7 +39,7 @@ struct source {
 };
 
 static int snapshot_call(const struct target *t, enum mapfs_verb verb,
-			 const char *name, char *why, size_t why_bytes)
+			 const char *name, struct reason *why)
 {
 	const struct control_call call = {
 		.verb = verb,
@@ -49,14 +47,14 @@ static int snapshot_call(const struct target *t, enum mapfs_verb verb,
 		.message = "mapfs export",
 	};
 	struct control_result none = { 0 };
-	int err = control_run(t->fd, t->shown, &call, &none, why, why_bytes);
+	int err = control_run(t->fd, t->shown, &call, &none, why);
 
 	control_result_fini(&none);
 	return err;
 }
 
 /* Of a view in use, this moment. */
-static int moment_make(struct source *s, char *why, size_t why_bytes)
+static int moment_make(struct source *s, struct reason *why)
 {
 	char name[sizeof(s->moment)];
 	int err;
@@ -64,8 +62,7 @@ static int moment_make(struct source *s, char *why, size_t why_bytes)
 	if (!s->target.store)
 		return 0; /* target_open_view() has the words */
 	snprintf(name, sizeof(name), "export-%d", (int)getpid());
-	err = snapshot_call(&s->target, MAPFS_VERB_SNAPSHOT, name, why,
-			    why_bytes);
+	err = snapshot_call(&s->target, MAPFS_VERB_SNAPSHOT, name, why);
 	if (err)
 		return err;
 	memcpy(s->moment, name, sizeof(name));
@@ -75,11 +72,11 @@ static int moment_make(struct source *s, char *why, size_t why_bytes)
 
 static void moment_forget(struct source *s)
 {
-	char why[WHY_BYTES] = "out of memory";
+	struct reason why = { "out of memory" };
 
 	if (*s->moment && snapshot_call(&s->target, MAPFS_VERB_SNAPSHOT_DELETE,
-					s->moment, why, sizeof(why)))
-		say("%s; remove it with mapfs snapshot -d", why);
+					s->moment, &why))
+		say("%s; remove it with mapfs snapshot -d", why.text);
 }
 
 static int source_close(struct source *s)
@@ -93,31 +90,30 @@ static int source_close(struct source *s)
 
 static int source_open(struct source *s, const struct export_args *args)
 {
-	char why[WHY_BYTES] = "out of memory; try again later";
-	char lost[WHY_BYTES];
-	int err = target_find(&s->target, args->source, why, sizeof(why));
+	struct reason why = { "out of memory; try again later" };
+	struct reason lost;
+	int err = target_find(&s->target, args->source, &why);
 
 	if (err) {
-		say("%s", why);
+		say("%s", why.text);
 		return err;
 	}
 	s->target.is_trusted = args->is_trusted;
 	/* Not only once a moment was made for it. */
 	if (s->target.store)
 		err = mapfs_store_trust_check(s->target.store, args->is_trusted,
-					      why, sizeof(why));
+					      &why);
 	if (!err && s->target.kind == TARGET_LIVE && !s->target.snapshot)
-		err = moment_make(s, why, sizeof(why));
+		err = moment_make(s, &why);
 	if (!err)
-		err = target_open_store(&s->target, &s->view, lost,
-					sizeof(lost), why, sizeof(why));
+		err = target_open_store(&s->target, &s->view, &lost, &why);
 	if (!err) {
-		s->has_base = !lost[0];
-		if (lost[0])
-			say("%s", lost);
+		s->has_base = reason_is_empty(&lost);
+		if (!s->has_base)
+			say("%s", lost.text);
 		return 0;
 	}
-	say("%s", why);
+	say("%s", why.text);
 	/* Never opened. */
 	s->view = NULL;
 	(void)source_close(s);

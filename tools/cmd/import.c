@@ -21,8 +21,6 @@
 #include "tools/lib/stream.h"
 #include "tools/lib/text.h"
 
-#define WHY_BYTES 1024
-
 struct import_args {
 	const char *base;
 	const char *store;
@@ -145,12 +143,12 @@ static int store_fill(const char *base, const char *store)
 		.store = store,
 	};
 	struct mapfs_view *view;
-	char why[WHY_BYTES];
+	struct reason why;
 	int close_err;
-	int err = mapfs_view_open(&view, &opt, why, sizeof(why));
+	int err = mapfs_view_open(&view, &opt, &why);
 
 	if (err) {
-		say("%s", why);
+		say("%s", why.text);
 		return err;
 	}
 	err = input_apply(view);

@@ -71,17 +71,17 @@ static int log_run(const struct look_args *args)
 {
 	struct history h = { 0 };
 	int status = COMMAND_OK;
-	char why[1024];
+	struct reason why;
 	struct target t;
-	int err = target_find(&t, args->target, why, sizeof(why));
+	int err = target_find(&t, args->target, &why);
 
 	t.is_trusted = args->is_trusted;
 	if (!err)
-		err = target_refuse_snapshot(&t, why, sizeof(why));
+		err = target_refuse_snapshot(&t, &why);
 	if (!err)
-		err = history_read(&h, &t, why, sizeof(why));
+		err = history_read(&h, &t, &why);
 	if (err) {
-		say("%s", why);
+		say("%s", why.text);
 		status = COMMAND_FAILED;
 	} else if (args->json) {
 		status = print_json(&h);

@@ -22,7 +22,6 @@
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 
-#define WHY_BYTES 1024
 #define DEAD_MOST 8 /* dead mounts one over the other */
 
 struct mount_args {
@@ -34,7 +33,7 @@ struct mount_args {
 	bool sloppy;
 	bool is_helper;	 /* called by mount(8) */
 	bool has_others; /* options that are not -o */
-	char why[WHY_BYTES];
+	struct reason why;
 };
 
 /* What is on the place already?  0: nothing alive; 1: look again. */
@@ -187,20 +186,20 @@ static int mount_run(struct mount_args *a)
 	a->opt.base = base_path(a->base);
 	if (!a->opt.base)
 		return COMMAND_FAILED;
-	err = options_settle(&a->opt, a->why, sizeof(a->why));
+	err = options_settle(&a->opt, &a->why);
 	if (err) {
-		say("%s", a->why);
+		say("%s", a->why.text);
 		return COMMAND_USAGE;
 	}
 	if (place_check(a->target, &a->opt.mountpoint))
 		return COMMAND_FAILED;
 	if (a->foreground)
-		err = fs_serve(&a->opt, -1, a->why, sizeof(a->why));
+		err = fs_serve(&a->opt, -1, &a->why);
 	else
-		err = daemon_start(&a->opt, a->why, sizeof(a->why));
+		err = daemon_start(&a->opt, &a->why);
 	if (!err)
 		return COMMAND_OK;
-	say("%s", a->why);
+	say("%s", a->why.text);
 	return COMMAND_FAILED;
 }
 
@@ -220,8 +219,8 @@ static char *joined(char *lists, const char *list)
 
 static void add_option(struct mount_args *a, const char *list)
 {
-	if (options_add(&a->opt, list, a->sloppy, a->why, sizeof(a->why))) {
-		say("%s", a->why);
+	if (options_add(&a->opt, list, a->sloppy, &a->why)) {
+		say("%s", a->why.text);
 		exit(COMMAND_USAGE);
 	}
 	a->list = joined(a->list, list);
@@ -246,10 +245,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	a->has_others |= key == 'm' || key == 's' || key == 'L' || key == 'f';
 	switch (key) {
 	case 'm':
-		err = options_set_mode(&a->opt, arg, a->why, sizeof(a->why));
+		err = options_set_mode(&a->opt, arg, &a->why);
 		break;
 	case 's':
-		err = options_set_store(&a->opt, arg, a->why, sizeof(a->why));
+		err = options_set_store(&a->opt, arg, &a->why);
 		break;
 	case 'o':
 		add_option(a, arg);
@@ -274,7 +273,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	}
 	if (err) {
-		say("%s", a->why);
+		say("%s", a->why.text);
 		exit(COMMAND_USAGE);
 	}
 	return 0;

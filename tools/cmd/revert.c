@@ -33,12 +33,12 @@ struct revert {
 	struct mapfs_view *v; /* a resting store's */
 	struct item *items;
 	int count;
-	char why[1024];
+	struct reason why;
 };
 
 static int refuse(struct revert *r, int err, const char *arg, const char *words)
 {
-	snprintf(r->why, sizeof(r->why), "%s: %s", arg, words);
+	reason_set(&r->why, "%s: %s", arg, words);
 	return err;
 }
 
@@ -89,13 +89,12 @@ static int item_by_place(struct revert *r, struct item *it, const char *arg)
 	it->own = calloc(1, sizeof(*it->own));
 	if (!it->own)
 		return refuse(r, -ENOMEM, arg, strerror(ENOMEM));
-	err = target_find(it->own, dir, r->why, sizeof(r->why));
+	err = target_find(it->own, dir, &r->why);
 	if (err || it->own->kind != TARGET_LIVE)
 		return refuse(r, err ? err : -EINVAL, arg,
 			      "not in a mounted view; name a path in one, or "
 			      "MOUNTPOINT or STORE before the paths");
-	return target_path(it->own, *rest ? rest : ".", &it->path, r->why,
-			   sizeof(r->why));
+	return target_path(it->own, *rest ? rest : ".", &it->path, &r->why);
 }
 
 static int revert_one(struct revert *r, const struct item *it)
@@ -108,10 +107,8 @@ static int revert_one(struct revert *r, const struct item *it)
 	struct control_result none;
 
 	if (r->v)
-		return mapfs_revert(r->v, it->path, NULL, NULL, r->why,
-				    sizeof(r->why));
-	return control_run(t->fd, t->shown, &call, &none, r->why,
-			   sizeof(r->why));
+		return mapfs_revert(r->v, it->path, NULL, NULL, &r->why);
+	return control_run(t->fd, t->shown, &call, &none, &r->why);
 }
 
 /* All are looked at before the first is done. */
@@ -126,7 +123,7 @@ static int find_items(struct revert *r, char **args, int count)
 	for (int i = 0; !err && i < count; i++) {
 		if (r->has_target || args[i][0] == '\0')
 			err = target_path(&r->t, args[i], &r->items[i].path,
-					  r->why, sizeof(r->why));
+					  &r->why);
 		else
 			err = item_by_place(r, &r->items[i], args[i]);
 	}
@@ -136,7 +133,7 @@ static int find_items(struct revert *r, char **args, int count)
 /* Whether the first argument names a view, or is a path already. */
 static int find_target(struct revert *r, const char *arg)
 {
-	int err = target_find(&r->t, arg, r->why, sizeof(r->why));
+	int err = target_find(&r->t, arg, &r->why);
 
 	/* What is gone in the view may be there in the base. */
 	if (*arg && (err == -ENOENT || err == -ENOTDIR))
@@ -144,7 +141,7 @@ static int find_target(struct revert *r, const char *arg)
 	if (err || (r->t.kind == TARGET_LIVE && *r->t.inside))
 		return err;
 	r->has_target = true;
-	return target_refuse_snapshot(&r->t, r->why, sizeof(r->why));
+	return target_refuse_snapshot(&r->t, &r->why);
 }
 
 static int revert_all(struct revert *r, const struct revert_args *args)
@@ -159,8 +156,7 @@ static int revert_all(struct revert *r, const struct revert_args *args)
 		err = find_items(r, args->args + r->has_target,
 				 args->count - r->has_target);
 	if (!err && r->has_target && r->t.kind == TARGET_STORE)
-		err = target_open_view(&r->t, false, &r->v, r->why,
-				       sizeof(r->why));
+		err = target_open_view(&r->t, false, &r->v, &r->why);
 	for (int i = 0; !err && i < r->count; i++)
 		err = revert_one(r, &r->items[i]);
 	return err;
@@ -179,17 +175,17 @@ static void items_free(struct revert *r)
 
 static int revert_run(const struct revert_args *args)
 {
-	struct revert r = { .why = "out of memory; try again later" };
+	struct revert r = { .why = { "out of memory; try again later" } };
 	int err = revert_all(&r, args);
 	int close_err = mapfs_view_close(r.v);
 
 	if (!err && close_err) {
-		snprintf(r.why, sizeof(r.why),
-			 "%s: not everything reached the disk", r.t.shown);
+		reason_set(&r.why, "%s: not everything reached the disk",
+			   r.t.shown);
 		err = close_err;
 	}
 	if (err)
-		say("%s", r.why);
+		say("%s", r.why.text);
 	items_free(&r);
 	target_fini(&r.t);
 	return err ? COMMAND_FAILED : COMMAND_OK;

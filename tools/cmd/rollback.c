@@ -22,8 +22,8 @@ struct rollback_args {
 	bool is_trusted;
 };
 
-static int run_live(const struct target *t, const char *name, char *why,
-		    size_t why_bytes)
+static int run_live(const struct target *t, const char *name,
+		    struct reason *why)
 {
 	const struct control_call call = {
 		.verb = MAPFS_VERB_ROLLBACK,
@@ -31,23 +31,23 @@ static int run_live(const struct target *t, const char *name, char *why,
 	};
 	struct control_result none;
 
-	return control_run(t->fd, t->shown, &call, &none, why, why_bytes);
+	return control_run(t->fd, t->shown, &call, &none, why);
 }
 
-static int run_resting(const struct target *t, const char *name, char *why,
-		       size_t why_bytes)
+static int run_resting(const struct target *t, const char *name,
+		       struct reason *why)
 {
 	struct mapfs_view *v;
-	int err = target_open_view(t, false, &v, why, why_bytes);
+	int err = target_open_view(t, false, &v, why);
 	int close_err;
 
 	if (err)
 		return err;
-	err = mapfs_rollback(v, name, NULL, NULL, why, why_bytes);
+	err = mapfs_rollback(v, name, NULL, NULL, why);
 	close_err = mapfs_view_close(v);
 	if (!err && close_err) {
-		snprintf(why, why_bytes, "%s: not everything reached the disk",
-			 t->shown);
+		reason_set(why, "%s: not everything reached the disk",
+			   t->shown);
 		err = close_err;
 	}
 	return err;
@@ -60,11 +60,11 @@ static bool ask(const struct target *t, const struct mapfs_snapshot *s)
 	struct changes changes;
 	char *question;
 	char when[32];
-	char why[1024];
+	struct reason why;
 	bool yes;
 
 	/* Not to know is no reason not to ask. */
-	if (changes_count(&changes, t, s->name, why, sizeof(why)))
+	if (changes_count(&changes, t, s->name, &why))
 		snprintf(lost, sizeof(lost), "unknown");
 	else
 		changes_text(&changes, lost);
@@ -84,29 +84,29 @@ static int rollback_run(const struct rollback_args *args)
 {
 	struct history h = { 0 };
 	const struct mapfs_snapshot *s = NULL;
-	char why[1024];
+	struct reason why;
 	struct target t;
-	int err = target_find(&t, args->target, why, sizeof(why));
+	int err = target_find(&t, args->target, &why);
 
 	t.is_trusted = args->is_trusted;
 	if (!err)
-		err = target_refuse_snapshot(&t, why, sizeof(why));
+		err = target_refuse_snapshot(&t, &why);
 	if (!err && !args->yes) {
-		err = history_read(&h, &t, why, sizeof(why));
+		err = history_read(&h, &t, &why);
 		if (!err)
 			s = history_find(&h, args->name);
 	}
 	/* One that is not there is refused below, in the core's words. */
 	if (!err && s && !ask(&t, s)) {
-		why[0] = '\0';
+		reason_clear(&why);
 		err = -ECANCELED;
 	}
 	if (!err && t.kind == TARGET_LIVE)
-		err = run_live(&t, args->name, why, sizeof(why));
+		err = run_live(&t, args->name, &why);
 	else if (!err)
-		err = run_resting(&t, args->name, why, sizeof(why));
-	if (err && why[0])
-		say("%s", why);
+		err = run_resting(&t, args->name, &why);
+	if (err && !reason_is_empty(&why))
+		say("%s", why.text);
 	history_fini(&h);
 	target_fini(&t);
 	return err ? COMMAND_FAILED : COMMAND_OK;

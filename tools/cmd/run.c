@@ -21,12 +21,10 @@
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 
-#define WHY_BYTES 1024
-
 struct run_args {
 	struct run run;
 	char *shell[2]; /* the command when none is given */
-	char why[WHY_BYTES];
+	struct reason why;
 };
 
 static bool is_on_terminal(void)
@@ -250,13 +248,13 @@ static int finish(struct run *r, const struct termios *modes)
 /* A store of an earlier run, whose daemon may still be closing it. */
 static int await_store(const struct run *r)
 {
-	char why[WHY_BYTES];
+	struct reason why;
 	int err = 0;
 
 	if (r->opt.store_kind == MAPFS_STORE_DIR && !r->opt.snapshot)
-		err = mapfs_store_await(r->opt.store, why, sizeof(why));
+		err = mapfs_store_await(r->opt.store, &why);
 	if (err)
-		say("%s", why);
+		say("%s", why.text);
 	return err;
 }
 
@@ -312,9 +310,9 @@ static int run_start(struct run_args *a)
 		return COMMAND_USAGE;
 	}
 	settle_flags(&r->opt);
-	err = options_settle(&r->opt, a->why, sizeof(a->why));
+	err = options_settle(&r->opt, &a->why);
 	if (err) {
-		say("%s", a->why);
+		say("%s", a->why.text);
 		return COMMAND_USAGE;
 	}
 	err = settle_store(r);
@@ -338,12 +336,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 's':
-		err = options_set_store(&a->run.opt, arg, a->why,
-					sizeof(a->why));
+		err = options_set_store(&a->run.opt, arg, &a->why);
 		break;
 	case 'o':
-		err = options_add(&a->run.opt, arg, false, a->why,
-				  sizeof(a->why));
+		err = options_add(&a->run.opt, arg, false, &a->why);
 		break;
 	case 'C':
 		a->run.dir = arg;
@@ -369,7 +365,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	}
 	if (err) {
-		say("%s", a->why);
+		say("%s", a->why.text);
 		exit(COMMAND_USAGE);
 	}
 	return 0;

@@ -26,7 +26,6 @@
 #include "tools/lib/rights.h"
 #include "tools/lib/text.h"
 
-#define WHY_BYTES 1024
 #define SHOWN_MOST 10
 #define SELF "/proc/self/exe"
 #define PAGER                                                    \
@@ -101,12 +100,12 @@ static int summary_read(const struct run *r, struct summary *s)
 	const struct mapfs_diff_options diff = { 0 };
 	struct mapfs_info info;
 	struct mapfs_view *view;
-	char why[WHY_BYTES];
+	struct reason why;
 	int out = dup(STDOUT_FILENO);
-	int err = mapfs_view_open(&view, &opt, why, sizeof(why));
+	int err = mapfs_view_open(&view, &opt, &why);
 
 	if (err) {
-		say("%s", why);
+		say("%s", why.text);
 		close(out);
 		return err;
 	}

@@ -32,7 +32,6 @@
 #include "tools/lib/mounts.h"
 #include "tools/lib/text.h"
 
-#define WHY_BYTES 1024
 #define END_MS 30000  /* for the mount to go, and the store to be closed */
 #define TERM_MS 30000 /* the same when it has to be told */
 
@@ -41,7 +40,7 @@ struct report {
 	int err;
 	bool has_users; /* a user namespace, with the caller alone */
 	dev_t dev;	/* of the mount, or 0 */
-	char why[WHY_BYTES];
+	struct reason why;
 };
 
 static int write_file(const char *path, const char *text)
@@ -174,7 +173,7 @@ static bool receive_report(int sock, struct report *rep, int *fd)
 	*fd = -1;
 	if (c && c->cmsg_type == SCM_RIGHTS)
 		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
-	rep->why[sizeof(rep->why) - 1] = '\0';
+	rep->why.text[sizeof(rep->why.text) - 1] = '\0';
 	return n == (ssize_t)sizeof(*rep);
 }
 
@@ -240,11 +239,10 @@ _Noreturn static void inner_child(struct run *r, pid_t parent, int sock)
 	/* After that, because a change of rights would take it back. */
 	die_with(parent);
 	if (rep.err)
-		snprintf(rep.why, sizeof(rep.why),
-			 "no namespace for the view: %s", strerror(-rep.err));
+		reason_set(&rep.why, "no namespace for the view: %s",
+			   strerror(-rep.err));
 	else
-		rep.err = session_mount_only(&r->opt, &fd, rep.why,
-					     sizeof(rep.why));
+		rep.err = session_mount_only(&r->opt, &fd, &rep.why);
 	if (!rep.err)
 		rep.dev = dev_of_mount(r->opt.mountpoint);
 	if (!send_report(sock, &rep, fd))
@@ -307,14 +305,14 @@ static int begin_inside(struct run *r, struct report *rep)
 {
 	rep->err = child_start(r, &r->go_fd, inner_child);
 	if (rep->err) {
-		snprintf(rep->why, sizeof(rep->why),
-			 "cannot start a process: %s; try again later",
-			 strerror(-rep->err));
+		reason_set(&rep->why,
+			   "cannot start a process: %s; try again later",
+			   strerror(-rep->err));
 		return rep->err;
 	}
 	if (!receive_report(r->go_fd, rep, &r->opt.fuse_fd)) {
 		rep->err = -EIO;
-		snprintf(rep->why, sizeof(rep->why), "a process has died");
+		reason_set(&rep->why, "a process has died");
 	}
 	if (rep->err) {
 		child_kill(r);
@@ -328,9 +326,9 @@ static int begin_inside(struct run *r, struct report *rep)
 	return 0;
 }
 
-static int serve(struct run *r, char *why)
+static int serve(struct run *r, struct reason *why)
 {
-	int err = daemon_start_bound(&r->opt, &r->daemon, why, WHY_BYTES);
+	int err = daemon_start_bound(&r->opt, &r->daemon, why);
 
 	if (r->opt.fuse_fd >= 0)
 		close(r->opt.fuse_fd);
@@ -364,24 +362,23 @@ static int place_create(struct run *r)
 
 static int begin_outside(struct run *r, const char *reason)
 {
-	char why[WHY_BYTES];
+	struct reason why;
 	int err = place_create(r);
 
 	if (err)
 		return err;
-	err = serve(r, why);
+	err = serve(r, &why);
 	if (!err) {
 		say("%s; the view is at %s, so paths differ from %s", reason,
 		    r->opt.mountpoint, r->opt.base);
 		err = child_start(r, &r->go_fd, outer_child);
 		if (!err)
 			return 0;
-		snprintf(why, sizeof(why), "cannot start a process: %s",
-			 strerror(-err));
+		reason_set(&why, "cannot start a process: %s", strerror(-err));
 		kill(r->daemon, SIGTERM);
 		waitpid(r->daemon, NULL, 0);
 	}
-	say("%s", why);
+	say("%s", why.text);
 	if (rmdir(r->opt.mountpoint) < 0 && errno != ENOENT)
 		say("%s: %s", r->opt.mountpoint, strerror(errno));
 	return err;
@@ -400,12 +397,12 @@ int run_place_begin(struct run *r)
 	if (stat("/proc/self/ns/mnt", &st) == 0)
 		r->outer_ns = st.st_ino;
 	if (begin_inside(r, rep) < 0) {
-		err = begin_outside(r, rep->why);
+		err = begin_outside(r, rep->why.text);
 	} else {
-		err = serve(r, rep->why);
+		err = serve(r, &rep->why);
 		if (err) {
 			child_kill(r);
-			say("%s", rep->why);
+			say("%s", rep->why.text);
 		}
 	}
 	free(rep);

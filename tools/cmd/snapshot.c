@@ -21,7 +21,7 @@ struct snapshot_args {
 };
 
 static int run_live(const struct target *t, const struct snapshot_args *args,
-		    char *why, size_t why_bytes)
+		    struct reason *why)
 {
 	const struct control_call call = {
 		.verb = args->is_delete ? MAPFS_VERB_SNAPSHOT_DELETE :
@@ -31,28 +31,27 @@ static int run_live(const struct target *t, const struct snapshot_args *args,
 	};
 	struct control_result none;
 
-	return control_run(t->fd, t->shown, &call, &none, why, why_bytes);
+	return control_run(t->fd, t->shown, &call, &none, why);
 }
 
 static int run_resting(const struct target *t, const struct snapshot_args *args,
-		       char *why, size_t why_bytes)
+		       struct reason *why)
 {
 	struct mapfs_view *v;
-	int err = target_open_view(t, false, &v, why, why_bytes);
+	int err = target_open_view(t, false, &v, why);
 	int close_err;
 
 	if (err)
 		return err;
 	if (args->is_delete)
-		err = mapfs_snapshot_delete(v, args->name, why, why_bytes);
+		err = mapfs_snapshot_delete(v, args->name, why);
 	else
-		err = mapfs_snapshot_create(v, args->name,
-					    args->message ? args->message : "",
-					    why, why_bytes);
+		err = mapfs_snapshot_create(
+			v, args->name, args->message ? args->message : "", why);
 	close_err = mapfs_view_close(v);
 	if (!err && close_err) {
-		snprintf(why, why_bytes, "%s: not everything reached the disk",
-			 t->shown);
+		reason_set(why, "%s: not everything reached the disk",
+			   t->shown);
 		err = close_err;
 	}
 	return err;
@@ -60,23 +59,23 @@ static int run_resting(const struct target *t, const struct snapshot_args *args,
 
 static int snapshot_run(const struct snapshot_args *args)
 {
-	char why[1024];
+	struct reason why;
 	struct target t;
-	int err = target_find(&t, args->target, why, sizeof(why));
+	int err = target_find(&t, args->target, &why);
 
 	t.is_trusted = args->is_trusted;
 	if (!err && t.snapshot) {
-		snprintf(why, sizeof(why),
-			 "%s: a snapshot has none; name the store alone",
-			 args->target);
+		reason_set(&why,
+			   "%s: a snapshot has none; name the store alone",
+			   args->target);
 		err = -1;
 	} else if (!err && t.kind == TARGET_LIVE) {
-		err = run_live(&t, args, why, sizeof(why));
+		err = run_live(&t, args, &why);
 	} else if (!err) {
-		err = run_resting(&t, args, why, sizeof(why));
+		err = run_resting(&t, args, &why);
 	}
 	if (err)
-		say("%s", why);
+		say("%s", why.text);
 	target_fini(&t);
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }

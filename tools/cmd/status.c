@@ -38,12 +38,12 @@ struct status {
 	bool is_copy; /* changes, snapshots and drift mean something */
 	bool is_latched;
 	enum mapfs_base_state base_state;
-	char lost[1024]; /* what to do about that; "": the base fits, or a
+	struct reason lost; /* what to do about that; "": the base fits, or a
 			    mount still has it */
 	bool has_space;
 	uint64_t space_bytes; /* left for private pages */
 	uint64_t private_pages;
-	char why[1024];
+	struct reason why;
 };
 
 __attribute__((format(printf, 2, 3))) static void row(const char *name,
@@ -117,8 +117,7 @@ static int look_live(struct status *s)
 	const struct control_call call = { .verb = MAPFS_VERB_STATUS };
 	struct control_result result;
 	struct wire_in in;
-	int err = control_run(s->t.fd, s->t.shown, &call, &result, s->why,
-			      sizeof(s->why));
+	int err = control_run(s->t.fd, s->t.shown, &call, &result, &s->why);
 
 	if (err)
 		return err;
@@ -140,15 +139,14 @@ static int look_live(struct status *s)
 static int look_resting(struct status *s)
 {
 	struct mapfs_view *v;
-	int err = target_open_store(&s->t, &v, s->lost, sizeof(s->lost), s->why,
-				    sizeof(s->why));
+	int err = target_open_store(&s->t, &v, &s->lost, &s->why);
 
 	if (err)
 		return err;
 	mapfs_view_info(v, &s->view);
 	s->private_pages = s->view.private_pages;
 	/* Without its base everything drifted. */
-	err = s->lost[0] ? 0 : mapfs_drift(v, add_drift, s);
+	err = reason_is_empty(&s->lost) ? mapfs_drift(v, add_drift, s) : 0;
 	/* Opened for looking: nothing to sync. */
 	(void)!mapfs_view_close(v);
 	return err;
@@ -161,8 +159,7 @@ static int look_at_base(struct status *s)
 	struct stat now;
 
 	if (s->t.store)
-		return mapfs_base_state(s->t.store, &s->base_state, s->why,
-					sizeof(s->why));
+		return mapfs_base_state(s->t.store, &s->base_state, &s->why);
 	/* The root of a view has the number of the base. */
 	if (stat(s->t.info.base, &now) < 0)
 		s->base_state = errno == ENOENT || errno == ENOTDIR ?
@@ -181,10 +178,9 @@ static int look(struct status *s)
 	s->is_copy = !is_live || s->t.info.mode == MAPFS_COPY;
 	if (!is_live)
 		err = mapfs_store_trust_check(s->t.store, s->t.is_trusted,
-					      s->why, sizeof(s->why));
+					      &s->why);
 	if (!err && s->t.store)
-		err = mapfs_store_describe(s->t.store, &s->store, s->why,
-					   sizeof(s->why));
+		err = mapfs_store_describe(s->t.store, &s->store, &s->why);
 	if (!err)
 		err = look_at_base(s);
 	/* A commit that was interrupted lets nobody look before it is done. */
@@ -192,10 +188,9 @@ static int look(struct status *s)
 		return err;
 	err = is_live ? look_live(s) : look_resting(s);
 	if (!err)
-		err = history_read(&s->history, &s->t, s->why, sizeof(s->why));
-	if (!err && (is_live || !s->lost[0]))
-		err = changes_count(&s->changes, &s->t, NULL, s->why,
-				    sizeof(s->why));
+		err = history_read(&s->history, &s->t, &s->why);
+	if (!err && (is_live || reason_is_empty(&s->lost)))
+		err = changes_count(&s->changes, &s->t, NULL, &s->why);
 	return err;
 }
 
@@ -237,7 +232,7 @@ static void print_changes(const struct status *s)
 	text_size(size, s->private_pages * MAPFS_PAGE_SIZE);
 	row("private", "%" PRIu64 " pages, %s", s->private_pages, size);
 	snprintf(text, sizeof(text), "unknown without the base");
-	if (!s->lost[0])
+	if (reason_is_empty(&s->lost))
 		changes_text(&s->changes, text);
 	row("changes", "%s", text);
 	row("snapshots", "%zu", s->history.count);
@@ -310,7 +305,7 @@ static void json_add_changes(cJSON *o, const struct status *s)
 	cJSON *drift;
 
 	/* What changed is compared with the base. */
-	if (!s->lost[0])
+	if (reason_is_empty(&s->lost))
 		json_add_counts(o, s);
 	cJSON_AddNumberToObject(o, "snapshots", (double)s->history.count);
 	cJSON_AddBoolToObject(o, "latched", s->is_latched);
@@ -384,16 +379,16 @@ static int status_run(const struct look_args *args)
 		say("out of memory; try again later");
 		return COMMAND_FAILED;
 	}
-	err = target_find(&s->t, args->target, s->why, sizeof(s->why));
+	err = target_find(&s->t, args->target, &s->why);
 	s->t.is_trusted = args->is_trusted;
 	if (!err)
-		err = target_refuse_snapshot(&s->t, s->why, sizeof(s->why));
+		err = target_refuse_snapshot(&s->t, &s->why);
 	if (!err) {
-		s->why[0] = '\0';
+		reason_clear(&s->why);
 		err = look(s);
 	}
 	if (err) {
-		say("%s", s->why[0] ? s->why : strerror(-err));
+		say("%s", reason_text(&s->why, err));
 	} else {
 		look_at_space(s);
 		status = COMMAND_OK;
@@ -402,8 +397,8 @@ static int status_run(const struct look_args *args)
 		else
 			print_people(s);
 		fflush(stdout);
-		if (s->lost[0]) {
-			say("%s", s->lost);
+		if (!reason_is_empty(&s->lost)) {
+			say("%s", s->lost.text);
 			status = COMMAND_FAILED;
 		}
 	}

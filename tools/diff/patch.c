@@ -455,8 +455,7 @@ static int put_item(struct diff_patch *p, const struct item *i)
 }
 
 int diff_patch_write(struct diff_patch *p, const struct diff_tree *old_tree,
-		     const struct diff_tree *new_tree, char *why,
-		     size_t why_bytes)
+		     const struct diff_tree *new_tree, struct reason *why)
 {
 	int err;
 
@@ -473,18 +472,17 @@ int diff_patch_write(struct diff_patch *p, const struct diff_tree *old_tree,
 			err = put_item(p, i);
 	}
 	if (err == -ENOENT)
-		snprintf(why, why_bytes,
-			 "%s: not there any more, or there is no diff(1); "
-			 "install diffutils, or compare again",
-			 p->at);
+		reason_set(why,
+			   "%s: not there any more, or there is no diff(1); "
+			   "install diffutils, or compare again",
+			   p->at);
 	else if (err)
-		snprintf(why, why_bytes,
-			 "%s: cannot be read: %s; the patch ends there", p->at,
-			 strerror(-err));
+		reason_set(why, "%s: cannot be read: %s; the patch ends there",
+			   p->at, strerror(-err));
 	if (err || !p->lost)
 		return err;
-	snprintf(
-		why, why_bytes,
+	reason_set(
+		why,
 		"%s: the base lost it, so the patch has nothing of what the view moved from there",
 		p->lost);
 	return -ENODATA;

@@ -30,8 +30,8 @@ uint64_t diff_patch_count(const struct diff_patch *p);
 /* To stdout; ends early, with 0, once that cannot be written. */
 int must_check diff_patch_write(struct diff_patch *p,
 				const struct diff_tree *old_tree,
-				const struct diff_tree *new_tree, char *why,
-				size_t why_bytes);
+				const struct diff_tree *new_tree,
+				struct reason *why);
 void diff_patch_destroy(struct diff_patch *p);
 
 #endif

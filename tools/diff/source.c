@@ -33,11 +33,11 @@ struct diff_source {
 	struct mapfs_view *from; /* of old_tree; NULL: the base */
 };
 
-static int find_store(struct diff_source *s, const char *store, char *why,
-		      size_t why_bytes)
+static int find_store(struct diff_source *s, const char *store,
+		      struct reason *why)
 {
 	struct mapfs_store_info info;
-	int err = mapfs_store_describe(store, &info, why, why_bytes);
+	int err = mapfs_store_describe(store, &info, why);
 
 	if (err)
 		return err;
@@ -48,28 +48,27 @@ static int find_store(struct diff_source *s, const char *store, char *why,
 }
 
 static int open_sides(struct diff_source *s, const char *from, const char *to,
-		      char *why, size_t why_bytes)
+		      struct reason *why)
 {
-	int err = target_look(&s->target, to, &s->new_tree.v, why, why_bytes);
+	int err = target_look(&s->target, to, &s->new_tree.v, why);
 
 	if (!err && from)
-		err = target_look(&s->target, from, &s->old_tree.v, why,
-				  why_bytes);
+		err = target_look(&s->target, from, &s->old_tree.v, why);
 	s->from = s->old_tree.v;
 	return err;
 }
 
-static int open_live(struct diff_source *s, const char *from, char *why,
-		     size_t why_bytes)
+static int open_live(struct diff_source *s, const char *from,
+		     struct reason *why)
 {
 	struct target *t = &s->target;
 
 	if (t->info.mode != MAPFS_COPY) {
-		snprintf(why, why_bytes,
-			 "%s: a view in mode %s has no changes of its own; "
-			 "name one in copy mode",
-			 t->shown,
-			 mapfs_mode_name((enum mapfs_mode)t->info.mode));
+		reason_set(why,
+			   "%s: a view in mode %s has no changes of its own; "
+			   "name one in copy mode",
+			   t->shown,
+			   mapfs_mode_name((enum mapfs_mode)t->info.mode));
 		return -EINVAL;
 	}
 	s->is_live = true;
@@ -87,37 +86,37 @@ static int open_live(struct diff_source *s, const char *from, char *why,
 }
 
 static int open_target(struct diff_source *s, const char *from, const char *to,
-		       char *why, size_t why_bytes)
+		       struct reason *why)
 {
 	struct target *t = &s->target;
 	int err;
 
 	if (t->snapshot && (from || to)) {
-		snprintf(why, why_bytes,
-			 "%s: already names a snapshot; give A..B without it",
-			 t->shown);
+		reason_set(why,
+			   "%s: already names a snapshot; give A..B without it",
+			   t->shown);
 		return -EINVAL;
 	}
 	if (t->snapshot)
 		to = t->snapshot;
 	if (t->kind == TARGET_LIVE && !to)
-		return open_live(s, from, why, why_bytes);
+		return open_live(s, from, why);
 	if (!t->store) {
-		snprintf(why, why_bytes,
-			 "%s: has no kept store, and so no snapshots; mount it "
-			 "with -s STORE",
-			 t->shown);
+		reason_set(
+			why,
+			"%s: has no kept store, and so no snapshots; mount it "
+			"with -s STORE",
+			t->shown);
 		return -EINVAL;
 	}
-	err = mapfs_store_trust_check(t->store, t->is_trusted, why, why_bytes);
+	err = mapfs_store_trust_check(t->store, t->is_trusted, why);
 	if (!err)
-		err = find_store(s, t->store, why, why_bytes);
-	return err ? err : open_sides(s, from, to, why, why_bytes);
+		err = find_store(s, t->store, why);
+	return err ? err : open_sides(s, from, to, why);
 }
 
 int diff_source_open(struct diff_source **out,
-		     const struct diff_source_options *opt, char *why,
-		     size_t why_bytes)
+		     const struct diff_source_options *opt, struct reason *why)
 {
 	struct diff_source *s = calloc(1, sizeof(*s));
 	int err;
@@ -126,10 +125,10 @@ int diff_source_open(struct diff_source **out,
 		return -ENOMEM;
 	s->old_tree.fd = -1;
 	s->new_tree.fd = -1;
-	err = target_find(&s->target, opt->target, why, why_bytes);
+	err = target_find(&s->target, opt->target, why);
 	s->target.is_trusted = opt->is_trusted;
 	if (!err)
-		err = open_target(s, opt->from, opt->to, why, why_bytes);
+		err = open_target(s, opt->from, opt->to, why);
 	if (err) {
 		diff_source_close(s);
 		return err;
@@ -148,24 +147,24 @@ uid_t diff_source_owner(const struct diff_source *s)
 }
 
 int diff_source_path(const struct diff_source *s, const char *arg, char **out,
-		     char *why, size_t why_bytes)
+		     struct reason *why)
 {
-	return target_path(&s->target, arg, out, why, why_bytes);
+	return target_path(&s->target, arg, out, why);
 }
 
 int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
-		    mapfs_diff_fn fn, void *arg, char *why, size_t why_bytes)
+		    mapfs_diff_fn fn, void *arg, struct reason *why)
 {
 	int err;
 
 	if (s->is_live)
 		return changes_iterate(&s->target, s->from_name, opt, fn, arg,
-				       why, why_bytes);
+				       why);
 	err = mapfs_diff(s->from, s->new_tree.v, opt, fn, arg);
 	if (err < 0)
-		snprintf(why, why_bytes,
-			 "%s: cannot be compared: %s; see mapfs status %s",
-			 s->store, strerror(-err), s->store);
+		reason_set(why,
+			   "%s: cannot be compared: %s; see mapfs status %s",
+			   s->store, strerror(-err), s->store);
 	return err;
 }
 
@@ -175,11 +174,10 @@ static int open_base_there(struct diff_source *s)
 	const struct control_call call = { .verb = MAPFS_VERB_BASE };
 	const struct target *t = &s->target;
 	struct control_result result;
-	char why[256];
+	struct reason why;
 	char path[64];
 	struct wire_in in;
-	int err =
-		control_run(t->fd, t->shown, &call, &result, why, sizeof(why));
+	int err = control_run(t->fd, t->shown, &call, &result, &why);
 
 	if (err)
 		return err;
@@ -191,7 +189,7 @@ static int open_base_there(struct diff_source *s)
 	return s->old_tree.fd < 0 ? -errno : 0;
 }
 
-static int open_old_tree(struct diff_source *s, char *why, size_t why_bytes)
+static int open_old_tree(struct diff_source *s, struct reason *why)
 {
 	const struct mapfs_options opt = {
 		.mode = MAPFS_READ,
@@ -202,24 +200,23 @@ static int open_old_tree(struct diff_source *s, char *why, size_t why_bytes)
 		return 0;
 	if (s->is_live && s->from_name)
 		return target_look(&s->target, s->from_name, &s->old_tree.v,
-				   why, why_bytes);
+				   why);
 	if (s->is_live && open_base_there(s) == 0)
 		return 0;
 	if (s->is_live && strcmp(s->base, s->target.shown) == 0) {
-		snprintf(why, why_bytes,
-			 "%s: covers its base, which only its owner or root "
-			 "may read; ask them",
-			 s->base);
+		reason_set(why,
+			   "%s: covers its base, which only its owner or root "
+			   "may read; ask them",
+			   s->base);
 		return -EACCES;
 	}
-	return mapfs_view_open(&s->old_tree.v, &opt, why, why_bytes);
+	return mapfs_view_open(&s->old_tree.v, &opt, why);
 }
 
 int diff_source_trees(struct diff_source *s, const struct diff_tree **old_tree,
-		      const struct diff_tree **new_tree, char *why,
-		      size_t why_bytes)
+		      const struct diff_tree **new_tree, struct reason *why)
 {
-	int err = open_old_tree(s, why, why_bytes);
+	int err = open_old_tree(s, why);
 
 	*old_tree = &s->old_tree;
 	*new_tree = &s->new_tree;

@@ -27,7 +27,7 @@ struct diff_source_options {
 
 int must_check diff_source_open(struct diff_source **out,
 				const struct diff_source_options *opt,
-				char *why, size_t why_bytes);
+				struct reason *why);
 /* Who should own what was added: the user whose store or mount it is. */
 uid_t diff_source_owner(const struct diff_source *s);
 /*
@@ -35,17 +35,16 @@ uid_t diff_source_owner(const struct diff_source *s);
  * is what was named.
  */
 int must_check diff_source_path(const struct diff_source *s, const char *arg,
-				char **out, char *why, size_t why_bytes);
+				char **out, struct reason *why);
 /* As mapfs_diff(). */
 int must_check diff_source_run(struct diff_source *s,
 			       const struct mapfs_diff_options *opt,
-			       mapfs_diff_fn fn, void *arg, char *why,
-			       size_t why_bytes);
+			       mapfs_diff_fn fn, void *arg, struct reason *why);
 /* The sides to read from; borrowed until the source is closed. */
 int must_check diff_source_trees(struct diff_source *s,
 				 const struct diff_tree **old_tree,
-				 const struct diff_tree **new_tree, char *why,
-				 size_t why_bytes);
+				 const struct diff_tree **new_tree,
+				 struct reason *why);
 void diff_source_close(struct diff_source *s);
 
 #endif

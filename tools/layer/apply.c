@@ -30,7 +30,6 @@
 #include "tools/lib/viewpath.h"
 
 #define DEPTH_MOST 2000
-#define WHY_BYTES 512
 
 struct seen {
 	UT_hash_handle hh;
@@ -48,8 +47,8 @@ struct layer_apply {
 	struct mapfs_view *view;
 	struct seen *seen;
 	struct dir_time *times;
-	char *old_bytes;     /* LAYER_IO_BYTES */
-	char why[WHY_BYTES]; /* what is wrong with the entry, or "" */
+	char *old_bytes;   /* LAYER_IO_BYTES */
+	struct reason why; /* what is wrong with the entry, or "" */
 };
 
 static const struct mapfs_cred nobody = { .umask = 0 };
@@ -352,9 +351,8 @@ static int xattrs_set(struct layer_apply *l, mapfs_ino ino,
 					     0, false) :
 			      -EPERM;
 		if (err)
-			(void)snprintf(l->why, sizeof(l->why),
-				       "its extended attribute %s: %s", name,
-				       strerror(-err));
+			reason_set(&l->why, "its extended attribute %s: %s",
+				   name, strerror(-err));
 	}
 	return err;
 }
@@ -475,8 +473,7 @@ static int content_apply(struct layer_apply *l, mapfs_ino ino,
 		if (got == ARCHIVE_EOF)
 			break;
 		if (got < ARCHIVE_WARN) {
-			(void)snprintf(l->why, sizeof(l->why), "%s",
-				       layer_trouble(a));
+			reason_set(&l->why, "%s", layer_trouble(a));
 			return archive_errno(a) == EINTR ? -EINTR : -EIO;
 		}
 		if (progress_interrupted())
@@ -741,7 +738,7 @@ int layer_apply_entry(struct layer_apply *l, struct archive *a,
 	if (err && err != -EINTR)
 		say("layer, entry %s: %s; nothing was imported",
 		    name ? name : "without a name",
-		    *l->why ? l->why : reason(err));
+		    reason_is_empty(&l->why) ? reason(err) : l->why.text);
 	free(path);
 	return err;
 }

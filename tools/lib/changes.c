@@ -18,8 +18,7 @@ struct iteration {
 	const struct mapfs_diff_options *opt;
 	mapfs_diff_fn fn;
 	void *arg;
-	char *why;
-	size_t why_bytes;
+	struct reason *why;
 };
 
 static void on_progress(void *arg, uint64_t done)
@@ -70,10 +69,10 @@ static int take_entries(const struct iteration *it,
 	free(ranges);
 	if (!in.is_bad)
 		return err;
-	snprintf(it->why, it->why_bytes,
-		 "%s: its answer makes no sense; its daemon is of another "
-		 "version, unmount and mount again",
-		 it->t->shown);
+	reason_set(it->why,
+		   "%s: its answer makes no sense; its daemon is of another "
+		   "version, unmount and mount again",
+		   it->t->shown);
 	return -EBADMSG;
 }
 
@@ -94,13 +93,13 @@ static int iterate_live(const struct iteration *it, const char *from)
 	int err = join_paths(it->opt, paths, sizeof(paths));
 
 	if (err) {
-		snprintf(it->why, it->why_bytes,
-			 "%s: too many paths; name fewer, or unmount it first",
-			 it->t->shown);
+		reason_set(
+			it->why,
+			"%s: too many paths; name fewer, or unmount it first",
+			it->t->shown);
 		return err;
 	}
-	err = control_run(it->t->fd, it->t->shown, &call, &result, it->why,
-			  it->why_bytes);
+	err = control_run(it->t->fd, it->t->shown, &call, &result, it->why);
 	if (err)
 		return err;
 	err = take_entries(it, &result);
@@ -112,19 +111,20 @@ static int iterate_resting(const struct iteration *it, const char *from)
 {
 	struct mapfs_view *past = NULL;
 	struct mapfs_view *v;
-	int err = target_open_view(it->t, true, &v, it->why, it->why_bytes);
+	int err = target_open_view(it->t, true, &v, it->why);
 
 	if (err)
 		return err;
 	if (from)
-		err = target_look(it->t, from, &past, it->why, it->why_bytes);
+		err = target_look(it->t, from, &past, it->why);
 	if (!err) {
-		it->why[0] = '\0';
+		reason_clear(it->why);
 		err = mapfs_diff(past, v, it->opt, it->fn, it->arg);
 		if (err)
-			snprintf(it->why, it->why_bytes,
-				 "%s: cannot be compared: %s; see mapfs status",
-				 it->t->shown, strerror(-err));
+			reason_set(
+				it->why,
+				"%s: cannot be compared: %s; see mapfs status",
+				it->t->shown, strerror(-err));
 	}
 	/* Opened for looking: nothing to sync. */
 	(void)!mapfs_view_close(past);
@@ -134,7 +134,7 @@ static int iterate_resting(const struct iteration *it, const char *from)
 
 int changes_iterate(const struct target *t, const char *from,
 		    const struct mapfs_diff_options *opt, mapfs_diff_fn fn,
-		    void *arg, char *why, size_t why_bytes)
+		    void *arg, struct reason *why)
 {
 	const struct iteration it = {
 		.t = t,
@@ -142,7 +142,6 @@ int changes_iterate(const struct target *t, const char *from,
 		.fn = fn,
 		.arg = arg,
 		.why = why,
-		.why_bytes = why_bytes,
 	};
 
 	if (t->kind == TARGET_LIVE && !t->snapshot)
@@ -176,12 +175,12 @@ static int count(void *arg, const struct mapfs_diff_entry *e)
 }
 
 int changes_count(struct changes *out, const struct target *t, const char *from,
-		  char *why, size_t why_bytes)
+		  struct reason *why)
 {
 	const struct mapfs_diff_options opt = { 0 };
 
 	*out = (struct changes){ 0 };
-	return changes_iterate(t, from, &opt, count, out, why, why_bytes);
+	return changes_iterate(t, from, &opt, count, out, why);
 }
 
 void changes_text(const struct changes *c, char out[CHANGES_TEXT])

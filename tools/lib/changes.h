@@ -17,8 +17,7 @@
  */
 int must_check changes_iterate(const struct target *t, const char *from,
 			       const struct mapfs_diff_options *opt,
-			       mapfs_diff_fn fn, void *arg, char *why,
-			       size_t why_bytes);
+			       mapfs_diff_fn fn, void *arg, struct reason *why);
 
 struct changes {
 	uint64_t added;
@@ -30,7 +29,7 @@ struct changes {
 };
 
 int must_check changes_count(struct changes *out, const struct target *t,
-			     const char *from, char *why, size_t why_bytes);
+			     const char *from, struct reason *why);
 /* "3 added, 1 deleted", or "none". */
 #define CHANGES_TEXT 160
 void changes_text(const struct changes *c, char out[CHANGES_TEXT]);

@@ -23,8 +23,7 @@ struct run {
 	const char *shown;
 	const struct control_call *call;
 	uint64_t job;
-	char *why;
-	size_t why_bytes;
+	struct reason *why;
 };
 
 static int refuse(const struct run *r, int err)
@@ -32,39 +31,40 @@ static int refuse(const struct run *r, int err)
 	switch (err) {
 	case -EPERM:
 	case -EACCES:
-		snprintf(r->why, r->why_bytes,
-			 "%s: not yours; ask its owner or root", r->shown);
+		reason_set(r->why, "%s: not yours; ask its owner or root",
+			   r->shown);
 		break;
 	case -ENOTTY:
 	case -EINVAL:
 	case -EOPNOTSUPP:
-		snprintf(r->why, r->why_bytes,
-			 "%s: its daemon does not know this; it is of another "
-			 "version, unmount and mount again",
-			 r->shown);
+		reason_set(
+			r->why,
+			"%s: its daemon does not know this; it is of another "
+			"version, unmount and mount again",
+			r->shown);
 		break;
 	case -EBUSY:
-		snprintf(r->why, r->why_bytes,
-			 "%s: too many commands wait for it; try again later",
-			 r->shown);
+		reason_set(r->why,
+			   "%s: too many commands wait for it; try again later",
+			   r->shown);
 		break;
 	case -ENOTCONN:
 	case -ESHUTDOWN:
 	case -ECONNABORTED:
-		snprintf(r->why, r->why_bytes,
-			 "%s: unmounted in the meantime; mount it again",
-			 r->shown);
+		reason_set(r->why,
+			   "%s: unmounted in the meantime; mount it again",
+			   r->shown);
 		break;
 	case -ENOENT: /* it was not asked for in time */
 	case -ECANCELED:
-		snprintf(r->why, r->why_bytes,
-			 "%s: given up, because the mount ended or nobody "
-			 "asked for the result; try again",
-			 r->shown);
+		reason_set(r->why,
+			   "%s: given up, because the mount ended or nobody "
+			   "asked for the result; try again",
+			   r->shown);
 		break;
 	default:
-		snprintf(r->why, r->why_bytes, "%s: %s; look into its log",
-			 r->shown, strerror(-err));
+		reason_set(r->why, "%s: %s; look into its log", r->shown,
+			   strerror(-err));
 		break;
 	}
 	return err;
@@ -99,10 +99,11 @@ static int start(struct run *r)
 	if (syncfs(r->fd) < 0 && r->call->verb == MAPFS_VERB_SNAPSHOT &&
 	    errno != ESTALE) {
 		err = -errno;
-		snprintf(r->why, r->why_bytes,
-			 "%s: not all that programs wrote could be stored: %s; "
-			 "nothing was done, see to that and try again",
-			 r->shown, strerror(-err));
+		reason_set(
+			r->why,
+			"%s: not all that programs wrote could be stored: %s; "
+			"nothing was done, see to that and try again",
+			r->shown, strerror(-err));
 		return err;
 	}
 	s.flags = r->call->flags;
@@ -110,10 +111,10 @@ static int start(struct run *r)
 	if (fill(s.name, sizeof(s.name), r->call->name) ||
 	    fill(s.message, sizeof(s.message), r->call->message) ||
 	    fill(s.path, sizeof(s.path) - 1, r->call->path)) {
-		snprintf(r->why, r->why_bytes,
-			 "%s: the name, message or path is too long; use a "
-			 "shorter one",
-			 r->shown);
+		reason_set(r->why,
+			   "%s: the name, message or path is too long; use a "
+			   "shorter one",
+			   r->shown);
 		return -ENAMETOOLONG;
 	}
 	if (r->call->paths)
@@ -148,9 +149,9 @@ static int wait_for_end(const struct run *r, struct mapfs_control_poll *p)
 	if (p->state == MAPFS_JOB_DONE)
 		return 0;
 	p->why[sizeof(p->why) - 1] = '\0';
-	if (!p->why[0])
+	if (p->why[0] == '\0')
 		return refuse(r, p->err);
-	snprintf(r->why, r->why_bytes, "%s", p->why);
+	reason_set(r->why, "%s", p->why);
 	return p->err;
 }
 
@@ -179,14 +180,13 @@ static int read_result(const struct run *r, struct control_result *out)
 }
 
 int control_run(int fd, const char *shown, const struct control_call *call,
-		struct control_result *out, char *why, size_t why_bytes)
+		struct control_result *out, struct reason *why)
 {
 	struct run r = {
 		.fd = fd,
 		.shown = shown,
 		.call = call,
 		.why = why,
-		.why_bytes = why_bytes,
 	};
 	struct mapfs_control_poll poll;
 	int err = start(&r);

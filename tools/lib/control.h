@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "core/mapfs.h"
-#include "fs/control/ioctl.h"
+#include "fs/request/protocol.h"
 #include "fs/control/wire.h"
 
 struct control_call {
@@ -39,8 +39,7 @@ struct control_result {
 /* `fd` is the root of the mount that people know as `shown`. */
 int must_check control_run(int fd, const char *shown,
 			   const struct control_call *call,
-			   struct control_result *out, char *why,
-			   size_t why_bytes);
+			   struct control_result *out, struct reason *why);
 struct wire_in control_result_wire(const struct control_result *r);
 void control_result_fini(struct control_result *r);
 

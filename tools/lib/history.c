@@ -35,14 +35,14 @@ static int add(void *arg, const struct mapfs_snapshot *s)
 	return 0;
 }
 
-static int read_live(struct history *h, const struct target *t, char *why,
-		     size_t why_bytes)
+static int read_live(struct history *h, const struct target *t,
+		     struct reason *why)
 {
 	const struct control_call call = { .verb = MAPFS_VERB_LOG };
 	struct control_result result;
 	struct mapfs_snapshot s;
 	struct wire_in in;
-	int err = control_run(t->fd, t->shown, &call, &result, why, why_bytes);
+	int err = control_run(t->fd, t->shown, &call, &result, why);
 
 	if (err)
 		return err;
@@ -53,38 +53,35 @@ static int read_live(struct history *h, const struct target *t, char *why,
 	}
 	control_result_fini(&result);
 	if (err)
-		snprintf(why, why_bytes, "%s: its answer makes no sense: %s",
-			 t->shown, strerror(-err));
+		reason_set(why, "%s: its answer makes no sense: %s", t->shown,
+			   strerror(-err));
 	return err;
 }
 
-static int read_resting(struct history *h, const struct target *t, char *why,
-			size_t why_bytes)
+static int read_resting(struct history *h, const struct target *t,
+			struct reason *why)
 {
 	if (t->store) {
-		int err = mapfs_store_trust_check(t->store, t->is_trusted, why,
-						  why_bytes);
+		int err = mapfs_store_trust_check(t->store, t->is_trusted, why);
 
-		return err ? err :
-			     mapfs_store_snapshots(t->store, add, h, why,
-						   why_bytes);
+		return err ? err : mapfs_store_snapshots(t->store, add, h, why);
 	}
-	snprintf(why, why_bytes,
-		 "%s: this view has no kept store; mount it with -s STORE",
-		 t->shown);
+	reason_set(why,
+		   "%s: this view has no kept store; mount it with -s STORE",
+		   t->shown);
 	return -EINVAL;
 }
 
-int history_read(struct history *out, const struct target *t, char *why,
-		 size_t why_bytes)
+int history_read(struct history *out, const struct target *t,
+		 struct reason *why)
 {
 	int err;
 
 	*out = (struct history){ 0 };
 	if (t->kind == TARGET_LIVE)
-		err = read_live(out, t, why, why_bytes);
+		err = read_live(out, t, why);
 	else
-		err = read_resting(out, t, why, why_bytes);
+		err = read_resting(out, t, why);
 	if (err)
 		history_fini(out);
 	return err;

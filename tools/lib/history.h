@@ -17,7 +17,7 @@ struct history {
 };
 
 int must_check history_read(struct history *out, const struct target *t,
-			    char *why, size_t why_bytes);
+			    struct reason *why);
 /* Or NULL. */
 const struct mapfs_snapshot *history_find(const struct history *h,
 					  const char *name);

@@ -9,6 +9,7 @@
 
 #include "core/mapfs.h"
 #include "text.h"
+#include "fs/control/ioctl.h"
 #include "tools/cmd/command.h"
 
 void json_add_string(cJSON *to, const char *key, const char *value)

@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 #include "core/mapfs.h"
-#include "fs/control/ioctl.h"
+#include "fs/request/protocol.h"
 
 struct mounts;
 

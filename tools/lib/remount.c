@@ -18,7 +18,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "fs/control/ioctl.h"
+#include "fs/request/protocol.h"
 #include "fs/session/options.h"
 #include "mounts.h"
 #include "text.h"
@@ -30,14 +30,12 @@
 #define ST_NOSYMFOLLOW 0x2000
 #endif
 
-#define WHY_BYTES 1024
-
 struct remount {
 	const char *target; /* as given */
 	struct mapfs_control_info info;
 	struct mapfs_control_options options;
 	struct statvfs vfs;
-	char why[WHY_BYTES];
+	struct reason why;
 };
 
 static int ask_daemon(struct remount *r, const struct mount_row *row)
@@ -220,20 +218,21 @@ static int settle(struct remount *r, const struct remount_ask *ask)
 	if (ask->is_complete)
 		opt.flags &= ~(unsigned long)(MS_NOSUID | MS_NODEV | MS_NOEXEC |
 					      MS_NOSYMFOLLOW);
-	err = options_add(&opt, ask->list, ask->sloppy, r->why, sizeof(r->why));
+	err = options_add(&opt, ask->list, ask->sloppy, &r->why);
 	if (!err)
-		err = options_check_remount(&was, &opt, r->why, sizeof(r->why));
+		err = options_check_remount(&was, &opt, &r->why);
 	if (!err && !opt.read_only &&
 	    (r->options.flags & MAPFS_CONTROL_NO_WRITE)) {
-		snprintf(r->why, sizeof(r->why),
-			 "option rw: %s shows %s; unmount, and mount it in "
-			 "mode copy or write",
-			 r->target,
-			 was.snapshot ? "a snapshot" : "its base in mode read");
+		reason_set(&r->why,
+			   "option rw: %s shows %s; unmount, and mount it in "
+			   "mode copy or write",
+			   r->target,
+			   was.snapshot ? "a snapshot" :
+					  "its base in mode read");
 		err = -EINVAL;
 	}
 	if (err)
-		say("%s", r->why);
+		say("%s", r->why.text);
 	else
 		err = change(r, &opt);
 	options_fini(&opt);

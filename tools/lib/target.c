@@ -23,13 +23,12 @@ struct find {
 	struct target *out;
 	const char *arg; /* as people wrote it */
 	struct mounts *table;
-	char *why;
-	size_t why_bytes;
+	struct reason *why;
 };
 
 static int out_of_memory(struct find *f)
 {
-	snprintf(f->why, f->why_bytes, "out of memory; try again later");
+	reason_set(f->why, "out of memory; try again later");
 	return -ENOMEM;
 }
 
@@ -78,7 +77,7 @@ static int refuse_mount(struct find *f, const struct mount_row *row, int err)
 		words = strerror(-err);
 		break;
 	}
-	snprintf(f->why, f->why_bytes, "%s: %s", row->target, words);
+	reason_set(f->why, "%s: %s", row->target, words);
 	return err;
 }
 
@@ -167,7 +166,7 @@ static int found_store(struct find *f, const char *path)
 	struct mapfs_store_info info;
 	struct mount_row row;
 	bool is_live;
-	int err = mapfs_store_describe(path, &info, f->why, f->why_bytes);
+	int err = mapfs_store_describe(path, &info, f->why);
 
 	if (err)
 		return err;
@@ -192,14 +191,14 @@ static int find_path(struct find *f, const char *path)
 	if (is_store(path))
 		return found_store(f, path);
 	if (errno == EACCES) {
-		snprintf(f->why, f->why_bytes,
-			 "%s: permission denied; ask its owner or root",
-			 f->arg);
+		reason_set(f->why,
+			   "%s: permission denied; ask its owner or root",
+			   f->arg);
 		return -EACCES;
 	}
-	snprintf(f->why, f->why_bytes,
-		 "%s: neither in a mapfs mount nor a store; see mapfs list",
-		 f->arg);
+	reason_set(f->why,
+		   "%s: neither in a mapfs mount nor a store; see mapfs list",
+		   f->arg);
 	return -EINVAL;
 }
 
@@ -220,8 +219,8 @@ static int find_snapshot(struct find *f)
 		err = realpath(store, path) ? 0 : -errno;
 	}
 	if (err) {
-		snprintf(f->why, f->why_bytes, "%s: %s; see mapfs list", f->arg,
-			 strerror(-err));
+		reason_set(f->why, "%s: %s; see mapfs list", f->arg,
+			   strerror(-err));
 	} else {
 		err = find_path(f, path);
 	}
@@ -233,28 +232,26 @@ static int find_snapshot(struct find *f)
 	return err;
 }
 
-int target_find(struct target *out, const char *arg, char *why,
-		size_t why_bytes)
+int target_find(struct target *out, const char *arg, struct reason *why)
 {
 	struct find f = {
 		.out = out,
 		.arg = arg,
 		.why = why,
-		.why_bytes = why_bytes,
 	};
 	char path[PATH_MAX];
 	int err;
 
 	*out = (struct target){ .fd = -1 };
 	if (*arg == '\0') {
-		snprintf(why, why_bytes,
-			 "'': an empty name; give a mount point or a store");
+		reason_set(why,
+			   "'': an empty name; give a mount point or a store");
 		return -EINVAL;
 	}
 	err = mounts_read(&f.table);
 	if (err) {
-		snprintf(why, why_bytes,
-			 "/proc/self/mountinfo: cannot be read; mount proc");
+		reason_set(why,
+			   "/proc/self/mountinfo: cannot be read; mount proc");
 		return err;
 	}
 	if (realpath(arg, path))
@@ -262,8 +259,8 @@ int target_find(struct target *out, const char *arg, char *why,
 	else if (errno == ENOENT || errno == ENOTDIR)
 		err = find_snapshot(&f);
 	else
-		snprintf(why, why_bytes, "%s: %s; see mapfs list", arg,
-			 strerror(-(err = -errno)));
+		reason_set(why, "%s: %s; see mapfs list", arg,
+			   strerror(-(err = -errno)));
 	mounts_free(f.table);
 	if (err)
 		target_fini(out);
@@ -280,8 +277,8 @@ static const char *below(const struct target *t, const char *path)
 	return path[n] == '\0' || path[n] == '/' ? path + n : NULL;
 }
 
-int target_path(const struct target *t, const char *arg, char **out, char *why,
-		size_t why_bytes)
+int target_path(const struct target *t, const char *arg, char **out,
+		struct reason *why)
 {
 	const bool is_absolute = arg[0] == '/';
 	const char *path = is_absolute ? below(t, arg) : arg;
@@ -290,33 +287,33 @@ int target_path(const struct target *t, const char *arg, char **out, char *why,
 
 	/* A variable that was never set must not mean everything. */
 	if (arg[0] == '\0') {
-		snprintf(why, why_bytes,
-			 "'': an empty path; say . for everything");
+		reason_set(why, "'': an empty path; say . for everything");
 		return -EINVAL;
 	}
 	all = text_join(is_absolute ? "" : t->inside, path ? path : "..");
 	err = all ? viewpath_normalize(all, out) : -ENOMEM;
 	free(all);
 	if (err)
-		snprintf(why, why_bytes,
-			 "%s: not a path in the view; name it from the root of "
-			 "the view, without ..",
-			 arg);
+		reason_set(
+			why,
+			"%s: not a path in the view; name it from the root of "
+			"the view, without ..",
+			arg);
 	return err;
 }
 
-int target_refuse_snapshot(const struct target *t, char *why, size_t why_bytes)
+int target_refuse_snapshot(const struct target *t, struct reason *why)
 {
 	if (!t->snapshot)
 		return 0;
-	snprintf(why, why_bytes,
-		 "%s@%s: a snapshot stays as it is; name the store alone",
-		 t->store ? t->store : t->shown, t->snapshot);
+	reason_set(why,
+		   "%s@%s: a snapshot stays as it is; name the store alone",
+		   t->store ? t->store : t->shown, t->snapshot);
 	return -EINVAL;
 }
 
 int target_look(const struct target *t, const char *snapshot,
-		struct mapfs_view **out, char *why, size_t why_bytes)
+		struct mapfs_view **out, struct reason *why)
 {
 	const struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
@@ -327,11 +324,11 @@ int target_look(const struct target *t, const char *snapshot,
 		.look_only = true,
 	};
 
-	return mapfs_view_open(out, &opt, why, why_bytes);
+	return mapfs_view_open(out, &opt, why);
 }
 
 int target_open_view(const struct target *t, bool look_only,
-		     struct mapfs_view **out, char *why, size_t why_bytes)
+		     struct mapfs_view **out, struct reason *why)
 {
 	const struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
@@ -345,16 +342,15 @@ int target_open_view(const struct target *t, bool look_only,
 	};
 
 	if (t->store)
-		return mapfs_view_open(out, &opt, why, why_bytes);
-	snprintf(why, why_bytes,
-		 "%s: this view has no kept store; mount it with -s STORE",
-		 t->shown);
+		return mapfs_view_open(out, &opt, why);
+	reason_set(why,
+		   "%s: this view has no kept store; mount it with -s STORE",
+		   t->shown);
 	return -EINVAL;
 }
 
 int target_open_store(const struct target *t, struct mapfs_view **out,
-		      char *lost, size_t lost_bytes, char *why,
-		      size_t why_bytes)
+		      struct reason *lost, struct reason *why)
 {
 	const struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
@@ -367,15 +363,15 @@ int target_open_store(const struct target *t, struct mapfs_view **out,
 	enum mapfs_base_state state = MAPFS_BASE_FITS;
 	int err = 0;
 
-	lost[0] = '\0';
+	reason_clear(lost);
 	if (t->store)
-		err = mapfs_base_state(t->store, &state, why, why_bytes);
+		err = mapfs_base_state(t->store, &state, why);
 	if (err)
 		return err;
 	if (state == MAPFS_BASE_FITS)
-		return target_open_view(t, true, out, why, why_bytes);
-	snprintf(lost, lost_bytes, "%s", why);
-	return mapfs_view_open(out, &opt, why, why_bytes);
+		return target_open_view(t, true, out, why);
+	*lost = *why;
+	return mapfs_view_open(out, &opt, why);
 }
 
 void target_fini(struct target *t)

@@ -33,37 +33,34 @@ struct target {
 	struct mapfs_control_info info; /* LIVE */
 };
 
-int must_check target_find(struct target *out, const char *arg, char *why,
-			   size_t why_bytes);
+int must_check target_find(struct target *out, const char *arg,
+			   struct reason *why);
 /*
  * A path that people give beside the target, as the view has it: counted from
  * the path that was named, or absolute and in the mount.  The caller's to
  * free.
  */
 int must_check target_path(const struct target *t, const char *arg, char **out,
-			   char *why, size_t why_bytes);
+			   struct reason *why);
 /* For what is done to a whole store. */
-int must_check target_refuse_snapshot(const struct target *t, char *why,
-				      size_t why_bytes);
+int must_check target_refuse_snapshot(const struct target *t,
+				      struct reason *why);
 /* Its store, or a snapshot of that, without a mount, for looking only. */
 int must_check target_look(const struct target *t, const char *snapshot,
-			   struct mapfs_view **out, char *why,
-			   size_t why_bytes);
+			   struct mapfs_view **out, struct reason *why);
 /*
  * A resting store, or any store's snapshot, opened in this process; the
  * caller closes it.
  */
 int must_check target_open_view(const struct target *t, bool look_only,
-				struct mapfs_view **out, char *why,
-				size_t why_bytes);
+				struct mapfs_view **out, struct reason *why);
 /*
  * The same for looking only, of what the store has, whatever became of its
  * base; a sentence in `lost` says that, or it is "".
  */
 int must_check target_open_store(const struct target *t,
-				 struct mapfs_view **out, char *lost,
-				 size_t lost_bytes, char *why,
-				 size_t why_bytes);
+				 struct mapfs_view **out, struct reason *lost,
+				 struct reason *why);
 void target_fini(struct target *t);
 
 #endif

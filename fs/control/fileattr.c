@@ -8,6 +8,8 @@
  * cannot tell the caller's capabilities.  FS_IOC_GETVERSION changes nothing
  * and comes as the caller sent it.
  */
+#include "fileattr.h"
+
 #include <errno.h>
 #include <linux/fs.h>
 #include <string.h>
@@ -15,7 +17,6 @@
 #include "fs/request/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
-#include "ops.h"
 
 /* Of a 32-bit caller, or in the kernel's own form. */
 #define FLAGS_BYTES sizeof(uint32_t)

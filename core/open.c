@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening a view: the one place that knows every kind of it.
+ */
+#include "core/direct/direct.h"
+#include "core/lib/log.h"
+#include "core/overlay/overlay.h"
+#include "mapfs.h"
+
+int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
+		    struct reason *why)
+{
+	int err;
+
+	reason_clear(why);
+	if (opt->log)
+		log_set(opt->log, opt->log_arg);
+	err = opt->mode == MAPFS_COPY ?
+		      overlay_open(out, opt, OVERLAY_SERVE, why) :
+		      direct_open(out, opt, why);
+	if (err && reason_is_empty(why))
+		reason_set(why, "%s: %s", opt->base, reason_of(err));
+	return err;
+}
