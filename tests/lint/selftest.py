@@ -6,11 +6,14 @@ Goal: a rule that never fires is no rule. Method: small trees, each with one
 fault, and the words the finding must contain.
 """
 
+import json
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
+import calls
 import layering
 import limits
 
@@ -19,48 +22,77 @@ SPDX = "/* SPDX-License-Identifier: MIT */\n"
 LONG = "int f(void)\n{\n" + "\tf();\n" * 120 + "}\n"
 
 CLEAN = {
-    "core/types.h": SPDX,
-    "core/mapfs.h": SPDX + '#include "types.h"\n',
-    "core/lock.h": SPDX,
-    "core/arena.h": SPDX + '#include "types.h"\n',
-    "core/arena_run.c": SPDX + '#include "arena.h"\n',
-    "core/overlay_priv.h": SPDX,
-    "core/diff_side.c": SPDX + '#include "overlay_priv.h"\n',
-    "core/mapping.c": SPDX + "void f(void)\n{\n\tmmap(0);\n}\n",
-    "core/io.c": SPDX + "void f(void)\n{\n\tfsync(1);\n}\n",
-    "core/checksum.c": SPDX + "#include <xxhash.h>\n",
-    "fs/main.c": SPDX + '#include "core/mapfs.h"\n#include <fuse.h>\n'
-                 "/* strcpy(a) and // in words */\n"
-                 'char *u = "http://x sprintf(";\n'
-                 "void f(void)\n{\n\tops->fsync(1);\n\tmapfs_fsync(1);\n}\n",
+    "core/lib/types.h": SPDX,
+    "core/lib/lock.h": SPDX,
+    "core/mapfs.h": SPDX + '#include "core/lib/types.h"\n',
+    "core/arena/arena.h": SPDX + '#include "core/lib/types.h"\n',
+    "core/arena/run.c": SPDX + '#include "arena.h"\n',
+    "core/base/base_priv.h": SPDX,
+    "core/base/read.c": SPDX + '#include "base_priv.h"\n',
+    "core/lib/mapping.c": SPDX + "void f(void)\n{\n\tmmap(0);\n}\n",
+    "core/lib/io.c": SPDX + "void f(void)\n{\n\tfsync(1);\n}\n",
+    "core/lib/checksum.c": SPDX + "#include <xxhash.h>\n",
+    "fs/session/server.c": SPDX +
+        '#include "core/mapfs.h"\n#include <fuse.h>\n'
+        "/* strcpy(a) and // in words */\n"
+        'char *u = "http://x sprintf(";\n'
+        "void f(void)\n{\n\tops->fsync(1);\n\tmapfs_fsync(1);\n}\n",
 }
 
 # (linter, path, text after the licence line, words of the finding)
 FAULTS = [
-    (layering, "core/arena.c", '#include "mapfs.h"\n', "of level"),
-    (layering, "core/io.c", '#include "arena.h"\n', "of level"),
-    (layering, "core/nowhere.c", "", "levels.txt"),
-    (layering, "core/view.c", '#include "overlay_priv.h"\n', "private to"),
-    (layering, "core/view.c", "#include <fuse_lowlevel.h>\n", "core includes"),
-    (layering, "core/view.c", '#include "fs/node.h"\n', "no such file"),
-    (layering, "fs/node.c", '#include "core/arena.h"\n', "fs includes"),
-    (layering, "tools/list.c", '#include "core/lock.h"\n', "tools includes"),
-    (limits, "core/view.c", LONG, "function of"),
-    (limits, "core/view.c", "\n" * 800, "lines"),
-    (limits, "core/view.c", "int x; // y\n", "// comment"),
-    (limits, "core/view.c", "int x = atoi(y);\n", "atoi() is banned"),
-    (limits, "core/view.c", "void f(void)\n{\n\tprintf(y);\n}\n", "printf()"),
-    (limits, "fs/main.c", "void f(void)\n{\n\tstrcpy (a, b);\n}\n", "strcpy()"),
-    (limits, "fs/main.c", "void f(void)\n{\n\tmmap(a);\n}\n", "core/mapping"),
-    (limits, "core/store.c", "void f(void)\n{\n\tpwrite(a);\n}\n", "core/io"),
-    (limits, "core/store.c", "#include <xxhash.h>\n", "core/checksum"),
-    (limits, "fs/main.c", "void f(void)\n{\n\tassert(a = 1);\n}\n", "assert"),
+    (layering, "core/arena/arena.c", '#include "core/store/a.h"\n', "below"),
+    (layering, "core/arena/a.c", '#include "core/journal/a.h"\n', "beside"),
+    (layering, "core/lib/io.c", '#include "core/arena/arena.h"\n', "below"),
+    (layering, "core/nowhere/a.c", "", "levels.txt"),
+    (layering, "core/view/a.c", '#include "core/base/base_priv.h"\n',
+     "private to"),
+    (layering, "core/view/a.c", "#include <fuse_lowlevel.h>\n",
+     "core includes"),
+    (layering, "core/view/a.c", '#include "fs/node.h"\n', "no such file"),
+    (layering, "fs/ops/dir.c", '#include "core/arena/arena.h"\n',
+     "fs includes"),
+    (layering, "tools/lib/a.c", '#include "core/lib/lock.h"\n',
+     "tools includes"),
+    (layering, "core/view/a.c", '#include "tests/a.h"\n', "includes tests"),
+    (limits, "core/view/a.c", LONG, "function of"),
+    (limits, "core/view/a.c", "\n" * 800, "lines"),
+    (limits, "core/view/a.c", "int x; // y\n", "// comment"),
+    (limits, "core/view/a.c", "int x = atoi(y);\n", "atoi() is banned"),
+    (limits, "core/view/a.c", "void f(void)\n{\n\tprintf(y);\n}\n",
+     "printf()"),
+    (limits, "fs/ops/a.c", "void f(void)\n{\n\tstrcpy (a, b);\n}\n",
+     "strcpy()"),
+    (limits, "fs/ops/a.c", "void f(void)\n{\n\tmmap(a);\n}\n",
+     "core/lib/mapping"),
+    (limits, "core/store/a.c", "void f(void)\n{\n\tpwrite(a);\n}\n",
+     "core/lib/io"),
+    (limits, "core/store/a.c", "#include <xxhash.h>\n", "core/lib/checksum"),
+    (limits, "fs/ops/a.c", "void f(void)\n{\n\tassert(a = 1);\n}\n",
+     "assert"),
 ]
+
+# Others that the faults above include.
+OTHERS = {
+    "core/store/a.h": SPDX,
+    "core/journal/a.h": SPDX,
+    "tests/a.h": SPDX,
+}
+
+# Two units of one folder that use each other.
+CIRCLE = {
+    "core/store/a.h": SPDX + '#include "b.h"\n',
+    "core/store/b.c": SPDX + '#include "a.h"\n',
+    "core/store/b.h": SPDX,
+}
 
 
 def plant(root, files):
     shutil.copytree(HERE, root / "tests" / "lint",
                     ignore=shutil.ignore_patterns("__pycache__"))
+    levels = root / "tests" / "lint" / "levels.txt"
+    levels.write_text("".join(l for l in levels.read_text().splitlines(True)
+                              if not l.startswith("debt")))
     for path, text in files.items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,20 +111,58 @@ def check(failures, what, passed, found):
         failures.append(f"{what}: {found}")
 
 
+def built(folder, name, text):
+    """An object file of one line of C, and its entry of the database."""
+    source = folder / name
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(text)
+    output = source.with_suffix(".o")
+    subprocess.run(["cc", "-c", "-o", output, source], check=True)
+    return {"directory": str(folder), "file": name, "output": str(output)}
+
+
+def findings_of_calls(texts):
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name).resolve()
+        plant(root, {})
+        entries = [built(root, *item) for item in texts.items()]
+        (root / "compile_commands.json").write_text(json.dumps(entries))
+        return list(calls.find(root, root))
+
+
+# (what must be found, the sources)
+CALLS = [
+    ("core/arena is below core/store",
+     {"core/arena/a.c": "void g(void);\nvoid f(void) { g(); }\n",
+      "core/store/b.c": "void g(void) { }\n"}),
+    ("core/arena is beside core/journal",
+     {"core/arena/a.c": "extern int g;\nint f(void) { return g; }\n",
+      "core/journal/b.c": "int g = 1;\n"}),
+    ("circle: core/store/a core/store/b",
+     {"core/store/a.c": "void g(void);\nvoid f(void) { g(); }\n",
+      "core/store/b.c": "void f(void);\nvoid g(void) { f(); }\n"}),
+]
+
+
 def main():
     failures = []
     for linter in (layering, limits):
         found = findings(linter, CLEAN)
         check(failures, f"clean tree, {linter.__name__}", not found, found)
     for linter, path, text, words in FAULTS:
-        found = findings(linter, {**CLEAN, path: SPDX + text})
+        found = findings(linter, {**CLEAN, **OTHERS, path: SPDX + text})
         fits = [f for f in found if f.startswith(path) and words in f]
         check(failures, f"{path} {words!r}", fits, found)
-    found = findings(limits, {**CLEAN, "core/view.c": "int x;\n"})
+    found = findings(limits, {**CLEAN, "core/view/a.c": "int x;\n"})
     check(failures, "licence", any("first line" in f for f in found), found)
+    found = findings(layering, {**CLEAN, **CIRCLE})
+    check(failures, "circle", any("circle" in f for f in found), found)
+    for words, texts in CALLS:
+        found = findings_of_calls(texts)
+        check(failures, words, any(words in f for f in found), found)
     for failure in failures:
         print("not found or too much found:", failure)
-    print(f"{len(FAULTS) + 3} cases, {len(failures)} failures")
+    print(f"{len(FAULTS) + len(CALLS) + 4} cases, {len(failures)} failures")
     sys.exit(1 if failures else 0)
 
 

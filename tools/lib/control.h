@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "core/mapfs.h"
-#include "fs/request/protocol.h"
 #include "fs/control/wire.h"
+#include "fs/request/protocol.h"
 
 struct control_call {
 	enum mapfs_verb verb;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_TESTS_OVERLAY_FIXTURE_H
-#define MAPFS_TESTS_OVERLAY_FIXTURE_H
+#ifndef MAPFS_TESTS_UNIT_SUPPORT_OVERLAY_FIXTURE_H
+#define MAPFS_TESTS_UNIT_SUPPORT_OVERLAY_FIXTURE_H
 
 /*
  * A base with a few objects and a copy view of it, for tests through the

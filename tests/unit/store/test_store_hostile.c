@@ -3,16 +3,16 @@
  * Stores that are not what they should be: damaged, forged, or changed by
  * somebody else at the worst moment [S1].
  */
-#include "overlay_fixture.h"
+#include "tests/unit/support/overlay_fixture.h"
 
 #include <pthread.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "branch_fixture.h"
 #include "core/delta/record.h"
 #include "core/journal/journal.h"
+#include "tests/unit/support/branch_fixture.h"
 
 static struct reason why;
 

@@ -2,7 +2,7 @@
 /*
  * Read mode, and what write mode makes and how it changes attributes.
  */
-#include "direct_fixture.h"
+#include "tests/unit/support/direct_fixture.h"
 
 #include <dirent.h>
 #include <sys/xattr.h>

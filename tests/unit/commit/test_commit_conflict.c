@@ -3,7 +3,7 @@
  * What the view and somebody else both changed: each kind is found before
  * anything is written, and either side can win.
  */
-#include "commit_fixture.h"
+#include "tests/unit/support/commit_fixture.h"
 
 struct look {
 	int count;

@@ -2,7 +2,7 @@
 /*
  * What mapfs_diff() says of a view against its base.
  */
-#include "diff_fixture.h"
+#include "tests/unit/support/diff_fixture.h"
 
 #include <linux/falloc.h>
 #include <linux/fs.h>

@@ -4,7 +4,7 @@
  * gets into the journal.
  */
 #include "core/overlay/overlay_priv.h"
-#include "overlay_fixture.h"
+#include "tests/unit/support/overlay_fixture.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -3,7 +3,7 @@
  * The journal after accidents: every torn end, every flipped bit, death and
  * failure at every step.
  */
-#include "journal_fixture.h"
+#include "tests/unit/support/journal_fixture.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_TESTS_UNIT_COMMIT_FIXTURE_H
-#define MAPFS_TESTS_UNIT_COMMIT_FIXTURE_H
+#ifndef MAPFS_TESTS_UNIT_SUPPORT_COMMIT_FIXTURE_H
+#define MAPFS_TESTS_UNIT_SUPPORT_COMMIT_FIXTURE_H
 
 /*
  * A base, a store, a view of them, and what a tree looks like as text: of the

@@ -2,12 +2,12 @@
 /*
  * Snapshots, the way back to them, and branches, through the core's door.
  */
-#include "overlay_fixture.h"
+#include "tests/unit/support/overlay_fixture.h"
 
 #include <time.h>
 
-#include "branch_fixture.h"
 #include "core/delta/snapshot.h"
+#include "tests/unit/support/branch_fixture.h"
 
 #define PAGE 4096
 

@@ -3,7 +3,7 @@
  * The journal as promised: what comes back after which end, and what is
  * refused.
  */
-#include "journal_fixture.h"
+#include "tests/unit/support/journal_fixture.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_TESTS_DIRECT_FIXTURE_H
-#define MAPFS_TESTS_DIRECT_FIXTURE_H
+#ifndef MAPFS_TESTS_UNIT_SUPPORT_DIRECT_FIXTURE_H
+#define MAPFS_TESTS_UNIT_SUPPORT_DIRECT_FIXTURE_H
 
 /*
  * A base with a few objects and a read or write view of it, for the tests of

@@ -3,7 +3,7 @@
  * Listings of a copy view while its names change: what readers see that take
  * a few names at a time, as the kernel does.
  */
-#include "overlay_fixture.h"
+#include "tests/unit/support/overlay_fixture.h"
 
 #include <linux/fs.h>
 #include <sys/stat.h>

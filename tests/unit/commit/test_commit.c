@@ -3,7 +3,7 @@
  * A commit makes the base what the view was, and undoing makes it what it was
  * before; wherever either of them is killed, the next run gets there.
  */
-#include "commit_fixture.h"
+#include "tests/unit/support/commit_fixture.h"
 
 #include <linux/falloc.h>
 #include <signal.h>

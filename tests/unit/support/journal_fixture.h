@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_TESTS_UNIT_JOURNAL_FIXTURE_H
-#define MAPFS_TESTS_UNIT_JOURNAL_FIXTURE_H
+#ifndef MAPFS_TESTS_UNIT_SUPPORT_JOURNAL_FIXTURE_H
+#define MAPFS_TESTS_UNIT_SUPPORT_JOURNAL_FIXTURE_H
 
 /*
  * What the journal's tests share: a directory for each test, groups that are

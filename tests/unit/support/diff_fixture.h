@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_TESTS_UNIT_DIFF_FIXTURE_H
-#define MAPFS_TESTS_UNIT_DIFF_FIXTURE_H
+#ifndef MAPFS_TESTS_UNIT_SUPPORT_DIFF_FIXTURE_H
+#define MAPFS_TESTS_UNIT_SUPPORT_DIFF_FIXTURE_H
 
 /*
  * A base with a bit of everything, a view of it that is changed by paths, and

@@ -3,7 +3,7 @@
  * Copy mode through the core's door, without FUSE: quick enough to run under
  * every sanitizer and to fail at every fault point.
  */
-#include "overlay_fixture.h"
+#include "tests/unit/support/overlay_fixture.h"
 
 static void test_overlay__one_byte_costs_one_page(void **state)
 {

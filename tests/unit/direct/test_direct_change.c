@@ -2,7 +2,7 @@
 /*
  * Write mode: names that move and go, data, and close-to-open.
  */
-#include "direct_fixture.h"
+#include "tests/unit/support/direct_fixture.h"
 
 #include <linux/falloc.h>
 #include <pthread.h>

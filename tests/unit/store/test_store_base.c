@@ -3,7 +3,7 @@
  * Which directory a store belongs to: recorded, found out where it was not,
  * and refused where another one has its place.
  */
-#include "overlay_fixture.h"
+#include "tests/unit/support/overlay_fixture.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -6,8 +6,8 @@
  * Each verb starts from the same store.  What it may leave is what was before
  * or what it leads to; after a success only the latter.
  */
-#include "overlay_fixture.h"
-#include "branch_fixture.h"
+#include "tests/unit/support/overlay_fixture.h"
+#include "tests/unit/support/branch_fixture.h"
 
 #include <sys/wait.h>
 

@@ -3,8 +3,8 @@
  * Undoing more than once, and with snapshots about; as an ordinary user where
  * modes lock directories.
  */
-#include "commit_fixture.h"
-#include "branch_fixture.h"
+#include "tests/unit/support/commit_fixture.h"
+#include "tests/unit/support/branch_fixture.h"
 
 #include <signal.h>
 #include <sys/wait.h>
