@@ -25,7 +25,7 @@ class Levels:
         rows = []
         for first, *names in tree.table(root, "levels.txt"):
             if first == "door":
-                self.doors[names[0]] = set(names[1:])
+                self.doors.setdefault(names[0], set()).update(names[1:])
             elif first == "debt" and names == ["circles"]:
                 self.allows_circles = True
             elif first == "debt":
