@@ -14,20 +14,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/lib/beneath.h"
 #include "core/lib/fault.h"
+#include "core/lib/path.h"
+#include "core/lib/timespec.h"
 #include "places.h"
 
 #ifndef MOUNT_ATTR__ATIME
@@ -137,12 +137,6 @@ static void know_atime_rule(struct base *b)
 						   ATIME_STRICT;
 }
 
-static bool is_later(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec :
-					a->tv_nsec > b->tv_nsec;
-}
-
 /* As relatime_need_update() of the kernel's fs/inode.c. */
 bool base_read_moves_atime(const struct base *b, const struct timespec *atime,
 			   const struct timespec *mtime,
@@ -150,7 +144,8 @@ bool base_read_moves_atime(const struct base *b, const struct timespec *atime,
 {
 	if (b->atime_rule != ATIME_RELATIVE)
 		return b->atime_rule == ATIME_STRICT;
-	return !is_later(atime, mtime) || !is_later(atime, ctime) ||
+	return !timespec_is_after(*atime, *mtime) ||
+	       !timespec_is_after(*atime, *ctime) ||
 	       time(NULL) - atime->tv_sec >= DAY_S;
 }
 
@@ -321,11 +316,6 @@ int base_root_fd(const struct base *b)
 	return b->rootfd;
 }
 
-void base_proc_path(int fd, char out[BASE_PROC_PATH_BYTES])
-{
-	(void)snprintf(out, BASE_PROC_PATH_BYTES, "/proc/self/fd/%d", fd);
-}
-
 static bool leaves_atime(const struct base *b, int flags)
 {
 	if (flags & O_PATH)
@@ -335,13 +325,6 @@ static bool leaves_atime(const struct base *b, int flags)
 
 int base_openat(struct base *b, int dirfd, const char *path, int flags, int *fd)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC |
-						  O_NOFOLLOW),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
-			   RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-	};
-	int got;
 	int err = fault_point("base.open");
 
 	if (err)
@@ -350,20 +333,10 @@ int base_openat(struct base *b, int dirfd, const char *path, int flags, int *fd)
 	if (base_is_absent(b))
 		return -ESTALE;
 	if (leaves_atime(b, flags))
-		how.flags |= O_NOATIME;
+		flags |= O_NOATIME;
 	do {
-		got = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-		err = got < 0 ? -errno : 0;
-		/* Not the owner: the mount's own rule for atime applies. */
-		if (err == -EPERM && (how.flags & O_NOATIME)) {
-			how.flags &= ~(uint64_t)O_NOATIME;
-			err = -EAGAIN;
-		}
-		if (base_may_try_again(b, err))
-			err = -EAGAIN;
-	} while (err == -EAGAIN || err == -EINTR);
-	if (!err)
-		*fd = got;
+		err = beneath_open(dirfd, path, flags, fd);
+	} while (base_may_try_again(b, err));
 	return err;
 }
 
@@ -402,12 +375,12 @@ static int open_path(struct base *b, char *path, int flags, int *fd)
  */
 static int open_again(struct base *b, int fd, int flags, int *out)
 {
-	char path[BASE_PROC_PATH_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	int noatime = leaves_atime(b, flags) ? O_NOATIME : 0;
 	int got;
 	int err;
 
-	base_proc_path(fd, path);
+	path_of_fd(fd, path);
 	do {
 		got = open(path, flags | noatime | O_CLOEXEC);
 		err = got < 0 ? -errno : 0;

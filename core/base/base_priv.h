@@ -13,8 +13,6 @@
 #include "core/lib/lock.h"
 #include "core/lib/mapping.h"
 
-#define BASE_PROC_PATH_BYTES 64
-
 struct base_fd {
 	UT_hash_handle hh; /* by base.lock */
 	struct base_key {
@@ -72,8 +70,6 @@ int must_check base_openat(struct base *b, int dirfd, const char *path,
  */
 int must_check base_open_inode(struct base *b, struct inode *i, int flags,
 			       int *fd);
-/* A name in /proc that stands for the descriptor's object. */
-void base_proc_path(int fd, char out[BASE_PROC_PATH_BYTES]);
 /* Is it one that describes every object without asking anybody else? */
 bool base_magic_is_local(unsigned long magic);
 bool base_is_foreign(const struct base *b, const struct statx *stx);

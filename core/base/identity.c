@@ -17,6 +17,7 @@
 #include <sys/vfs.h>
 
 #include "core/lib/checksum.h"
+#include "core/lib/timespec.h"
 
 #define HANDLE_BYTES 128 /* MAX_HANDLE_SZ of <fcntl.h> */
 
@@ -52,8 +53,7 @@ int base_identify(int fd, struct record_base *out)
 	id.ino = stx.stx_ino;
 	/* Some file systems claim to know it and say 1970. */
 	if ((stx.stx_mask & STATX_BTIME) && stx.stx_btime.tv_sec != 0)
-		id.btime = (struct timespec){ stx.stx_btime.tv_sec,
-					      stx.stx_btime.tv_nsec };
+		id.btime = timespec_of_statx(stx.stx_btime);
 	know_handle(fd, &id);
 	*out = id;
 	return 0;
@@ -69,8 +69,7 @@ bool base_is_same(const struct record_base *a, const struct record_base *b,
 
 	if (a->ino != b->ino)
 		return false;
-	if (know_birth && (a->btime.tv_sec != b->btime.tv_sec ||
-			   a->btime.tv_nsec != b->btime.tv_nsec))
+	if (know_birth && !timespec_is_equal(a->btime, b->btime))
 		return false;
 	if (know_handle && (strictly || !know_birth))
 		return a->handle_sum == b->handle_sum;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "core/lib/array.h"
 #include "core/lib/lock.h"
 #include "places.h"
 
@@ -650,16 +651,10 @@ struct kept_list {
 static int list_one(void *arg, struct inode *i)
 {
 	struct kept_list *l = arg;
+	int err = array_reserve(&l->inos, &l->cap, l->count + 1);
 
-	if (l->count == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		mapfs_ino *p = realloc(l->inos, cap * sizeof(*p));
-
-		if (!p)
-			return -ENOMEM;
-		l->inos = p;
-		l->cap = cap;
-	}
+	if (err)
+		return err;
 	l->inos[l->count++] = i->ino;
 	return 0;
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/lib/array.h"
 #include "places.h"
 
 /* A way longer than that is a circle, of moves that others made meanwhile. */
@@ -118,16 +119,10 @@ static void way_fini(struct way *w)
 static int way_add(struct way *w, const struct place *place, const char *name)
 {
 	struct step s = { .place = *place };
+	int err = array_reserve(&w->steps, &w->cap, w->count + 1);
 
-	if (w->count == w->cap) {
-		size_t cap = w->cap ? w->cap * 2 : 16;
-		struct step *p = realloc(w->steps, cap * sizeof(*p));
-
-		if (!p)
-			return -ENOMEM;
-		w->steps = p;
-		w->cap = cap;
-	}
+	if (err)
+		return err;
 	if (name) {
 		s.name = strdup(name);
 		if (!s.name)
@@ -254,16 +249,10 @@ struct walk {
 static int frame_add(struct frame *fr, const char *name)
 {
 	size_t len = strlen(name) + 1;
+	int err = array_reserve(&fr->names, &fr->cap, fr->bytes + len);
 
-	if (fr->bytes + len > fr->cap) {
-		size_t cap = (fr->cap + len) * 2;
-		char *p = realloc(fr->names, cap);
-
-		if (!p)
-			return -ENOMEM;
-		fr->names = p;
-		fr->cap = cap;
-	}
+	if (err)
+		return err;
 	memcpy(fr->names + fr->bytes, name, len);
 	fr->bytes += len;
 	return 0;

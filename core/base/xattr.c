@@ -9,17 +9,19 @@
 #include <errno.h>
 #include <sys/xattr.h>
 
+#include "core/lib/path.h"
+
 ssize_t base_getxattr(struct base *b, struct inode *i, const char *name,
 		      void *buf, size_t len)
 {
-	char path[BASE_PROC_PATH_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	struct base_fd *f;
 	ssize_t n;
 	int err = base_hold(b, i, BASE_PATH, &f);
 
 	if (err)
 		return err;
-	base_proc_path(f->fd, path);
+	path_of_fd(f->fd, path);
 	n = getxattr(path, name, buf, len);
 	if (n < 0)
 		n = -errno;
@@ -29,14 +31,14 @@ ssize_t base_getxattr(struct base *b, struct inode *i, const char *name,
 
 ssize_t base_listxattr(struct base *b, struct inode *i, char *buf, size_t len)
 {
-	char path[BASE_PROC_PATH_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	struct base_fd *f;
 	ssize_t n;
 	int err = base_hold(b, i, BASE_PATH, &f);
 
 	if (err)
 		return err;
-	base_proc_path(f->fd, path);
+	path_of_fd(f->fd, path);
 	n = listxattr(path, buf, len);
 	if (n < 0)
 		n = -errno;

@@ -9,33 +9,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/lib/beneath.h"
 #include "core/lib/fault.h"
 
 #define DIRFDS_MAX 200
 
 int work_openat(int dirfd, const char *name, int flags, int *fd)
 {
-	const struct open_how how = {
-		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC |
-						  O_NOFOLLOW),
-		.mode = flags & O_CREAT ? 0600 : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
-			   RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-	};
-	int got;
-
-	do {
-		got = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
-	} while (got < 0 && (errno == EINTR || errno == EAGAIN));
-	if (got < 0)
-		return -errno;
-	*fd = got;
-	return 0;
+	return beneath_open(dirfd, name, flags, fd);
 }
 
 uint32_t plan_type(const struct plan_object *o)

@@ -14,10 +14,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static struct timespec time_of(struct statx_timestamp t)
-{
-	return (struct timespec){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
-}
+#include "core/lib/path.h"
+#include "core/lib/timespec.h"
 
 void direct_attr_of(const struct statx *stx, mapfs_ino ino,
 		    struct mapfs_attr *out)
@@ -31,10 +29,10 @@ void direct_attr_of(const struct statx *stx, mapfs_ino ino,
 		.rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
 		.size_bytes = stx->stx_size,
 		.blocks_512 = base_blocks(stx),
-		.atime = time_of(stx->stx_atime),
-		.mtime = time_of(stx->stx_mtime),
-		.ctime = time_of(stx->stx_ctime),
-		.btime = time_of(stx->stx_btime),
+		.atime = timespec_of_statx(stx->stx_atime),
+		.mtime = timespec_of_statx(stx->stx_mtime),
+		.ctime = timespec_of_statx(stx->stx_ctime),
+		.btime = timespec_of_statx(stx->stx_btime),
 	};
 	if (!(stx->stx_mask & STATX_BTIME))
 		out->btime.tv_nsec = -1;
@@ -126,12 +124,12 @@ int direct_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 
 int direct_chmod(const struct direct_fd *f, mode_t mode)
 {
-	char path[DIRECT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	int ret;
 
 	mode &= ~(mode_t)S_IFMT;
 	if (f->is_path) {
-		direct_proc_path(f->fd, path);
+		path_of_fd(f->fd, path);
 		ret = chmod(path, mode);
 	} else {
 		ret = fchmod(f->fd, mode);
@@ -171,11 +169,11 @@ static int set_owner(const struct direct_fd *f, const struct mapfs_setattr *set)
 
 static int set_size(const struct direct_fd *f, uint64_t size)
 {
-	char path[DIRECT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	int ret;
 
 	if (f->is_path) {
-		direct_proc_path(f->fd, path);
+		path_of_fd(f->fd, path);
 		ret = truncate(path, (off_t)size);
 	} else {
 		ret = ftruncate(f->fd, (off_t)size);
@@ -201,11 +199,11 @@ static int set_times(const struct direct_fd *f, const struct mapfs_setattr *set)
 		time_to_set(set->valid, MAPFS_SET_MTIME, MAPFS_SET_MTIME_NOW,
 			    set->mtime),
 	};
-	char path[DIRECT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	int ret;
 
 	if (f->is_path) {
-		direct_proc_path(f->fd, path);
+		path_of_fd(f->fd, path);
 		ret = utimensat(AT_FDCWD, path, times, 0);
 	} else {
 		ret = futimens(f->fd, times);

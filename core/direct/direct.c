@@ -52,11 +52,6 @@ void direct_put(struct direct *d, struct inode *i)
 	(void)inode_put(d->itable, i);
 }
 
-void direct_proc_path(int fd, char out[DIRECT_PROC_BYTES])
-{
-	(void)snprintf(out, DIRECT_PROC_BYTES, "/proc/self/fd/%d", fd);
-}
-
 static void direct_info(struct mapfs_view *v, struct mapfs_info *out)
 {
 	struct direct *d = direct_of(v);

@@ -48,8 +48,6 @@ struct direct_fd {
 	bool is_owned;
 };
 
-#define DIRECT_PROC_BYTES 64
-
 static inline struct direct *direct_of(struct mapfs_view *v)
 {
 	return (struct direct *)v; /* view is the first member */
@@ -61,8 +59,6 @@ int must_check direct_get(struct direct *d, mapfs_ino ino, struct inode **out);
 int must_check direct_dir_get(struct direct *d, mapfs_ino ino, bool change,
 			      struct inode **out);
 void direct_put(struct direct *d, struct inode *i);
-/* The name that stands for a descriptor's object, for calls without one. */
-void direct_proc_path(int fd, char out[DIRECT_PROC_BYTES]);
 
 /* direct_handle.c */
 /* Once the process has the limits that it will have. */

@@ -25,6 +25,8 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "core/lib/timespec.h"
+
 #define RESERVE_MOST 256 /* of the process's descriptors, at most an eighth */
 
 struct open_file {
@@ -501,11 +503,6 @@ put_inode:
 	return err;
 }
 
-static struct timespec time_of(struct statx_timestamp t)
-{
-	return (struct timespec){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
-}
-
 bool direct_read_counts(struct mapfs_view *v, uint64_t fh)
 {
 	struct direct *d = direct_of(v);
@@ -519,9 +516,9 @@ bool direct_read_counts(struct mapfs_view *v, uint64_t fh)
 	if (f->access != O_WRONLY &&
 	    statx(f->fd, "", AT_EMPTY_PATH,
 		  STATX_ATIME | STATX_MTIME | STATX_CTIME, &stx) == 0) {
-		const struct timespec atime = time_of(stx.stx_atime);
-		const struct timespec mtime = time_of(stx.stx_mtime);
-		const struct timespec ctime = time_of(stx.stx_ctime);
+		const struct timespec atime = timespec_of_statx(stx.stx_atime);
+		const struct timespec mtime = timespec_of_statx(stx.stx_mtime);
+		const struct timespec ctime = timespec_of_statx(stx.stx_ctime);
 
 		counts = base_read_moves_atime(d->base, &atime, &mtime, &ctime);
 	}

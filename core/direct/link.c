@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lib/path.h"
+
 void direct_fill_entry(struct direct *d, struct inode *i,
 		       const struct statx *stx, struct mapfs_entry *out)
 {
@@ -160,7 +162,7 @@ int direct_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir_ino,
 		const char *name, struct mapfs_entry *out)
 {
 	struct direct *d = direct_of(v);
-	char path[DIRECT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	struct base_fd *dirfd;
 	struct direct_fd f;
 	struct inode *dir;
@@ -178,7 +180,7 @@ int direct_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir_ino,
 	err = base_hold(d->base, dir, BASE_PATH, &dirfd);
 	if (err)
 		goto put_fd;
-	direct_proc_path(f.fd, path);
+	path_of_fd(f.fd, path);
 	if (linkat(AT_FDCWD, path, base_fd_of(dirfd), name, AT_SYMLINK_FOLLOW) <
 	    0)
 		err = -errno;

@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 
 #include "core/lib/acl.h"
+#include "core/lib/path.h"
 
 ssize_t direct_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 			void *buf, size_t len)
@@ -56,7 +57,7 @@ static int drop_sgid(const struct direct_fd *f)
 static int change(struct direct *d, mapfs_ino ino, const char *name,
 		  const void *value, size_t len, int flags, bool kill_sgid)
 {
-	char path[DIRECT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	struct direct_fd f;
 	struct inode *i;
 	bool was_shown;
@@ -69,7 +70,7 @@ static int change(struct direct *d, mapfs_ino ino, const char *name,
 	if (err)
 		goto put_inode;
 	was_shown = direct_change_begin(i, f.fd);
-	direct_proc_path(f.fd, path);
+	path_of_fd(f.fd, path);
 	ret = value ? setxattr(path, name, value, len, flags) :
 		      removexattr(path, name);
 	err = ret < 0 ? -errno : 0;

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "path.h"
 
 /* What the kernel says of users that a user namespace does not have. */
 #define OVERFLOW_ID 65534U
@@ -71,9 +72,9 @@ static bool is_own_group(const struct stat *st)
 /* With a list, the bits of the group are those of everybody in the list. */
 static bool has_acl(int fd)
 {
-	char path[32];
+	char path[PATH_OF_FD_BYTES];
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	path_of_fd(fd, path);
 	return getxattr(path, "system.posix_acl_access", NULL, 0) >= 0 ||
 	       (errno != ENODATA && errno != EOPNOTSUPP);
 }

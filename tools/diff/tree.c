@@ -9,14 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/lib/beneath.h"
 #include "tools/lib/text.h"
 
 #define COPY_BYTES (256U << 10)
@@ -32,25 +31,18 @@ void diff_tree_fini(struct diff_tree *t)
 
 /* --- a mount ----------------------------------------------------------- */
 
-static int open_beneath(int root, const char *path, uint64_t flags)
+static int open_beneath(int root, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC | O_NOFOLLOW,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
 	const char *name = *path ? path : ".";
-	long fd;
+	int fd;
+	int err;
 
 	/* A look at the base leaves its access times [B1], as far as the
 	   kernel lets whoever looks. */
 	if (!(flags & O_PATH))
-		how.flags |= O_NOATIME;
-	fd = syscall(SYS_openat2, root, name, &how, sizeof(how));
-	if (fd < 0 && errno == EPERM) {
-		how.flags &= ~(uint64_t)O_NOATIME;
-		fd = syscall(SYS_openat2, root, name, &how, sizeof(how));
-	}
-	return fd < 0 ? -errno : (int)fd;
+		flags |= O_NOATIME;
+	err = beneath_open_across_mounts(root, name, flags, &fd);
+	return err ? err : fd;
 }
 
 static int list_mount(int root, const char *dir, diff_tree_fn fn, void *arg)
