@@ -18,6 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/delta/dump.h"
+#include "core/delta/record_decode.h"
 #include "core/lib/checksum.h"
 
 #define SNAPSHOT_BYTES 40

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "record_decode.h"
+
 /*
  * Numbers of new inodes: bit 62, a tag of 22 bits drawn for each store, and a
  * counter.  The base's file system could only use the same number if it were

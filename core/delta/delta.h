@@ -33,6 +33,8 @@
 #define DELTA_STRIPES_SHIFT 5
 #define DELTA_STRIPES (1 << DELTA_STRIPES_SHIFT)
 
+struct records;
+
 struct xattr {
 	struct xattr *next;
 	size_t value_bytes;
@@ -107,10 +109,6 @@ int must_check delta_set_apply(struct delta_set *s, const void *records,
 int must_check delta_set_apply_decoded(struct delta_set *s,
 				       const struct records *all,
 				       const struct inode *locked);
-/* Emits the whole delta as groups of records; ns_lock held for writing. */
-int must_check delta_set_dump(struct delta_set *s,
-			      int (*emit)(void *arg, const struct group *g),
-			      void *arg);
 /* A number no object of the base or of this store ever had. */
 mapfs_ino delta_set_new_ino(struct delta_set *s);
 /* Is it one this store could have given? */

@@ -4,7 +4,7 @@
  * them first, names last, so that each record finds what it builds on.  Groups
  * are cut anywhere between records: what they are for counts as a whole.
  */
-#include "delta.h"
+#include "dump.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,13 +3,14 @@
  * Records on their way into a group.  Building is sticky about failure, so
  * that an operation lists what happens and asks once.
  */
-#include "record_disk.h"
+#include "record.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/lib/checksum.h"
+#include "record_disk.h"
 
 void group_init(struct group *g)
 {

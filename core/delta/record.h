@@ -3,16 +3,14 @@
 #define MAPFS_CORE_DELTA_RECORD_H
 
 /*
- * What the groups of the journal say: records that change the delta, encoded
- * one behind the other.  FORMAT.md has the tables.
+ * Records, which change the delta, and groups of encoded records, of which the
+ * journal consists.  FORMAT.md has the tables; record_decode.h reads groups.
  *
- * Lifetime: a struct group borrows nothing; group_init() .. group_fini().
- *           A decoded record borrows from the bytes it was decoded from.
- *           records_decode() .. records_fini().
- * Errors:   building is sticky: a failed allocation is remembered and told
- *           by group_error(), so callers check once.  record_next() returns
- *           1 and a record, 0 at the end, -EUCLEAN for bytes that break the
- *           format.
+ * Lifetime: group_init() .. group_fini().  A group copies what is added to it.
+ *           The texts of a struct record are borrowed: from the caller of
+ *           group_add(), or from the bytes that the record was decoded from.
+ * Errors:   group_add() remembers a failed allocation, and group_error()
+ *           reports it, so that callers check once.
  * Locking:  none; values.
  */
 #include <time.h>
@@ -205,33 +203,7 @@ int must_check group_error(const struct group *g);
 /* Encodes and appends one record. */
 void group_add(struct group *g, const struct record *r);
 
-/*
- * Would record_next() take it all?  Whoever appends a group to a journal asks
- * first.  0; -E2BIG: longer than GROUP_MAX_BYTES; -EFBIG: a size or page
- * beyond the largest file; -ENAMETOOLONG; -EINVAL, -EUCLEAN: other rules of
- * the format; -ENOMEM as group_error().
- */
-int must_check group_verify(const struct group *g);
-
-#define RECORDS_FEW 6 /* what most operations are */
-
-/* A whole group, decoded; borrows from it. */
-struct records {
-	struct record *list;
-	size_t count;
-	size_t cap;
-	struct record few[RECORDS_FEW];
-};
-
-/* As group_verify(), and hands over what it read.  On error nothing to end. */
-int must_check records_decode(struct records *all, const struct group *g);
-void records_fini(struct records *all);
-
 /* 64 bits of a signature, for comparing only; never 0. */
 uint64_t sig_sum(const struct record_sig *sig);
-
-/* Steps through `len` bytes from *pos on. */
-int must_check record_next(const uint8_t *buf, size_t len, size_t *pos,
-			   struct record *out);
 
 #endif

@@ -8,12 +8,15 @@
  * into the journal that would not be read back.  Therefore rules say which
  * limit was broken; to a reader all of that is -EUCLEAN.
  */
-#include "record_disk.h"
+#include "record_decode.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "record_disk.h"
 
 #define OLD_TABLE_PAGES (1ULL << 54)
 

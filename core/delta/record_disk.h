@@ -3,17 +3,18 @@
 #define MAPFS_CORE_DELTA_RECORD_DISK_H
 
 /*
- * Records as bytes, for record.c, which writes them, and record_decode.c,
- * which reads them: a header of 8 bytes (type, flags, payload length) and a
- * payload padded to 8, made of the fixed fields below and at most two runs of
- * text or value behind them.  FORMAT.md has the tables.
+ * The layout of records on disk, which record.c writes and record_decode.c
+ * reads: a header of 8 bytes (type, flags, length of the payload) and a
+ * payload that is padded to a multiple of 8 bytes.  A payload is one of the
+ * structs below and behind it at most two texts or values.  FORMAT.md has the
+ * tables.
  *
- * Locking: none; values.
+ * Lifetime, errors, locking: none; values.
  */
 #include <assert.h>
+#include <stdint.h>
 
 #include "core/lib/le.h"
-#include "record.h"
 
 struct head_disk {
 	le16 type;

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/delta/dump.h"
+#include "core/delta/record_decode.h"
+
 struct filter {
 	const struct fates *fates;
 	struct delta_set *state;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "core/delta/record_decode.h"
 #include "core/lib/reason.h"
 #include "core/mapfs.h"
 

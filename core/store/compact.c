@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/delta/dump.h"
+#include "core/delta/record_decode.h"
 #include "core/lib/log.h"
 
 /* Compact when the journal has outgrown what it held after the last time. */

@@ -11,6 +11,7 @@
  * in there, and only the pages are the parents'.
  */
 #include "store_priv.h"
+#include "core/delta/record_decode.h"
 #include "core/lib/reason.h"
 
 #include <assert.h>

@@ -5,6 +5,7 @@
  * A look that fails is repeated; only what fails again and again is damage.
  */
 #include "store_priv.h"
+#include "core/delta/record_decode.h"
 #include "core/lib/reason.h"
 
 #include <errno.h>

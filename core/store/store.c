@@ -30,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/delta/record_decode.h"
 #include "core/journal/journal.h"
 #include "core/lib/io.h"
 #include "core/lib/log.h"

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/delta/delta.h"
+#include "core/delta/dump.h"
 
 #define ROOT_INO 2U
 #define ARENA_PAGES 64U

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/delta/record.h"
+#include "core/delta/record_decode.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -3,6 +3,8 @@
  * What a view accepts its store can read again; what it could not read never
  * gets into the journal.
  */
+#include "core/delta/dump.h"
+#include "core/delta/record_decode.h"
 #include "core/overlay/overlay_priv.h"
 #include "tests/unit/support/overlay_fixture.h"
 

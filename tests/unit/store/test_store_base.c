@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "core/base/base.h"
-#include "core/delta/record.h"
+#include "core/delta/record_decode.h"
 #include "core/journal/journal.h"
 
 static struct reason why;
