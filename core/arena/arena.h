@@ -8,8 +8,9 @@
  * but pwrite reports ENOSPC where a store into a mapping raises SIGBUS.
  *
  * Lifetime: arena_open() takes the descriptor when it succeeds; arena_close()
- *           ends it and accepts NULL.  After opening, every page is free
- *           until arena_mark() says otherwise (replay).
+ *           ends it and accepts NULL; no set of pins may be left (pins.h).
+ *           After opening, every page is free until replay calls
+ *           arena_mark() for it.
  * Errors:   0 or a negative errno; -ENOSPC, -EDQUOT: no page can be had.
  * Locking:  takes RANK_ARENA while the file grows or shrinks, RANK_LEAF for
  *           moments; no I/O of page data under either.  Two writers of one
@@ -22,11 +23,17 @@
  *       began after it was freed has succeeded: arena_free() -> (sync begins)
  *       arena_seal_freed() -> (sync done) arena_release_sealed().  When the
  *       sync fails the sealed pages stay taken.
- *  [A2] pages leave a rest of the disk to the journal: -ENOSPC comes before
- *       there is no space left for the records that give space back.
+ *  [A2] pages leave some space of the disk to the journal: arena_alloc() fails
+ *       with -ENOSPC while there is still space for the records that free
+ *       pages.
  * Chunks: space is reserved in chunks that grow with the arena from 16 KiB to
  * 64 MiB, so that a store of one changed byte stays tiny; where the file
  * system cannot reserve (-EOPNOTSUPP), arena_write() reports ENOSPC itself.
+ *
+ * Calling sequence: arena_open(); in replay arena_add_parent(), arena_mark()
+ *   and arena_free_replayed(); then arena_alloc(), arena_write() and
+ *   arena_free(), and at each sync point arena_seal_freed(), arena_sync(), and
+ *   arena_release_sealed() once the sync point is durable.
  */
 #include "core/lib/types.h"
 
@@ -36,13 +43,13 @@ struct arena_stats {
 	uint64_t used_pages; /* handed out, pending frees included */
 	uint64_t reserved_pages;
 	uint64_t pinned_pages;
-	uint64_t live_pages; /* used, and not on their way out */
+	uint64_t live_pages; /* used, and not freed */
 };
 
 int must_check arena_open(struct arena **out, int fd);
 /*
- * The next arena up the line of parents, for reading; takes the descriptor
- * when it succeeds.  Before any page of it is named.
+ * Adds the arena of the next ancestor, for reading; takes the descriptor when
+ * it succeeds.  To be called before any page of it is named.
  */
 int must_check arena_add_parent(struct arena *a, int fd);
 void arena_close(struct arena *a);
@@ -54,54 +61,32 @@ void arena_close(struct arena *a);
 int must_check arena_mark(struct arena *a, mapfs_apage first, uint64_t count);
 /*
  * A run of 1..`want` neighbouring pages, at `hint` if that is free (0 is a
- * page like any other; UINT64_MAX: no wish).  Contents are undefined.
+ * page like any other; UINT64_MAX: no preference).  Contents are undefined.
  */
 int must_check arena_alloc(struct arena *a, uint64_t want, mapfs_apage hint,
 			   mapfs_apage *first, uint64_t *got);
 /*
- * -ENOSPC: so many pages can certainly not be had, so that who needs them all
- * need not take the last of the disk to find out.  0 is no promise.
+ * -ENOSPC: so many pages can certainly not be had.  A caller that needs all of
+ * them learns it here without filling the disk first.  0 is no promise.
  */
 int must_check arena_check_room(struct arena *a, uint64_t count);
 /* Call after the record that stops naming them was appended [A1]. */
 void arena_free(struct arena *a, mapfs_apage first, uint64_t count);
-/* Never handed to anybody: free at once (an operation that failed). */
+/* Frees pages at once that no record ever named (an operation failed). */
 void arena_unalloc(struct arena *a, mapfs_apage first, uint64_t count);
+/* A sync point begins: it covers what was freed before [A1]. */
 void arena_seal_freed(struct arena *a);
 /*
- * Frees the sealed pages and gives long free runs back to the file system.
- * A sealed page that is pinned waits for the first release without the pin.
+ * A sync point succeeded: frees the sealed pages and gives long free runs back
+ * to the file system.  A sealed page that is pinned stays until the first
+ * release without the pin.
  */
 void arena_release_sealed(struct arena *a);
 
-/*
- * Replay: they left the delta.  Free at once, but for those a snapshot pins.
- */
+/* Replay: they left the delta; free at once, except for pinned pages. */
 void arena_free_replayed(struct arena *a, mapfs_apage first, uint64_t count);
 
-/*
- * A set of pages that may no longer be written in place [P1], nor reused when
- * they are freed, until the set is gone.  arena_pin(): the pages handed out
- * now.  arena_pin_none(): none yet; replay adds pages that only snapshots
- * have with arena_pin_add() (-EUCLEAN as arena_mark()).
- */
-struct arena_pins;
-int must_check arena_pin(struct arena *a, struct arena_pins **out);
-int must_check arena_pin_none(struct arena *a, struct arena_pins **out);
-int must_check arena_pin_add(struct arena *a, struct arena_pins *p,
-			     mapfs_apage first, uint64_t count);
-/*
- * Ends the set.  Pages that nobody has any more are free after the next
- * sync point (`replaying`: at once).
- */
-void arena_unpin(struct arena *a, struct arena_pins *p, bool replaying);
-/* The same before arena_close(): no page is looked for that gets free. */
-void arena_drop_pins(struct arena *a, struct arena_pins *p);
-uint64_t arena_pins_count(const struct arena_pins *p);
-/* The first run of the set at or after `from`; 0: there is none. */
-uint64_t arena_pins_next(const struct arena_pins *p, uint64_t from,
-			 mapfs_apage *first);
-/* Pages of parents always are. */
+/* Does a snapshot pin it [P1]?  A page of a parent always is. */
 bool arena_is_pinned(struct arena *a, mapfs_apage page);
 
 /* `off` is a byte offset in the arena: page * 4096 + offset in the page. */
@@ -111,7 +96,7 @@ int must_check arena_write(struct arena *a, uint64_t off, const void *buf,
 /* All that was written so far survives a power cut. */
 int must_check arena_sync(struct arena *a);
 void arena_stats(struct arena *a, struct arena_stats *out);
-/* Freed pages that the next sync point gives back: not those that are pinned. */
+/* Freed pages that the next sync point gives back: those not pinned. */
 uint64_t arena_waiting_pages(struct arena *a);
 /* Do the bitmaps and counters agree with each other?  For tests. */
 bool arena_check(struct arena *a);

@@ -14,14 +14,22 @@
 #define WORD_BITS 64U
 #define MIN_WORDS 64U
 
-void arena_bits_fini(struct arena_bits *b)
+void page_range_add(struct page_range *r, uint64_t begin, uint64_t end)
+{
+	if (begin < r->begin)
+		r->begin = begin;
+	if (end > r->end)
+		r->end = end;
+}
+
+void bitmaps_fini(struct bitmaps *b)
 {
 	for (int i = 0; i < MAPS; i++)
 		free(b->map[i]);
-	*b = (struct arena_bits){ .words = 0 };
+	*b = (struct bitmaps){ .words = 0 };
 }
 
-int arena_bits_grow(struct arena_bits *b, uint64_t pages)
+int bitmaps_grow(struct bitmaps *b, uint64_t pages)
 {
 	uint64_t need = pages / WORD_BITS + (pages % WORD_BITS != 0);
 	size_t words = b->words * 2;
@@ -35,7 +43,7 @@ int arena_bits_grow(struct arena_bits *b, uint64_t pages)
 		words = MIN_WORDS;
 	if (words < need)
 		words = (size_t)need;
-	/* A map that grew stays so when a later one does not: no harm. */
+	/* If a later map cannot grow, those that did are only too long. */
 	for (int i = 0; i < MAPS; i++) {
 		uint64_t *p = realloc(b->map[i], words * sizeof(*p));
 
@@ -48,7 +56,7 @@ int arena_bits_grow(struct arena_bits *b, uint64_t pages)
 	return 0;
 }
 
-/* The bits of word `i` that lie within first .. end - 1; both meet it. */
+/* The bits of word `i` within first .. end - 1, some of which are in it. */
 static uint64_t range_mask(size_t i, uint64_t first, uint64_t end)
 {
 	uint64_t begin = (uint64_t)i * WORD_BITS;
@@ -66,8 +74,8 @@ static unsigned int popcount(uint64_t word)
 	return (unsigned int)__builtin_popcountll(word);
 }
 
-uint64_t arena_bits_set(struct arena_bits *b, enum arena_map map,
-			uint64_t first, uint64_t count)
+uint64_t bitmaps_set(struct bitmaps *b, enum arena_map map, uint64_t first,
+		     uint64_t count)
 {
 	uint64_t end = first + count;
 	uint64_t changed = 0;
@@ -81,8 +89,8 @@ uint64_t arena_bits_set(struct arena_bits *b, enum arena_map map,
 	return changed;
 }
 
-uint64_t arena_bits_clear(struct arena_bits *b, enum arena_map map,
-			  uint64_t first, uint64_t count)
+uint64_t bitmaps_clear(struct bitmaps *b, enum arena_map map, uint64_t first,
+		       uint64_t count)
 {
 	uint64_t end = first + count;
 	uint64_t changed = 0;
@@ -96,8 +104,8 @@ uint64_t arena_bits_clear(struct arena_bits *b, enum arena_map map,
 	return changed;
 }
 
-uint64_t arena_bits_count(const struct arena_bits *b, enum arena_map map,
-			  uint64_t first, uint64_t count)
+uint64_t bitmaps_count(const struct bitmaps *b, enum arena_map map,
+		       uint64_t first, uint64_t count)
 {
 	uint64_t end = first + count;
 	uint64_t set = 0;
@@ -107,8 +115,7 @@ uint64_t arena_bits_count(const struct arena_bits *b, enum arena_map map,
 	return set;
 }
 
-static uint64_t word_of(const struct arena_bits *b, enum arena_want want,
-			size_t i)
+static uint64_t word_of(const struct bitmaps *b, enum arena_want want, size_t i)
 {
 	switch (want) {
 	case WANT_READY:
@@ -128,14 +135,13 @@ static uint64_t word_of(const struct arena_bits *b, enum arena_want want,
 	return 0;
 }
 
-bool arena_bits_has(const struct arena_bits *b, enum arena_want want,
-		    uint64_t page)
+bool bitmaps_has(const struct bitmaps *b, enum arena_want want, uint64_t page)
 {
 	return (word_of(b, want, page / WORD_BITS) >> (page % WORD_BITS)) & 1;
 }
 
-/* First page in from .. to - 1 that is wanted (or is not); `to`: none. */
-static uint64_t find_first(const struct arena_bits *b, enum arena_want want,
+/* First page in from .. to - 1 that is wanted (or that is not); else `to`. */
+static uint64_t find_first(const struct bitmaps *b, enum arena_want want,
 			   bool wanted, uint64_t from, uint64_t to)
 {
 	while (from < to) {
@@ -156,22 +162,21 @@ static uint64_t find_first(const struct arena_bits *b, enum arena_want want,
 	return to;
 }
 
-uint64_t arena_bits_find(const struct arena_bits *b, enum arena_want want,
-			 uint64_t from, uint64_t to, uint64_t most,
-			 uint64_t *first)
+uint64_t bitmaps_find(const struct bitmaps *b, enum arena_want want,
+		      struct page_range in, uint64_t most, uint64_t *first)
 {
-	uint64_t at = find_first(b, want, true, from, to);
+	uint64_t at = find_first(b, want, true, in.begin, in.end);
 
-	if (at >= to)
+	if (at >= in.end)
 		return 0;
-	if (most < to - at)
-		to = at + most;
+	if (most < in.end - at)
+		in.end = at + most;
 	*first = at;
-	return find_first(b, want, false, at, to) - at;
+	return find_first(b, want, false, at, in.end) - at;
 }
 
-uint64_t arena_bits_run_start(const struct arena_bits *b, enum arena_want want,
-			      uint64_t page)
+uint64_t bitmaps_run_start(const struct bitmaps *b, enum arena_want want,
+			   uint64_t page)
 {
 	while (page > 0) {
 		uint64_t last = page - 1;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pages of other stores.  A branch begins as a snapshot of its parent, whose
- * pages are pinned there as long as the branch lives; so they can be read
- * from the parent's file at any time, and are nobody's to write or to free.
+ * pages are pinned there as long as the branch lives.  So the branch can read
+ * them from the parent's file at any time, and never writes or frees them.
  */
-#include "arena_priv.h"
+#include "parent.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/lib/mapping.h"
 
 struct arena_parent {
 	int fd; /* owned */
@@ -20,62 +22,63 @@ struct arena_parent {
 #define PAGE_MASK ((1ULL << MAPFS_APAGE_BITS) - 1)
 #define OFFSET_BITS (MAPFS_APAGE_BITS + MAPFS_PAGE_SHIFT)
 
-int arena_add_parent(struct arena *a, int fd)
+int parents_add(struct arena_parents *p, int fd)
 {
-	struct arena_parent p = { .fd = fd };
-	struct arena_parent *all;
+	struct arena_parent one = { .fd = fd };
+	struct arena_parent *list;
 	struct stat st;
 	int err;
 
-	if (a->parent_count + 1 >= MAPFS_ARENAS)
+	if (p->count + 1 >= MAPFS_ARENAS)
 		return -EMLINK;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EUCLEAN;
-	p.file_bytes = (uint64_t)st.st_size;
-	all = realloc(a->parents, (a->parent_count + 1) * sizeof(*all));
-	if (!all)
+	one.file_bytes = (uint64_t)st.st_size;
+	list = realloc(p->list, (p->count + 1) * sizeof(*list));
+	if (!list)
 		return -ENOMEM;
-	a->parents = all;
-	err = mapping_create(&p.mapping, fd);
+	p->list = list;
+	err = mapping_create(&one.mapping, fd);
 	if (err)
 		return err;
-	all[a->parent_count++] = p;
+	list[p->count++] = one;
 	return 0;
 }
 
-void arena_parents_fini(struct arena *a)
+void parents_fini(struct arena_parents *p)
 {
-	for (unsigned int n = 0; n < a->parent_count; n++) {
-		mapping_destroy(a->parents[n].mapping);
-		close(a->parents[n].fd);
+	for (unsigned int n = 0; n < p->count; n++) {
+		mapping_destroy(p->list[n].mapping);
+		close(p->list[n].fd);
 	}
-	free(a->parents);
-	a->parents = NULL;
-	a->parent_count = 0;
+	free(p->list);
+	*p = (struct arena_parents){ .count = 0 };
 }
 
-int arena_parent_check(struct arena *a, mapfs_apage first, uint64_t count)
+int parents_check(const struct arena_parents *p, mapfs_apage first,
+		  uint64_t count)
 {
 	unsigned int n = apage_arena(first);
 	uint64_t page = first & PAGE_MASK;
 	uint64_t in_file;
 
-	if (n > a->parent_count)
+	if (n > p->count)
 		return -EUCLEAN;
-	in_file = a->parents[n - 1].file_bytes >> MAPFS_PAGE_SHIFT;
+	in_file = p->list[n - 1].file_bytes >> MAPFS_PAGE_SHIFT;
 	if (count == 0 || page >= in_file || count > in_file - page)
 		return -EUCLEAN;
 	return 0;
 }
 
-int arena_parent_read(struct arena *a, uint64_t off, void *buf, size_t len)
+int parents_read(const struct arena_parents *p, uint64_t off, void *buf,
+		 size_t len)
 {
 	unsigned int n = (unsigned int)(off >> OFFSET_BITS);
 
-	if (n > a->parent_count)
+	if (n > p->count)
 		return -EIO;
-	return mapping_read(a->parents[n - 1].mapping, buf, len,
+	return mapping_read(p->list[n - 1].mapping, buf, len,
 			    off & ((1ULL << OFFSET_BITS) - 1));
 }

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which pages snapshots hold.  Each set is a bitmap of its own, so taking one
- * costs a copy of 32 KiB per GiB; the map the arena looks into is the union
- * of all sets.
+ * The pages that snapshots hold.  Each set is a bitmap of its own, so that
+ * taking one costs a copy of 32 KiB per GiB; the arena's own map PINNED is the
+ * union of all sets.
  *
  *   live:    TAKEN                    the delta names it
  *   kept:    TAKEN SEALED PINNED      only snapshots name it
  */
-#include "arena_priv.h"
+#include "pins.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "core/lib/fault.h"
+#include "space.h"
 #include <utlist.h>
 
 #define WORD_BITS 64U
@@ -90,7 +91,7 @@ int arena_pin_none(struct arena *a, struct arena_pins **out)
 	return 0;
 }
 
-/* As long as the arena's own maps; lock held. */
+/* Makes the set as long as the arena's maps; lock held. */
 static int pins_grow(const struct arena *a, struct arena_pins *p)
 {
 	uint64_t *word;
@@ -111,35 +112,34 @@ static int pin_add_locked(struct arena *a, struct arena_pins *p, uint64_t first,
 			  uint64_t count)
 {
 	const uint64_t end = first + count;
-	uint64_t at = first;
+	struct page_range in = { first, end };
 	uint64_t fresh;
 	uint64_t run;
 	uint64_t n;
-	int err = arena_extend_locked(a, end);
+	int err = space_extend(a, end);
 
 	if (!err)
 		err = pins_grow(a, p);
 	if (err)
 		return err;
-	/* Those that nobody had before are in use from now on. */
-	while ((n = arena_bits_find(&a->bits, WANT_FREE, at, end, count,
-				    &run)) > 0) {
-		(void)arena_bits_set(&a->bits, MAP_TAKEN, run, n);
-		(void)arena_bits_set(&a->bits, MAP_SEALED, run, n);
-		fresh = arena_bits_set(&a->bits, MAP_RESERVED, run, n);
+	/* Pages that were free are in use from now on. */
+	while ((n = bitmaps_find(&a->bits, WANT_FREE, in, count, &run)) > 0) {
+		(void)bitmaps_set(&a->bits, MAP_TAKEN, run, n);
+		(void)bitmaps_set(&a->bits, MAP_SEALED, run, n);
+		fresh = bitmaps_set(&a->bits, MAP_RESERVED, run, n);
 		a->used += n;
 		a->reserved += fresh;
 		a->ready -= n - fresh;
-		at = run + n;
+		in.begin = run + n;
 	}
-	a->pinned += arena_bits_set(&a->bits, MAP_PINNED, first, count);
+	a->pinned += bitmaps_set(&a->bits, MAP_PINNED, first, count);
 	for (uint64_t page = first; page < end; page++) {
 		uint64_t bit = 1ULL << (page % WORD_BITS);
 
 		p->count += (p->word[page / WORD_BITS] & bit) == 0;
 		p->word[page / WORD_BITS] |= bit;
 	}
-	arena_range_add(&a->sealed, first, first + count);
+	page_range_add(&a->sealed, first, first + count);
 	return 0;
 }
 
@@ -160,7 +160,7 @@ int arena_pin_add(struct arena *a, struct arena_pins *p, mapfs_apage first,
 	return err;
 }
 
-/* The union of what is left; lock held. */
+/* PINNED becomes the union of the sets that are left; lock held. */
 static void pins_unite(struct arena *a)
 {
 	const struct arena_pins *p;
@@ -176,20 +176,6 @@ static void pins_unite(struct arena *a)
 	}
 }
 
-/* Replay: what nobody holds any more is free; lock held. */
-static void free_unpinned(struct arena *a, uint64_t from, uint64_t to)
-{
-	uint64_t first;
-	uint64_t n;
-
-	while ((n = arena_bits_find(&a->bits, WANT_FREED, from, to, to,
-				    &first)) > 0) {
-		(void)arena_bits_clear(&a->bits, MAP_SEALED, first, n);
-		arena_make_free_locked(a, first, n);
-		from = first + n;
-	}
-}
-
 void arena_unpin(struct arena *a, struct arena_pins *p, bool replaying)
 {
 	if (!p)
@@ -197,10 +183,10 @@ void arena_unpin(struct arena *a, struct arena_pins *p, bool replaying)
 	rmutex_lock(&a->lock);
 	DL_DELETE(a->pins, p);
 	pins_unite(a);
-	/* Those that lost their last pin lie anywhere. */
-	arena_range_add(&a->sealed, 0, a->end);
+	/* A page that lost its last pin can be anywhere. */
+	page_range_add(&a->sealed, 0, a->end);
 	if (replaying)
-		free_unpinned(a, 0, a->end);
+		space_free_unpinned(a, (struct page_range){ 0, a->end });
 	rmutex_unlock(&a->lock);
 	pins_free(p);
 }
@@ -213,17 +199,6 @@ void arena_drop_pins(struct arena *a, struct arena_pins *p)
 	DL_DELETE(a->pins, p);
 	rmutex_unlock(&a->lock);
 	pins_free(p);
-}
-
-void arena_free_replayed(struct arena *a, mapfs_apage first, uint64_t count)
-{
-	if (apage_arena(first) > 0)
-		return;
-	rmutex_lock(&a->lock);
-	(void)arena_bits_set(&a->bits, MAP_SEALED, first, count);
-	arena_range_add(&a->sealed, first, first + count);
-	free_unpinned(a, first, first + count);
-	rmutex_unlock(&a->lock);
 }
 
 uint64_t arena_pins_count(const struct arena_pins *p)
@@ -251,17 +226,4 @@ uint64_t arena_pins_next(const struct arena_pins *p, uint64_t from,
 		n++;
 	*first = from;
 	return n;
-}
-
-bool arena_is_pinned(struct arena *a, mapfs_apage page)
-{
-	bool pinned;
-
-	if (apage_arena(page) > 0)
-		return true;
-	rmutex_lock(&a->lock);
-	pinned = a->pinned > 0 && page < a->end &&
-		 arena_bits_count(&a->bits, MAP_PINNED, page, 1) > 0;
-	rmutex_unlock(&a->lock);
-	return pinned;
 }

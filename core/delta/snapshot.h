@@ -18,6 +18,7 @@
  * Locking:  overlay.ns_lock: reading to look, writing to change.
  */
 #include "core/arena/arena.h"
+#include "core/arena/pins.h"
 #include "core/lib/uthash_safe.h"
 #include "record.h"
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "core/arena/arena.h"
+#include "core/arena/pins.h"
 #include "core/lib/fault.h"
 #include "core/lib/io.h"
 

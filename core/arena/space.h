@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_ARENA_SPACE_H
+#define MAPFS_CORE_ARENA_SPACE_H
+
+/*
+ * The state of an arena, and the steps of its bitmaps and counters that both
+ * the arena and the pins take.  arena.c draws the states of a page.
+ *
+ * Lifetime: arena_open() to arena_close(), which initialize and free it.
+ * Errors:   0 or -ENOMEM, and then nothing changed.
+ * Locking:  each field names its lock; the functions want `lock` held.
+ * Invariants: space_check() repeats them: PENDING and SEALED pages are TAKEN,
+ *           TAKEN pages are RESERVED, only TAKEN pages are PINNED, the
+ *           counters agree with the maps, and the ranges surround theirs.
+ */
+#include "bitmap.h"
+#include "core/lib/lock.h"
+#include "core/lib/mapping.h"
+#include "parent.h"
+
+struct arena_pins;
+
+struct arena {
+	int fd;			 /* owned; fixed while open */
+	struct mapping *mapping; /* fixed while open */
+
+	struct rmutex layout; /* RANK_ARENA */
+	uint64_t file_bytes;  /* by layout */
+	bool cannot_reserve;  /* by layout */
+	bool cannot_punch;    /* by layout */
+	bool trimmed;	      /* by layout */
+
+	struct rmutex lock;	   /* RANK_LEAF */
+	struct bitmaps bits;	   /* by lock */
+	uint64_t end;		   /* pages the maps describe; by lock */
+	uint64_t used;		   /* TAKEN; by lock */
+	uint64_t reserved;	   /* RESERVED; by lock */
+	uint64_t ready;		   /* RESERVED, not TAKEN; by lock */
+	uint64_t pinned;	   /* PINNED; by lock */
+	uint64_t lowest;	   /* no READY page is below; by lock */
+	struct page_range pending; /* surrounds PENDING; by lock */
+	struct page_range sealed;  /* surrounds SEALED; by lock */
+
+	struct arena_pins *pins;      /* every set; by lock */
+	struct arena_parents parents; /* fixed once read */
+};
+
+/* Makes the maps describe the pages below `end`. */
+int must_check space_extend(struct arena *a, uint64_t end);
+/* TAKEN pages become READY. */
+void space_make_free(struct arena *a, uint64_t first, uint64_t count);
+/* Frees the SEALED pages of the range that no snapshot pins. */
+void space_free_unpinned(struct arena *a, struct page_range in);
+/* Do the bitmaps, the counters and the ranges agree with each other? */
+bool space_check(const struct arena *a);
+
+#endif
