@@ -25,11 +25,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "collect.h"
 #include "commit_priv.h"
 #include "core/lib/fault.h"
 #include "core/lib/log.h"
 #include "core/lib/reason.h"
 #include "core/overlay/overlay.h"
+#include "resolve.h"
+#include "select.h"
+#include "state.h"
 
 static int say(struct mapfs_commit *c, int err, const char *what)
 {
@@ -159,13 +163,13 @@ static int plan_all(struct mapfs_commit *c)
 {
 	int err;
 
-	collect_init(&c->collect, c->o, &c->work, c->opt.resolution);
-	err = collect_delta(&c->collect);
+	planning_init(&c->planning, c->o, &c->work, c->opt.resolution);
+	err = collect_delta(&c->planning);
 	if (!err)
-		err = collect_select(&c->collect, c->opt.paths,
-				     c->opt.path_count);
+		err = select_paths(&c->planning, c->opt.paths,
+				   c->opt.path_count);
 	if (!err)
-		err = collect_resolve(&c->collect);
+		err = resolve_conflicts(&c->planning);
 	return say(c, err, "cannot compare it with its base");
 }
 
@@ -192,7 +196,7 @@ int mapfs_commit_open(struct mapfs_commit **out,
 
 bool mapfs_commit_is_empty(const struct mapfs_commit *c)
 {
-	return !c->is_begun && collect_is_empty(&c->collect);
+	return !c->is_begun && planning_is_empty(&c->planning);
 }
 
 bool mapfs_commit_is_begun(const struct mapfs_commit *c)
@@ -212,8 +216,8 @@ int mapfs_commit_conflicts(struct mapfs_commit *c,
 {
 	int ret = 0;
 
-	for (size_t i = 0; !ret && i < c->collect.conflict_count; i++) {
-		const struct conflict *x = &c->collect.conflicts[i];
+	for (size_t i = 0; !ret && i < c->planning.conflict_count; i++) {
+		const struct conflict *x = &c->planning.conflicts[i];
 		const struct mapfs_conflict out = {
 			.kind = x->kind,
 			.path = x->path,
@@ -224,7 +228,7 @@ int mapfs_commit_conflicts(struct mapfs_commit *c,
 		if (fn)
 			ret = fn(arg, &out);
 	}
-	return ret ? ret : (int)c->collect.conflict_count;
+	return ret ? ret : (int)c->planning.conflict_count;
 }
 
 struct planning {
@@ -243,19 +247,19 @@ static int conflict_at(const void *path, const void *conflict)
 static const struct conflict *find_conflict(const struct mapfs_commit *c,
 					    const char *path)
 {
-	if (c->collect.conflict_count == 0)
+	if (c->planning.conflict_count == 0)
 		return NULL;
-	return bsearch(path, c->collect.conflicts, c->collect.conflict_count,
-		       sizeof(*c->collect.conflicts), conflict_at);
+	return bsearch(path, c->planning.conflicts, c->planning.conflict_count,
+		       sizeof(*c->planning.conflicts), conflict_at);
 }
 
 static bool is_lost_dir(const struct mapfs_commit *c, const struct conflict *x)
 {
-	const struct collected *f;
+	const struct object_info *f;
 
 	if (x->object == PLAN_NONE)
 		return false;
-	f = &c->collect.found[x->object];
+	f = &c->planning.info[x->object];
 	return f->is_lost && f->delta && S_ISDIR(f->delta->attr.mode);
 }
 
@@ -383,7 +387,7 @@ static int check_locks(struct mapfs_commit *c)
 
 	for (uint32_t i = 0; i < w->plan->object_count; i++)
 		if (w->plan->objects[i]->is_touched &&
-		    c->collect.found[i].is_locked)
+		    c->planning.info[i].is_locked)
 			return work_fail(
 				w, i,
 				"it is immutable or append-only; nothing was written, see chattr",
@@ -432,7 +436,7 @@ static int plan_again(struct mapfs_commit *c)
 	struct commit_work *w = &c->work;
 
 	work_drop_dirfds(w);
-	collect_fini(&c->collect);
+	planning_fini(&c->planning);
 	plan_destroy(w->plan);
 	w->plan = NULL;
 	return plan_create(&w->plan) ? -ENOMEM : plan_all(c);
@@ -445,14 +449,14 @@ static int begin(struct mapfs_commit *c)
 
 	if (err)
 		return err;
-	if (c->collect.conflict_count && c->opt.resolution == MAPFS_STOP) {
+	if (c->planning.conflict_count && c->opt.resolution == MAPFS_STOP) {
 		reason_set(
 			w->why,
 			"%s: also changed in the base since; choose --ours or --theirs",
-			c->collect.conflicts[0].path);
+			c->planning.conflicts[0].path);
 		return -EEXIST;
 	}
-	if (collect_is_empty(&c->collect))
+	if (planning_is_empty(&c->planning))
 		return 0;
 	err = store_sync(c->o->store);
 	if (!err)
@@ -460,7 +464,7 @@ static int begin(struct mapfs_commit *c)
 	if (!err)
 		err = commit_keep_delta(c);
 	if (!err)
-		err = collect_states(&c->collect);
+		err = state_fill(&c->planning);
 	if (!err)
 		err = check_space(c);
 	if (!err)
@@ -589,7 +593,7 @@ void mapfs_commit_close(struct mapfs_commit *c)
 		return;
 	w = &c->work;
 	work_close(w);
-	collect_fini(&c->collect);
+	planning_fini(&c->planning);
 	plan_destroy(w->plan);
 	if (w->topfd >= 0)
 		close(w->topfd);

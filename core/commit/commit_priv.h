@@ -8,7 +8,7 @@
  *
  * Lifetime, errors, locking: as commit.h.
  */
-#include "collect.h"
+#include "planning.h"
 #include "core/mapfs.h"
 #include "phases.h"
 
@@ -17,7 +17,7 @@ struct mapfs_commit {
 	struct overlay *o;		 /* the view as what it is */
 	struct mapfs_commit_options opt; /* strings borrowed from `own` */
 	struct commit_work work;
-	struct collect collect;
+	struct planning_ctx planning;
 	bool is_begun;
 	char *store; /* absolute path, for people */
 };

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file whose every known name goes may have others in the base, that the
- * view never met.  It stays then, and somebody must be able to find it: so
- * one of those names is looked for, by a walk over the base.
+ * The walk for further hard links.  It ends as soon as each file that is
+ * wanted was found once.
  */
-#include "collect.h"
+#include "links.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,13 +14,14 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "lookup.h"
 
 struct search {
-	struct collect *c;
+	struct planning_ctx *c;
 	uint32_t left; /* objects still to be found */
 };
 
-static bool is_wanted(const struct collect *c, const struct plan_object *o)
+static bool is_wanted(const struct planning_ctx *c, const struct plan_object *o)
 {
 	uint32_t known = 0;
 
@@ -29,28 +29,27 @@ static bool is_wanted(const struct collect *c, const struct plan_object *o)
 	    o->first_name[PLAN_AFTER] != PLAN_NONE)
 		return false;
 	for (uint32_t i = o->first_name[PLAN_BEFORE]; i != PLAN_NONE;
-	     i = c->p->names[i]->next[PLAN_BEFORE])
+	     i = c->plan->names[i]->next[PLAN_BEFORE])
 		known++;
-	return known > 0 && known < c->found[o->id].nlink;
+	return known > 0 && known < c->info[o->id].nlink;
 }
 
 /* This name, unless the plan has it already. */
 static int take_name(struct search *s, const char *path)
 {
-	struct collect *c = s->c;
-	struct plan_object *o;
+	struct planning_ctx *c = s->c;
+	struct base_place place;
 	struct plan_name *n;
 	char *steps = strdup(path);
-	char *last = NULL;
-	uint32_t dir;
-	int err = steps ? collect_walk(c, steps, &o, &dir, &last) : -ENOMEM;
+	int err = steps ? lookup_path(c, steps, &place) : -ENOMEM;
 
-	if (!err && o && !plan_find_name(c->p, dir, last)) {
-		err = plan_get_name(c->p, dir, last, &n);
+	if (!err && place.object &&
+	    !plan_find_name(c->plan, place.dir, place.last)) {
+		err = plan_get_name(c->plan, place.dir, place.last, &n);
 		if (!err) {
-			n->object[PLAN_BEFORE] = o->id;
-			n->object[PLAN_AFTER] = o->id;
-			c->found[o->id].is_found = true;
+			n->object[PLAN_BEFORE] = place.object->id;
+			n->object[PLAN_AFTER] = place.object->id;
+			c->info[place.object->id].is_found = true;
 			s->left--;
 		}
 	}
@@ -78,12 +77,12 @@ static bool open_same_device(int dirfd, const char *name, int *fd)
 static int look_at_entry(struct search *s, int dirfd, const char *path,
 			 const struct dirent *e)
 {
-	const struct plan_object *o = plan_find_object(s->c->p, e->d_ino);
+	const struct plan_object *o = plan_find_object(s->c->plan, e->d_ino);
 	size_t bytes = strlen(path) + strlen(e->d_name) + 2;
 	bool may_be_dir = e->d_type == DT_DIR || e->d_type == DT_UNKNOWN;
-	bool may_be_it = o && o->id < s->c->found_cap &&
-			 s->c->found[o->id].is_wanted &&
-			 !s->c->found[o->id].is_found;
+	bool may_be_it = o && o->id < s->c->info_cap &&
+			 s->c->info[o->id].is_wanted &&
+			 !s->c->info[o->id].is_found;
 	char *child;
 	int err = 0;
 	int fd;
@@ -122,20 +121,20 @@ static int search_below(struct search *s, int dirfd, const char *path)
 	return err;
 }
 
-int collect_links(struct collect *c)
+int links_find(struct planning_ctx *c)
 {
 	struct search s = { .c = c };
 	int fd;
 	int err = 0;
 
-	for (uint32_t i = 0; i < c->p->object_count; i++) {
-		c->found[i].is_wanted = is_wanted(c, c->p->objects[i]);
-		s.left += c->found[i].is_wanted;
+	for (uint32_t i = 0; i < c->plan->object_count; i++) {
+		c->info[i].is_wanted = is_wanted(c, c->plan->objects[i]);
+		s.left += c->info[i].is_wanted;
 	}
 	if (s.left == 0)
 		return 0;
-	err = work_openat(c->w->rootfd, ".", O_RDONLY | O_DIRECTORY, &fd);
+	err = work_openat(c->commit->rootfd, ".", O_RDONLY | O_DIRECTORY, &fd);
 	if (!err)
 		err = search_below(&s, fd, "");
-	return err ? err : plan_index(c->p);
+	return err ? err : plan_index(c->plan);
 }

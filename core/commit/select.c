@@ -8,15 +8,17 @@
  * renamed or linked must have been asked for, or nobody would expect them to
  * change.
  */
-#include "collect.h"
+#include "select.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "state.h"
+
 struct selection {
-	struct collect *c;
+	struct planning_ctx *c;
 	const char *const *paths;
 	size_t count;
 	bool *names; /* by number: belongs to them */
@@ -48,7 +50,8 @@ static int judge_name(const struct selection *s, const struct plan_name *n,
 
 		if (n->object[side] == PLAN_NONE)
 			continue;
-		err = plan_name_path(s->c->p, n, (enum plan_side)side, &path);
+		err = plan_name_path(s->c->plan, n, (enum plan_side)side,
+				     &path);
 		if (err == -ENOENT)
 			continue;
 		if (err)
@@ -62,13 +65,13 @@ static int judge_name(const struct selection *s, const struct plan_name *n,
 /* Its data and attributes, by any name it has in the view. */
 static int judge_object(const struct selection *s, struct plan_object *o)
 {
-	struct collected *f = &s->c->found[o->id];
+	struct object_info *f = &s->c->info[o->id];
 	char *path;
 	int err;
 
 	for (uint32_t i = o->first_name[PLAN_AFTER]; i != PLAN_NONE;
-	     i = s->c->p->names[i]->next[PLAN_AFTER]) {
-		const struct plan_name *n = s->c->p->names[i];
+	     i = s->c->plan->names[i]->next[PLAN_AFTER]) {
+		const struct plan_name *n = s->c->plan->names[i];
 		bool is_asked;
 
 		err = judge_name(s, n, &is_asked);
@@ -76,7 +79,7 @@ static int judge_object(const struct selection *s, struct plan_object *o)
 			return err;
 		f->is_selected = f->is_selected || is_asked;
 	}
-	err = plan_path(s->c->p, o->id, PLAN_AFTER, &path);
+	err = plan_path(s->c->plan, o->id, PLAN_AFTER, &path);
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	f->is_selected = f->is_selected || is_asked_for(s, path);
@@ -95,12 +98,12 @@ static void add_name(struct selection *s, const struct plan_name *n)
 static void add_names_in(struct selection *s, uint32_t dir)
 {
 	for (uint32_t i = s->first_in[dir]; i != PLAN_NONE; i = s->next_in[i])
-		add_name(s, s->c->p->names[i]);
+		add_name(s, s->c->plan->names[i]);
 }
 
 static int chain_by_dir(struct selection *s)
 {
-	const struct plan *p = s->c->p;
+	const struct plan *p = s->c->plan;
 
 	s->names = calloc(p->name_count + 1, sizeof(*s->names));
 	s->first_in = calloc(p->object_count + 1, sizeof(*s->first_in));
@@ -119,7 +122,7 @@ static int chain_by_dir(struct selection *s)
 /* What cannot be without this name, or this name without it. */
 static void grow(struct selection *s, const struct plan_name *n)
 {
-	const struct plan *p = s->c->p;
+	const struct plan *p = s->c->plan;
 	const struct plan_object *dir = p->objects[n->dir];
 
 	if (n->object[PLAN_AFTER] != PLAN_NONE &&
@@ -143,13 +146,13 @@ static int refuse(const struct selection *s, const struct plan_name *n,
 		  enum plan_side side, const struct plan_name *other,
 		  enum plan_side other_side)
 {
-	struct commit_work *w = s->c->w;
+	struct commit_work *w = s->c->commit;
 	char *path = NULL;
 	char *with = NULL;
-	int err = plan_name_path(s->c->p, n, side, &path);
+	int err = plan_name_path(s->c->plan, n, side, &path);
 
 	if (!err)
-		err = plan_name_path(s->c->p, other, other_side, &with);
+		err = plan_name_path(s->c->plan, other, other_side, &with);
 	if (!err) {
 		reason_set(
 			w->why,
@@ -165,7 +168,7 @@ static int refuse(const struct selection *s, const struct plan_name *n,
 /* Every change of a name of the same object must belong to it, too. */
 static int check_name(const struct selection *s, const struct plan_name *n)
 {
-	const struct plan *p = s->c->p;
+	const struct plan *p = s->c->plan;
 
 	for (int side = 0; side < PLAN_SIDES; side++) {
 		const struct plan_object *o;
@@ -190,7 +193,7 @@ static int check_name(const struct selection *s, const struct plan_name *n)
 
 static int choose(struct selection *s)
 {
-	struct plan *p = s->c->p;
+	struct plan *p = s->c->plan;
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < p->name_count; i++)
@@ -212,27 +215,27 @@ static int choose(struct selection *s)
 
 static void leave_object(struct selection *s, uint32_t id)
 {
-	s->c->p->objects[id]->remains = s->c->found[id].delta != NULL;
+	s->c->plan->objects[id]->remains = s->c->info[id].delta != NULL;
 }
 
 /* What does not belong stays as it is in the base, and in the delta. */
 static void leave_rest(struct selection *s)
 {
-	struct plan *p = s->c->p;
+	struct plan *p = s->c->plan;
 
 	for (uint32_t i = 0; i < p->name_count; i++) {
 		struct plan_name *n = p->names[i];
 
 		for (int side = 0; s->names[i] && side < PLAN_SIDES; side++)
 			if (n->object[side] != PLAN_NONE)
-				s->c->found[n->object[side]].is_selected = true;
+				s->c->info[n->object[side]].is_selected = true;
 	}
 	for (uint32_t i = 0; i < p->object_count; i++) {
-		struct collected *f = &s->c->found[i];
+		struct object_info *f = &s->c->info[i];
 
 		if (f->is_selected)
 			continue;
-		f->keeps_theirs = true;
+		f->keeps_base = true;
 		leave_object(s, i);
 	}
 	for (uint32_t i = 0; i < p->name_count; i++) {
@@ -253,14 +256,14 @@ static void leave_rest(struct selection *s)
 /* Others' changes of what is left alone are no matter now. */
 static void drop_conflicts(struct selection *s)
 {
-	struct collect *c = s->c;
+	struct planning_ctx *c = s->c;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < c->conflict_count; i++) {
 		struct conflict *x = &c->conflicts[i];
 		bool is_mine = x->name != PLAN_NONE ?
 				       s->names[x->name] :
-				       c->found[x->object].is_selected;
+				       c->info[x->object].is_selected;
 
 		if (is_mine)
 			c->conflicts[kept++] = *x;
@@ -270,30 +273,30 @@ static void drop_conflicts(struct selection *s)
 	c->conflict_count = kept;
 }
 
-int collect_select(struct collect *c, const char *const *paths, size_t count)
+int select_paths(struct planning_ctx *c, const char *const *paths, size_t count)
 {
 	struct selection s = { .c = c, .paths = paths, .count = count };
 	int err;
 
 	if (count == 0)
 		return 0;
-	c->p->is_partial = true;
+	c->plan->is_partial = true;
 	err = chain_by_dir(&s);
 	if (!err)
-		err = collect_existence(c);
+		err = state_find_existing(c);
 	if (!err)
 		err = choose(&s);
 	if (!err) {
 		leave_rest(&s);
 		drop_conflicts(&s);
-		err = collect_existence(c);
+		err = state_find_existing(c);
 	}
 	free(s.names);
 	free(s.first_in);
 	free(s.next_in);
 	if (err == -EUCLEAN)
 		reason_set(
-			c->w->why,
+			c->commit->why,
 			"%s: directories below each other change places; commit them together",
 			paths[0]);
 	return err;

@@ -3,7 +3,7 @@
  * What each object is on each side.  Before: as the base has it now, with
  * what is going to be overwritten saved.  After: as the view shows it.
  */
-#include "collect.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,35 +22,36 @@ static uint32_t count_names(const struct plan *p, const struct plan_object *o,
 }
 
 /* Is it anywhere when all is done? */
-static bool will_exist(const struct collect *c, const struct plan_object *o)
+static bool will_exist(const struct planning_ctx *c,
+		       const struct plan_object *o)
 {
-	uint32_t taken = count_names(c->p, o, PLAN_BEFORE);
+	uint32_t taken = count_names(c->plan, o, PLAN_BEFORE);
 
-	if (o->id == PLAN_ROOT || count_names(c->p, o, PLAN_AFTER) > 0)
+	if (o->id == PLAN_ROOT || count_names(c->plan, o, PLAN_AFTER) > 0)
 		return true;
 	if (!o->side[PLAN_BEFORE].exists)
 		return false;
 	if (S_ISDIR(plan_type(o)))
 		return taken == 0;
 	/* Names outside of the base are nobody's business here. */
-	return taken < c->found[o->id].nlink && !c->found[o->id].is_wanted;
+	return taken < c->info[o->id].nlink && !c->info[o->id].is_wanted;
 }
 
-static void touch(struct collect *c)
+static void touch(struct planning_ctx *c)
 {
-	for (uint32_t i = 0; i < c->p->name_count; i++) {
-		const struct plan_name *n = c->p->names[i];
+	for (uint32_t i = 0; i < c->plan->name_count; i++) {
+		const struct plan_name *n = c->plan->names[i];
 
 		if (!plan_name_changes(n))
 			continue;
-		c->p->objects[n->dir]->is_touched = true;
+		c->plan->objects[n->dir]->is_touched = true;
 		for (int side = 0; side < PLAN_SIDES; side++)
 			if (n->object[side] != PLAN_NONE)
-				c->p->objects[n->object[side]]->is_touched =
+				c->plan->objects[n->object[side]]->is_touched =
 					true;
 	}
 	/* The staging directory comes and goes in it. */
-	c->p->objects[PLAN_ROOT]->is_touched = true;
+	c->plan->objects[PLAN_ROOT]->is_touched = true;
 }
 
 static void fill_attr(struct plan_state *s, const struct record_attr *a)
@@ -106,7 +107,7 @@ static int fill_runs(struct plan_state *s, const struct delta *d, uint64_t keep)
 }
 
 /* What the after side overwrites or cuts off. */
-static int save_data(struct collect *c, struct plan_object *o, int fd)
+static int save_data(struct planning_ctx *c, struct plan_object *o, int fd)
 {
 	const struct plan_state *after = &o->side[PLAN_AFTER];
 	struct plan_state *before = &o->side[PLAN_BEFORE];
@@ -127,16 +128,17 @@ static int save_data(struct collect *c, struct plan_object *o, int fd)
 		if (end > o->keep_bytes)
 			end = o->keep_bytes;
 		if (off < end)
-			err = work_save(c->w, file, off, end - off, before);
+			err = work_save(c->commit, file, off, end - off,
+					before);
 	}
 	if (!err && o->keep_bytes < before->size_bytes)
-		err = work_save(c->w, file, o->keep_bytes,
+		err = work_save(c->commit, file, o->keep_bytes,
 				before->size_bytes - o->keep_bytes, before);
 	close(file);
 	return err;
 }
 
-static int fill_data(struct collect *c, struct plan_object *o,
+static int fill_data(struct planning_ctx *c, struct plan_object *o,
 		     const struct delta *d, int fd)
 {
 	struct plan_state *after = &o->side[PLAN_AFTER];
@@ -169,18 +171,18 @@ static int fill_new(struct plan_object *o, const struct delta *d)
 }
 
 /* It was in the base, and perhaps stays. */
-static int fill_old(struct collect *c, struct plan_object *o, int fd)
+static int fill_old(struct planning_ctx *c, struct plan_object *o, int fd)
 {
 	struct plan_state *before = &o->side[PLAN_BEFORE];
 	struct plan_state *after = &o->side[PLAN_AFTER];
-	const struct delta *d = c->found[o->id].delta;
+	const struct delta *d = c->info[o->id].delta;
 	int err = 0;
 
 	if (!after->exists) {
 		o->has_xattrs = true;
 		return work_read_xattrs(fd, before);
 	}
-	if (c->found[o->id].keeps_theirs)
+	if (c->info[o->id].keeps_base)
 		d = NULL;
 	after->mode = before->mode;
 	after->uid = before->uid;
@@ -203,17 +205,17 @@ static int fill_old(struct collect *c, struct plan_object *o, int fd)
 	return err;
 }
 
-int collect_existence(struct collect *c)
+int state_find_existing(struct planning_ctx *c)
 {
-	int err = plan_index(c->p);
+	int err = plan_index(c->plan);
 
-	for (uint32_t i = 0; !err && i < c->p->object_count; i++)
-		c->p->objects[i]->side[PLAN_AFTER].exists =
-			will_exist(c, c->p->objects[i]);
-	return err ? err : plan_index(c->p);
+	for (uint32_t i = 0; !err && i < c->plan->object_count; i++)
+		c->plan->objects[i]->side[PLAN_AFTER].exists =
+			will_exist(c, c->plan->objects[i]);
+	return err ? err : plan_index(c->plan);
 }
 
-static int fill_object(struct collect *c, struct plan_object *o)
+static int fill_object(struct planning_ctx *c, struct plan_object *o)
 {
 	int fd;
 	int err;
@@ -221,15 +223,17 @@ static int fill_object(struct collect *c, struct plan_object *o)
 	if (!o->side[PLAN_BEFORE].exists) {
 		if (!o->side[PLAN_AFTER].exists)
 			return 0;
-		err = fill_new(o, c->found[o->id].delta);
-		return err ? work_fail(c->w, o->id, "cannot plan it", err) : 0;
+		err = fill_new(o, c->info[o->id].delta);
+		return err ? work_fail(c->commit, o->id, "cannot plan it",
+				       err) :
+			     0;
 	}
-	err = work_locate(c->w, o->id, &fd);
+	err = work_locate(c->commit, o->id, &fd);
 	if (err)
-		return work_fail(c->w, o->id, "went away meanwhile", err);
+		return work_fail(c->commit, o->id, "went away meanwhile", err);
 	err = fill_old(c, o, fd);
 	close(fd);
-	return err ? work_fail(c->w, o->id, "cannot save it", err) : 0;
+	return err ? work_fail(c->commit, o->id, "cannot save it", err) : 0;
 }
 
 /* Who is not root opens such directories first; modes are set again then. */
@@ -270,18 +274,18 @@ static uint64_t count_bytes(const struct plan *p)
 	return bytes;
 }
 
-int collect_states(struct collect *c)
+int state_fill(struct planning_ctx *c)
 {
-	int err = collect_existence(c);
+	int err = state_find_existing(c);
 
 	touch(c);
-	for (uint32_t i = 0; !err && i < c->p->object_count; i++)
-		err = fill_object(c, c->p->objects[i]);
+	for (uint32_t i = 0; !err && i < c->plan->object_count; i++)
+		err = fill_object(c, c->plan->objects[i]);
 	if (err)
 		return err;
-	touch_locked(c->p);
-	forget_numbers(c->p);
-	c->w->done_bytes = 0;
-	c->w->all_bytes = count_bytes(c->p);
-	return plan_index(c->p);
+	touch_locked(c->plan);
+	forget_numbers(c->plan);
+	c->commit->done_bytes = 0;
+	c->commit->all_bytes = count_bytes(c->plan);
+	return plan_index(c->plan);
 }

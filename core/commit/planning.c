@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tables of planning: infos beside the objects of the plan, conflicts.
+ */
+#include "planning.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void planning_init(struct planning_ctx *c, struct overlay *o,
+		   struct commit_work *commit, enum mapfs_resolution resolution)
+{
+	*c = (struct planning_ctx){
+		.overlay = o,
+		.commit = commit,
+		.plan = commit->plan,
+		.resolution = resolution,
+	};
+}
+
+void planning_fini(struct planning_ctx *c)
+{
+	for (size_t i = 0; i < c->conflict_count; i++)
+		free(c->conflicts[i].path);
+	free(c->conflicts);
+	free(c->info);
+	free(c->inodes);
+	*c = (struct planning_ctx){ 0 };
+}
+
+int planning_add_object(struct planning_ctx *c, mapfs_ino ino,
+			struct plan_object **out)
+{
+	struct plan_object *o;
+	int err = plan_add_object(c->plan, ino, &o);
+
+	if (err)
+		return err;
+	if (o->id >= c->info_cap) {
+		uint32_t cap = c->info_cap ? c->info_cap * 2 : 64;
+		struct object_info *p = realloc(c->info, cap * sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		c->info = p;
+		c->info_cap = cap;
+	}
+	c->info[o->id] = (struct object_info){ 0 };
+	*out = o;
+	return 0;
+}
+
+bool planning_is_empty(const struct planning_ctx *c)
+{
+	for (uint32_t i = 0; i < c->plan->name_count; i++)
+		if (plan_name_changes(c->plan->names[i]))
+			return false;
+	for (uint32_t i = 0; i < c->plan->object_count; i++)
+		if (c->info[i].delta && !c->info[i].keeps_base)
+			return false;
+	return true;
+}
