@@ -28,6 +28,7 @@
 #include "core/lib/fault.h"
 #include "core/lib/path.h"
 #include "core/lib/timespec.h"
+#include "fs_type.h"
 #include "places.h"
 
 #ifndef MOUNT_ATTR__ATIME
@@ -39,17 +40,6 @@
 /* Waits for renames under way add up to a second, then it is stale. */
 #define MOVE_WAITS 200
 #define MOVE_WAIT_NS (50 * 1000)
-
-/* Of these, every object is described without asking anybody else. */
-static const unsigned long local_magics[] = {
-	BTRFS_SUPER_MAGIC,    EXT4_SUPER_MAGIC,
-	F2FS_SUPER_MAGIC,     MSDOS_SUPER_MAGIC,
-	ISOFS_SUPER_MAGIC,    OVERLAYFS_SUPER_MAGIC,
-	RAMFS_MAGIC,	      SQUASHFS_MAGIC,
-	TMPFS_MAGIC,	      XFS_SUPER_MAGIC,
-	EROFS_SUPER_MAGIC_V1, 0x2011bab0 /* exfat */,
-	0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */,
-};
 
 static int set_attributes(int fd, uint64_t set, uint64_t clear)
 {
@@ -109,21 +99,6 @@ static int open_clone(int dirfd, unsigned int flags, int *fd)
 	return err;
 }
 
-/* Of these a file handle holds the number and the generation, no more. */
-static const unsigned long generation_magics[] = {
-	BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC,
-	TMPFS_MAGIC,	   XFS_SUPER_MAGIC,
-};
-
-bool base_magic_is_local(unsigned long magic)
-{
-	for (size_t i = 0; i < sizeof(local_magics) / sizeof(*local_magics);
-	     i++)
-		if (magic == local_magics[i])
-			return true;
-	return false;
-}
-
 /* As the mount has it, through which the base is read. */
 static void know_atime_rule(struct base *b)
 {
@@ -161,11 +136,8 @@ static int know_root(struct base *b, bool is_clone)
 	b->dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 	b->mount_id = stx.stx_mnt_id;
 	b->has_mount_id = stx.stx_mask & STATX_MNT_ID;
-	b->is_remote = !base_magic_is_local((unsigned long)fs.f_type);
-	for (size_t i = 0;
-	     i < sizeof(generation_magics) / sizeof(*generation_magics); i++)
-		if ((unsigned long)fs.f_type == generation_magics[i])
-			b->has_generations = true;
+	b->is_remote = !fs_type_is_local(&fs);
+	b->has_generations = fs_type_has_generations(&fs);
 	/* A clone has no mounts below; subvolumes it has. */
 	b->may_hide_foreign = !is_clone ||
 			      (unsigned long)fs.f_type == BTRFS_SUPER_MAGIC;

@@ -28,8 +28,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "core/delta/record.h"
 #include "core/lib/types.h"
+#include "identity.h"
 #include "inode.h"
 
 struct base;
@@ -66,18 +66,6 @@ void base_set_itable(struct base *b, struct itable *t);
 const char *base_path(const struct base *b);
 /* O_PATH descriptor of the root, borrowed; -1: it is absent. */
 int base_root_fd(const struct base *b);
-
-/*
- * What tells the directory `fd` from every other one, also after a reboot.
- * The device does not count, its number may change.
- */
-int must_check base_identify(int fd, struct record_base *out);
-/*
- * By as much as both know.  `strictly`: a snapshot of a file system is not
- * the same as the directory it was taken of.
- */
-bool base_is_same(const struct record_base *a, const struct record_base *b,
-		  bool strictly);
 
 /*
  * statx of `name` in the directory `dir` (of `dir` itself, which may then be

@@ -70,8 +70,6 @@ int must_check base_openat(struct base *b, int dirfd, const char *path,
  */
 int must_check base_open_inode(struct base *b, struct inode *i, int flags,
 			       int *fd);
-/* Is it one that describes every object without asking anybody else? */
-bool base_magic_is_local(unsigned long magic);
 bool base_is_foreign(const struct base *b, const struct statx *stx);
 
 void base_cache_init(struct base *b);

@@ -8,7 +8,7 @@
  * none, the file handle has the generation of the number.  A handle of a
  * remote file system says nothing: some give new ones after each mount.
  */
-#include "base_priv.h"
+#include "identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,11 @@
 
 #include "core/lib/checksum.h"
 #include "core/lib/timespec.h"
+#include "fs_type.h"
 
 #define HANDLE_BYTES 128 /* MAX_HANDLE_SZ of <fcntl.h> */
 
-static void know_handle(int fd, struct record_base *out)
+static void know_handle(int fd, struct base_identity *out)
 {
 	union {
 		struct file_handle handle;
@@ -30,8 +31,7 @@ static void know_handle(int fd, struct record_base *out)
 	struct statfs fs;
 	int mount_id;
 
-	if (fstatfs(fd, &fs) < 0 ||
-	    !base_magic_is_local((unsigned long)fs.f_type))
+	if (fstatfs(fd, &fs) < 0 || !fs_type_is_local(&fs))
 		return;
 	memset(&h, 0, sizeof(h));
 	h.handle.handle_bytes = HANDLE_BYTES;
@@ -42,9 +42,9 @@ static void know_handle(int fd, struct record_base *out)
 		checksum64(h.handle.f_handle, h.handle.handle_bytes, 0);
 }
 
-int base_identify(int fd, struct record_base *out)
+int base_identify(int fd, struct base_identity *out)
 {
-	struct record_base id = { .btime = { 0, -1 } };
+	struct base_identity id = { .btime = { 0, -1 } };
 	struct statx stx;
 
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
@@ -59,7 +59,7 @@ int base_identify(int fd, struct record_base *out)
 	return 0;
 }
 
-bool base_is_same(const struct record_base *a, const struct record_base *b,
+bool base_is_same(const struct base_identity *a, const struct base_identity *b,
 		  bool strictly)
 {
 	const bool know_birth = a->btime.tv_nsec >= 0 && b->btime.tv_nsec >= 0;

@@ -69,10 +69,10 @@ struct delta_set {
 					 lock */
 	struct snapshots snapshots; /* by ns_lock */
 	struct rwlock stripes[DELTA_STRIPES];
-	char *base;		    /* path in RECORD_STORE; fixed after
+	char *base;		      /* path in RECORD_STORE; fixed after
 					 opening */
-	struct record_base base_id; /* ino 0: unknown; fixed after opening */
-	uint64_t ino_tag;	    /* fixed after replay */
+	struct base_identity base_id; /* ino 0: unknown; fixed after opening */
+	uint64_t ino_tag;	      /* fixed after replay */
 	_Atomic uint64_t next_ino;
 	_Atomic uint64_t changed; /* inodes with a delta */
 	bool replaying;		  /* by ns_lock, once threads started */

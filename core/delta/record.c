@@ -274,7 +274,7 @@ static void group_add_resigned(struct group *g, const struct record_resigned *r)
 	group_put(g, RECORD_RESIGNED, 0, &d, sizeof(d), NULL, 0, NULL, 0);
 }
 
-static void group_add_base(struct group *g, const struct record_base *b)
+static void group_add_base(struct group *g, const struct base_identity *b)
 {
 	struct base_disk d = {
 		.ino = le64_of(b->ino),

@@ -15,6 +15,7 @@
  */
 #include <time.h>
 
+#include "core/base/identity.h"
 #include "core/lib/types.h"
 
 enum record_type {
@@ -157,14 +158,6 @@ struct record_resigned {
 	struct record_sig sig;
 };
 
-/* What tells the root of a base from another directory. */
-struct record_base {
-	uint64_t ino;
-	struct timespec btime; /* tv_nsec < 0: unknown */
-	uint32_t handle_type;  /* of its file handle */
-	uint64_t handle_sum;   /* ... of its bytes; 0: there is none */
-};
-
 struct record {
 	enum record_type type;
 	union {
@@ -180,7 +173,7 @@ struct record {
 		struct record_pinned pinned;
 		struct record_parent parent;
 		struct record_resigned resigned;
-		struct record_base base;
+		struct base_identity base;
 		mapfs_ino ino;	      /* RECORD_INODE_GONE, RECORD_XATTR_OWN */
 		uint64_t snapshot_id; /* RECORD_SNAPSHOT_GONE */
 	};

@@ -393,7 +393,7 @@ static int decode_base(struct record *r, const uint8_t *p, size_t len)
 	btime = time_decode(d->btime);
 	if (le64_get(d->ino) == 0 || !time_is_sound(btime))
 		return -EUCLEAN;
-	r->base = (struct record_base){
+	r->base = (struct base_identity){
 		.ino = le64_get(d->ino),
 		.btime = btime,
 		.handle_type = le32_get(d->handle_type),

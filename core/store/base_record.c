@@ -44,7 +44,7 @@ int store_refuse_base(const struct store_options *opt, const char *store,
 }
 
 int store_check_base(const struct store_options *opt, const char *store,
-		     const char *path, const struct record_base *id,
+		     const char *path, const struct base_identity *id,
 		     struct reason *why)
 {
 	const bool is_there = strcmp(path, opt->base) == 0;
@@ -79,10 +79,10 @@ int store_recorded_base(const char *path, struct store_base *out,
 }
 
 /* What is at the path now; `id` with an ino 0 fits every directory. */
-static int look_at_base(const char *path, const struct record_base *id,
+static int look_at_base(const char *path, const struct base_identity *id,
 			enum mapfs_base_state *out)
 {
-	struct record_base now;
+	struct base_identity now;
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int err = 0;
 

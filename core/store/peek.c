@@ -48,7 +48,7 @@ static void look_at_inode(struct store_facts *f, const struct record_inode *i)
 {
 	if (f->base_id.ino || !i->has_base || i->text_bytes > 0)
 		return;
-	f->base_id = (struct record_base){
+	f->base_id = (struct base_identity){
 		.ino = i->sig.ino,
 		.btime = i->sig.btime,
 	};

@@ -331,7 +331,7 @@ static int check_base(const struct store *st, const struct store_options *opt,
 		      struct reason *why)
 {
 	const struct delta *root = itable_root(st->set->itable)->delta;
-	struct record_base id = st->set->base_id;
+	struct base_identity id = st->set->base_id;
 
 	if (id.ino == 0 && root && root->base) {
 		id.ino = root->base->sig.ino;
@@ -359,8 +359,8 @@ static int refuse_root(const struct store *st, const struct store_options *opt,
 /* It moved, or was never recorded: the store knows it from now on. */
 static int renew_base(struct store *st)
 {
-	const struct record_base *was = &st->set->base_id;
-	const struct record_base *is = &st->base_id;
+	const struct base_identity *was = &st->set->base_id;
+	const struct base_identity *is = &st->base_id;
 	struct group g;
 	int err;
 

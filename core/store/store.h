@@ -44,13 +44,13 @@ struct store_options {
 	bool for_branch;      /* a new one, of use only once
 				 store_dir_finish() was called */
 	enum mapfs_store_kind kind;
-	const char *path;	    /* the store; or where unlinked files go */
-	const char *base;	    /* absolute path of the base */
-	int base_fd;		    /* root of the base, borrowed */
-	struct record_base base_id; /* what base_fd is; ino 0: without a
+	const char *path; /* the store; or where unlinked files go */
+	const char *base; /* absolute path of the base */
+	int base_fd;	  /* root of the base, borrowed */
+	struct base_identity base_id; /* what base_fd is; ino 0: without a
 					 base, whatever it is */
-	const char *mountpoint;	    /* or NULL */
-	mapfs_progress_fn progress; /* or NULL; as in struct mapfs_options */
+	const char *mountpoint;	      /* or NULL */
+	mapfs_progress_fn progress;   /* or NULL; as in struct mapfs_options */
 	void *progress_arg;
 };
 
@@ -137,8 +137,8 @@ int must_check store_replace(struct store *st, struct delta_set *state,
 uint64_t store_new_base_version(const struct store *st);
 /* The base the store was made for.  Beside anybody. */
 struct store_base {
-	char *path;	       /* allocated */
-	struct record_base id; /* ino 0: unknown */
+	char *path;		 /* allocated */
+	struct base_identity id; /* ino 0: unknown */
 };
 void store_say_no_base(const char *store, const char *base, struct reason *why);
 int must_check store_recorded_base(const char *path, struct store_base *out,

@@ -62,7 +62,7 @@ int must_check store_trust_check(int dirfd, const char *path, bool is_trusted,
 struct store_facts {
 	uint8_t uuid[JOURNAL_UUID_BYTES];
 	char *base;
-	struct record_base base_id; /* ino 0: unknown */
+	struct base_identity base_id; /* ino 0: unknown */
 	struct timespec created;
 	struct snapshots snapshots; /* without pins */
 	bool has_parent;
@@ -80,7 +80,7 @@ void store_facts_fini(struct store_facts *f);
  */
 int must_check store_check_base(const struct store_options *opt,
 				const char *store, const char *path,
-				const struct record_base *id,
+				const struct base_identity *id,
 				struct reason *why);
 /* The same sentence, of one that is known to be another. -EXDEV. */
 int must_check store_refuse_base(const struct store_options *opt,
@@ -160,25 +160,25 @@ void store_say_branch(const char *what, const char *store, const char *uuid,
 		      const char *path, struct reason *why);
 
 struct store {
-	struct store_dir dir;	    /* fixed while open */
-	struct journal *journal;    /* fixed while open */
-	struct arena *arena;	    /* fixed while open */
-	struct delta_set *set;	    /* borrowed */
-	struct rwlock *ns_lock;	    /* borrowed, from store_start() on */
-	char *base;		    /* path of the base, for the record */
-	struct record_base base_id; /* fixed at birth; ino 0: unknown */
-	struct store_line line;	    /* the stores it is a branch of; fixed */
-	struct timespec created;    /* fixed after replay */
-	bool ephemeral;		    /* fixed at birth */
-	enum store_use use;	    /* fixed at birth */
-	mapfs_progress_fn progress; /* fixed at birth; or NULL */
-	void *progress_arg;	    /* fixed at birth */
-	_Atomic int latched;	    /* errno that latched it, or 0 */
-	_Atomic uint64_t changes;   /* commits and touches so far */
-	struct rmutex sync_lock;    /* RANK_SYNC */
-	uint64_t synced;	    /* value of changes; by sync_lock */
-	uint64_t compacted_bytes;   /* by sync_lock */
-	_Atomic uint64_t made_room; /* sync points that released pages */
+	struct store_dir dir;	      /* fixed while open */
+	struct journal *journal;      /* fixed while open */
+	struct arena *arena;	      /* fixed while open */
+	struct delta_set *set;	      /* borrowed */
+	struct rwlock *ns_lock;	      /* borrowed, from store_start() on */
+	char *base;		      /* path of the base, for the record */
+	struct base_identity base_id; /* fixed at birth; ino 0: unknown */
+	struct store_line line;	      /* the stores it is a branch of; fixed */
+	struct timespec created;      /* fixed after replay */
+	bool ephemeral;		      /* fixed at birth */
+	enum store_use use;	      /* fixed at birth */
+	mapfs_progress_fn progress;   /* fixed at birth; or NULL */
+	void *progress_arg;	      /* fixed at birth */
+	_Atomic int latched;	      /* errno that latched it, or 0 */
+	_Atomic uint64_t changes;     /* commits and touches so far */
+	struct rmutex sync_lock;      /* RANK_SYNC */
+	uint64_t synced;	      /* value of changes; by sync_lock */
+	uint64_t compacted_bytes;     /* by sync_lock */
+	_Atomic uint64_t made_room;   /* sync points that released pages */
 	pthread_t thread;
 	bool has_thread;
 	pthread_mutex_t stop_lock;

@@ -99,7 +99,7 @@ static struct record some_line_record(enum record_type type)
 		r.resigned.sum = (uint64_t)(random() % 4);
 		break;
 	case RECORD_BASE:
-		r.base = (struct record_base){ .ino = 1 };
+		r.base = (struct base_identity){ .ino = 1 };
 		break;
 	case RECORD_SNAPSHOT_GONE:
 		r.snapshot_id = (uint64_t)(random() % 4);

@@ -219,13 +219,13 @@ static void test_base__snapshot_is_of_the_same_base(void **state)
 /* Goal: each thing that both know can tell two directories apart. */
 static void test_base__directories_are_compared_by_what_both_know(void **state)
 {
-	const struct record_base all = {
+	const struct base_identity all = {
 		.ino = 7,
 		.btime = { 1000, 5 },
 		.handle_type = 1,
 		.handle_sum = 99,
 	};
-	struct record_base b = all;
+	struct base_identity b = all;
 
 	(void)state;
 	assert_true(base_is_same(&all, &b, true));
