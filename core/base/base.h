@@ -168,8 +168,6 @@ ssize_t must_check base_listxattr(struct base *b, struct inode *i, char *buf,
 #define BASE_SKIPPED INT_MIN
 typedef int (*base_dirent_fn)(void *arg, const char *name, uint64_t ino,
 			      mode_t type, uint64_t cookie);
-/* Is this "." or ".."? */
-bool base_is_dot(const char *name);
 /*
  * Names behind `cookie` (0: all), "." and ".." included.  Type is S_IFMT bits
  * (asked from the object when the directory does not say), `ino` what

@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lib/path.h"
+
 /* A listing is often asked for in small parts: a first small bite, then big. */
 #define BITE_BYTES (8U << 10)
 #define DENTS_BYTES (64U << 10)
@@ -42,11 +44,6 @@ struct walk {
 	void *arg;
 	bool used; /* fn used a name */
 };
-
-bool base_is_dot(const char *name)
-{
-	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
-}
 
 /*
  * What the entry does not say right: the type, where the file system keeps
@@ -80,7 +77,7 @@ static int tell_entries(struct walk *w, ssize_t at)
 		uint64_t ino = e->d_ino;
 		int ret;
 
-		if (base_is_dot(e->d_name))
+		if (path_is_dot(e->d_name))
 			type = S_IFDIR;
 		else if (e->d_type == DT_UNKNOWN ||
 			 (e->d_type == DT_DIR && w->b->may_hide_foreign))

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 
 #include "core/lib/array.h"
+#include "core/lib/path.h"
 #include "places.h"
 
 /* A way longer than that is a circle, of moves that others made meanwhile. */
@@ -54,7 +55,7 @@ static int look_at_name(void *arg, const char *name, uint64_t ino, mode_t type,
 
 	(void)type;
 	s->cookie = cookie;
-	if (base_is_dot(name))
+	if (path_is_dot(name))
 		return 0;
 	if (ino == s->ino) {
 		memcpy(s->name, name, strlen(name) + 1);
@@ -269,7 +270,7 @@ static int note_name(void *arg, const char *name, uint64_t ino, mode_t type,
 	};
 
 	w->cookie = cookie;
-	if (base_is_dot(name))
+	if (path_is_dot(name))
 		return 0;
 	places_note(w->b->places, &here);
 	return type == S_IFDIR ? frame_add(w->frame, name) : 0;

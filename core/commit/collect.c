@@ -16,6 +16,7 @@
 
 #include "conflict.h"
 #include "core/base/base.h"
+#include "core/lib/path.h"
 #include "links.h"
 #include "lookup.h"
 
@@ -234,7 +235,7 @@ static int collect_below(struct planning_ctx *c, struct plan_object *dir)
 		struct plan_object *o;
 		struct plan_name *n;
 
-		if (base_is_dot(e->d_name) ||
+		if (path_is_dot(e->d_name) ||
 		    plan_find_name(c->plan, dir->id, e->d_name))
 			continue;
 		err = lookup_name(c, dir->id, e->d_name, &o);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "core/lib/path.h"
 #include "lookup.h"
 
 struct search {
@@ -115,7 +116,7 @@ static int search_below(struct search *s, int dirfd, const char *path)
 		return -ENOMEM;
 	}
 	while (!err && s->left > 0 && (e = readdir(dir)))
-		if (!base_is_dot(e->d_name))
+		if (!path_is_dot(e->d_name))
 			err = look_at_entry(s, dirfd, path, e);
 	closedir(dir);
 	return err;

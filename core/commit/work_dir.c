@@ -18,6 +18,7 @@
 #include "core/lib/fault.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
+#include "core/lib/path.h"
 #include "saved_file.h"
 
 #define NUMBER_BYTES 24
@@ -112,7 +113,7 @@ static int remove_all(int dirfd, const char *name)
 		return err == -ENOENT ? 0 : err;
 	}
 	while (!err && (e = readdir(dir))) {
-		if (base_is_dot(e->d_name))
+		if (path_is_dot(e->d_name))
 			continue;
 		if (unlinkat(fd, e->d_name, 0) < 0 &&
 		    ((errno != EISDIR && errno != EPERM) ||

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/lib/path.h"
+
 struct linked {
 	UT_hash_handle hh;
 	mapfs_ino ino;
@@ -192,7 +194,7 @@ static int visit_name(void *arg, const char *name, uint64_t ino, mode_t type,
 	int err;
 
 	(void)cookie;
-	if (base_is_dot(name))
+	if (path_is_dot(name))
 		return 0;
 	if (S_ISDIR(type))
 		return visit_dir(w, name);

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/lib/path.h"
+
 static void enqueue(struct differ *d, struct dnode *dir)
 {
 	if (dir->is_queued)
@@ -81,7 +83,7 @@ static int add_base_name(void *arg, const char *name, uint64_t ino, mode_t type,
 	(void)ino;
 	(void)type;
 	(void)cookie;
-	return base_is_dot(name) ? 0 : add_name(arg, name);
+	return path_is_dot(name) ? 0 : add_name(arg, name);
 }
 
 static int list_dentries(const struct listing_arg *l, enum side s,

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "core/lib/path.h"
+
 struct listing {
 	struct direct *d;
 	struct inode *dir;
@@ -30,7 +32,7 @@ static int tell(void *arg, const char *name, uint64_t ino, mode_t type,
 	int is_full;
 	int err;
 
-	if (base_is_dot(name))
+	if (path_is_dot(name))
 		return l->fn(l->arg, name, dot_ino(l, name), S_IFDIR, cookie,
 			     NULL);
 	if (!l->plus)

@@ -36,6 +36,11 @@ int path_join_into(char *out, size_t bytes, const char *dir, const char *name)
 	return 0;
 }
 
+bool path_is_dot(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
 void path_of_fd(int fd, char out[PATH_OF_FD_BYTES])
 {
 	(void)snprintf(out, PATH_OF_FD_BYTES, "/proc/self/fd/%d", fd);

@@ -21,6 +21,9 @@ int must_check path_join(char **out, const char *dir, const char *name);
 int must_check path_join_into(char *out, size_t bytes, const char *dir,
 			      const char *name);
 
+/* Is the name "." or ".."? */
+bool path_is_dot(const char *name);
+
 /*
  * The path in /proc that opens the descriptor's object once more, whatever its
  * name is now.

@@ -32,6 +32,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/lib/path.h"
+
 #define COOKIE_DOT 1U
 #define COOKIE_DOTDOT 2U
 #define COOKIE_BASE 3U /* of the first base name */
@@ -142,7 +144,7 @@ static int listing_add(void *arg, const char *name, uint64_t ino, mode_t type,
 	int err;
 
 	(void)cookie;
-	if (base_is_dot(name))
+	if (path_is_dot(name))
 		return 0;
 	if (l->text_bytes + len > UINT32_MAX)
 		return -EOVERFLOW;
@@ -701,7 +703,7 @@ static int is_hidden(void *arg, const char *name, uint64_t ino, mode_t type,
 	(void)ino;
 	(void)type;
 	(void)cookie;
-	if (base_is_dot(name))
+	if (path_is_dot(name))
 		return 0;
 	return namespace_lookup(e->names, e->dir, name, strlen(name)) ? 0 : 1;
 }

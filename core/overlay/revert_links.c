@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/lib/path.h"
+
 struct walk_dir {
 	struct walk_dir *next;
 	struct inode *inode; /* with a hold */
@@ -76,7 +78,7 @@ static int visit_name(void *arg, const char *name, uint64_t ino, mode_t type,
 	int ret;
 
 	(void)cookie;
-	if (base_is_dot(name))
+	if (path_is_dot(name))
 		return 0;
 	path = join(w->dir->path, name);
 	if (!path)

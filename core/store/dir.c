@@ -26,6 +26,7 @@
 #include "core/base/base.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
+#include "core/lib/path.h"
 #include "core/lib/reason.h"
 #include "lock.h"
 
@@ -166,7 +167,7 @@ static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
 	*names = 0;
 	*ours = 0;
 	while ((e = readdir(dir))) {
-		if (base_is_dot(e->d_name))
+		if (path_is_dot(e->d_name))
 			continue;
 		(*names)++;
 		for (size_t n = 0; n < sizeof(known) / sizeof(known[0]); n++)

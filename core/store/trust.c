@@ -24,6 +24,7 @@
 
 #include "core/base/base.h"
 #include "core/lib/owner.h"
+#include "core/lib/path.h"
 #include "core/lib/reason.h"
 
 /* What was found to be somebody else's: its name below the store. */
@@ -75,7 +76,7 @@ static int check_dir(struct trust_finding *f, int dirfd, const char *path,
 		return err;
 	}
 	while (!err && (e = readdir(dir)))
-		if (!base_is_dot(e->d_name))
+		if (!path_is_dot(e->d_name))
 			err = check_name(f, dirfd, path, e->d_name, depth);
 	closedir(dir);
 	return err;

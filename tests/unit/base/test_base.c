@@ -19,6 +19,8 @@
 
 #include <cmocka.h>
 
+#include "core/lib/path.h"
+
 #define BIG_BYTES (1U << 20)
 
 struct fixture {
@@ -477,7 +479,7 @@ static int note(void *arg, const char *name, uint64_t ino, mode_t type,
 
 	assert_true(ino != 0);
 	n->cookie = cookie;
-	if (base_is_dot(name)) {
+	if (path_is_dot(name)) {
 		assert_int_equal(type, S_IFDIR);
 		n->dots++;
 		return 0;

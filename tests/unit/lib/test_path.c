@@ -68,6 +68,19 @@ static void test_path__a_path_that_does_not_fit_is_refused(void **state)
 	assert_string_equal(out, "abcd");
 }
 
+static void
+test_path__only_the_two_entries_of_each_directory_are_dots(void **state)
+{
+	(void)state;
+	assert_true(path_is_dot("."));
+	assert_true(path_is_dot(".."));
+	assert_false(path_is_dot(""));
+	assert_false(path_is_dot(".a"));
+	assert_false(path_is_dot("..a"));
+	assert_false(path_is_dot("..."));
+	assert_false(path_is_dot("a"));
+}
+
 static void test_path__of_a_descriptor_opens_its_object_once_more(void **state)
 {
 	char name[] = "/tmp/mapfs-path-XXXXXX";
@@ -110,6 +123,8 @@ int main(void)
 		cmocka_unit_test(test_path__a_long_path_is_not_cut),
 		cmocka_unit_test(
 			test_path__a_path_that_does_not_fit_is_refused),
+		cmocka_unit_test(
+			test_path__only_the_two_entries_of_each_directory_are_dots),
 		cmocka_unit_test(
 			test_path__of_a_descriptor_opens_its_object_once_more),
 		cmocka_unit_test(test_path__of_the_largest_descriptor_fits),
