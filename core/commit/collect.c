@@ -18,6 +18,7 @@
 #include "core/base/base.h"
 #include "core/lib/path.h"
 #include "links.h"
+#include "locate.h"
 #include "lookup.h"
 
 /* An object that has to be made: it never was in the base, or is lost. */
@@ -218,14 +219,15 @@ static int collect_below(struct planning_ctx *c, struct plan_object *dir)
 	const struct dirent *e;
 	int dirfd = -1;
 	int fd;
-	int err = work_dirfd(c->commit, dir->id, &dirfd);
+	int err = locate_dir(c->commit, dir->id, &dirfd);
 	DIR *list;
 
 	if (err)
 		return err;
-	err = work_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, &fd);
+	err = commit_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, &fd);
 	if (err)
-		return work_fail(c->commit, dir->id, "cannot list it", err);
+		return commit_ctx_fail(c->commit, dir->id, "cannot list it",
+				       err);
 	list = fdopendir(fd);
 	if (!list) {
 		close(fd);

@@ -3,26 +3,27 @@
  * Bytes between store and base: shared by reflink where the file system can,
  * copied by the kernel where it can, else by us.  Holes stay holes.
  */
-#include "phases.h"
+#include "copy.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/lib/fault.h"
 #include "core/lib/io.h"
 
 #define COPY_BYTES (1U << 20)
+#define PIECE_BYTES (16 * COPY_BYTES)
 
-/* -EOPNOTSUPP: not between these two. */
-static int copy_by_kernel(int from, uint64_t *from_off, int to,
-			  uint64_t *to_off, uint64_t *len)
+/* As far as it gets; *r is what is left.  -EOPNOTSUPP: not between these two. */
+static int copy_by_kernel(struct copy_range *r)
 {
-	while (*len > 0) {
-		off_t in = (off_t)*from_off;
-		off_t out = (off_t)*to_off;
-		size_t want = *len < COPY_BYTES ? *len : COPY_BYTES;
-		ssize_t n = copy_file_range(from, &in, to, &out, want, 0);
+	while (r->len > 0) {
+		off_t in = (off_t)r->from_off;
+		off_t out = (off_t)r->to_off;
+		size_t want = r->len < COPY_BYTES ? r->len : COPY_BYTES;
+		ssize_t n = copy_file_range(r->from, &in, r->to, &out, want, 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -32,55 +33,60 @@ static int copy_by_kernel(int from, uint64_t *from_off, int to,
 		/* Some file systems copy nothing and call that success. */
 		if (n <= 0)
 			return -EOPNOTSUPP;
-		*from_off += (uint64_t)n;
-		*to_off += (uint64_t)n;
-		*len -= (uint64_t)n;
+		r->from_off += (uint64_t)n;
+		r->to_off += (uint64_t)n;
+		r->len -= (uint64_t)n;
 	}
 	return 0;
 }
 
-static int copy_by_hand(int from, uint64_t from_off, int to, uint64_t to_off,
-			uint64_t len)
+static int copy_by_hand(struct copy_range r)
 {
 	uint8_t *buf = malloc(COPY_BYTES);
 	int err = buf ? 0 : -ENOMEM;
 
-	while (!err && len > 0) {
-		size_t n = len < COPY_BYTES ? len : COPY_BYTES;
+	while (!err && r.len > 0) {
+		size_t n = r.len < COPY_BYTES ? r.len : COPY_BYTES;
 
-		err = io_pread_all(from, buf, n, from_off);
+		err = io_pread_all(r.from, buf, n, r.from_off);
 		if (!err)
-			err = io_pwrite_all("commit.write", to, buf, n, to_off);
-		from_off += n;
-		to_off += n;
-		len -= n;
+			err = io_pwrite_all("commit.write", r.to, buf, n,
+					    r.to_off);
+		r.from_off += n;
+		r.to_off += n;
+		r.len -= n;
 	}
 	free(buf);
 	return err;
 }
 
-int work_copy(struct commit_work *w, int from, uint64_t from_off, int to,
-	      uint64_t to_off, uint64_t len)
+int copy_range(struct commit_ctx *ctx, const struct copy_range *r)
 {
+	uint64_t done = 0;
+
 	/* In pieces, so that who waits sees them and may stop. */
-	while (len > 0) {
-		uint64_t n = len < 16 * COPY_BYTES ? len : 16 * COPY_BYTES;
-		uint64_t left = n;
+	while (done < r->len) {
+		const uint64_t left = r->len - done;
+		const uint64_t n = left < PIECE_BYTES ? left : PIECE_BYTES;
+		struct copy_range piece = {
+			.from = r->from,
+			.to = r->to,
+			.from_off = r->from_off + done,
+			.to_off = r->to_off + done,
+			.len = n,
+		};
 		int err = fault_point("commit.copy");
 
 		if (!err)
-			err = copy_by_kernel(from, &from_off, to, &to_off,
-					     &left);
+			err = copy_by_kernel(&piece);
+		/* What the kernel did not copy. */
 		if (err == -EOPNOTSUPP)
-			err = copy_by_hand(from, from_off, to, to_off, left);
+			err = copy_by_hand(piece);
 		if (!err)
-			err = work_step(w, n);
+			err = commit_ctx_step(ctx, n);
 		if (err)
 			return err;
-		/* What the kernel did not do was done by hand. */
-		from_off += left;
-		to_off += left;
-		len -= n;
+		done += n;
 	}
 	return 0;
 }
@@ -100,7 +106,37 @@ static int seek(int fd, uint64_t off, uint64_t end, int whence, uint64_t *out)
 	return 0;
 }
 
-int work_save(struct commit_work *w, int fd, uint64_t off, uint64_t len,
+int copy_file(struct commit_ctx *ctx, int from, int to)
+{
+	struct stat st;
+	uint64_t at = 0;
+	int err = fstat(from, &st) < 0 ? -errno : 0;
+
+	if (!err && ftruncate(to, st.st_size) < 0)
+		err = -errno;
+	while (!err && at < (uint64_t)st.st_size) {
+		uint64_t end = (uint64_t)st.st_size;
+		uint64_t data = end;
+		uint64_t hole = end;
+
+		err = seek(from, at, end, SEEK_DATA, &data);
+		if (err || data == end)
+			break;
+		err = seek(from, data, end, SEEK_HOLE, &hole);
+		if (!err)
+			err = copy_range(ctx, &(struct copy_range){
+						      .from = from,
+						      .to = to,
+						      .from_off = data,
+						      .to_off = data,
+						      .len = hole - data,
+					      });
+		at = hole;
+	}
+	return err;
+}
+
+int copy_save(struct commit_ctx *ctx, int fd, uint64_t off, uint64_t len,
 	      struct plan_state *s)
 {
 	const uint64_t end = off + len;
@@ -121,42 +157,23 @@ int work_save(struct commit_work *w, int fd, uint64_t off, uint64_t len,
 					      });
 		if (err || data == end)
 			break;
-		err = work_copy(w, fd, data, w->savedfd, w->plan->saved_bytes,
-				hole - data);
+		err = copy_range(ctx, &(struct copy_range){
+					      .from = fd,
+					      .to = ctx->fd.saved,
+					      .from_off = data,
+					      .to_off = ctx->plan->saved_bytes,
+					      .len = hole - data,
+				      });
 		if (!err)
 			err = plan_add_run(
 				s, &(struct plan_run){
 					   .off_bytes = data,
 					   .len_bytes = hole - data,
-					   .from_bytes = w->plan->saved_bytes,
+					   .from_bytes = ctx->plan->saved_bytes,
 					   .source = PLAN_SAVED,
 				   });
-		w->plan->saved_bytes += hole - data;
+		ctx->plan->saved_bytes += hole - data;
 		off = hole;
-	}
-	return err;
-}
-
-int work_copy_all(struct commit_work *w, int from, int to)
-{
-	struct stat st;
-	uint64_t at = 0;
-	int err = fstat(from, &st) < 0 ? -errno : 0;
-
-	if (!err && ftruncate(to, st.st_size) < 0)
-		err = -errno;
-	while (!err && at < (uint64_t)st.st_size) {
-		uint64_t end = (uint64_t)st.st_size;
-		uint64_t data = end;
-		uint64_t hole = end;
-
-		err = seek(from, at, end, SEEK_DATA, &data);
-		if (err || data == end)
-			break;
-		err = seek(from, data, end, SEEK_HOLE, &hole);
-		if (!err)
-			err = work_copy(w, from, data, to, data, hole - data);
-		at = hole;
 	}
 	return err;
 }

@@ -8,7 +8,7 @@
  * same numbers either; so the records are rewritten on the way: numbers, and
  * signatures of what had been as the view knew it.
  */
-#include "commit_priv.h"
+#include "delta.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,55 +21,56 @@
 #include "core/delta/dump.h"
 #include "core/delta/record_decode.h"
 #include "core/lib/checksum.h"
+#include "locate.h"
 
 #define SNAPSHOT_BYTES 40
 
 struct rewriting {
-	struct mapfs_commit *c;
+	struct commit_ctx *ctx;
 	struct plan *plan;	/* found by numbers of when it was planned */
 	struct delta_set *into; /* the delta rewritten */
 	bool only_rest;		/* without what was committed */
 	char *path;		/* allocated; of the record at hand */
 };
 
-static void snapshot_name(const struct mapfs_commit *c,
+static void snapshot_name(const struct commit_ctx *ctx,
 			  char name[SNAPSHOT_BYTES])
 {
 	(void)snprintf(name, SNAPSHOT_BYTES, ".commit-%llu",
-		       (unsigned long long)c->work.number);
+		       (unsigned long long)ctx->at.number);
 }
 
-static const struct snapshot *find_snapshot(const struct mapfs_commit *c)
+static const struct snapshot *find_snapshot(const struct commit_ctx *ctx)
 {
 	char name[SNAPSHOT_BYTES];
 
-	snapshot_name(c, name);
-	return snapshots_find(&c->o->set.snapshots, name);
+	snapshot_name(ctx, name);
+	return snapshots_find(&ctx->overlay->set.snapshots, name);
 }
 
-static int drop_snapshot(struct mapfs_commit *c)
+static int drop_snapshot(struct commit_ctx *ctx)
 {
 	char name[SNAPSHOT_BYTES];
 
-	snapshot_name(c, name);
-	return store_snapshot_delete(c->o->store, name, c->work.why);
+	snapshot_name(ctx, name);
+	return store_snapshot_delete(ctx->overlay->store, name, ctx->why);
 }
 
-int commit_drop_kept(struct mapfs_commit *c)
+int commit_delta_drop(struct commit_ctx *ctx)
 {
-	return find_snapshot(c) ? drop_snapshot(c) : 0;
+	return find_snapshot(ctx) ? drop_snapshot(ctx) : 0;
 }
 
-int commit_keep_delta(struct mapfs_commit *c)
+int commit_delta_keep(struct commit_ctx *ctx)
 {
 	char name[SNAPSHOT_BYTES];
 	/* Of a commit that was planned and never begun. */
-	int err = commit_drop_kept(c);
+	int err = commit_delta_drop(ctx);
 
 	if (err)
 		return err;
-	snapshot_name(c, name);
-	return store_snapshot_create(c->o->store, name, "", c->work.why);
+	snapshot_name(ctx, name);
+	return store_snapshot_create(ctx->overlay->store, name, "", ctx->why);
 }
 
 static struct plan_object *find_old(struct rewriting *r, mapfs_ino ino)
@@ -96,12 +97,12 @@ static bool is_others(const struct rewriting *r, const struct plan_object *o,
 					.tv_nsec = now->stx_mtime.tv_nsec };
 
 	/* Not every file system keeps a time just as it was set. */
-	if (r->c->work.to == PLAN_AFTER && o->is_touched)
+	if (r->ctx->at.to == PLAN_AFTER && o->is_touched)
 		return false;
 	if (S_ISDIR(now->stx_mode) ||
 	    (geteuid() != 0 && now->stx_uid != geteuid()))
 		return false;
-	return !work_is_as(o, r->c->work.to, now->stx_size, mtime);
+	return !plan_object_is_as(o, r->ctx->at.to, now->stx_size, mtime);
 }
 
 /* As the base has it now. -ENOENT: not as we left it, or we may not look. */
@@ -109,7 +110,7 @@ static int look(struct rewriting *r, const struct plan_object *o,
 		struct statx *out)
 {
 	int fd;
-	int err = work_locate(&r->c->work, o->id, &fd);
+	int err = locate_object(r->ctx, o->id, &fd);
 
 	if (err)
 		return err == -EACCES ? -ENOENT : err;
@@ -155,7 +156,8 @@ static int rewrite_inode(struct rewriting *r, struct record_inode *i)
 	i->sig = overlay_sig_of(&stx);
 	/* Older snapshots have the old one; they are to know it again. */
 	if (!r->only_rest)
-		err = snapshots_resign(&r->c->o->set.snapshots, was, &i->sig);
+		err = snapshots_resign(&r->ctx->overlay->set.snapshots, was,
+				       &i->sig);
 	i->generation = base_generation(&stx);
 	i->base_blocks_512 = base_blocks(&stx);
 	return err;
@@ -314,26 +316,26 @@ static int rewrite_group(void *arg, const struct group *g)
 }
 
 /* What to do with a delta that was kept and is rewritten. */
-typedef int (*rewritten_fn)(struct mapfs_commit *c, struct delta_set *state,
+typedef int (*rewritten_fn)(struct commit_ctx *ctx, struct delta_set *state,
 			    uint64_t arg);
 
-static int replace(struct mapfs_commit *c, struct delta_set *state,
+static int replace(struct commit_ctx *ctx, struct delta_set *state,
 		   uint64_t base_version)
 {
-	return overlay_replace(c->o, state, base_version, NULL, NULL);
+	return overlay_replace(ctx->overlay, state, base_version, NULL, NULL);
 }
 
-static int with_rewritten(struct mapfs_commit *c, struct delta_set *kept,
+static int with_rewritten(struct commit_ctx *ctx, struct delta_set *kept,
 			  bool only_rest, rewritten_fn fn, uint64_t arg)
 {
 	struct rewriting r = {
-		.c = c,
-		.plan = c->work.plan,
+		.ctx = ctx,
+		.plan = ctx->plan,
 		.only_rest = only_rest,
 	};
 	struct delta_set state;
 	struct itable *table;
-	int err = itable_create(&table, c->o->view.root_ino);
+	int err = itable_create(&table, ctx->overlay->view.root_ino);
 
 	if (err)
 		return err;
@@ -344,57 +346,57 @@ static int with_rewritten(struct mapfs_commit *c, struct delta_set *kept,
 	state.replaying = false;
 	free(r.path);
 	if (!err)
-		err = fn(c, &state, arg);
+		err = fn(ctx, &state, arg);
 	delta_set_fini(&state);
 	itable_destroy(table);
 	return err;
 }
 
-static int with_kept(struct mapfs_commit *c, const struct snapshot *one,
+static int with_kept(struct commit_ctx *ctx, const struct snapshot *one,
 		     bool only_rest, rewritten_fn fn, uint64_t arg)
 {
 	struct delta_set kept;
 	struct itable *table;
-	int err = itable_create(&table, c->o->view.root_ino);
+	int err = itable_create(&table, ctx->overlay->view.root_ino);
 
 	if (err)
 		return err;
 	delta_set_init(&kept, table, NULL);
-	err = store_snapshot_load(c->o->store, one, &c->o->set.snapshots,
-				  &kept);
+	err = store_snapshot_load(ctx->overlay->store, one,
+				  &ctx->overlay->set.snapshots, &kept);
 	if (!err)
-		err = with_rewritten(c, &kept, only_rest, fn, arg);
+		err = with_rewritten(ctx, &kept, only_rest, fn, arg);
 	delta_set_fini(&kept);
 	itable_destroy(table);
 	return err;
 }
 
-int commit_forget_delta(struct mapfs_commit *c)
+int commit_delta_empty(struct commit_ctx *ctx)
 {
-	const struct snapshot *one = find_snapshot(c);
-	const struct record_line *line = &c->o->set.snapshots.line;
-	uint64_t version = store_new_base_version(c->o->store);
+	const struct snapshot *one = find_snapshot(ctx);
+	const struct record_line *line = &ctx->overlay->set.snapshots.line;
+	uint64_t version = store_new_base_version(ctx->overlay->store);
 
 	if (!one)
 		return -EUCLEAN;
 	/* Done already, when the last run was killed. */
 	if (one->rec.base_version != line->base_version)
 		return 0;
-	if (c->work.plan->is_partial)
-		return with_kept(c, one, true, replace, version);
-	return overlay_replace(c->o, NULL, version, NULL, NULL);
+	if (ctx->plan->is_partial)
+		return with_kept(ctx, one, true, replace, version);
+	return overlay_replace(ctx->overlay, NULL, version, NULL, NULL);
 }
 
-int commit_restore_delta(struct mapfs_commit *c)
+int commit_delta_restore(struct commit_ctx *ctx)
 {
-	const struct snapshot *one = find_snapshot(c);
+	const struct snapshot *one = find_snapshot(ctx);
 	int err;
 
 	/* Done already, when the last run was killed. */
 	if (!one)
 		return 0;
-	err = with_kept(c, one, false, replace, one->rec.base_version);
-	return err ? err : drop_snapshot(c);
+	err = with_kept(ctx, one, false, replace, one->rec.base_version);
+	return err ? err : drop_snapshot(ctx);
 }
 
 /* A delta as a sum that does not depend on the order of its records. */
@@ -462,46 +464,46 @@ static int sum_group(void *arg, const struct group *g)
 }
 
 /* -ENOTEMPTY: the live delta is another one than `state`. */
-static int compare_with_live(struct mapfs_commit *c, struct delta_set *state,
+static int compare_with_live(struct commit_ctx *ctx, struct delta_set *state,
 			     uint64_t live_sum)
 {
 	struct summing s = { 0 };
 	int err = delta_set_dump(state, sum_group, &s);
 
-	(void)c;
+	(void)ctx;
 	return err ? err : s.sum == live_sum ? 0 : -ENOTEMPTY;
 }
 
-int commit_check_delta(struct mapfs_commit *c)
+int commit_delta_check(struct commit_ctx *ctx)
 {
-	const struct snapshots *all = &c->o->set.snapshots;
-	const struct snapshot *kept = find_snapshot(c);
+	const struct snapshots *all = &ctx->overlay->set.snapshots;
+	const struct snapshot *kept = find_snapshot(ctx);
 	struct summing live = { 0 };
 	int err;
 
 	for (const struct snapshot *one = all->list; one; one = one->next)
 		if (snapshots_is_reachable(all, one)) {
 			reason_set(
-				c->work.why,
+				ctx->why,
 				"store %s: its snapshot %s was taken after the commit and would be lost; delete it with `mapfs snapshot -d %s %s' first",
-				c->store, one->rec.name, c->store,
+				ctx->store, one->rec.name, ctx->store,
 				one->rec.name);
 			return -EBUSY;
 		}
 	if (!kept)
 		return -EUCLEAN;
-	store_lock(c->o->store);
-	err = delta_set_dump(&c->o->set, sum_group, &live);
-	store_unlock(c->o->store);
+	store_lock(ctx->overlay->store);
+	err = delta_set_dump(&ctx->overlay->set, sum_group, &live);
+	store_unlock(ctx->overlay->store);
 	if (!err && live.count > 0)
-		err = c->work.plan->is_partial ?
-			      with_kept(c, kept, true, compare_with_live,
+		err = ctx->plan->is_partial ?
+			      with_kept(ctx, kept, true, compare_with_live,
 					live.sum) :
 			      -ENOTEMPTY;
 	if (err == -ENOTEMPTY)
 		reason_set(
-			c->work.why,
+			ctx->why,
 			"store %s: it has changes made after that commit, which would be lost; commit them, or put them back with `mapfs revert %s .', first",
-			c->store, c->store);
+			ctx->store, ctx->store);
 	return err;
 }

@@ -9,7 +9,7 @@
  * commit before left it; when that is so again, its record is brought up to
  * date.  What somebody else had changed in between keeps the old one.
  */
-#include "commit_priv.h"
+#include "earlier.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,14 +18,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "saved_file.h"
+#include "result.h"
+#include "work_dir.h"
 
 /* What commit `number` says of its objects. */
 struct earlier {
 	uint64_t number;
 	int dirfd;
 	struct plan *plan; /* with numbers from `inos` */
-	struct commit_after *after;
+	struct result *after;
 };
 
 /* An object of the plan under one of the numbers it had or has. */
@@ -42,26 +43,8 @@ static void earlier_close(struct earlier *e)
 		close(e->dirfd);
 }
 
-static int read_plan(struct earlier *e)
-{
-	struct commit_work w = { .dirfd = e->dirfd };
-	uint8_t *buf;
-	size_t len;
-	int err = commit_read_file(e->dirfd, "plan", COMMIT_FILE_PLAN, &buf,
-				   &len);
-
-	if (err)
-		return err;
-	err = plan_decode(&e->plan, buf, len);
-	free(buf);
-	if (err)
-		return err;
-	w.plan = e->plan;
-	return work_read_inos(&w);
-}
-
 /* -ENOENT: there is no such commit that ended. */
-static int earlier_open(struct mapfs_commit *c, uint64_t number,
+static int earlier_open(struct commit_ctx *ctx, uint64_t number,
 			struct earlier *e)
 {
 	char name[24];
@@ -69,16 +52,16 @@ static int earlier_open(struct mapfs_commit *c, uint64_t number,
 
 	*e = (struct earlier){ .number = number, .dirfd = -1 };
 	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)number);
-	e->dirfd = openat(c->work.topfd, name,
+	e->dirfd = openat(ctx->fd.top, name,
 			  O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (e->dirfd < 0)
 		return -errno;
 	if (faccessat(e->dirfd, "after", F_OK, 0) < 0)
 		err = -errno;
 	else
-		err = read_plan(e);
+		err = work_dir_load_plan(e->dirfd, &e->plan);
 	if (!err)
-		err = commit_read_after(e->dirfd, e->plan, &e->after);
+		err = result_read(e->dirfd, e->plan, &e->after);
 	if (err)
 		earlier_close(e);
 	return err;
@@ -134,7 +117,7 @@ static struct plan_object *match(const struct plan *p,
 }
 
 struct earlier_walk {
-	struct mapfs_commit *c;
+	struct commit_ctx *ctx;
 	struct numbered *all;
 	size_t count;
 	bool *is_known; /* a newer commit spoke of it */
@@ -142,30 +125,29 @@ struct earlier_walk {
 
 static int mark(struct earlier_walk *k, struct earlier *e)
 {
-	struct commit_work *w = &k->c->work;
+	struct commit_ctx *ctx = k->ctx;
 	int err = 0;
 
 	assert(e->plan);
 	assert(e->after);
 	for (uint32_t i = 0; !err && i < e->plan->object_count; i++) {
 		struct plan_object *o =
-			match(w->plan, k->all, k->count, e->plan->objects[i]);
-		struct commit_after now;
+			match(ctx->plan, k->all, k->count, e->plan->objects[i]);
+		struct result now;
 
 		if (!o || !e->after[i].is_there || k->is_known[o->id])
 			continue;
 		k->is_known[o->id] = true;
-		err = commit_look_after(w, o, &now);
-		o->is_as_left = !err && commit_after_fits(e->plan->objects[i],
-							  &e->after[i], &now);
+		err = result_look(ctx, o, &now);
+		o->is_as_left = !err && result_fits(e->plan->objects[i],
+						    &e->after[i], &now);
 	}
 	return err;
 }
 
 static int renew(struct earlier_walk *k, struct earlier *e)
 {
-	struct commit_work *w = &k->c->work;
-	struct commit_work then = { .dirfd = e->dirfd, .plan = e->plan };
+	struct commit_ctx *ctx = k->ctx;
 	bool has_changed = false;
 	int err = 0;
 
@@ -173,7 +155,7 @@ static int renew(struct earlier_walk *k, struct earlier *e)
 	assert(e->after);
 	for (uint32_t i = 0; !err && i < e->plan->object_count; i++) {
 		struct plan_object *o =
-			match(w->plan, k->all, k->count, e->plan->objects[i]);
+			match(ctx->plan, k->all, k->count, e->plan->objects[i]);
 
 		if (!o)
 			continue;
@@ -183,30 +165,30 @@ static int renew(struct earlier_walk *k, struct earlier *e)
 			continue;
 		k->is_known[o->id] = true;
 		if (o->is_as_left)
-			err = commit_look_after(w, o, &e->after[i]);
+			err = result_look(ctx, o, &e->after[i]);
 	}
 	if (!err && has_changed)
-		err = work_write_inos(&then);
+		err = work_dir_write_inos(e->dirfd, e->plan);
 	if (!err && has_changed)
-		err = commit_save_after(e->dirfd, e->plan, e->after);
+		err = result_save(e->dirfd, e->plan, e->after);
 	return err;
 }
 
 /* Newest first. */
-static int walk(struct mapfs_commit *c,
+static int walk(struct commit_ctx *ctx,
 		int (*fn)(struct earlier_walk *, struct earlier *))
 {
-	const struct plan *p = c->work.plan;
-	struct earlier_walk k = { .c = c };
+	const struct plan *p = ctx->plan;
+	struct earlier_walk k = { .ctx = ctx };
 	int err = number_all(p, &k.all, &k.count);
 
 	k.is_known = calloc(p->object_count + 1, sizeof(*k.is_known));
 	if (!err && !k.is_known)
 		err = -ENOMEM;
-	for (uint64_t n = c->work.number; !err && n-- > 1;) {
+	for (uint64_t n = ctx->at.number; !err && n-- > 1;) {
 		struct earlier e;
 
-		err = earlier_open(c, n, &e);
+		err = earlier_open(ctx, n, &e);
 		if (err == -ENOENT) {
 			err = 0;
 			continue;
@@ -221,12 +203,12 @@ static int walk(struct mapfs_commit *c,
 	return err;
 }
 
-int commit_mark_earlier(struct mapfs_commit *c)
+int earlier_mark(struct commit_ctx *ctx)
 {
-	return walk(c, mark);
+	return walk(ctx, mark);
 }
 
-int commit_renew_earlier(struct mapfs_commit *c)
+int earlier_renew(struct commit_ctx *ctx)
 {
-	return walk(c, renew);
+	return walk(ctx, renew);
 }

@@ -66,7 +66,7 @@ static bool open_same_device(int dirfd, const char *name, int *fd)
 	struct stat above;
 	struct stat st;
 
-	if (work_openat(dirfd, name, O_RDONLY | O_DIRECTORY, fd))
+	if (commit_openat(dirfd, name, O_RDONLY | O_DIRECTORY, fd))
 		return false;
 	if (fstat(dirfd, &above) == 0 && fstat(*fd, &st) == 0 &&
 	    above.st_dev == st.st_dev)
@@ -134,7 +134,8 @@ int links_find(struct planning_ctx *c)
 	}
 	if (s.left == 0)
 		return 0;
-	err = work_openat(c->commit->rootfd, ".", O_RDONLY | O_DIRECTORY, &fd);
+	err = commit_openat(c->commit->fd.root, ".", O_RDONLY | O_DIRECTORY,
+			    &fd);
 	if (!err)
 		err = search_below(&s, fd, "");
 	return err ? err : plan_index(c->plan);

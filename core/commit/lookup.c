@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "conflict.h"
+#include "locate.h"
 
 #define LOOK_MASK (STATX_BASIC_STATS | STATX_BTIME)
 
@@ -83,11 +84,11 @@ int lookup_root(struct planning_ctx *c)
 	struct statx stx;
 	int err;
 
-	if (statx(c->commit->rootfd, "", AT_EMPTY_PATH, LOOK_MASK, &stx) < 0)
+	if (statx(c->commit->fd.root, "", AT_EMPTY_PATH, LOOK_MASK, &stx) < 0)
 		return -errno;
 	err = planning_add_object(c, stx.stx_ino, &o);
 	if (!err)
-		err = fill_before(c, o, c->commit->rootfd, &stx);
+		err = fill_before(c, o, c->commit->fd.root, &stx);
 	return err ? err : conflict_compare(c, o, &stx);
 }
 
@@ -117,15 +118,15 @@ int lookup_name(struct planning_ctx *c, uint32_t dir, const char *name,
 	*out = NULL;
 	if (!c->plan->objects[dir]->side[PLAN_BEFORE].exists)
 		return 0;
-	err = work_dirfd(c->commit, dir, &dirfd);
+	err = locate_dir(c->commit, dir, &dirfd);
 	if (!err)
-		err = work_openat(dirfd, name, O_PATH, &fd);
+		err = commit_openat(dirfd, name, O_PATH, &fd);
 	if (err == -ENOENT || err == -ENOTDIR)
 		return 0;
 	if (err == -EXDEV)
 		return refuse_mount(c, dir, name);
 	if (err)
-		return work_fail(c->commit, dir, name, err);
+		return commit_ctx_fail(c->commit, dir, name, err);
 	err = look_at(c, fd, &o);
 	close(fd);
 	if (!err && o)

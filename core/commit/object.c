@@ -3,11 +3,10 @@
  * One object made as its side says: from nothing, or in place.  Each step
  * looks at what is there first, so doing it again does nothing more.
  */
-#include "phases.h"
+#include "object.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -15,13 +14,18 @@
 #include "core/arena/arena.h"
 #include "core/lib/fault.h"
 #include "core/lib/io.h"
+#include "copy.h"
+#include "gone.h"
+#include "locate.h"
+#include "stage.h"
+#include "xattr.h"
 
 #define ZEROS_BYTES 65536U
 #define COPY_BYTES (1U << 20)
 
-static int source_fd(const struct commit_work *w, enum plan_source source)
+static int source_fd(const struct commit_ctx *ctx, enum plan_source source)
 {
-	return source == PLAN_ARENA ? w->pagesfd : w->savedfd;
+	return source == PLAN_ARENA ? ctx->fd.pages : ctx->fd.saved;
 }
 
 static int write_zeros(int fd, uint64_t off, uint64_t len)
@@ -40,7 +44,7 @@ static int write_zeros(int fd, uint64_t off, uint64_t len)
 }
 
 /* Pages of a store that this one is a branch of. */
-static int copy_from_parent(struct commit_work *w, int fd,
+static int copy_from_parent(struct commit_ctx *ctx, int fd,
 			    const struct plan_run *r)
 {
 	uint8_t *buf = malloc(COPY_BYTES);
@@ -52,28 +56,34 @@ static int copy_from_parent(struct commit_work *w, int fd,
 
 		if (n > COPY_BYTES)
 			n = COPY_BYTES;
-		err = arena_read(w->arena, r->from_bytes + done, buf, n);
+		err = arena_read(ctx->arena, r->from_bytes + done, buf, n);
 		if (!err)
 			err = io_pwrite_all("commit.write", fd, buf, n,
 					    r->off_bytes + done);
 		if (!err)
-			err = work_step(w, n);
+			err = commit_ctx_step(ctx, n);
 		done += n;
 	}
 	free(buf);
 	return err;
 }
 
-static int write_run(struct commit_work *w, int fd, const struct plan_run *r)
+static int write_run(struct commit_ctx *ctx, int fd, const struct plan_run *r)
 {
 	int err;
 
 	if (r->source == PLAN_ARENA &&
 	    apage_arena(r->from_bytes >> MAPFS_PAGE_SHIFT) > 0)
-		return copy_from_parent(w, fd, r);
+		return copy_from_parent(ctx, fd, r);
 	if (r->source != PLAN_HOLE)
-		return work_copy(w, source_fd(w, r->source), r->from_bytes, fd,
-				 r->off_bytes, r->len_bytes);
+		return copy_range(ctx,
+				  &(struct copy_range){
+					  .from = source_fd(ctx, r->source),
+					  .to = fd,
+					  .from_off = r->from_bytes,
+					  .to_off = r->off_bytes,
+					  .len = r->len_bytes,
+				  });
 	err = io_punch(fd, r->off_bytes, r->len_bytes);
 	return err == -EOPNOTSUPP ?
 		       write_zeros(fd, r->off_bytes, r->len_bytes) :
@@ -81,7 +91,7 @@ static int write_run(struct commit_work *w, int fd, const struct plan_run *r)
 }
 
 /* What is kept, then the size, then every run that differs. */
-static int write_state(struct commit_work *w, int fd, uint64_t keep,
+static int write_state(struct commit_ctx *ctx, int fd, uint64_t keep,
 		       const struct plan_state *s)
 {
 	struct stat st;
@@ -96,19 +106,19 @@ static int write_state(struct commit_work *w, int fd, uint64_t keep,
 	if (ftruncate(fd, (off_t)s->size_bytes) < 0)
 		return -errno;
 	for (size_t i = 0; !err && i < s->run_count; i++)
-		err = write_run(w, fd, &s->runs[i]);
+		err = write_run(ctx, fd, &s->runs[i]);
 	return err;
 }
 
 /* Opens a located object for writing, whatever its mode says. */
 static int open_for_writing(int fd, int *out)
 {
-	char path[WORK_PROC_BYTES];
+	char path[COMMIT_PROC_BYTES];
 	int got;
 
-	work_proc_path(fd, path);
+	commit_proc_path(fd, path);
 	got = open(path, O_RDWR | O_CLOEXEC);
-	/* Its own owner may lack the right; WORK_ATTR sets the mode again. */
+	/* Its own owner may lack the right; PHASE_ATTR sets the mode again. */
 	if (got < 0 && errno == EACCES && chmod(path, 0600) == 0)
 		got = open(path, O_RDWR | O_CLOEXEC);
 	if (got < 0)
@@ -117,60 +127,48 @@ static int open_for_writing(int fd, int *out)
 	return 0;
 }
 
-int work_data(struct commit_work *w, struct plan_object *o)
+int object_write(struct commit_ctx *ctx, struct plan_object *o)
 {
 	int file = -1;
 	int fd;
 	int err;
 
 	if (!o->has_data || !o->side[PLAN_BEFORE].exists ||
-	    !o->side[PLAN_AFTER].exists || work_left_files(w))
+	    !o->side[PLAN_AFTER].exists || position_left_files(&ctx->at))
 		return 0;
-	err = work_locate(w, o->id, &fd);
-	if (work_is_theirs(w, o->id, err))
+	err = locate_object(ctx, o->id, &fd);
+	if (undo_may_skip(ctx, o->id, err))
 		return 0;
 	if (!err) {
 		err = open_for_writing(fd, &file);
 		close(fd);
 	}
 	if (!err) {
-		err = write_state(w, file, o->keep_bytes, &o->side[w->to]);
+		err = write_state(ctx, file, o->keep_bytes,
+				  &o->side[ctx->at.to]);
 		close(file);
 	}
-	return err ? work_fail(w, o->id, "cannot write it", err) : 0;
+	return err ? commit_ctx_fail(ctx, o->id, "cannot write it", err) : 0;
 }
 
-/* A file that was moved out of the base's file system comes back. */
-static int restore_file(struct commit_work *w, const char *kept, int to)
+static int build_file(struct commit_ctx *ctx, const struct plan_object *o,
+		      const char *slot)
 {
-	int from = openat(w->gonefd, kept,
-			  O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	int err;
-
-	if (from < 0)
-		return -errno;
-	err = work_copy_all(w, from, to);
-	close(from);
-	return err;
-}
-
-static int build_file(struct commit_work *w, struct plan_object *o,
-		      const char *slot, const char *kept)
-{
-	int fd = openat(w->stagefd, slot,
+	int fd = openat(ctx->fd.stage, slot,
 			O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			0600);
 	int err;
 
 	if (fd < 0)
 		return -errno;
-	err = w->to == PLAN_AFTER ? write_state(w, fd, 0, &o->side[w->to]) :
-				    restore_file(w, kept, fd);
+	err = ctx->at.to == PLAN_AFTER ?
+		      write_state(ctx, fd, 0, &o->side[ctx->at.to]) :
+		      gone_copy_back(ctx, o, fd);
 	close(fd);
 	return err;
 }
 
-static int build_special(struct commit_work *w, const struct plan_object *o,
+static int build_special(struct commit_ctx *ctx, const struct plan_object *o,
 			 const char *slot)
 {
 	dev_t dev =
@@ -179,79 +177,65 @@ static int build_special(struct commit_work *w, const struct plan_object *o,
 	int ret;
 
 	if (S_ISDIR(type))
-		ret = mkdirat(w->stagefd, slot, 0700);
+		ret = mkdirat(ctx->fd.stage, slot, 0700);
 	else if (S_ISLNK(type))
-		ret = symlinkat(o->target, w->stagefd, slot);
+		ret = symlinkat(o->target, ctx->fd.stage, slot);
 	else
-		ret = mknodat(w->stagefd, slot, type | 0600, dev);
+		ret = mknodat(ctx->fd.stage, slot, type | 0600, dev);
 	return ret < 0 ? -errno : 0;
 }
 
-/* Half built by a run that was killed, and nobody knows it yet. */
-static int wipe_slot(struct commit_work *w, const char *slot)
+static int build(struct commit_ctx *ctx, const struct plan_object *o,
+		 const char *slot)
 {
-	if (unlinkat(w->stagefd, slot, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	return unlinkat(w->stagefd, slot, AT_REMOVEDIR) < 0 ? -errno : 0;
-}
+	/* A run that was killed may have built half of it. */
+	int err = stage_wipe(ctx, slot);
 
-static int build(struct commit_work *w, struct plan_object *o, const char *slot)
-{
-	char kept[WORK_SLOT_BYTES];
-	int err = wipe_slot(w, slot);
-
-	(void)snprintf(kept, sizeof(kept), "%u", o->id);
 	if (!err)
 		err = fault_point("commit.build");
 	if (err)
 		return err;
-	if (w->to == PLAN_BEFORE &&
-	    renameat(w->gonefd, kept, w->stagefd, slot) == 0)
-		return 0;
-	if (w->to == PLAN_BEFORE && errno != ENOENT && errno != EXDEV)
-		return -errno;
+	if (ctx->at.to == PLAN_BEFORE) {
+		err = gone_move_back(ctx, o, slot);
+		if (err != -ENOENT && err != -EXDEV)
+			return err;
+	}
 	if (S_ISREG(plan_type(o)))
-		return build_file(w, o, slot, kept);
-	return build_special(w, o, slot);
+		return build_file(ctx, o, slot);
+	return build_special(ctx, o, slot);
 }
 
 /* Somebody else removed it before the commit could keep its bytes. */
-static bool is_not_kept(const struct commit_work *w,
+static bool is_not_kept(const struct commit_ctx *ctx,
 			const struct plan_object *o)
 {
-	char kept[WORK_SLOT_BYTES];
-
-	(void)snprintf(kept, sizeof(kept), "%u", o->id);
-	return w->to == PLAN_BEFORE && S_ISREG(plan_type(o)) &&
-	       faccessat(w->gonefd, kept, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-	       errno == ENOENT;
+	return ctx->at.to == PLAN_BEFORE && S_ISREG(plan_type(o)) &&
+	       !gone_has(ctx, o);
 }
 
-int work_build(struct commit_work *w, struct plan_object *o)
+int object_build(struct commit_ctx *ctx, struct plan_object *o)
 {
-	char slot[WORK_SLOT_BYTES];
+	char slot[STAGE_SLOT_BYTES];
 	struct stat st;
 	int fd;
 	int err;
 
-	if (!plan_comes(o, w->to))
+	if (!plan_comes(o, ctx->at.to))
 		return 0;
-	err = work_locate(w, o->id, &fd);
+	err = locate_object(ctx, o->id, &fd);
 	if (!err) {
 		close(fd);
 		return 0;
 	}
-	work_build_slot(o->id, slot);
-	if (err == -ENOENT && is_not_kept(w, o))
+	stage_slot_of_build(o->id, slot);
+	if (err == -ENOENT && is_not_kept(ctx, o))
 		return 0;
 	if (err == -ENOENT)
-		err = build(w, o, slot);
-	if (!err && fstatat(w->stagefd, slot, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		err = build(ctx, o, slot);
+	if (!err && fstatat(ctx->fd.stage, slot, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		err = -errno;
 	if (err)
-		return work_fail(w, o->id, "cannot make it", err);
+		return commit_ctx_fail(ctx, o->id, "cannot make it", err);
 	o->ino = st.st_ino;
 	return 0;
 }
@@ -272,7 +256,7 @@ static int set_owner(int fd, const struct stat *st, const struct plan_state *s)
 
 static int set_mode(int fd, const struct plan_state *s)
 {
-	char path[WORK_PROC_BYTES];
+	char path[COMMIT_PROC_BYTES];
 	struct stat st;
 	int err = fault_point("commit.mode");
 
@@ -282,7 +266,7 @@ static int set_mode(int fd, const struct plan_state *s)
 		return -errno;
 	if ((st.st_mode & 07777) == (s->mode & 07777))
 		return 0;
-	work_proc_path(fd, path);
+	commit_proc_path(fd, path);
 	return chmod(path, s->mode & 07777) < 0 ? -errno : 0;
 }
 
@@ -314,32 +298,34 @@ static int forgive(const struct stat *st, bool may_fail, int err)
 		       err;
 }
 
-int work_attr(struct commit_work *w, struct plan_object *o)
+int object_set_attr(struct commit_ctx *ctx, struct plan_object *o)
 {
-	const struct plan_state *s = &o->side[w->to];
-	bool is_back = w->to == PLAN_BEFORE;
+	const struct plan_state *s = &o->side[ctx->at.to];
+	bool is_back = ctx->at.to == PLAN_BEFORE;
 	struct stat st;
 	int fd;
 	int err;
 
 	if (!o->is_touched || !s->exists)
 		return 0;
-	err = work_locate(w, o->id, &fd);
+	err = locate_object(ctx, o->id, &fd);
 	/* That was told when it could not be put in place. */
-	if (err == -ENOENT && w->to == PLAN_BEFORE)
+	if (err == -ENOENT && ctx->at.to == PLAN_BEFORE)
 		return 0;
 	if (err)
-		return work_fail(w, o->id, "cannot find it", err);
+		return commit_ctx_fail(ctx, o->id, "cannot find it", err);
 	err = fstat(fd, &st) < 0 ? -errno : 0;
 	/* A new owner takes set-id bits away, an ACL changes the mode. */
 	if (!err)
 		err = set_owner(fd, &st, s);
 	if (!err && o->has_xattrs)
-		err = forgive(&st, is_back, work_write_xattrs(fd, s));
+		err = forgive(&st, is_back, xattrs_write(fd, s));
 	if (!err)
 		err = forgive(&st, is_back, set_mode(fd, s));
 	if (!err)
 		err = forgive(&st, true, set_times(fd, s));
 	close(fd);
-	return err ? work_fail(w, o->id, "cannot set its attributes", err) : 0;
+	return err ? commit_ctx_fail(ctx, o->id, "cannot set its attributes",
+				     err) :
+		     0;
 }

@@ -305,59 +305,73 @@ int plan_index(struct plan *p)
 	return err;
 }
 
-/* Writes the path from its end; *at is where it begins then. */
-static int build_path(const struct plan *p, const struct plan_object *o,
-		      enum plan_side side, char **path, size_t *at, size_t *cap)
+/* A path that is written from its end; it begins at buf[at]. */
+struct path_builder {
+	char *buf;
+	size_t at;
+	size_t cap;
+};
+
+/* Puts one more name, and a '/' where something follows, before the path. */
+static int prepend(struct path_builder *b, const char *name)
 {
-	while (o->id != PLAN_ROOT) {
+	size_t len = strlen(name);
+
+	if (b->at < len + 1) {
+		size_t used = b->cap - b->at;
+		size_t more = b->cap * 2 + len + 1;
+		char *q = malloc(more);
+
+		if (!q)
+			return -ENOMEM;
+		memcpy(q + more - used, b->buf + b->at, used);
+		free(b->buf);
+		b->buf = q;
+		b->at = more - used;
+		b->cap = more;
+	}
+	if (b->buf[b->at] != '\0')
+		b->buf[--b->at] = '/';
+	b->at -= len;
+	memcpy(b->buf + b->at, name, len);
+	return 0;
+}
+
+static int prepend_dirs(struct path_builder *b, const struct plan *p,
+			const struct plan_object *o, enum plan_side side)
+{
+	int err = 0;
+
+	while (!err && o->id != PLAN_ROOT) {
 		const char *name;
 		uint32_t dir = dir_of(p, o, side, &name);
-		size_t len;
 
 		if (dir == PLAN_NONE)
 			return -ENOENT;
-		len = strlen(name);
-		if (*at < len + 1) {
-			size_t more = *cap * 2 + len + 1;
-			char *q = malloc(more);
-
-			if (!q)
-				return -ENOMEM;
-			memcpy(q + more - (*cap - *at), *path + *at,
-			       *cap - *at);
-			*at += more - *cap;
-			free(*path);
-			*path = q;
-			*cap = more;
-		}
-		if ((*path)[*at] != '\0')
-			(*path)[--*at] = '/';
-		*at -= len;
-		memcpy(*path + *at, name, len);
+		err = prepend(b, name);
 		o = p->objects[dir];
 	}
-	return 0;
+	return err;
 }
 
 static int path_with(const struct plan *p, uint32_t id, enum plan_side side,
 		     const char *last, char **out)
 {
 	size_t len = strlen(last);
-	size_t cap = len + 256;
-	size_t at = cap - len - 1;
-	char *path = malloc(cap);
+	struct path_builder b = { .at = 255, .cap = len + 256 };
 	int err;
 
-	if (!path)
+	b.buf = malloc(b.cap);
+	if (!b.buf)
 		return -ENOMEM;
-	memcpy(path + at, last, len + 1);
-	err = build_path(p, p->objects[id], side, &path, &at, &cap);
+	memcpy(b.buf + b.at, last, len + 1);
+	err = prepend_dirs(&b, p, p->objects[id], side);
 	if (err) {
-		free(path);
+		free(b.buf);
 		return err;
 	}
-	memmove(path, path + at, cap - at);
-	*out = path;
+	memmove(b.buf, b.buf + b.at, b.cap - b.at);
+	*out = b.buf;
 	return 0;
 }
 
@@ -371,4 +385,29 @@ int plan_name_path(const struct plan *p, const struct plan_name *n,
 		   enum plan_side side, char **out)
 {
 	return path_with(p, n->dir, side, n->name, out);
+}
+
+uint32_t plan_type(const struct plan_object *o)
+{
+	const struct plan_state *s = &o->side[PLAN_BEFORE];
+
+	if (!s->exists)
+		s = &o->side[PLAN_AFTER];
+	return s->mode & S_IFMT;
+}
+
+bool plan_object_is(const struct plan_object *o, const struct stat *st)
+{
+	return o->ino != 0 && st->st_ino == o->ino &&
+	       (st->st_mode & S_IFMT) == plan_type(o);
+}
+
+bool plan_object_is_as(const struct plan_object *o, enum plan_side side,
+		       uint64_t size_bytes, struct timespec mtime)
+{
+	const struct plan_state *s = &o->side[side];
+
+	return (!S_ISREG(plan_type(o)) || size_bytes == s->size_bytes) &&
+	       mtime.tv_sec == s->mtime.tv_sec &&
+	       mtime.tv_nsec == s->mtime.tv_nsec;
 }

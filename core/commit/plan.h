@@ -18,6 +18,7 @@
  * Errors:   0 or a negative errno.
  * Locking:  one thread.
  */
+#include <sys/stat.h>
 #include <time.h>
 
 #include "core/lib/types.h"
@@ -163,14 +164,12 @@ int must_check plan_path(const struct plan *p, uint32_t id, enum plan_side side,
 int must_check plan_name_path(const struct plan *p, const struct plan_name *n,
 			      enum plan_side side, char **out);
 
-/* The whole plan as bytes and back; -EUCLEAN: these are none [S1]. */
-struct commit_bytes {
-	uint8_t *buf;
-	size_t len_bytes;
-	size_t cap_bytes;
-	bool failed;
-};
-int must_check plan_encode(const struct plan *p, struct commit_bytes *out);
-int must_check plan_decode(struct plan **out, const uint8_t *buf, size_t len);
+/* The type of file that the object is, on either side. */
+uint32_t plan_type(const struct plan_object *o);
+/* Is it the object, by its number in the base and its type? */
+bool plan_object_is(const struct plan_object *o, const struct stat *st);
+/* Has it the size and time of that side?  For all but directories. */
+bool plan_object_is_as(const struct plan_object *o, enum plan_side side,
+		       uint64_t size_bytes, struct timespec mtime);
 
 #endif

@@ -4,15 +4,13 @@
  * before anything is done with it: every number of an object is one, every
  * side says what its type needs, and no way to the root goes in circles.
  */
-#include "plan.h"
+#include "plan_encode.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "saved_file.h"
 
 #define OBJECT_TOUCHED 1U
 #define OBJECT_HAS_DATA 2U
@@ -22,41 +20,41 @@
 #define OBJECT_AS_LEFT 32U
 #define NANOSECONDS 1000000000U
 
-static void put_time(struct commit_bytes *b, struct timespec t)
+static void put_time(struct bytes *b, struct timespec t)
 {
-	commit_put64(b, (uint64_t)t.tv_sec);
-	commit_put32(b, (uint32_t)t.tv_nsec);
+	bytes_put64(b, (uint64_t)t.tv_sec);
+	bytes_put32(b, (uint32_t)t.tv_nsec);
 }
 
-static void put_text(struct commit_bytes *b, const char *text)
+static void put_text(struct bytes *b, const char *text)
 {
 	size_t len = text ? strlen(text) : 0;
 
-	commit_put32(b, (uint32_t)len);
-	commit_put(b, text, len);
+	bytes_put32(b, (uint32_t)len);
+	bytes_put(b, text, len);
 }
 
-static void put_state(struct commit_bytes *b, const struct plan_state *s)
+static void put_state(struct bytes *b, const struct plan_state *s)
 {
-	commit_put32(b, s->exists);
-	commit_put32(b, s->mode);
-	commit_put32(b, s->uid);
-	commit_put32(b, s->gid);
+	bytes_put32(b, s->exists);
+	bytes_put32(b, s->mode);
+	bytes_put32(b, s->uid);
+	bytes_put32(b, s->gid);
 	put_time(b, s->atime);
 	put_time(b, s->mtime);
-	commit_put64(b, s->size_bytes);
-	commit_put64(b, s->run_count);
+	bytes_put64(b, s->size_bytes);
+	bytes_put64(b, s->run_count);
 	for (size_t i = 0; i < s->run_count; i++) {
-		commit_put64(b, s->runs[i].off_bytes);
-		commit_put64(b, s->runs[i].len_bytes);
-		commit_put64(b, s->runs[i].from_bytes);
-		commit_put32(b, s->runs[i].source);
+		bytes_put64(b, s->runs[i].off_bytes);
+		bytes_put64(b, s->runs[i].len_bytes);
+		bytes_put64(b, s->runs[i].from_bytes);
+		bytes_put32(b, s->runs[i].source);
 	}
-	commit_put64(b, s->xattr_count);
+	bytes_put64(b, s->xattr_count);
 	for (size_t i = 0; i < s->xattr_count; i++) {
 		put_text(b, s->xattrs[i].name);
-		commit_put32(b, (uint32_t)s->xattrs[i].value_bytes);
-		commit_put(b, s->xattrs[i].value, s->xattrs[i].value_bytes);
+		bytes_put32(b, (uint32_t)s->xattrs[i].value_bytes);
+		bytes_put(b, s->xattrs[i].value, s->xattrs[i].value_bytes);
 	}
 }
 
@@ -70,20 +68,20 @@ static uint32_t object_flags(const struct plan_object *o)
 	       (o->is_as_left ? OBJECT_AS_LEFT : 0);
 }
 
-int plan_encode(const struct plan *p, struct commit_bytes *out)
+int plan_encode(const struct plan *p, struct bytes *out)
 {
-	commit_put64(out, p->saved_bytes);
-	commit_put32(out, p->is_partial);
-	commit_put32(out, p->object_count);
-	commit_put32(out, p->name_count);
+	bytes_put64(out, p->saved_bytes);
+	bytes_put32(out, p->is_partial);
+	bytes_put32(out, p->object_count);
+	bytes_put32(out, p->name_count);
 	for (uint32_t i = 0; i < p->object_count; i++) {
 		const struct plan_object *o = p->objects[i];
 
-		commit_put64(out, o->was_ino);
-		commit_put64(out, o->rdev);
-		commit_put64(out, o->keep_bytes);
-		commit_put32(out, object_flags(o));
-		commit_put32(out, o->home_dir);
+		bytes_put64(out, o->was_ino);
+		bytes_put64(out, o->rdev);
+		bytes_put64(out, o->keep_bytes);
+		bytes_put32(out, object_flags(o));
+		bytes_put32(out, o->home_dir);
 		put_text(out, o->home_name);
 		put_text(out, o->target);
 		put_state(out, &o->side[PLAN_BEFORE]);
@@ -92,30 +90,30 @@ int plan_encode(const struct plan *p, struct commit_bytes *out)
 	for (uint32_t i = 0; i < p->name_count; i++) {
 		const struct plan_name *n = p->names[i];
 
-		commit_put32(out, n->dir);
-		commit_put32(out, n->object[PLAN_BEFORE]);
-		commit_put32(out, n->object[PLAN_AFTER]);
-		commit_put32(out, n->remains);
+		bytes_put32(out, n->dir);
+		bytes_put32(out, n->object[PLAN_BEFORE]);
+		bytes_put32(out, n->object[PLAN_AFTER]);
+		bytes_put32(out, n->remains);
 		put_text(out, n->name);
 	}
 	return out->failed ? -ENOMEM : 0;
 }
 
-static struct timespec get_time(struct commit_reader *r)
+static struct timespec get_time(struct bytes_reader *r)
 {
-	struct timespec t = { .tv_sec = (time_t)commit_get64(r) };
+	struct timespec t = { .tv_sec = (time_t)bytes_get64(r) };
 
-	t.tv_nsec = commit_get32(r);
+	t.tv_nsec = bytes_get32(r);
 	if (t.tv_nsec >= NANOSECONDS)
 		r->bad = true;
 	return t;
 }
 
 /* Allocated; NULL for an empty one, or when r->bad. */
-static char *get_text(struct commit_reader *r, size_t most)
+static char *get_text(struct bytes_reader *r, size_t most)
 {
-	uint32_t len = commit_get32(r);
-	const uint8_t *p = len <= most ? commit_get(r, len) : NULL;
+	uint32_t len = bytes_get32(r);
+	const uint8_t *p = len <= most ? bytes_get(r, len) : NULL;
 	char *text;
 
 	if (len > most || !p || memchr(p, '\0', len)) {
@@ -130,17 +128,17 @@ static char *get_text(struct commit_reader *r, size_t most)
 	return text;
 }
 
-static int get_runs(struct commit_reader *r, struct plan_state *s)
+static int get_runs(struct bytes_reader *r, struct plan_state *s)
 {
-	uint64_t count = commit_get64(r);
+	uint64_t count = bytes_get64(r);
 	int err = 0;
 
 	while (!err && !r->bad && count-- > 0) {
-		struct plan_run run = { .off_bytes = commit_get64(r) };
+		struct plan_run run = { .off_bytes = bytes_get64(r) };
 
-		run.len_bytes = commit_get64(r);
-		run.from_bytes = commit_get64(r);
-		run.source = (enum plan_source)commit_get32(r);
+		run.len_bytes = bytes_get64(r);
+		run.from_bytes = bytes_get64(r);
+		run.source = (enum plan_source)bytes_get32(r);
 		if (run.source >= PLAN_SOURCES || run.len_bytes == 0 ||
 		    run.off_bytes > s->size_bytes ||
 		    run.len_bytes > s->size_bytes - run.off_bytes ||
@@ -152,15 +150,15 @@ static int get_runs(struct commit_reader *r, struct plan_state *s)
 	return err;
 }
 
-static int get_xattrs(struct commit_reader *r, struct plan_state *s)
+static int get_xattrs(struct bytes_reader *r, struct plan_state *s)
 {
-	uint64_t count = commit_get64(r);
+	uint64_t count = bytes_get64(r);
 	int err = 0;
 
 	while (!err && !r->bad && count-- > 0) {
 		char *name = get_text(r, NAME_MAX);
-		uint32_t len = commit_get32(r);
-		const uint8_t *value = commit_get(r, len);
+		uint32_t len = bytes_get32(r);
+		const uint8_t *value = bytes_get(r, len);
 
 		if (!name || !value)
 			r->bad = true;
@@ -171,17 +169,17 @@ static int get_xattrs(struct commit_reader *r, struct plan_state *s)
 	return err;
 }
 
-static int get_state(struct commit_reader *r, struct plan_state *s)
+static int get_state(struct bytes_reader *r, struct plan_state *s)
 {
 	int err;
 
-	s->exists = commit_get32(r) != 0;
-	s->mode = commit_get32(r);
-	s->uid = commit_get32(r);
-	s->gid = commit_get32(r);
+	s->exists = bytes_get32(r) != 0;
+	s->mode = bytes_get32(r);
+	s->uid = bytes_get32(r);
+	s->gid = bytes_get32(r);
 	s->atime = get_time(r);
 	s->mtime = get_time(r);
-	s->size_bytes = commit_get64(r);
+	s->size_bytes = bytes_get64(r);
 	if (s->size_bytes > MAPFS_MAX_SIZE)
 		r->bad = true;
 	err = get_runs(r, s);
@@ -208,9 +206,9 @@ static bool object_is_sound(const struct plan_object *o)
 	       (!a->exists || o->was_ino != 0);
 }
 
-static int get_object(struct commit_reader *r, struct plan *p)
+static int get_object(struct bytes_reader *r, struct plan *p)
 {
-	uint64_t ino = commit_get64(r);
+	uint64_t ino = bytes_get64(r);
 	struct plan_object *o;
 	uint32_t flags;
 	int err;
@@ -220,16 +218,16 @@ static int get_object(struct commit_reader *r, struct plan *p)
 	err = plan_add_object(p, ino, &o);
 	if (err)
 		return err;
-	o->rdev = commit_get64(r);
-	o->keep_bytes = commit_get64(r);
-	flags = commit_get32(r);
+	o->rdev = bytes_get64(r);
+	o->keep_bytes = bytes_get64(r);
+	flags = bytes_get32(r);
 	o->is_touched = flags & OBJECT_TOUCHED;
 	o->has_data = flags & OBJECT_HAS_DATA;
 	o->has_xattrs = flags & OBJECT_HAS_XATTRS;
 	o->is_changed = flags & OBJECT_CHANGED;
 	o->remains = flags & OBJECT_REMAINS;
 	o->is_as_left = flags & OBJECT_AS_LEFT;
-	o->home_dir = commit_get32(r);
+	o->home_dir = bytes_get32(r);
 	o->home_name = get_text(r, NAME_MAX);
 	o->target = get_text(r, PATH_MAX);
 	err = get_state(r, &o->side[PLAN_BEFORE]);
@@ -265,12 +263,12 @@ static bool name_is_sound(const char *name)
 	       strcmp(name, "..") != 0;
 }
 
-static int get_name(struct commit_reader *r, struct plan *p)
+static int get_name(struct bytes_reader *r, struct plan *p)
 {
-	uint32_t dir = commit_get32(r);
-	uint32_t before = commit_get32(r);
-	uint32_t after = commit_get32(r);
-	bool remains = commit_get32(r) != 0;
+	uint32_t dir = bytes_get32(r);
+	uint32_t before = bytes_get32(r);
+	uint32_t after = bytes_get32(r);
+	bool remains = bytes_get32(r) != 0;
 	char *name = get_text(r, NAME_MAX);
 	struct plan_name *n = NULL;
 	int err = -EUCLEAN;
@@ -301,16 +299,16 @@ static bool homes_are_sound(const struct plan *p)
 	return is_dir(p, PLAN_ROOT);
 }
 
-static int decode(struct plan *p, struct commit_reader *r)
+static int decode(struct plan *p, struct bytes_reader *r)
 {
 	uint32_t objects;
 	uint32_t names;
 	int err = 0;
 
-	p->saved_bytes = commit_get64(r);
-	p->is_partial = commit_get32(r) != 0;
-	objects = commit_get32(r);
-	names = commit_get32(r);
+	p->saved_bytes = bytes_get64(r);
+	p->is_partial = bytes_get32(r) != 0;
+	objects = bytes_get32(r);
+	names = bytes_get32(r);
 	for (uint32_t i = 0; !err && i < objects; i++)
 		err = get_object(r, p);
 	for (uint32_t i = 0; !err && i < names; i++)
@@ -324,7 +322,7 @@ static int decode(struct plan *p, struct commit_reader *r)
 
 int plan_decode(struct plan **out, const uint8_t *buf, size_t len)
 {
-	struct commit_reader r = { .at = buf, .left_bytes = len };
+	struct bytes_reader r = { .at = buf, .left_bytes = len };
 	struct plan *p;
 	int err = plan_create(&p);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 void planning_init(struct planning_ctx *c, struct overlay *o,
-		   struct commit_work *commit, enum mapfs_resolution resolution)
+		   struct commit_ctx *commit, enum mapfs_resolution resolution)
 {
 	*c = (struct planning_ctx){
 		.overlay = o,

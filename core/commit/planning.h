@@ -24,8 +24,7 @@
  * Locking:  one thread; nobody else uses the view.
  */
 #include "core/mapfs.h"
-#include "core/overlay/overlay_priv.h"
-#include "phases.h"
+#include "ctx.h"
 
 /* A change of the view and one of the base that concern the same thing. */
 struct conflict {
@@ -53,9 +52,9 @@ struct object_info {
 };
 
 struct planning_ctx {
-	struct overlay *overlay;    /* borrowed */
-	struct commit_work *commit; /* borrowed */
-	struct plan *plan;	    /* borrowed; commit->plan */
+	struct overlay *overlay;   /* borrowed */
+	struct commit_ctx *commit; /* borrowed */
+	struct plan *plan;	   /* borrowed; commit->plan */
 	enum mapfs_resolution resolution;
 	struct object_info *info; /* by number of the object */
 	uint32_t info_cap;
@@ -66,8 +65,7 @@ struct planning_ctx {
 };
 
 void planning_init(struct planning_ctx *c, struct overlay *o,
-		   struct commit_work *commit,
-		   enum mapfs_resolution resolution);
+		   struct commit_ctx *commit, enum mapfs_resolution resolution);
 void planning_fini(struct planning_ctx *c);
 /* As plan_add_object(), with an info[] that is all zero. */
 int must_check planning_add_object(struct planning_ctx *c, mapfs_ino ino,

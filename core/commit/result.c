@@ -4,7 +4,7 @@
  * can tell whether somebody worked on it since; and a delta that says what
  * the base now says itself, so nothing.
  */
-#include "commit_priv.h"
+#include "result.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +13,15 @@
 #include <unistd.h>
 
 #include "core/lib/fault.h"
+#include "core/lib/io.h"
+#include "locate.h"
 #include "saved_file.h"
 
-static void after_of(const struct stat *st, struct commit_after *a)
+static void after_of(const struct stat *st, struct result *a)
 {
 	bool is_dir = S_ISDIR(st->st_mode);
 
-	*a = (struct commit_after){
+	*a = (struct result){
 		.ino = st->st_ino,
 		.size_bytes = is_dir ? 0 : (uint64_t)st->st_size,
 		.mtime_s = (uint64_t)st->st_mtim.tv_sec,
@@ -32,15 +34,15 @@ static void after_of(const struct stat *st, struct commit_after *a)
 	};
 }
 
-int commit_look_after(struct commit_work *w, const struct plan_object *o,
-		      struct commit_after *a)
+int result_look(struct commit_ctx *ctx, const struct plan_object *o,
+		struct result *a)
 {
 	struct stat st;
 	int fd;
 	int err;
 
-	*a = (struct commit_after){ 0 };
-	err = work_locate(w, o->id, &fd);
+	*a = (struct result){ 0 };
+	err = locate_object(ctx, o->id, &fd);
 	/* Below a directory that locks out even its owner: not judged. */
 	if (err == -ENOENT || err == -EACCES)
 		return 0;
@@ -54,62 +56,59 @@ int commit_look_after(struct commit_work *w, const struct plan_object *o,
 	return err;
 }
 
-static int look(struct mapfs_commit *c, const struct plan_object *o,
-		struct commit_after *a)
+static int look(struct commit_ctx *ctx, const struct plan_object *o,
+		struct result *a)
 {
-	*a = (struct commit_after){ 0 };
+	*a = (struct result){ 0 };
 	if (!o->is_touched || !o->side[PLAN_AFTER].exists)
 		return 0;
-	return commit_look_after(&c->work, o, a);
+	return result_look(ctx, o, a);
 }
 
-static void put_after(struct commit_bytes *b, const struct commit_after *a)
+static void put_after(struct bytes *b, const struct result *a)
 {
-	commit_put64(b, a->ino);
-	commit_put64(b, a->size_bytes);
-	commit_put64(b, a->mtime_s);
-	commit_put64(b, a->ctime_s);
-	commit_put32(b, a->mtime_ns);
-	commit_put32(b, a->ctime_ns);
-	commit_put32(b, a->mode);
-	commit_put32(b, a->is_there);
+	bytes_put64(b, a->ino);
+	bytes_put64(b, a->size_bytes);
+	bytes_put64(b, a->mtime_s);
+	bytes_put64(b, a->ctime_s);
+	bytes_put32(b, a->mtime_ns);
+	bytes_put32(b, a->ctime_ns);
+	bytes_put32(b, a->mode);
+	bytes_put32(b, a->is_there);
 }
 
-static void get_after(struct commit_reader *r, struct commit_after *a)
+static void get_after(struct bytes_reader *r, struct result *a)
 {
-	a->ino = commit_get64(r);
-	a->size_bytes = commit_get64(r);
-	a->mtime_s = commit_get64(r);
-	a->ctime_s = commit_get64(r);
-	a->mtime_ns = commit_get32(r);
-	a->ctime_ns = commit_get32(r);
-	a->mode = commit_get32(r);
-	a->is_there = commit_get32(r);
+	a->ino = bytes_get64(r);
+	a->size_bytes = bytes_get64(r);
+	a->mtime_s = bytes_get64(r);
+	a->ctime_s = bytes_get64(r);
+	a->mtime_ns = bytes_get32(r);
+	a->ctime_ns = bytes_get32(r);
+	a->mode = bytes_get32(r);
+	a->is_there = bytes_get32(r);
 }
 
-int commit_save_after(int dirfd, const struct plan *p,
-		      const struct commit_after *all)
+int result_save(int dirfd, const struct plan *p, const struct result *all)
 {
-	struct commit_bytes b = { 0 };
+	struct bytes b = { 0 };
 	int err;
 
 	for (uint32_t i = 0; i < p->object_count; i++)
 		put_after(&b, &all[i]);
-	err = commit_write_file(dirfd, "after", COMMIT_FILE_AFTER, &b);
-	commit_bytes_fini(&b);
+	err = saved_file_write(dirfd, "after", SAVED_FILE_AFTER, &b);
+	bytes_fini(&b);
 	return err;
 }
 
-int commit_read_after(int dirfd, const struct plan *p,
-		      struct commit_after **out)
+int result_read(int dirfd, const struct plan *p, struct result **out)
 {
-	struct commit_after *all =
-		calloc((size_t)p->object_count + 1, sizeof(*all));
-	struct commit_reader r = { 0 };
+	struct result *all = calloc((size_t)p->object_count + 1, sizeof(*all));
+	struct bytes_reader r = { 0 };
 	uint8_t *buf;
 	size_t len;
-	int err = all ? commit_read_file(dirfd, "after", COMMIT_FILE_AFTER,
-					 &buf, &len) :
+	int err = all ? saved_file_read(dirfd, "after", SAVED_FILE_AFTER, &buf,
+					&len) :
 			-ENOMEM;
 
 	if (err) {
@@ -129,25 +128,23 @@ int commit_read_after(int dirfd, const struct plan *p,
 	return 0;
 }
 
-int commit_write_after(struct mapfs_commit *c)
+int result_write(struct commit_ctx *ctx)
 {
-	const struct plan *p = c->work.plan;
-	struct commit_after *all =
-		calloc((size_t)p->object_count + 1, sizeof(*all));
+	const struct plan *p = ctx->plan;
+	struct result *all = calloc((size_t)p->object_count + 1, sizeof(*all));
 	int err = all ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; !err && i < p->object_count; i++)
-		err = look(c, p->objects[i], &all[i]);
+		err = look(ctx, p->objects[i], &all[i]);
 	if (!err)
-		err = commit_save_after(c->work.dirfd, p, all);
+		err = result_save(ctx->fd.dir, p, all);
 	free(all);
 	return err;
 }
 
 /* Names in a directory that stays are judged singly. */
-bool commit_after_fits(const struct plan_object *o,
-		       const struct commit_after *a,
-		       const struct commit_after *b)
+bool result_fits(const struct plan_object *o, const struct result *a,
+		 const struct result *b)
 {
 	if (a->is_there != b->is_there || a->mode != b->mode)
 		return false;
@@ -158,21 +155,20 @@ bool commit_after_fits(const struct plan_object *o,
 	       a->ctime_ns == b->ctime_ns;
 }
 
-static int check_objects(struct mapfs_commit *c, const struct commit_after *all)
+static int check_objects(struct commit_ctx *ctx, const struct result *all)
 {
-	struct commit_work *w = &c->work;
-	struct commit_after now;
+	struct result now;
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < w->plan->object_count; i++) {
-		struct plan_object *o = w->plan->objects[i];
+	for (uint32_t i = 0; !err && i < ctx->plan->object_count; i++) {
+		struct plan_object *o = ctx->plan->objects[i];
 
 		if (!all[i].is_there)
 			continue;
-		err = look(c, o, &now);
-		if (!err && !commit_after_fits(o, &all[i], &now))
-			err = work_fail(
-				w, i,
+		err = look(ctx, o, &now);
+		if (!err && !result_fits(o, &all[i], &now))
+			err = commit_ctx_fail(
+				ctx, i,
 				"was changed since the commit; nothing was undone",
 				-ESTALE);
 	}
@@ -180,36 +176,43 @@ static int check_objects(struct mapfs_commit *c, const struct commit_after *all)
 }
 
 /* A name that is to come back must be free. */
-static int check_names(struct mapfs_commit *c)
+static int check_names(struct commit_ctx *ctx)
 {
-	struct commit_work *w = &c->work;
-
-	for (uint32_t i = 0; i < w->plan->name_count; i++) {
-		const struct plan_name *n = w->plan->names[i];
+	for (uint32_t i = 0; i < ctx->plan->name_count; i++) {
+		const struct plan_name *n = ctx->plan->names[i];
 		struct stat st;
 		int dirfd = -1;
 
 		if (!plan_name_changes(n) || n->object[PLAN_AFTER] != PLAN_NONE)
 			continue;
-		if (work_dirfd(w, n->dir, &dirfd))
+		if (locate_dir(ctx, n->dir, &dirfd))
 			continue;
 		if (fstatat(dirfd, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			return work_fail(
-				w, n->object[PLAN_BEFORE],
+			return commit_ctx_fail(
+				ctx, n->object[PLAN_BEFORE],
 				"was made again since the commit; nothing was undone",
 				-EEXIST);
 	}
 	return 0;
 }
 
-int commit_check_after(struct mapfs_commit *c)
+int result_check(struct commit_ctx *ctx)
 {
-	struct commit_after *all;
-	int err = commit_read_after(c->work.dirfd, c->work.plan, &all);
+	struct result *all;
+	int err = result_read(ctx->fd.dir, ctx->plan, &all);
 
 	if (err)
 		return err;
-	err = check_objects(c, all);
+	err = check_objects(ctx, all);
 	free(all);
-	return err ? err : check_names(c);
+	return err ? err : check_names(ctx);
+}
+
+int result_forget(const struct commit_ctx *ctx)
+{
+	int err = fault_point("commit.unlink");
+
+	if (!err && unlinkat(ctx->fd.dir, "after", 0) < 0 && errno != ENOENT)
+		err = -errno;
+	return err ? err : io_fsync("commit.dir", ctx->fd.dir);
 }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small files that are replaced as a whole: written under another name,
- * flushed, renamed, and the directory flushed, so a crash leaves the old one
- * or the new one.
+ * A file is written under another name, flushed, and renamed, and then the
+ * directory is flushed; so a crash leaves the old file or the new one.
  */
 #include "saved_file.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +26,7 @@
  *   off  size  meaning
  *     0     8  magic, the letters MAPFSCMT
  *     8     4  version, 1
- *    12     4  kind, enum commit_kind
+ *    12     4  kind, enum saved_file_kind
  *    16     8  bytes of the payload, which follows and ends the file
  *    24     8  XXH3 of the payload, seeded with XXH3 of bytes 0 to 23
  */
@@ -43,80 +41,6 @@ static_assert(sizeof(struct file_disk) == 32, "header has no padding");
 
 static const uint8_t file_magic[8] = { 'M', 'A', 'P', 'F', 'S', 'C', 'M', 'T' };
 
-void commit_put(struct commit_bytes *b, const void *p, size_t len)
-{
-	if (b->failed || len == 0)
-		return;
-	if (b->cap_bytes - b->len_bytes < len) {
-		size_t cap = b->cap_bytes * 2 + len + 4096;
-		uint8_t *buf = realloc(b->buf, cap);
-
-		if (!buf) {
-			b->failed = true;
-			return;
-		}
-		b->buf = buf;
-		b->cap_bytes = cap;
-	}
-	memcpy(b->buf + b->len_bytes, p, len);
-	b->len_bytes += len;
-}
-
-void commit_put32(struct commit_bytes *b, uint32_t v)
-{
-	le32 d = le32_of(v);
-
-	commit_put(b, &d, sizeof(d));
-}
-
-void commit_put64(struct commit_bytes *b, uint64_t v)
-{
-	le64 d = le64_of(v);
-
-	commit_put(b, &d, sizeof(d));
-}
-
-void commit_bytes_fini(struct commit_bytes *b)
-{
-	free(b->buf);
-	*b = (struct commit_bytes){ 0 };
-}
-
-const uint8_t *commit_get(struct commit_reader *r, size_t len)
-{
-	const uint8_t *p = r->at;
-
-	if (r->bad || len > r->left_bytes) {
-		r->bad = true;
-		return NULL;
-	}
-	r->at += len;
-	r->left_bytes -= len;
-	return p;
-}
-
-uint32_t commit_get32(struct commit_reader *r)
-{
-	const uint8_t *p = commit_get(r, sizeof(le32));
-	le32 d;
-
-	if (!p)
-		return 0;
-	memcpy(&d, p, sizeof(d));
-	return le32_get(d);
-}
-
-uint64_t commit_get64(struct commit_reader *r)
-{
-	const uint8_t *p = commit_get(r, sizeof(le64));
-	le64 d;
-
-	if (!p)
-		return 0;
-	memcpy(&d, p, sizeof(d));
-	return le64_get(d);
-}
-
 static uint64_t file_sum(const struct file_disk *d, const void *payload,
 			 size_t len)
 {
@@ -125,8 +49,7 @@ static uint64_t file_sum(const struct file_disk *d, const void *payload,
 	return checksum64(payload, len, seed);
 }
 
-static int write_parts(int fd, enum commit_kind kind,
-		       const struct commit_bytes *b)
+static int write_parts(int fd, enum saved_file_kind kind, const struct bytes *b)
 {
 	static const uint8_t nothing[1];
 	const void *payload = b->buf ? b->buf : nothing;
@@ -146,8 +69,8 @@ static int write_parts(int fd, enum commit_kind kind,
 	return err ? err : io_fsync("commit.file", fd);
 }
 
-int commit_write_file(int dirfd, const char *name, enum commit_kind kind,
-		      const struct commit_bytes *b)
+int saved_file_write(int dirfd, const char *name, enum saved_file_kind kind,
+		     const struct bytes *b)
 {
 	char tmp[64];
 	int fd;
@@ -172,7 +95,7 @@ int commit_write_file(int dirfd, const char *name, enum commit_kind kind,
 	return io_fsync("commit.dir", dirfd);
 }
 
-static int read_payload(int fd, enum commit_kind kind, uint8_t **buf,
+static int read_payload(int fd, enum saved_file_kind kind, uint8_t **buf,
 			size_t *len)
 {
 	struct file_disk d;
@@ -211,8 +134,8 @@ static int read_payload(int fd, enum commit_kind kind, uint8_t **buf,
 	return 0;
 }
 
-int commit_read_file(int dirfd, const char *name, enum commit_kind kind,
-		     uint8_t **buf, size_t *len)
+int saved_file_read(int dirfd, const char *name, enum saved_file_kind kind,
+		    uint8_t **buf, size_t *len)
 {
 	int fd = openat(dirfd, name,
 			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

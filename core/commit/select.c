@@ -146,7 +146,7 @@ static int refuse(const struct selection *s, const struct plan_name *n,
 		  enum plan_side side, const struct plan_name *other,
 		  enum plan_side other_side)
 {
-	struct commit_work *w = s->c->commit;
+	struct commit_ctx *ctx = s->c->commit;
 	char *path = NULL;
 	char *with = NULL;
 	int err = plan_name_path(s->c->plan, n, side, &path);
@@ -155,7 +155,7 @@ static int refuse(const struct selection *s, const struct plan_name *n,
 		err = plan_name_path(s->c->plan, other, other_side, &with);
 	if (!err) {
 		reason_set(
-			w->why,
+			ctx->why,
 			"%s: it is renamed or linked together with %s; commit both",
 			path, with);
 		err = -EXDEV;

@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "copy.h"
+#include "locate.h"
+#include "xattr.h"
+
 static uint32_t count_names(const struct plan *p, const struct plan_object *o,
 			    enum plan_side side)
 {
@@ -111,11 +115,11 @@ static int save_data(struct planning_ctx *c, struct plan_object *o, int fd)
 {
 	const struct plan_state *after = &o->side[PLAN_AFTER];
 	struct plan_state *before = &o->side[PLAN_BEFORE];
-	char path[WORK_PROC_BYTES];
+	char path[COMMIT_PROC_BYTES];
 	int err = 0;
 	int file;
 
-	work_proc_path(fd, path);
+	commit_proc_path(fd, path);
 	file = open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
 	if (file < 0 && errno == EPERM)
 		file = open(path, O_RDONLY | O_CLOEXEC);
@@ -128,11 +132,11 @@ static int save_data(struct planning_ctx *c, struct plan_object *o, int fd)
 		if (end > o->keep_bytes)
 			end = o->keep_bytes;
 		if (off < end)
-			err = work_save(c->commit, file, off, end - off,
+			err = copy_save(c->commit, file, off, end - off,
 					before);
 	}
 	if (!err && o->keep_bytes < before->size_bytes)
-		err = work_save(c->commit, file, o->keep_bytes,
+		err = copy_save(c->commit, file, o->keep_bytes,
 				before->size_bytes - o->keep_bytes, before);
 	close(file);
 	return err;
@@ -180,7 +184,7 @@ static int fill_old(struct planning_ctx *c, struct plan_object *o, int fd)
 
 	if (!after->exists) {
 		o->has_xattrs = true;
-		return work_read_xattrs(fd, before);
+		return xattrs_read(fd, before);
 	}
 	if (c->info[o->id].keeps_base)
 		d = NULL;
@@ -196,7 +200,7 @@ static int fill_old(struct planning_ctx *c, struct plan_object *o, int fd)
 	fill_attr(after, &d->attr);
 	if (d->owns_xattrs) {
 		o->has_xattrs = true;
-		err = work_read_xattrs(fd, before);
+		err = xattrs_read(fd, before);
 		if (!err)
 			err = fill_xattrs(after, d);
 	}
@@ -224,16 +228,18 @@ static int fill_object(struct planning_ctx *c, struct plan_object *o)
 		if (!o->side[PLAN_AFTER].exists)
 			return 0;
 		err = fill_new(o, c->info[o->id].delta);
-		return err ? work_fail(c->commit, o->id, "cannot plan it",
-				       err) :
+		return err ? commit_ctx_fail(c->commit, o->id, "cannot plan it",
+					     err) :
 			     0;
 	}
-	err = work_locate(c->commit, o->id, &fd);
+	err = locate_object(c->commit, o->id, &fd);
 	if (err)
-		return work_fail(c->commit, o->id, "went away meanwhile", err);
+		return commit_ctx_fail(c->commit, o->id, "went away meanwhile",
+				       err);
 	err = fill_old(c, o, fd);
 	close(fd);
-	return err ? work_fail(c->commit, o->id, "cannot save it", err) : 0;
+	return err ? commit_ctx_fail(c->commit, o->id, "cannot save it", err) :
+		     0;
 }
 
 /* Who is not root opens such directories first; modes are set again then. */
@@ -285,7 +291,7 @@ int state_fill(struct planning_ctx *c)
 		return err;
 	touch_locked(c->plan);
 	forget_numbers(c->plan);
-	c->commit->done_bytes = 0;
-	c->commit->all_bytes = count_bytes(c->plan);
+	c->commit->meter.done_bytes = 0;
+	c->commit->meter.all_bytes = count_bytes(c->plan);
 	return plan_index(c->plan);
 }

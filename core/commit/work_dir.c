@@ -4,7 +4,7 @@
  * that has neither been finished nor is under way is what is left of planning
  * and means nothing.
  */
-#include "commit_priv.h"
+#include "work_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,30 +15,30 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "core/lib/fault.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
 #include "core/lib/path.h"
+#include "locate.h"
+#include "plan_encode.h"
 #include "saved_file.h"
 
 #define NUMBER_BYTES 24
 
-int commit_open_top(struct mapfs_commit *c, bool create)
+int work_dir_open_top(struct commit_ctx *ctx, bool create)
 {
-	struct commit_work *w = &c->work;
 	int err = 0;
 
-	if (w->topfd >= 0)
+	if (ctx->fd.top >= 0)
 		return 0;
 	if (create)
-		err = owner_create_dir(w->storefd, "commit");
+		err = owner_create_dir(ctx->fd.store, "commit");
 	if (create && !err)
-		err = io_fsync("commit.dir", w->storefd);
+		err = io_fsync("commit.dir", ctx->fd.store);
 	if (err && err != -EEXIST)
 		return err;
-	w->topfd = openat(w->storefd, "commit",
-			  O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return w->topfd < 0 ? -errno : 0;
+	ctx->fd.top = openat(ctx->fd.store, "commit",
+			     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return ctx->fd.top < 0 ? -errno : 0;
 }
 
 static void number_name(uint64_t number, char name[NUMBER_BYTES])
@@ -90,11 +90,11 @@ static int find_highest(int topfd, bool finished, uint64_t *out)
 	return 0;
 }
 
-int commit_find_newest(struct mapfs_commit *c)
+int work_dir_find_newest(struct commit_ctx *ctx)
 {
-	int err = find_highest(c->work.topfd, true, &c->work.number);
+	int err = find_highest(ctx->fd.top, true, &ctx->at.number);
 
-	return err ? err : c->work.number ? 0 : -ENOENT;
+	return err ? err : ctx->at.number ? 0 : -ENOENT;
 }
 
 /* One level of files and empty directories. */
@@ -126,23 +126,14 @@ static int remove_all(int dirfd, const char *name)
 	return err;
 }
 
-int commit_forget_after(struct mapfs_commit *c)
-{
-	int err = fault_point("commit.unlink");
-
-	if (!err && unlinkat(c->work.dirfd, "after", 0) < 0 && errno != ENOENT)
-		err = -errno;
-	return err ? err : io_fsync("commit.dir", c->work.dirfd);
-}
-
-int commit_remove_place(struct mapfs_commit *c, uint64_t number)
+int work_dir_remove(struct commit_ctx *ctx, uint64_t number)
 {
 	char name[NUMBER_BYTES];
 	int fd;
 	int err;
 
 	number_name(number, name);
-	fd = openat(c->work.topfd, name,
+	fd = openat(ctx->fd.top, name,
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
@@ -153,7 +144,7 @@ int commit_remove_place(struct mapfs_commit *c, uint64_t number)
 	if (!err)
 		err = remove_all(fd, "gone");
 	close(fd);
-	return err ? err : remove_all(c->work.topfd, name);
+	return err ? err : remove_all(ctx->fd.top, name);
 }
 
 static int make_parts(int topfd, const char *name)
@@ -179,74 +170,161 @@ static int make_parts(int topfd, const char *name)
 	return err ? err : io_fsync("commit.dir", topfd);
 }
 
-int commit_make_place(struct mapfs_commit *c)
+int work_dir_create(struct commit_ctx *ctx)
 {
-	struct commit_work *w = &c->work;
 	char name[NUMBER_BYTES];
 	uint64_t finished = 0;
 	uint64_t highest = 0;
-	int err = commit_open_top(c, true);
+	int err = work_dir_open_top(ctx, true);
 
 	if (!err)
-		err = find_highest(w->topfd, true, &finished);
+		err = find_highest(ctx->fd.top, true, &finished);
 	if (!err)
-		err = find_highest(w->topfd, false, &highest);
+		err = find_highest(ctx->fd.top, false, &highest);
 	for (; !err && highest > finished; highest--)
-		err = commit_remove_place(c, highest);
+		err = work_dir_remove(ctx, highest);
 	if (err)
 		return err;
-	if (getrandom(&w->stage_tag, sizeof(w->stage_tag), 0) !=
-	    (ssize_t)sizeof(w->stage_tag))
+	if (getrandom(&ctx->at.stage_tag, sizeof(ctx->at.stage_tag), 0) !=
+	    (ssize_t)sizeof(ctx->at.stage_tag))
 		return -EIO;
-	w->number = finished + 1;
-	number_name(w->number, name);
-	err = make_parts(w->topfd, name);
-	return err ? err : work_open(w);
+	ctx->at.number = finished + 1;
+	number_name(ctx->at.number, name);
+	err = make_parts(ctx->fd.top, name);
+	return err ? err : work_dir_open(ctx);
 }
 
-int commit_write_plan(struct mapfs_commit *c)
+static int open_part(int dirfd, const char *name, int flags, int *fd)
 {
-	struct commit_bytes b = { 0 };
-	int err = plan_encode(c->work.plan, &b);
+	/* O_NONBLOCK: a fifo in its place must not stop us. */
+	*fd = openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return *fd < 0 ? -errno : 0;
+}
 
-	/* The plan names saved bytes: they must be there first. */
+int work_dir_open(struct commit_ctx *ctx)
+{
+	char name[24];
+	int err;
+
+	ctx->fd.dir = -1;
+	ctx->fd.gone = -1;
+	ctx->fd.saved = -1;
+	ctx->fd.pages = -1;
+	ctx->fd.stage = -1;
+	(void)snprintf(name, sizeof(name), "%llu",
+		       (unsigned long long)ctx->at.number);
+	(void)snprintf(ctx->stage, sizeof(ctx->stage), ".mapfs-commit-%016llx",
+		       (unsigned long long)ctx->at.stage_tag);
+	err = open_part(ctx->fd.top, name, O_RDONLY | O_DIRECTORY,
+			&ctx->fd.dir);
 	if (!err)
-		err = io_fsync("commit.saved", c->work.savedfd);
+		err = open_part(ctx->fd.dir, "gone", O_RDONLY | O_DIRECTORY,
+				&ctx->fd.gone);
 	if (!err)
-		err = commit_write_file(c->work.dirfd, "plan", COMMIT_FILE_PLAN,
-					&b);
-	commit_bytes_fini(&b);
+		err = owner_open_file(ctx->fd.dir, "saved", O_RDWR,
+				      &ctx->fd.saved);
+	if (!err)
+		err = open_part(ctx->fd.store, "pages", O_RDONLY,
+				&ctx->fd.pages);
+	if (err)
+		work_dir_close(ctx);
 	return err;
 }
 
-int commit_read_plan(struct mapfs_commit *c)
+void work_dir_close(struct commit_ctx *ctx)
+{
+	int *const fds[] = { &ctx->fd.dir, &ctx->fd.gone, &ctx->fd.saved,
+			     &ctx->fd.pages, &ctx->fd.stage };
+
+	if (ctx->plan)
+		locate_forget(ctx);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+int work_dir_write_inos(int dirfd, const struct plan *p)
+{
+	struct bytes b = { 0 };
+	int err;
+
+	for (uint32_t i = 0; i < p->object_count; i++)
+		bytes_put64(&b, p->objects[i]->ino);
+	err = saved_file_write(dirfd, "inos", SAVED_FILE_INOS, &b);
+	bytes_fini(&b);
+	return err;
+}
+
+static int read_inos(int dirfd, struct plan *p)
+{
+	struct bytes_reader r = { 0 };
+	uint8_t *buf;
+	size_t len;
+	int err = saved_file_read(dirfd, "inos", SAVED_FILE_INOS, &buf, &len);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	r.at = buf;
+	r.left_bytes = len;
+	if (len == p->object_count * sizeof(uint64_t))
+		for (uint32_t i = 0; i < p->object_count; i++)
+			p->objects[i]->ino = bytes_get64(&r);
+	else
+		err = -EUCLEAN;
+	free(buf);
+	return err;
+}
+
+int work_dir_write_plan(struct commit_ctx *ctx)
+{
+	struct bytes b = { 0 };
+	int err = plan_encode(ctx->plan, &b);
+
+	/* The plan names saved bytes: they must be there first. */
+	if (!err)
+		err = io_fsync("commit.saved", ctx->fd.saved);
+	if (!err)
+		err = saved_file_write(ctx->fd.dir, "plan", SAVED_FILE_PLAN,
+				       &b);
+	bytes_fini(&b);
+	return err;
+}
+
+int work_dir_load_plan(int dirfd, struct plan **out)
 {
 	struct plan *p;
 	uint8_t *buf;
 	size_t len;
-	int err;
+	int err = saved_file_read(dirfd, "plan", SAVED_FILE_PLAN, &buf, &len);
 
-	work_close(&c->work);
-	err = work_open(&c->work);
-	if (!err)
-		err = commit_read_file(c->work.dirfd, "plan", COMMIT_FILE_PLAN,
-				       &buf, &len);
 	if (err)
 		return err;
 	err = plan_decode(&p, buf, len);
 	free(buf);
 	if (err)
 		return err;
-	plan_destroy(c->work.plan);
-	c->work.plan = p;
-	return work_read_inos(&c->work);
+	err = read_inos(dirfd, p);
+	if (err)
+		plan_destroy(p);
+	else
+		*out = p;
+	return err;
 }
 
-int commit_close_state(struct mapfs_commit *c)
+int work_dir_read_plan(struct commit_ctx *ctx)
 {
-	int err = fault_point("commit.close");
+	struct plan *p;
+	int err;
 
-	if (!err && unlinkat(c->work.topfd, "open", 0) < 0 && errno != ENOENT)
-		err = -errno;
-	return err ? err : io_fsync("commit.dir", c->work.topfd);
+	work_dir_close(ctx);
+	err = work_dir_open(ctx);
+	if (!err)
+		err = work_dir_load_plan(ctx->fd.dir, &p);
+	if (err)
+		return err;
+	plan_destroy(ctx->plan);
+	ctx->plan = p;
+	return 0;
 }

@@ -2,21 +2,16 @@
 /*
  * Extended attributes of base objects, read and written as a set.
  */
-#include "phases.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 
 #include "core/lib/fault.h"
-
-void work_proc_path(int fd, char out[WORK_PROC_BYTES])
-{
-	(void)snprintf(out, WORK_PROC_BYTES, "/proc/self/fd/%d", fd);
-}
+#include "ctx.h"
 
 static int read_list(const char *path, char **list, size_t *len)
 {
@@ -39,15 +34,15 @@ static int read_list(const char *path, char **list, size_t *len)
 	return 0;
 }
 
-int work_read_xattrs(int fd, struct plan_state *s)
+int xattrs_read(int fd, struct plan_state *s)
 {
-	char path[WORK_PROC_BYTES];
+	char path[COMMIT_PROC_BYTES];
 	char *list = NULL;
 	uint8_t *value;
 	size_t len = 0;
 	int err;
 
-	work_proc_path(fd, path);
+	commit_proc_path(fd, path);
 	err = read_list(path, &list, &len);
 	if (err)
 		return err;
@@ -89,15 +84,15 @@ static bool is_label(const char *name)
 	       strcmp(name, "security.capability") != 0;
 }
 
-int work_write_xattrs(int fd, const struct plan_state *s)
+int xattrs_write(int fd, const struct plan_state *s)
 {
 	struct plan_state now = { 0 };
-	char path[WORK_PROC_BYTES];
+	char path[COMMIT_PROC_BYTES];
 	int err = fault_point("commit.xattr");
 
 	if (!err)
-		err = work_read_xattrs(fd, &now);
-	work_proc_path(fd, path);
+		err = xattrs_read(fd, &now);
+	commit_proc_path(fd, path);
 	for (size_t i = 0; !err && i < now.xattr_count; i++) {
 		const char *name = now.xattrs[i].name;
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_COMMIT_COMMIT_H
+#define MAPFS_CORE_COMMIT_COMMIT_H
+
+/*
+ * The commit that mapfs.h hands out, and its state:
+ *
+ *               plan_all()         begin()         finish()
+ *     FOUND --------------> PLANNED -----> BEGUN ----------> ENDED
+ *     | | |                                  |                 |
+ *     | | '- find_open() ------------------->|                 |
+ *     | '--- find_newest() ----------------- | --------------->|
+ *     |                                      |   turn_back()   |
+ *     |                                      v                 |
+ *     '----- find_open() --------------> UNDOING <-------------'
+ *                                            |
+ *                                            '---- finish() ----> UNDONE
+ *
+ *              STORE/commit/open   STORE/commit/N/after   the base is
+ *     FOUND    not known yet       not known yet          untouched
+ *     PLANNED  not there           not there              untouched
+ *     BEGUN    says PLAN_AFTER     not there, or new      between both sides
+ *     ENDED    not there           there                  the after side
+ *     UNDOING  says PLAN_BEFORE    there, if it had ended between both sides
+ *     UNDONE   not there           not there              the before side
+ *
+ * BEGUN and UNDOING survive a crash: the next open of the store finds them.
+ * In any other state nothing is under way, and the store can be mounted.
+ *
+ * Lifetime, errors, locking: as mapfs_commit_open() and mapfs_commit_undo().
+ */
+#include "core/mapfs.h"
+#include "ctx.h"
+#include "planning.h"
+
+enum commit_state {
+	COMMIT_FOUND,
+	COMMIT_PLANNED,
+	COMMIT_BEGUN,
+	COMMIT_ENDED,
+	COMMIT_UNDOING,
+	COMMIT_UNDONE,
+};
+
+struct mapfs_commit {
+	struct mapfs_view *view;
+	struct mapfs_commit_options opt; /* strings are the caller's */
+	enum commit_state state;
+	struct commit_ctx ctx;
+	struct planning_ctx planning; /* filled in PLANNED */
+	char *store;		      /* absolute path, for people */
+};
+
+#endif

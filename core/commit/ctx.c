@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each step of a commit does beside its work: counting, flushing, saying
+ * what failed.
+ */
+#include "ctx.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/lib/fault.h"
+
+int commit_ctx_fail(struct commit_ctx *ctx, uint32_t object, const char *what,
+		    int err)
+{
+	char *path = NULL;
+
+	if (err == -EINTR)
+		return err;
+	if (plan_path(ctx->plan, object, PLAN_BEFORE, &path) &&
+	    plan_path(ctx->plan, object, PLAN_AFTER, &path))
+		path = NULL;
+	reason_set(ctx->why, "%s: %s: %s", path && path[0] ? path : "the base",
+		   what, strerror(-err));
+	free(path);
+	return err;
+}
+
+int commit_ctx_step(struct commit_ctx *ctx, uint64_t bytes)
+{
+	ctx->meter.done_bytes += bytes;
+	return ctx->meter.progress ? ctx->meter.progress(ctx->meter.arg,
+							 ctx->meter.done_bytes,
+							 ctx->meter.all_bytes) :
+				     0;
+}
+
+static int sync_all(const char *point, int fd)
+{
+	int err = fault_point(point);
+
+	if (!err && syncfs(fd) < 0)
+		err = -errno;
+	return err;
+}
+
+int commit_ctx_barrier(struct commit_ctx *ctx)
+{
+	int err = sync_all("commit.sync.base", ctx->fd.root);
+
+	return err ? err : sync_all("commit.sync.store", ctx->fd.store);
+}
+
+int commit_openat(int dirfd, const char *name, int flags, int *fd)
+{
+	const struct open_how how = {
+		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC |
+						  O_NOFOLLOW),
+		.mode = flags & O_CREAT ? 0600 : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
+			   RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	int got;
+
+	do {
+		got = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+	} while (got < 0 && (errno == EINTR || errno == EAGAIN));
+	if (got < 0)
+		return -errno;
+	*fd = got;
+	return 0;
+}
+
+void commit_proc_path(int fd, char out[COMMIT_PROC_BYTES])
+{
+	(void)snprintf(out, COMMIT_PROC_BYTES, "/proc/self/fd/%d", fd);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_COMMIT_POSITION_H
+#define MAPFS_CORE_COMMIT_POSITION_H
+
+/*
+ * The position of the commit that is under way: which commit, in which
+ * direction, in which phase.  It is the content of STORE/commit/open, and that
+ * file is there exactly while a commit is under way; the store cannot be
+ * mounted then.
+ *
+ * Errors:   0 or a negative errno.  -EUCLEAN, -EBADMSG: damaged [S1].
+ * Locking:  the store's lock is held.
+ */
+#include "plan.h"
+
+enum commit_phase {
+	PHASE_BUILD,
+	PHASE_TAKE,
+	PHASE_DATA,
+	PHASE_PLACE,
+	PHASE_ATTR,
+	PHASE_CLEAN,
+	PHASE_DELTA,
+	PHASE_COUNT,
+};
+
+struct commit_position {
+	uint64_t number;    /* of STORE/commit/<number> */
+	uint64_t stage_tag; /* in the name of the staging directory */
+	enum plan_side to;  /* PLAN_AFTER: committing; PLAN_BEFORE: undoing */
+	enum commit_phase phase;
+	enum commit_phase reached; /* by committing, before undoing began */
+};
+
+/* Durable on return. */
+int must_check position_write(int topfd, const struct commit_position *p);
+/* -ENOENT: no commit is under way. */
+int must_check position_read(int topfd, struct commit_position *p);
+/* No commit is under way any more; durable on return. */
+int must_check position_remove(int topfd);
+/* Undoing a commit that had not written to any file of the base yet. */
+bool position_left_files(const struct commit_position *p);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_COMMIT_PRECHECK_H
+#define MAPFS_CORE_COMMIT_PRECHECK_H
+
+/*
+ * What would stop a commit halfway is looked for before it begins: too little
+ * space, files that are too large for the base, immutable files, rights that
+ * the user does not have.  Nothing was written to the base when one of these
+ * is found.
+ *
+ * Errors:   0 or a negative errno, and a sentence in ctx->why.
+ * Locking:  as ctx.h.
+ */
+#include "planning.h"
+
+/* Of a commit that is planned, with both states of each object. */
+int must_check precheck_commit(const struct planning_ctx *c);
+/* Is there room in the base for ctx->meter.all_bytes? */
+int must_check precheck_space(const struct commit_ctx *ctx);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_COMMIT_WORK_DIR_H
+#define MAPFS_CORE_COMMIT_WORK_DIR_H
+
+/*
+ * The directories of commits in a store: STORE/commit and, for commit N,
+ * STORE/commit/N.  One that has neither ended nor is under way is a remainder
+ * of planning and means nothing.
+ *
+ *   work_dir_open_top()
+ *   work_dir_create()       planning begins to save bytes
+ *   work_dir_write_plan()
+ *   ...                     the commit is under way
+ *   work_dir_close()
+ *
+ * or, for a commit that is there already, work_dir_read_plan() with its number
+ * in ctx->at.
+ *
+ * Lifetime: work_dir_close() closes what work_dir_create() and work_dir_open()
+ *           open; it may be called at any time, and twice.
+ * Errors:   0 or a negative errno.  -EUCLEAN, -EBADMSG: damaged [S1].
+ * Locking:  as ctx.h.
+ */
+#include "ctx.h"
+
+/* -ENOENT: there is no STORE/commit, and `create` is false. */
+int must_check work_dir_open_top(struct commit_ctx *ctx, bool create);
+/* A new number, its directory and the files in it; durable. */
+int must_check work_dir_create(struct commit_ctx *ctx);
+/* The newest commit that has ended becomes ctx->at.number.  -ENOENT: none. */
+int must_check work_dir_find_newest(struct commit_ctx *ctx);
+/* Opens the files of commit ctx->at.number. */
+int must_check work_dir_open(struct commit_ctx *ctx);
+void work_dir_close(struct commit_ctx *ctx);
+/* Removes STORE/commit/<number> with everything in it. */
+int must_check work_dir_remove(struct commit_ctx *ctx, uint64_t number);
+
+/* Writes the plan; what it refers to in `saved` is made durable before. */
+int must_check work_dir_write_plan(struct commit_ctx *ctx);
+/* Opens the commit anew, and its plan replaces ctx->plan. */
+int must_check work_dir_read_plan(struct commit_ctx *ctx);
+
+/*
+ * The plan and inode numbers of any commit, whose directory is `dirfd`.
+ * Before all objects of a commit were built there are no numbers: reading
+ * them is no error then and changes nothing.
+ */
+int must_check work_dir_load_plan(int dirfd, struct plan **out);
+int must_check work_dir_write_inos(int dirfd, const struct plan *p);
+
+#endif
