@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a mount says of itself and does when told: the ioctls of fs/control.h.
+"""What a mount says of itself and does when told: the ioctls of fs/request/protocol.h.
 
 The names of the requests and verbs are read from that header, so that the two
 cannot disagree.
@@ -28,7 +28,7 @@ def _number(layout, n):
 
 
 def _enum(name, prefix):
-    text = (REPO / "fs/control.h").read_text()
+    text = (REPO / "fs/request/protocol.h").read_text()
     body = re.search(r"enum %s \{(.*?)\};" % name, text, re.S).group(1)
     body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
     names = re.findall(prefix + r"(\w+)", body)
