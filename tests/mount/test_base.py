@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from support import tree
+from support.load import patience
 from support.sysc import opened, read_file, write_file
 from support.view import binary, mapfs
 
@@ -26,7 +27,7 @@ def _run(*args, **kw):
 def _status(where):
     return json.loads(subprocess.run(
         [binary(), "status", "--json", where], stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, timeout=20).stdout)
+        stderr=subprocess.DEVNULL, timeout=patience()).stdout)
 
 
 def _fill(base):
@@ -408,7 +409,7 @@ def _import(base, store, file):
     with open(file, "rb") as f:
         p = subprocess.run([binary(), "import", base, store], stdin=f,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           timeout=60)
+                           timeout=patience())
     assert p.returncode == 0, p.stdout
 
 

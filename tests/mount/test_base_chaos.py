@@ -20,6 +20,7 @@ import subprocess
 import pytest
 
 from support import sysc, tree
+from support.load import patience
 from support.sysc import opened, write_file
 from support.view import binary, mapfs
 
@@ -47,7 +48,7 @@ def _quiet(function, *args):
 def _survives(*args):
     p = subprocess.run([binary(), *map(str, args)], stdin=subprocess.DEVNULL,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       timeout=60, env=ENV)
+                       timeout=patience(), env=ENV)
     said = p.stdout.decode(errors="replace")
     assert 0 <= p.returncode < 126 and not FATAL.search(said), \
         f"{args}: {p.returncode}\n{said[-4000:]}"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import test_model as model
 from support import sysc, tree
+from support.load import patience
 from support.sysc import opened, write_file
 from support.view import View, binary, mapfs, run
 
@@ -360,7 +361,7 @@ def test_half_a_plan_does_not_pass_for_a_whole_one(view):
     with open("/dev/full", "wb") as full:
         p = subprocess.run([binary(), "commit", "-n", view.store],
                            stdin=subprocess.DEVNULL, stdout=full,
-                           stderr=subprocess.PIPE, timeout=20)
+                           stderr=subprocess.PIPE, timeout=patience())
     assert p.returncode == 1 and b"No space left" in p.stderr, p.stderr
 
 

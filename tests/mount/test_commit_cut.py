@@ -13,6 +13,7 @@ import time
 import pytest
 
 from support import tree
+from support.load import patience
 from support.sysc import opened, write_file
 from support.view import View, binary, mapfs
 from test_commit import _tree
@@ -52,7 +53,7 @@ def _begin_and_cut(disk, store, args, delay, flush_log):  # noqa: F811
     except subprocess.TimeoutExpired:
         pass
     disk.cut_power(flush_log)
-    failed = p.wait(60) != 0
+    failed = p.wait(patience()) != 0
     disk.umount()
     disk.mount()
     return failed

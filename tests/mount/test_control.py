@@ -12,6 +12,7 @@ import pytest
 
 from support import control, isolate, sysc
 from support.control import Info, finish, poll, read, start
+from support.load import patience
 from support.sysc import error_of, in_child, opened, write_file
 from support.view import binary, mapfs, wait_for
 
@@ -100,7 +101,7 @@ def test_two_flushes_at_once_do_not_wait_for_each_other(view):
     for t in threads:
         t.start()
     for t in threads:
-        t.join(20)
+        t.join(patience())
         assert not t.is_alive()
 
 
@@ -215,7 +216,7 @@ def test_status_refuses_what_is_no_view(view):
     view / ""
     for arg, words in ((view.base, "neither in a mapfs mount nor a store"),
                        (view.base / "none", "No such file")):
-        p = subprocess.run([binary(), "status", str(arg)], timeout=20,
+        p = subprocess.run([binary(), "status", str(arg)], timeout=patience(),
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert p.returncode == 1
         assert words in p.stderr.decode(), p.stderr

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from support.sysc import fails, read_file, write_file
+from support.load import patience
+from support.sysc import fails, write_file
 from support.view import binary
 
 FEW = 256
@@ -169,6 +170,6 @@ def test_command_of_a_run_has_the_callers_limits(scratch):
     p = subprocess.run(
         ["prlimit", "--nofile=777:3333", binary(), "run", "-C",
          str(scratch / "base"), "--", "sh", "-c", "ulimit -Sn; ulimit -Hn"],
-        timeout=20, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        timeout=patience(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE)
     assert p.stdout.split() == [b"777", b"3333"], p

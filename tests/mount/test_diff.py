@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from support import sysc, tree
+from support.load import patience
 from support.sysc import write_file
 from support.view import View, binary, mapfs
 from test_model import EXAMPLES, OPERATIONS, SEED, _make_base, _outcome, step
@@ -31,7 +32,7 @@ def diff(*args):
     """stdout of `mapfs diff`; bytes, because names are."""
     p = subprocess.run([binary(), "diff", *map(os.fspath, args)],
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, timeout=60)
+                       stderr=subprocess.PIPE, timeout=patience())
     assert p.returncode in (0, 1), (args, p.returncode, p.stderr)
     if "-p" not in args:	# which leaves out what git cannot say
         assert p.returncode == (1 if p.stdout.strip(b"[]\n") else 0)
@@ -363,7 +364,7 @@ def has_swaps(old, new):
 
 def apply(tool, place, patch):
     """The files of a copy of the base after the patch."""
-    p = subprocess.run(tool, cwd=place, input=patch, timeout=60,
+    p = subprocess.run(tool, cwd=place, input=patch, timeout=patience(),
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                        env=dict(os.environ, GIT_CEILING_DIRECTORIES=str(
                            place.parent)))
@@ -557,7 +558,8 @@ def test_patch_of_a_sparse_text_has_its_zeros(kept_view):
 
 
 def _status(*args):
-    p = subprocess.run([binary(), "diff", *map(os.fspath, args)], timeout=60,
+    p = subprocess.run([binary(), "diff", *map(os.fspath, args)],
+                       timeout=patience(),
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return p.returncode, p.stderr.decode()
 
@@ -647,7 +649,7 @@ def test_output_that_fails_in_the_middle_is_named(kept_view, args):
     view.unmount()
     with open("/dev/full", "wb") as full:
         p = subprocess.run([binary(), "diff", *args, view.store], stdout=full,
-                           stderr=subprocess.PIPE, timeout=60)
+                           stderr=subprocess.PIPE, timeout=patience())
     assert (p.returncode, p.stderr) == (
         2, b"mapfs: standard output: No space left on device; "
         b"the list is not complete\n")
@@ -656,6 +658,6 @@ def test_output_that_fails_in_the_middle_is_named(kept_view, args):
 def test_a_full_output_is_trouble(changed):
     with open("/dev/full", "wb") as full:
         p = subprocess.run([binary(), "diff", changed.store], stdout=full,
-                           stderr=subprocess.PIPE, timeout=60)
+                           stderr=subprocess.PIPE, timeout=patience())
     assert p.returncode == 2
     assert b"No space left on device" in p.stderr

@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
+from support.load import patience
 from support.sysc import write_file
-from support.view import PATIENCE, binary, mapfs
+from support.view import binary, mapfs
 
 pytestmark = pytest.mark.modes("kept", plain=False)
 
@@ -23,7 +24,7 @@ def _on_a_terminal(answer, *args):
     top, end = pty.openpty()
     os.write(top, answer)
     p = subprocess.run([binary(), *map(str, args)], stdin=end, stdout=end,
-                       stderr=end, timeout=PATIENCE)
+                       stderr=end, timeout=patience())
     os.close(end)
     text = b""
     try:

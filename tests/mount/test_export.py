@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 import test_model as model
 from support import sysc, tree
+from support.load import patience
 from support.sysc import write_file
 from support.view import binary, mapfs, run, wait_for
 
@@ -46,7 +47,7 @@ class Place:
 
     def export(self, *args, source=None):
         p = subprocess.run([binary(), "export", *args,
-                            source or self.store], timeout=60,
+                            source or self.store], timeout=patience(),
                            stdin=subprocess.DEVNULL,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         p.words = p.stderr.decode(errors="replace")
@@ -91,7 +92,7 @@ class Place:
         tree.assert_same(want, of(self.unpacked()), "umoci's tree differs")
         again = self.top / "again"
         p = subprocess.run([binary(), "import", self.base, again],
-                           input=self.layer(), timeout=60,
+                           input=self.layer(), timeout=patience(),
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert p.returncode == 0, p.stdout
         tree.assert_same(want, of(self.seen(again)), "the import differs")
@@ -356,7 +357,7 @@ def test_export_to_a_pipe_or_device_leaves_it_what_it_is(place):
     assert stat.S_ISCHR(os.lstat(null).st_mode)
     reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE)
     assert place.export("-o", fifo).returncode == 0
-    assert reader.communicate(timeout=20)[0] == place.layer()
+    assert reader.communicate(timeout=patience())[0] == place.layer()
     assert stat.S_ISFIFO(os.lstat(fifo).st_mode)
 
 
@@ -408,7 +409,7 @@ def test_full_disk_is_an_error(place):
         write_file(mnt / "n", bytes(1 << 20))
     with open("/dev/full", "wb") as full:
         p = subprocess.run([binary(), "export", place.store], stdout=full,
-                           stderr=subprocess.PIPE, timeout=30)
+                           stderr=subprocess.PIPE, timeout=patience())
     assert p.returncode == 1 and \
         p.stderr == b"mapfs: layer: No space left on device\n"
 
@@ -451,7 +452,7 @@ def test_interrupted_export_of_a_view_in_use_leaves_no_snapshot(place, reader):
         if reader == "slow":
             wait_for("a full pipe", lambda: _waiting_bytes(held) > 60_000)
         p.send_signal(signal.SIGINT)
-        assert p.communicate(timeout=20)[1] == \
+        assert p.communicate(timeout=patience())[1] == \
             b"mapfs: interrupted; run it again\n"
         assert p.returncode == 1
         assert mapfs("log", place.mnt).text == ""

@@ -11,6 +11,7 @@ import tarfile
 import pytest
 
 from support import tree
+from support.load import patience
 from support.sysc import read_file, write_file
 from support.view import binary, mapfs, wait_for
 
@@ -58,7 +59,7 @@ def place(scratch):
 def load(place, data, **kw):
     p = subprocess.run([binary(), "import", place / "base", place / "store"],
                        input=data, stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, timeout=60, **kw)
+                       stderr=subprocess.PIPE, timeout=patience(), **kw)
     p.words = p.stderr.decode(errors="replace")
     return p
 
@@ -357,7 +358,7 @@ def started(place):
 def test_interrupted_import_leaves_nothing(place):
     p = started(place)
     p.send_signal(signal.SIGINT)
-    assert p.wait(timeout=20) == 1
+    assert p.wait(timeout=patience()) == 1
     assert p.stderr.read() == \
         b"mapfs: interrupted; nothing was imported, run it again\n"
     assert sorted(os.listdir(place)) == ["base", "mnt"]
@@ -375,7 +376,7 @@ def test_interrupt_ends_the_removal_of_a_large_tree(place):
                              stderr=subprocess.PIPE)
     wait_for("a store", (place / "store.part/journal").exists)
     p.send_signal(signal.SIGINT)
-    assert p.wait(timeout=20) == 1
+    assert p.wait(timeout=patience()) == 1
     assert not (place / "store").exists()
     assert not (place / "store.part").exists()
 
@@ -383,7 +384,7 @@ def test_interrupt_ends_the_removal_of_a_large_tree(place):
 def test_killed_import_leaves_no_store_that_looks_whole(place):
     p = started(place)
     p.kill()
-    p.wait(timeout=20)
+    p.wait(timeout=patience())
     assert not (place / "store").exists()
     again = load(place, Layer().add("f").done())
     assert again.returncode == 1

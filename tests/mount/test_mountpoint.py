@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support import sysc
+from support.load import patience
 from support.sysc import fails, read_file, write_file
 from support.view import binary, is_mounted, mapfs, run, wait_for
 
@@ -28,7 +29,7 @@ def place(scratch):
 
 def _refused(*args, names, says=""):
     """One sentence on stderr that names the thing, and an exit code."""
-    p = subprocess.run([binary(), *map(os.fspath, args)], timeout=20,
+    p = subprocess.run([binary(), *map(os.fspath, args)], timeout=patience(),
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE)
     text = p.stderr.decode(errors="replace")
@@ -74,7 +75,7 @@ def test_daemon_keeps_no_descriptor_or_directory_of_its_caller(place):
     r, w = os.pipe()
     os.set_inheritable(w, True)
     p = subprocess.run([binary(), "mount", place / "base", place / "mnt"],
-                       pass_fds=[w], timeout=20, cwd=place / "tmp",
+                       pass_fds=[w], timeout=patience(), cwd=place / "tmp",
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                        stderr=subprocess.STDOUT)
     assert p.returncode == 0, p.stdout
@@ -332,7 +333,7 @@ def test_umount_names_who_has_it_in_another_namespace(place):
     _refused("umount", place / "mnt", names=place / "mnt",
              says=f"process {keeper.pid} has it")
     keeper.kill()
-    keeper.wait(timeout=20)
+    keeper.wait(timeout=patience())
     wait_for("the daemon's end", lambda: not _daemons())
 
 
@@ -398,7 +399,7 @@ def test_store_in_write_mode_is_refused(place):
     ["list", "--help"]])
 def test_help_is_on_standard_output(place, args):
     p = subprocess.run([binary(), *args], stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, timeout=10)
+                       stderr=subprocess.PIPE, timeout=patience())
     assert p.returncode == 0
     assert b"mapfs" in p.stdout and p.stderr == b""
 

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from support import tree
+from support.load import patience
 from support.sysc import read_file, write_file
 from support.terminal import QUESTION, Terminal
 from support.view import REPO, run
@@ -81,7 +82,7 @@ def test_a_clone_that_cannot_be_set_up_says_what_to_do(place):
     write_file(clone / "core/mapfs.h", b"#error broken on purpose\n")
     p = subprocess.run([clone / "tools/setup"], stdin=subprocess.DEVNULL,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       timeout=250)
+                       timeout=patience(250))
     text = p.stdout.decode(errors="replace")
     assert p.returncode == 1
     assert "broken on purpose" in text and "the build failed" in text

@@ -11,6 +11,7 @@ import pytest
 
 from support import tree
 from support.control import Info
+from support.load import patience
 from support.sysc import error_of, opened, read_file, write_file
 from support.view import mapfs
 
@@ -286,14 +287,14 @@ def test_nothing_hangs_while_programs_work(view):
         for _ in range(15):
             seen = list(rounds)
             _back(view)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + patience()
             while any(a == b for a, b in zip(seen, rounds)):
                 assert time.monotonic() < deadline, "somebody hangs"
                 time.sleep(0.002)
     finally:
         stop.set()
         for t in threads:
-            t.join(20)
+            t.join(patience())
             assert not t.is_alive(), "a program hangs"
     _back(view)
     assert sorted(os.listdir(view / "d")) == ["f0", "f1", "f2", "f3"]

@@ -13,6 +13,7 @@ import sys
 import pytest
 
 from support import isolate, sysc, tree
+from support.load import patience
 from support.sysc import read_file, write_file
 from support.terminal import QUESTION, on_terminal
 from support.view import binary, mapfs, run, wait_for
@@ -50,7 +51,7 @@ def view_run(*args, timeout=30, **kw):
     """stdout and stderr apart."""
     kw.setdefault("stdin", subprocess.DEVNULL)
     p = subprocess.run([binary(), "run", *map(os.fspath, args)],
-                       timeout=timeout, stdout=subprocess.PIPE,
+                       timeout=patience(timeout), stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE, **kw)
     p.words = p.stderr.decode(errors="replace")
     return p
@@ -312,7 +313,7 @@ def test_commit_that_fails_is_1_and_keeps_the_store(committing):
     wait_for("the command", begun.exists)
     write_file("f", b"somebody else's")
     write_file(go)
-    err = t.communicate(timeout=30)[1].decode()
+    err = t.communicate(timeout=patience())[1].decode()
     assert t.returncode == 1, err
     assert read_file("f") == b"somebody else's"
     assert (committing / "two/journal").exists()
@@ -347,7 +348,7 @@ def test_nobody_else_sees_the_view(place):
     with open("/proc/self/mountinfo") as f:
         assert "fuse.mapfs" not in f.read()
     write_file(done)
-    assert p.wait(20) == 0
+    assert p.wait(patience()) == 0
 
 
 @pytest.mark.user
@@ -508,7 +509,7 @@ def test_without_namespaces_a_killed_run_leaves_nothing(lonely):
     wait_for("the command", lambda: any(
         c.startswith(b"sleep") for c in others().values()))
     p.kill()
-    p.wait(10)
+    p.wait(patience())
     nothing_is_left(lonely.place)
 
 
@@ -545,7 +546,7 @@ def test_signal_from_a_process_is_passed_on(place, sig):
     p = _started(place, f"trap 'echo got; exit 9' {name}; READY; "
                  "while :; do sleep 0.01; done")
     p.send_signal(sig)
-    out, err = p.communicate(timeout=20)
+    out, err = p.communicate(timeout=patience())
     assert (p.returncode, out, err) == (9, b"got\n", b"")
     nothing_is_left(place)
 
@@ -553,7 +554,7 @@ def test_signal_from_a_process_is_passed_on(place, sig):
 def test_command_ended_by_a_passed_signal_is_128_plus_it(place):
     p = _started(place, "READY; exec sleep 1000")
     p.terminate()
-    assert p.wait(20) == 128 + 15
+    assert p.wait(patience()) == 128 + 15
 
 
 @everybody
@@ -561,7 +562,7 @@ def test_killed_run_takes_command_and_daemon_along(place, who):
     p = _started(place, "sleep 1000 & READY; sleep 1000",
                  "-s", place / "store")
     p.kill()
-    p.wait(10)
+    p.wait(patience())
     # Who is dying has lost its command line before its files.
     wait_for("the end of the daemon", lambda: not any(
         not c or os.fsencode(binary()) in c for c in others().values()))
@@ -618,7 +619,7 @@ def test_killed_daemon_is_told_and_the_run_fails(place):
     (pid,) = [n for n, c in others().items()
               if os.fsencode(binary()) in c and n != p.pid]
     os.kill(pid, signal.SIGKILL)
-    err = p.communicate(timeout=20)[1].decode()
+    err = p.communicate(timeout=patience())[1].decode()
     assert p.returncode == 1
     assert "daemon" in err
     nothing_is_left(place)
@@ -631,7 +632,7 @@ def test_view_that_ends_before_the_command_is_told(place):
                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = p.stderr.readline().decode()
     assert "ended before the command" in said
-    assert p.communicate(timeout=20)[1] == b"" and p.returncode == 7
+    assert p.communicate(timeout=patience())[1] == b"" and p.returncode == 7
 
 
 def test_limit_of_file_sizes_is_for_the_command_only(place):

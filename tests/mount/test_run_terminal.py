@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from support.load import patience
 from support.terminal import QUESTION, Terminal, on_terminal
 from support.view import binary, mapfs, wait_for
 from test_run import (_kept_store, committing, nothing_is_left, others,
@@ -257,7 +258,7 @@ def test_terminal_that_goes_away_keeps_the_changes(place):
     t = on_terminal("--", "sh", "-c", "touch g")
     t.expect(QUESTION)
     os.close(t.fd)
-    t.proc.wait(20)
+    t.proc.wait(patience())
     assert len(stores(place)) == 1
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from support import tree
 from support.control import Info
+from support.load import patience
 from support.sysc import opened, read_file, write_file
 from support.view import binary, mapfs
 
@@ -156,7 +157,7 @@ def test_commands_at_rest_wait_for_each_other(view):
     running = [subprocess.Popen([binary(), "snapshot", view.store, f"s{n}"],
                                 stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT) for n in range(12)]
-    said = [p.communicate(timeout=60)[0] for p in running]
+    said = [p.communicate(timeout=patience())[0] for p in running]
     assert said == [b""] * 12
     assert len(_log(view.store)) == 12
 

@@ -14,13 +14,15 @@ import threading
 import pytest
 
 from support import sysc, tree
+from support.load import patience
 from support.sysc import opened, read_file, write_file
 from support.view import View, binary, mapfs, wait_for
 
 
 def _refused(view, *words):
     """Mounting must fail with one sentence that has all these words."""
-    p = subprocess.run(view.command(), stdin=subprocess.DEVNULL, timeout=20,
+    p = subprocess.run(view.command(), stdin=subprocess.DEVNULL,
+                       timeout=patience(),
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     text = p.stderr.decode(errors="replace")
     assert p.returncode > 0, text
@@ -220,7 +222,7 @@ def test_store_of_a_newer_format_is_refused(kept_view):
                 newer[at] = 99
                 seg.write_bytes(newer)
                 p = subprocess.run(v.command(), stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, timeout=20,
+                                   stdout=subprocess.PIPE, timeout=patience(),
                                    stderr=subprocess.PIPE)
                 assert p.returncode > 0
                 hit = hit or b"newer" in p.stderr
@@ -272,7 +274,7 @@ def test_flipped_bytes_are_refused_or_harmless(kept_view, part):
                 [binary(), "mount", "-m", "copy", "-s", v.store, "--log",
                  v.log, v.base, v.mnt], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                timeout=20)
+                timeout=patience())
             assert p.returncode >= 0, f"killed by a signal, byte {at}"
             if p.returncode:
                 refused += 1
@@ -310,7 +312,7 @@ def test_truncated_journal_is_refused_or_an_earlier_state(kept_view):
     seg.write_bytes(data[:len(data) // 2])
     p = subprocess.run(
         [binary(), "mount", "-m", "copy", "-s", v.store, "--log", v.log,
-         v.base, v.mnt], stdin=subprocess.DEVNULL, timeout=20,
+         v.base, v.mnt], stdin=subprocess.DEVNULL, timeout=patience(),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert p.returncode >= 0
     if p.returncode == 0:
@@ -358,7 +360,7 @@ def test_daemon_told_to_stop_unmounts_and_keeps_everything(kept_view):
     v = kept_view
     write_file(v / "f", b"x" * 10000)
     v.proc.send_signal(signal.SIGTERM)
-    assert v.proc.wait(20) == 0
+    assert v.proc.wait(patience()) == 0
     v.proc = None
     wait_for("the unmount", lambda: not os.path.ismount(v.mnt))
     v.expected.append("got|in use")
@@ -378,7 +380,7 @@ def test_daemon_told_to_stop_waits_for_what_the_kernel_holds(view, by):
         else:
             os.pwrite(fd, b"x" * size, 0)
         view.proc.send_signal(signal.SIGTERM)
-        assert view.proc.wait(60) == 0
+        assert view.proc.wait(patience()) == 0
         view.proc = None
     with contextlib.suppress(OSError):
         os.close(fd)

@@ -14,6 +14,7 @@ import time
 import pytest
 
 from support import control, sysc, tree
+from support.load import patience
 from support.sysc import opened, read_file, write_file
 from support.view import mapfs
 
@@ -99,7 +100,7 @@ def _attributes(top, rng):
 
 def _builds(top, rng):
     while True:
-        p = subprocess.run(["make", "-s", "-C", top], timeout=20,
+        p = subprocess.run(["make", "-s", "-C", top], timeout=patience(),
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if p.returncode and b"Input/output error" in p.stdout:
             raise OSError(errno.EIO, p.stdout.decode())
@@ -183,7 +184,7 @@ def _programs(view, works):
 
 def _ends(pids):
     """How each of them ended; those that hang are killed, and count."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + patience()
     ends = []
     for pid in pids:
         end = (0, 0)

@@ -16,6 +16,7 @@ import subprocess
 import pytest
 
 from support import isolate, sysc, terminal
+from support.load import patience
 from support.view import binary, wait_for
 
 pytestmark = pytest.mark.root
@@ -48,7 +49,7 @@ class Place:
 
         p = subprocess.run([str(self.bin), *map(str, args)],
                            preexec_fn=become if uid else None,
-                           stdin=subprocess.DEVNULL, timeout=timeout,
+                           stdin=subprocess.DEVNULL, timeout=patience(timeout),
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         p.text = p.stdout.decode(errors="replace")
         assert not check or p.returncode == 0, (args, p.text)
@@ -84,7 +85,7 @@ def user_writes(place, name, text):
         os.setresgid(*[isolate.USER_UID] * 3)
         os.setresuid(*[isolate.USER_UID] * 3)
     subprocess.run(["/bin/sh", "-ec", f"echo {text} >{name}"], check=True,
-                   cwd=place.at, preexec_fn=become, timeout=20)
+                   cwd=place.at, preexec_fn=become, timeout=patience())
 
 
 @pytest.fixture
@@ -202,10 +203,11 @@ def test_fstab_has_the_same_word(foreign):
     helper = foreign.at / "mount.fuse.mapfs"
     helper.symlink_to(foreign.bin)
     args = [helper, foreign.base, foreign.mnt, "-o", f"store={foreign.store}"]
-    p = subprocess.run(args, capture_output=True, text=True, timeout=20)
+    p = subprocess.run(args, capture_output=True, text=True,
+                       timeout=patience())
     assert p.returncode == 1 and "--trust" in p.stderr, p.stderr
     args[-1] += ",trust"
-    subprocess.run(args, check=True, timeout=20)
+    subprocess.run(args, check=True, timeout=patience())
     assert (foreign.mnt / "f").read_text() == "second\n"
     foreign.root("umount", foreign.mnt, check=True)
 
@@ -472,7 +474,8 @@ def test_users_that_a_namespace_lacks_are_not_one(place):
             os.setresuid(uid, uid, uid)
         return subprocess.run(
             ["unshare", *args, str(place.bin), "log", str(place.store)],
-            preexec_fn=become, capture_output=True, text=True, timeout=20)
+            preexec_fn=become, capture_output=True, text=True,
+            timeout=patience())
 
     if strange(isolate.USER_UID, "-U").returncode not in (0, 1):
         pytest.skip("no user namespaces here")

@@ -12,6 +12,7 @@ import signal
 import pytest
 
 from support import tree
+from support.load import patience
 from support.sysc import error_of, opened, read_file, write_file
 from support.uring import uring_on
 from support.view import mapfs
@@ -103,7 +104,7 @@ def test_daemon_told_to_stop_waits_for_what_the_kernel_holds(ringed):
     view = ringed
     f = _dirty(view, "f", 4000)
     view.proc.send_signal(signal.SIGTERM)
-    assert view.proc.wait(60) == 0
+    assert view.proc.wait(patience()) == 0
     view.proc = None
     error_of(os.close, f)
     view.expected.append("got|in use")

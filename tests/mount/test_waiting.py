@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from support import sysc
+from support.load import patience
 from support.sysc import read_file, write_file
 from support.terminal import Terminal
 from support.view import binary, is_mounted, mapfs, run, wait_for
@@ -69,7 +70,7 @@ def wait_until_asked_for(place, daemon, name="lock"):
 
 
 def finish(p):
-    out, _ = p.communicate(timeout=30)
+    out, _ = p.communicate(timeout=patience())
     return p.returncode, out.decode(errors="replace")
 
 
@@ -194,7 +195,7 @@ def test_mount_that_is_there_is_refused_whatever_its_daemon_does(place):
     assert p.text == f"mapfs: store {place}/store is in use, mounted on " \
         f"{place}/mnt by process {pid}; unmount that first, or choose " \
         "another store\n"
-    assert spent < 4, "it waited as long as for one that is gone"
+    assert spent < patience(4), "it waited as long as for one that is gone"
     mapfs("umount", place / "mnt")
 
 
@@ -400,7 +401,7 @@ def test_daemon_killed_in_the_moment_of_mounting_dies(place):
         os.kill(d.pid, signal.SIGSTOP)
         d.kill()
         try:
-            d.wait(10)
+            d.wait(patience(10))
         except subprocess.TimeoutExpired:
             _abort_all()
             raise AssertionError("a daemon that cannot be killed") from None

@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+from support.load import patience
 from support.sysc import read_file, write_file
 from support.view import binary, mapfs, run
 
@@ -94,7 +95,8 @@ def test_a_list_that_could_not_be_written_is_no_success(changed, args):
     where = [] if args[0] == "list" else [changed.mnt]
     with open("/dev/full", "wb") as full:
         p = subprocess.run([binary(), *args, *where], stdout=full,
-                           stderr=subprocess.PIPE, timeout=20, check=False)
+                           stderr=subprocess.PIPE, timeout=patience(),
+                           check=False)
     assert p.returncode == 1
     assert SENTENCE.fullmatch(p.stderr.decode())
 

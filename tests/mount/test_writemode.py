@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import sysc
+from support.load import patience
 from support.sysc import error_of, fails, opened, read_file, write_file
 from support.view import run, wait_for
 
@@ -141,7 +142,7 @@ def test_sync_reaches_the_disk_before_it_returns(write_view, scratch, what):
         os.close(fd)
     finally:
         spy.terminate()
-        spy.wait(10)
+        spy.wait(patience())
 
 
 def test_o_sync_write_is_synced(write_view):

@@ -10,6 +10,7 @@ import re
 import struct
 import time
 
+from .load import patience
 from .view import REPO
 
 OPS = 64
@@ -67,8 +68,8 @@ def read(fd, job, off):
     return r[4][:r[1]]
 
 
-def finish(fd, job, seconds=20):
-    deadline = time.monotonic() + seconds
+def finish(fd, job):
+    deadline = time.monotonic() + patience()
     while True:
         state, size, err = poll(fd, job)
         if state == DONE:

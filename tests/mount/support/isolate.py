@@ -31,7 +31,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from . import sysc
-from .load import load_factor
+from .load import patience
 
 REPO = Path(__file__).resolve().parents[3]
 USER_UID = 4711
@@ -49,7 +49,7 @@ def runs_as_user(item):
 def limit_of(item):
     """Seconds that a test may take; a loaded machine gets more."""
     mark = item.get_closest_marker("limit")
-    return (mark.args[0] if mark else 60) * load_factor()
+    return patience(mark.args[0] if mark else 60)
 
 
 def _try_namespaces():
@@ -194,11 +194,25 @@ def _take_signals():
         signal.signal(sig, signal.SIG_DFL)
 
 
-def _test(item, nextitem, pipe, scratch, stderr):
+class _Run:
+    """One run of a test, as its processes pass it on."""
+
+    def __init__(self, item, nextitem, scratch):
+        self.item = item
+        self.nextitem = nextitem
+        self.scratch = scratch
+        self.stderr = str(scratch) + ".stderr"
+        # Asked once: inside and outside must mean the same.
+        self.limit = limit_of(item)
+        self.reader, self.pipe = os.pipe()
+
+
+def _test(r):
     """The innermost process."""
+    item, scratch = r.item, r.scratch
     _take_signals()
-    with open(stderr, "wb", buffering=0) as err:
-        faulthandler.dump_traceback_later(limit_of(item), exit=True, file=err)
+    with open(r.stderr, "wb", buffering=0) as err:
+        faulthandler.dump_traceback_later(r.limit, exit=True, file=err)
         try:
             mark = item.get_closest_marker("prepare")
             if mark and os.geteuid() == 0:
@@ -212,10 +226,10 @@ def _test(item, nextitem, pipe, scratch, stderr):
             os.environ["HOME"] = os.environ["XDG_RUNTIME_DIR"] = str(scratch)
             os.umask(0o022)
             item.config.mapfs_scratch = scratch
-            reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            reports = runtestprotocol(item, nextitem=r.nextitem, log=False)
             to = item.config.hook.pytest_report_to_serializable
-            data = [to(config=item.config, report=r) for r in reports]
-            with open(pipe, "wb") as f:
+            data = [to(config=item.config, report=one) for one in reports]
+            with open(r.pipe, "wb") as f:
                 pickle.dump(data, f)
         except BaseException:
             err.write(traceback.format_exc().encode())
@@ -223,34 +237,34 @@ def _test(item, nextitem, pipe, scratch, stderr):
     os._exit(0)
 
 
-def _init(item, nextitem, pipe, scratch, stderr):
+def _init(r):
     """Pid 1 of the test's namespaces."""
     sysc.die_with_parent()
     try:
-        _enter_namespaces(scratch)
+        _enter_namespaces(r.scratch)
     except OSError as e:
-        Path(stderr).write_text(f"cannot set up the namespaces: {e}\n")
+        Path(r.stderr).write_text(f"cannot set up the namespaces: {e}\n")
         os._exit(1)
     child = os.fork()
     if child == 0:
-        _test(item, nextitem, pipe, scratch, stderr)
-    os.close(pipe)
+        _test(r)
+    os.close(r.pipe)
     while True:
         pid, _ = os.wait()
         if pid == child:
             os._exit(0)
 
 
-def _keeper(item, nextitem, pipe, scratch, stderr):
+def _keeper(r):
     sysc.die_with_parent()
     if os.geteuid() != 0:
         os.setpgid(0, 0)
-        _test(item, nextitem, pipe, scratch, stderr)
+        _test(r)
     sysc.unshare(sysc.CLONE_NEWNS | sysc.CLONE_NEWPID | sysc.CLONE_NEWIPC)
     init = os.fork()
     if init == 0:
-        _init(item, nextitem, pipe, scratch, stderr)
-    os.close(pipe)
+        _init(r)
+    os.close(r.pipe)
     os.waitpid(init, 0)
     os._exit(0)
 
@@ -301,7 +315,7 @@ def _abort(keeper):
     for target in mounts:
         try:
             subprocess.run(["nsenter", f"--mount=/proc/{pids[-1]}/ns/mnt",
-                            "umount", "-f", "-l", target], timeout=5,
+                            "umount", "-f", "-l", target], timeout=patience(5),
                            stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL)
         except (OSError, subprocess.TimeoutExpired):
@@ -313,42 +327,41 @@ def _abort(keeper):
             pass
 
 
-def _collect(keeper, pipe, limit):
+def _collect(keeper, r):
     """(bytes of the reports, text about a hang)."""
     data, stacks, dumped, aborted = b"", "", False, False
     start = time.monotonic()
     while True:
-        ready, _, _ = select.select([pipe], [], [], 0.5)
+        ready, _, _ = select.select([r.reader], [], [], 0.5)
         if ready:
-            chunk = os.read(pipe, 1 << 20)
+            chunk = os.read(r.reader, 1 << 20)
             if not chunk:
                 return data, stacks
             data += chunk
         spent = time.monotonic() - start
-        if spent > limit - 1 and not dumped:
+        if spent > r.limit - 1 and not dumped:
             dumped = True
             stacks = kernel_stacks(_insiders(keeper))
-        if spent > limit + GRACE_SECONDS and not aborted:
+        if spent > r.limit + patience(GRACE_SECONDS) and not aborted:
             aborted = True
             _abort(keeper)
 
 
 def run(item, nextitem, scratch):
     """Runs one test; returns its reports."""
-    stderr = str(scratch) + ".stderr"
+    r = _Run(item, nextitem, scratch)
     sys.stdout.flush()
     sys.stderr.flush()
-    r, w = os.pipe()
     keeper = os.fork()
     if keeper == 0:
-        os.close(r)
+        os.close(r.reader)
         try:
-            _keeper(item, nextitem, w, scratch, stderr)
+            _keeper(r)
         finally:
             os._exit(1)
-    os.close(w)
-    data, stacks = _collect(keeper, r, limit_of(item))
-    os.close(r)
+    os.close(r.pipe)
+    data, stacks = _collect(keeper, r)
+    os.close(r.reader)
     if os.geteuid() != 0:
         try:
             os.killpg(keeper, signal.SIGKILL)
@@ -356,22 +369,22 @@ def run(item, nextitem, scratch):
             pass
     os.waitpid(keeper, 0)
     said = ""
-    if os.path.exists(stderr):
-        said = Path(stderr).read_text(errors="replace")
-        os.unlink(stderr)
+    if os.path.exists(r.stderr):
+        said = Path(r.stderr).read_text(errors="replace")
+        os.unlink(r.stderr)
     if data:
         load = item.config.hook.pytest_report_from_serializable
         return [load(config=item.config, data=d) for d in pickle.loads(data)]
-    return [_died(item, said, stacks, scratch)]
+    return [_died(r, said, stacks)]
 
 
-def _died(item, said, stacks, scratch):
-    logs = ""
-    for log in sorted(scratch.glob("*.log")):
+def _died(r, said, stacks):
+    item, logs = r.item, ""
+    for log in sorted(r.scratch.glob("*.log")):
         tail = log.read_text(errors="replace")[-4000:]
         logs += f"\n--- {log.name} ---\n{tail}"
     text = (f"the test ended without a report; its limit is "
-            f"{limit_of(item)} s\n{said}\n{stacks}{logs}")
+            f"{r.limit:.0f} s\n{said}\n{stacks}{logs}")
     return pytest.TestReport(
         nodeid=item.nodeid, location=item.location,
         keywords={k: 1 for k in item.keywords}, outcome="failed",

@@ -7,8 +7,8 @@ import subprocess
 import termios
 import time
 
-from .load import load_factor
-from .view import PATIENCE, binary
+from .load import PATIENCE, patience
+from .view import binary
 
 
 class Terminal:
@@ -36,7 +36,7 @@ class Terminal:
 
     def expect(self, text, seconds=PATIENCE):
         """Waits for it, and forgets all up to it."""
-        end = time.monotonic() + seconds * load_factor()
+        end = time.monotonic() + patience(seconds)
         while text not in self.seen:
             ready = select.select([self.fd], [], [], end - time.monotonic())
             assert ready[0] and self.read(), \
@@ -50,7 +50,7 @@ class Terminal:
     def end(self, seconds=PATIENCE):
         """(exit status, what was still written)."""
         try:
-            status = self.proc.wait(seconds * load_factor())
+            status = self.proc.wait(patience(seconds))
         finally:
             self.proc.kill()
         while select.select([self.fd], [], [], 0)[0] and self.read():

@@ -15,10 +15,9 @@ import time
 from pathlib import Path
 
 from . import sysc, tree
-from .load import load_factor
+from .load import PATIENCE, patience
 
 REPO = Path(__file__).resolve().parents[3]
-PATIENCE = 60.0	# seconds, for what hangs; nothing is measured by it
 
 SUSPICIOUS = re.compile(
     r"error|assert|sanitizer|runtime error|corrupt|abort|fatal|panic|"
@@ -33,7 +32,7 @@ def run(*args, check=True, timeout=PATIENCE, **kw):
     """Runs a command; its output is in the failure's message."""
     kw.setdefault("stdin", subprocess.DEVNULL)
     p = subprocess.run([os.fspath(a) for a in args],
-                       timeout=timeout * load_factor(),
+                       timeout=patience(timeout),
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                        **kw)
     p.text = p.stdout.decode(errors="replace")
@@ -55,7 +54,7 @@ def is_mounted(path):
 def wait_for(what, condition, seconds=PATIENCE):
     start = time.monotonic()
     while not condition():
-        if time.monotonic() - start > seconds * load_factor():
+        if time.monotonic() - start > patience(seconds):
             raise AssertionError(f"waited {seconds} s in vain: {what}")
         time.sleep(0.003)
 
@@ -117,7 +116,7 @@ class View:
             self.proc = subprocess.Popen(
                 self.command(*extra), stdin=subprocess.DEVNULL, stdout=out,
                 stderr=out, env=env, start_new_session=True)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience()
         while not is_mounted(self.mnt):
             if self.proc.poll() is not None:
                 raise AssertionError(
@@ -135,7 +134,7 @@ class View:
         mapfs("umount", self.mnt)
         proc, self.proc = self.proc, None
         try:
-            code = proc.wait(PATIENCE)
+            code = proc.wait(patience())
         except subprocess.TimeoutExpired:
             proc.kill()
             raise AssertionError("the daemon outlived its mount by "
@@ -156,7 +155,7 @@ class View:
         the bare mount point and go on there.
         """
         self.proc.kill()
-        self.proc.wait(PATIENCE)
+        self.proc.wait(patience())
         self.proc = None
         meanwhile()
         if os.geteuid() == 0:
@@ -237,11 +236,11 @@ class View:
     def _compare_with_base(self):
         """What others changed a moment ago may take a second to show."""
         leave_out = ("atime", "ino")	# who read what does not count
-        for patience in (True, False):
+        for may_wait in (True, False):
             seen = self.look(leave_out)
             if not tree.difference(seen, tree.of(self.base, leave_out)):
                 break
-            if patience:
+            if may_wait:
                 time.sleep(1.1)
         self.unmount()
         tree.assert_same(seen, tree.of(self.base, leave_out),
@@ -251,5 +250,5 @@ class View:
         """For a test that failed: just end the daemon."""
         if self.proc is not None:
             self.proc.send_signal(signal.SIGKILL)
-            self.proc.wait(PATIENCE)
+            self.proc.wait(patience())
             self.proc = None
