@@ -136,21 +136,88 @@ struct mapfs_setattr {
 	struct timespec ctime;
 };
 
-/* mapfs_write() flags. */
+/*
+ * An inode, and the handle it is used through, or 0 for none.  Stateless views
+ * ignore the handle.
+ */
+struct mapfs_file {
+	mapfs_ino ino;
+	uint64_t fh;
+};
+
+static inline struct mapfs_file mapfs_file_of(mapfs_ino ino)
+{
+	return (struct mapfs_file){ .ino = ino };
+}
+
+/* A new object: where its name is to be, and what it is made of. */
+struct mapfs_new {
+	const struct mapfs_cred *cred;
+	mapfs_ino dir;
+	const char *name; /* ignored by mapfs_tmpfile() */
+	mode_t mode;	  /* ignored by mapfs_symlink() */
+	dev_t rdev;	  /* mapfs_mknod(): of a device */
+};
+
+struct mapfs_rename {
+	mapfs_ino dir;
+	const char *name;
+	mapfs_ino newdir;
+	const char *newname;
+	unsigned int flags; /* RENAME_NOREPLACE, RENAME_EXCHANGE */
+};
+
+/* One name of a directory; borrowed until the callback returns. */
+struct mapfs_dirent {
+	const char *name;
+	mapfs_ino ino;
+	mode_t type;	 /* S_IFMT bits */
+	uint64_t cookie; /* continues behind this name */
+	/*
+	 * Only with `plus`, and then counted; NULL for "." and "..", and for a
+	 * name whose object cannot be looked at now.
+	 */
+	const struct mapfs_entry *entry;
+};
+
+/* 0: goes on; 1: no room, and the name is neither consumed nor counted. */
+typedef int (*mapfs_dirent_fn)(void *arg, const struct mapfs_dirent *d);
+
+/* Names behind `cookie` (0: from the start), "." and ".." included. */
+struct mapfs_readdir {
+	uint64_t cookie;
+	bool plus; /* look each name up, as mapfs_lookup() does */
+	mapfs_dirent_fn fn;
+	void *arg;
+};
+
 enum mapfs_write_flags {
 	/* From the kernel's cache, not from a write(2) that waits for it. */
 	MAPFS_WRITE_CACHED = 1 << 0,
 };
 
-/*
- * One name of a directory.  `cookie` continues behind this name.  `entry` is
- * non-NULL only for mapfs_readdir() with `plus`, and then counted, but for
- * "." and "..".  Return 0 to go on, 1 when there is no room: this name is
- * then neither consumed nor counted.
- */
-typedef int (*mapfs_dirent_fn)(void *arg, const char *name, mapfs_ino ino,
-			       mode_t type, uint64_t cookie,
-			       const struct mapfs_entry *entry);
+struct mapfs_write {
+	const void *buf;
+	size_t len;
+	uint64_t off;
+	unsigned int flags; /* enum mapfs_write_flags, or-ed */
+};
+
+struct mapfs_copy_range {
+	struct mapfs_file from;
+	uint64_t from_off;
+	struct mapfs_file to;
+	uint64_t to_off;
+	size_t len;
+};
+
+struct mapfs_setxattr {
+	const char *name;
+	const void *value;
+	size_t len;
+	int flags;	/* XATTR_CREATE, XATTR_REPLACE */
+	bool kill_sgid; /* the caller loses the set-gid bit when it sets an ACL */
+};
 
 /* What the status of a view says; strings live as long as the view. */
 struct mapfs_info {
@@ -213,52 +280,40 @@ void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
 /* Regular files with a lookup count; the caller's to free. */
 int must_check mapfs_known_files(struct mapfs_view *v, mapfs_ino **out,
 				 size_t *count);
-/* Files, fifos, sockets, devices; mode carries the type. */
-int must_check mapfs_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
-			   mapfs_ino dir, const char *name, mode_t mode,
-			   dev_t rdev, struct mapfs_entry *out);
-int must_check mapfs_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
-			   mapfs_ino dir, const char *name, mode_t mode,
+/* Files, fifos, sockets, devices; new->mode carries the type. */
+int must_check mapfs_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 			   struct mapfs_entry *out);
-int must_check mapfs_symlink(struct mapfs_view *v,
-			     const struct mapfs_cred *cred, mapfs_ino dir,
-			     const char *name, const char *target,
-			     struct mapfs_entry *out);
+int must_check mapfs_mkdir(struct mapfs_view *v, const struct mapfs_new *new,
+			   struct mapfs_entry *out);
+int must_check mapfs_symlink(struct mapfs_view *v, const struct mapfs_new *new,
+			     const char *target, struct mapfs_entry *out);
 int must_check mapfs_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
 			  const char *name, struct mapfs_entry *out);
 int must_check mapfs_unlink(struct mapfs_view *v, mapfs_ino dir,
 			    const char *name);
 int must_check mapfs_rmdir(struct mapfs_view *v, mapfs_ino dir,
 			   const char *name);
-/* flags: RENAME_NOREPLACE, RENAME_EXCHANGE; others are -EINVAL. */
-int must_check mapfs_rename(struct mapfs_view *v, mapfs_ino dir,
-			    const char *name, mapfs_ino newdir,
-			    const char *newname, unsigned int flags);
+/* Flags other than those two are -EINVAL. */
+int must_check mapfs_rename(struct mapfs_view *v,
+			    const struct mapfs_rename *rename);
 /*
  * RENAME_WHITEOUT of rename(2): at once there is a character device 0:0 of
  * mode 0 at the old name, the caller's; to the view it is a device like any
- * other.  flags: RENAME_NOREPLACE; others are -EINVAL, as in write mode
+ * other.  Flags other than RENAME_NOREPLACE are -EINVAL, as in write mode
  * everything is where the base's file system makes no whiteouts.
  */
 int must_check mapfs_rename_whiteout(struct mapfs_view *v,
 				     const struct mapfs_cred *cred,
-				     mapfs_ino dir, const char *name,
-				     mapfs_ino newdir, const char *newname,
-				     unsigned int flags);
+				     const struct mapfs_rename *rename);
 /* An unnamed file (O_TMPFILE) that mapfs_link() may name later. */
-int must_check mapfs_tmpfile(struct mapfs_view *v,
-			     const struct mapfs_cred *cred, mapfs_ino dir,
-			     mode_t mode, struct mapfs_entry *out);
+int must_check mapfs_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
+			     struct mapfs_entry *out);
 /* Bytes of the target, at most `len`, no NUL. */
 ssize_t must_check mapfs_readlink(struct mapfs_view *v, mapfs_ino ino,
 				  char *buf, size_t len);
-/*
- * Names behind `cookie` (0: from the start), "." and ".." included.  Cookies
- * stay valid while names come and go.
- */
+/* Cookies stay valid while names come and go. */
 int must_check mapfs_readdir(struct mapfs_view *v, mapfs_ino dir,
-			     uint64_t cookie, bool plus, mapfs_dirent_fn fn,
-			     void *arg);
+			     const struct mapfs_readdir *readdir);
 /*
  * One reader's listing, ended by mapfs_release().  -ENOSYS (copy mode):
  * mapfs_readdir() is as good.
@@ -266,14 +321,12 @@ int must_check mapfs_readdir(struct mapfs_view *v, mapfs_ino dir,
 int must_check mapfs_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh);
 /* Some names behind `cookie`; none, if there are no more. */
 int must_check mapfs_readdir_open(struct mapfs_view *v, uint64_t fh,
-				  uint64_t cookie, bool plus,
-				  mapfs_dirent_fn fn, void *arg);
+				  const struct mapfs_readdir *readdir);
 
 /*
  * Handles: only where mapfs_is_stateless() is false.  `flags` are open(2)'s.
  * `changed`: the base's file differs from what this view last showed, so
- * what the kernel cached of it must go.  Everywhere below, `fh` is a handle
- * or 0 for "none"; stateless views ignore it.
+ * what the kernel cached of it must go.
  */
 int must_check mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags,
 			  uint64_t *fh, bool *changed);
@@ -287,53 +340,48 @@ bool mapfs_only_appends(struct mapfs_view *v, uint64_t fh);
  * kernel must not answer it from its cache.
  */
 bool mapfs_read_counts(struct mapfs_view *v, uint64_t fh);
-int must_check mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
-			    mapfs_ino dir, const char *name, mode_t mode,
+/* A regular file, opened; `flags` are open(2)'s. */
+int must_check mapfs_create(struct mapfs_view *v, const struct mapfs_new *new,
 			    int flags, struct mapfs_entry *out, uint64_t *fh);
 void mapfs_release(struct mapfs_view *v, uint64_t fh);
 
 /* Attributes. */
-int must_check mapfs_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int must_check mapfs_getattr(struct mapfs_view *v, struct mapfs_file file,
 			     struct mapfs_attr *out);
 /* The same for the caller's own use: the kernel does not learn of it. */
-int must_check mapfs_peek_attr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int must_check mapfs_peek_attr(struct mapfs_view *v, struct mapfs_file file,
 			       struct mapfs_attr *out);
-int must_check mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int must_check mapfs_setattr(struct mapfs_view *v, struct mapfs_file file,
 			     const struct mapfs_setattr *set,
 			     struct mapfs_attr *out);
 int must_check mapfs_statfs(struct mapfs_view *v, struct statvfs *out);
 
 /* Data.  Counts are bytes; a short count is the end of the file. */
-ssize_t must_check mapfs_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+ssize_t must_check mapfs_read(struct mapfs_view *v, struct mapfs_file file,
 			      void *buf, size_t len, uint64_t off);
-ssize_t must_check mapfs_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-			       const void *buf, size_t len, uint64_t off,
-			       unsigned int flags);
-int must_check mapfs_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+ssize_t must_check mapfs_write(struct mapfs_view *v, struct mapfs_file file,
+			       const struct mapfs_write *write);
+int must_check mapfs_fsync(struct mapfs_view *v, struct mapfs_file file,
 			   bool data_only);
 /* mode: fallocate(2)'s KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE; else EOPNOTSUPP. */
-int must_check mapfs_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int must_check mapfs_fallocate(struct mapfs_view *v, struct mapfs_file file,
 			       int mode, uint64_t off, uint64_t len);
 /* whence: SEEK_DATA or SEEK_HOLE. */
-int must_check mapfs_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int must_check mapfs_lseek(struct mapfs_view *v, struct mapfs_file file,
 			   uint64_t off, int whence, uint64_t *out);
-ssize_t must_check mapfs_copy_range(struct mapfs_view *v, mapfs_ino in,
-				    uint64_t in_fh, uint64_t in_off,
-				    mapfs_ino out, uint64_t out_fh,
-				    uint64_t out_off, size_t len);
+ssize_t must_check mapfs_copy_range(struct mapfs_view *v,
+				    const struct mapfs_copy_range *copy);
 
 /*
- * Extended attributes; sizes as getxattr(2): `len` 0 asks for the size.
- * list: names each ended by NUL.  set flags: XATTR_CREATE, XATTR_REPLACE.
+ * Extended attributes; sizes as getxattr(2): `len` 0 asks for the size.  A list
+ * is names, each ended by NUL.
  */
 ssize_t must_check mapfs_getxattr(struct mapfs_view *v, mapfs_ino ino,
 				  const char *name, void *buf, size_t len);
 ssize_t must_check mapfs_listxattr(struct mapfs_view *v, mapfs_ino ino,
 				   char *buf, size_t len);
-/* kill_sgid: the caller may not keep the set-gid bit when an ACL is set. */
 int must_check mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino,
-			      const char *name, const void *value, size_t len,
-			      int flags, bool kill_sgid);
+			      const struct mapfs_setxattr *set);
 int must_check mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino,
 				 const char *name);
 
@@ -363,12 +411,13 @@ union mapfs_fileattr {
 	struct mapfs_fsxattr fsxattr;
 };
 
-int must_check mapfs_get_fileattr(struct mapfs_view *v, mapfs_ino ino,
-				  uint64_t fh, enum mapfs_fileattr_kind what,
+int must_check mapfs_get_fileattr(struct mapfs_view *v, struct mapfs_file file,
+				  enum mapfs_fileattr_kind what,
 				  union mapfs_fileattr *out);
 int must_check mapfs_set_fileattr(struct mapfs_view *v,
-				  const struct mapfs_cred *cred, mapfs_ino ino,
-				  uint64_t fh, enum mapfs_fileattr_kind what,
+				  const struct mapfs_cred *cred,
+				  struct mapfs_file file,
+				  enum mapfs_fileattr_kind what,
 				  const union mapfs_fileattr *a);
 
 /* What became of the base of a kept store. */

@@ -30,8 +30,8 @@ ssize_t subject_read(struct differ *d, const struct subject *s, void *buf,
 		     size_t len, uint64_t off)
 {
 	if (s->o)
-		return overlay_read(&s->o->view, s->inode->ino, 0, buf, len,
-				    off);
+		return overlay_read(&s->o->view, mapfs_file_of(s->inode->ino),
+				    buf, len, off);
 	return base_read(d->to->base, s->inode, buf, len, off);
 }
 
@@ -41,8 +41,8 @@ static int seek_data(struct differ *d, const struct subject *s, uint64_t off,
 	int err;
 
 	if (s->o)
-		err = overlay_lseek(&s->o->view, s->inode->ino, 0, off,
-				    SEEK_DATA, out);
+		err = overlay_lseek(&s->o->view, mapfs_file_of(s->inode->ino),
+				    off, SEEK_DATA, out);
 	else
 		err = base_seek(d->to->base, s->inode, off, SEEK_DATA, out);
 	if (err == -ENXIO)

@@ -91,33 +91,33 @@ static int show_attr(struct direct *d, struct inode *i, uint64_t fh,
 	return 0;
 }
 
-int direct_peek_attr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int direct_peek_attr(struct mapfs_view *v, struct mapfs_file file,
 		     struct mapfs_attr *out)
 {
 	struct direct *d = direct_of(v);
 	struct statx stx;
 	struct inode *i;
-	int err = direct_get(d, ino, &i);
+	int err = direct_get(d, file.ino, &i);
 
 	if (err)
 		return err;
-	err = stat_inode(d, i, fh, &stx);
+	err = stat_inode(d, i, file.fh, &stx);
 	if (!err)
 		direct_attr_of(&stx, i->ino, out);
 	direct_put(d, i);
 	return err;
 }
 
-int direct_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int direct_getattr(struct mapfs_view *v, struct mapfs_file file,
 		   struct mapfs_attr *out)
 {
 	struct direct *d = direct_of(v);
 	struct inode *i;
-	int err = direct_get(d, ino, &i);
+	int err = direct_get(d, file.ino, &i);
 
 	if (err)
 		return err;
-	err = show_attr(d, i, fh, out);
+	err = show_attr(d, i, file.fh, out);
 	direct_put(d, i);
 	return err;
 }
@@ -231,26 +231,26 @@ static int set_all(const struct direct_fd *f, const struct mapfs_setattr *set)
 	return err;
 }
 
-int direct_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int direct_setattr(struct mapfs_view *v, struct mapfs_file file,
 		   const struct mapfs_setattr *set, struct mapfs_attr *out)
 {
 	struct direct *d = direct_of(v);
 	/* Only a handle that may write can do what ftruncate(2) asks. */
-	bool by_handle = fh && (set->valid & MAPFS_SET_SIZE);
+	bool by_handle = file.fh && (set->valid & MAPFS_SET_SIZE);
 	struct direct_fd f;
 	struct inode *i;
-	int err = direct_get(d, ino, &i);
+	int err = direct_get(d, file.ino, &i);
 
 	if (err)
 		return err;
-	err = direct_fd_get(d, i, fh, by_handle ? DIRECT_WRITE : DIRECT_PATH,
-			    &f);
+	err = direct_fd_get(d, i, file.fh,
+			    by_handle ? DIRECT_WRITE : DIRECT_PATH, &f);
 	if (!err) {
 		err = set_all(&f, set);
 		direct_fd_put(d, &f);
 	}
 	if (!err)
-		err = show_attr(d, i, fh, out);
+		err = show_attr(d, i, file.fh, out);
 	direct_put(d, i);
 	return err;
 }

@@ -29,11 +29,10 @@ struct birth {
 	mode_t type;
 };
 
-static int birth_begin(struct direct *d, const struct mapfs_cred *cred,
-		       mapfs_ino dir, const char *name, mode_t mode,
-		       struct birth *out)
+static int birth_begin(struct direct *d, const struct mapfs_new *new,
+		       mode_t type, struct birth *out)
 {
-	int err = direct_dir_get(d, dir, true, &out->dir);
+	int err = direct_dir_get(d, new->dir, true, &out->dir);
 
 	if (err)
 		return err;
@@ -43,14 +42,14 @@ static int birth_begin(struct direct *d, const struct mapfs_cred *cred,
 		return err;
 	}
 	out->d = d;
-	out->cred = cred;
+	out->cred = new->cred;
 	out->dirfd = base_fd_of(out->f);
-	out->name = name;
-	out->type = mode & S_IFMT;
-	out->mode = mode & ~(mode_t)S_IFMT;
+	out->name = new->name;
+	out->type = type;
+	out->mode = new->mode & ~(mode_t)S_IFMT;
 	/* A default ACL takes the place of the umask: acl(5). */
 	if (base_getxattr(d->base, out->dir, ACL_DEFAULT_NAME, NULL, 0) <= 0)
-		out->mode &= ~cred->umask;
+		out->mode &= ~new->cred->umask;
 	return 0;
 }
 
@@ -167,18 +166,16 @@ void direct_give_whiteout(struct direct *d, const struct mapfs_cred *cred,
 	close(f.fd);
 }
 
-int direct_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
-		 mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+int direct_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 		 struct mapfs_entry *out)
 {
+	const mode_t type = new->mode &S_IFMT;
 	struct birth b;
-	int err = birth_begin(direct_of(v), cred, dir, name, mode, &b);
+	int err = birth_begin(direct_of(v), new, type ? type : S_IFREG, &b);
 
 	if (err)
 		return err;
-	if (!b.type)
-		b.type = S_IFREG;
-	if (mknodat(b.dirfd, name, b.type | first_mode(&b), rdev) < 0)
+	if (mknodat(b.dirfd, b.name, b.type | first_mode(&b), new->rdev) < 0)
 		err = -errno;
 	else
 		err = settle(&b, out);
@@ -186,17 +183,15 @@ int direct_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
 	return err;
 }
 
-int direct_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
-		 mapfs_ino dir, const char *name, mode_t mode,
+int direct_mkdir(struct mapfs_view *v, const struct mapfs_new *new,
 		 struct mapfs_entry *out)
 {
 	struct birth b;
-	int err = birth_begin(direct_of(v), cred, dir, name,
-			      (mode & ~(mode_t)S_IFMT) | S_IFDIR, &b);
+	int err = birth_begin(direct_of(v), new, S_IFDIR, &b);
 
 	if (err)
 		return err;
-	if (mkdirat(b.dirfd, name, first_mode(&b)) < 0)
+	if (mkdirat(b.dirfd, b.name, first_mode(&b)) < 0)
 		err = -errno;
 	else
 		err = settle(&b, out);
@@ -204,16 +199,16 @@ int direct_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
 	return err;
 }
 
-int direct_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
-		   mapfs_ino dir, const char *name, const char *target,
-		   struct mapfs_entry *out)
+int direct_symlink(struct mapfs_view *v, const struct mapfs_new *new,
+		   const char *target, struct mapfs_entry *out)
 {
 	struct birth b;
-	int err = birth_begin(direct_of(v), cred, dir, name, S_IFLNK, &b);
+	int err = birth_begin(direct_of(v), new, S_IFLNK, &b);
 
 	if (err)
 		return err;
-	if (symlinkat(target, b.dirfd, name) < 0)
+	b.mode = 0; /* a symbolic link has none of its own */
+	if (symlinkat(target, b.dirfd, b.name) < 0)
 		err = -errno;
 	else
 		err = settle(&b, out);
@@ -267,19 +262,17 @@ static int settle_open(struct birth *b, int fd, struct mapfs_entry *out,
  * made it meanwhile, -ESTALE lets the kernel look again and judge itself
  * whether the caller may open that.
  */
-int direct_create(struct mapfs_view *v, const struct mapfs_cred *cred,
-		  mapfs_ino dir, const char *name, mode_t mode, int flags,
+int direct_create(struct mapfs_view *v, const struct mapfs_new *new, int flags,
 		  struct mapfs_entry *out, uint64_t *fh)
 {
 	int kept = flags & (O_ACCMODE | O_SYNC | O_DSYNC);
 	struct birth b;
 	int fd;
-	int err = birth_begin(direct_of(v), cred, dir, name,
-			      (mode & ~(mode_t)S_IFMT) | S_IFREG, &b);
+	int err = birth_begin(direct_of(v), new, S_IFREG, &b);
 
 	if (err)
 		return err;
-	err = open_new(&b, name, kept | O_CREAT | O_EXCL, &fd);
+	err = open_new(&b, b.name, kept | O_CREAT | O_EXCL, &fd);
 	if (!err)
 		err = settle_open(&b, fd, out, fh);
 	else if (err == -EEXIST && !(flags & O_EXCL))
@@ -313,16 +306,16 @@ static int settle_tmpfile(struct birth *b, int fd, struct mapfs_entry *out)
 	return 0;
 }
 
-int direct_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
-		   mapfs_ino dir, mode_t mode, struct mapfs_entry *out)
+int direct_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
+		   struct mapfs_entry *out)
 {
 	struct birth b;
 	int fd = -1;
-	int err = birth_begin(direct_of(v), cred, dir, NULL,
-			      (mode & ~(mode_t)S_IFMT) | S_IFREG, &b);
+	int err = birth_begin(direct_of(v), new, S_IFREG, &b);
 
 	if (err)
 		return err;
+	b.name = NULL;
 	err = open_new(&b, ".", O_TMPFILE | O_RDWR, &fd);
 	if (!err)
 		err = settle_tmpfile(&b, fd, out);

@@ -43,22 +43,22 @@ static ssize_t read_by_fd(struct direct *d, struct inode *i, uint64_t fh,
 	return n;
 }
 
-ssize_t direct_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
+ssize_t direct_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 		    size_t len, uint64_t off)
 {
 	struct direct *d = direct_of(v);
 	struct inode *i;
-	ssize_t n = file_get(d, ino, &i);
+	ssize_t n = file_get(d, file.ino, &i);
 
 	if (n)
 		return n;
-	if (fh && off <= BY_HANDLE_BYTES && len <= BY_HANDLE_BYTES - off)
-		n = read_by_fd(d, i, fh, buf, len, off);
+	if (file.fh && off <= BY_HANDLE_BYTES && len <= BY_HANDLE_BYTES - off)
+		n = read_by_fd(d, i, file.fh, buf, len, off);
 	else
 		n = base_read(d->base, i, buf, len, off);
 	/* Its mode may have changed since it was opened. */
-	if (n < 0 && fh)
-		n = read_by_fd(d, i, fh, buf, len, off);
+	if (n < 0 && file.fh)
+		n = read_by_fd(d, i, file.fh, buf, len, off);
 	direct_put(d, i);
 	return n;
 }
@@ -76,27 +76,26 @@ static int check_append(int fd, uint64_t off)
 	return (uint64_t)st.st_size == off ? 0 : -EPERM;
 }
 
-ssize_t direct_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		     const void *buf, size_t len, uint64_t off,
-		     unsigned int flags)
+ssize_t direct_write(struct mapfs_view *v, struct mapfs_file file,
+		     const struct mapfs_write *w)
 {
 	struct direct *d = direct_of(v);
 	struct direct_fd f;
 	struct inode *i;
 	bool was_shown;
-	ssize_t n = file_get(d, ino, &i);
+	ssize_t n = file_get(d, file.ino, &i);
 
-	(void)flags;
 	if (n)
 		return n;
-	n = direct_fd_get(d, i, fh, DIRECT_WRITE, &f);
+	n = direct_fd_get(d, i, file.fh, DIRECT_WRITE, &f);
 	if (n)
 		goto put_inode;
 	was_shown = direct_change_begin(i, f.fd);
 	if (f.appends)
-		n = check_append(f.fd, off);
+		n = check_append(f.fd, w->off);
 	if (!n)
-		n = io_pwrite_some("direct.write", f.fd, buf, len, off);
+		n = io_pwrite_some("direct.write", f.fd, w->buf, w->len,
+				   w->off);
 	direct_change_end(i, f.fd, was_shown);
 	direct_fd_put(d, &f);
 put_inode:
@@ -115,19 +114,18 @@ static int syncable_get(struct direct *d, struct inode *i, uint64_t fh,
 	return err;
 }
 
-int direct_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		 bool data_only)
+int direct_fsync(struct mapfs_view *v, struct mapfs_file file, bool data_only)
 {
 	struct direct *d = direct_of(v);
 	struct direct_fd f;
 	struct inode *i;
-	int err = direct_get(d, ino, &i);
+	int err = direct_get(d, file.ino, &i);
 
 	if (err)
 		return err;
 	if (i->is_foreign)
 		goto put_inode;
-	err = syncable_get(d, i, fh, &f);
+	err = syncable_get(d, i, file.fh, &f);
 	if (err)
 		goto put_inode;
 	err = data_only ? io_fdatasync("direct.fdatasync", f.fd) :
@@ -138,7 +136,7 @@ put_inode:
 	return err;
 }
 
-int direct_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
+int direct_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
 		     uint64_t off, uint64_t len)
 {
 	struct direct *d = direct_of(v);
@@ -150,10 +148,10 @@ int direct_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE |
 		     FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
-	err = file_get(d, ino, &i);
+	err = file_get(d, file.ino, &i);
 	if (err)
 		return err;
-	err = direct_fd_get(d, i, fh, DIRECT_WRITE, &f);
+	err = direct_fd_get(d, i, file.fh, DIRECT_WRITE, &f);
 	if (err)
 		goto put_inode;
 	was_shown = direct_change_begin(i, f.fd);
@@ -169,7 +167,7 @@ put_inode:
 	return err;
 }
 
-int direct_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, uint64_t off,
+int direct_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 		 int whence, uint64_t *out)
 {
 	struct direct *d = direct_of(v);
@@ -182,11 +180,12 @@ int direct_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, uint64_t off,
 		return -EINVAL;
 	if (off > MAPFS_MAX_SIZE)
 		return -ENXIO;
-	err = file_get(d, ino, &i);
+	err = file_get(d, file.ino, &i);
 	if (err)
 		return err;
 	/* A handle of any kind will do: seeking needs no permission. */
-	err = direct_fd_get(d, i, fh, fh ? DIRECT_PATH : DIRECT_READ, &f);
+	err = direct_fd_get(d, i, file.fh, file.fh ? DIRECT_PATH : DIRECT_READ,
+			    &f);
 	if (!err) {
 		at = lseek(f.fd, (off_t)off, whence);
 		err = at < 0 ? -errno : 0;
@@ -249,9 +248,14 @@ static ssize_t copy_fds(int in, uint64_t in_off, int out, uint64_t out_off,
 	return (ssize_t)done;
 }
 
-ssize_t direct_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
-			  uint64_t in_off, mapfs_ino out, uint64_t out_fh,
-			  uint64_t out_off, size_t len)
+static bool overlaps(const struct mapfs_copy_range *c)
+{
+	return c->from.ino == c->to.ino && c->from_off < c->to_off + c->len &&
+	       c->to_off < c->from_off + c->len;
+}
+
+ssize_t direct_copy_range(struct mapfs_view *v,
+			  const struct mapfs_copy_range *c)
 {
 	struct direct *d = direct_of(v);
 	struct direct_fd from;
@@ -261,22 +265,22 @@ ssize_t direct_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
 	bool was_shown;
 	ssize_t n;
 
-	if (in == out && in_off < out_off + len && out_off < in_off + len)
+	if (overlaps(c))
 		return -EINVAL;
-	n = file_get(d, in, &src);
+	n = file_get(d, c->from.ino, &src);
 	if (n)
 		return n;
-	n = file_get(d, out, &dst);
+	n = file_get(d, c->to.ino, &dst);
 	if (n)
 		goto put_src;
-	n = direct_fd_get(d, src, in_fh, DIRECT_READ, &from);
+	n = direct_fd_get(d, src, c->from.fh, DIRECT_READ, &from);
 	if (n)
 		goto put_dst;
-	n = direct_fd_get(d, dst, out_fh, DIRECT_WRITE, &to);
+	n = direct_fd_get(d, dst, c->to.fh, DIRECT_WRITE, &to);
 	if (n)
 		goto put_from;
 	was_shown = direct_change_begin(dst, to.fd);
-	n = copy_fds(from.fd, in_off, to.fd, out_off, len);
+	n = copy_fds(from.fd, c->from_off, to.fd, c->to_off, c->len);
 	direct_change_end(dst, to.fd, was_shown);
 	direct_fd_put(d, &to);
 put_from:

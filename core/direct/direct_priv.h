@@ -106,22 +106,21 @@ void direct_change_end(struct inode *i, int fd, bool was_shown);
 #define DIRECT_STAT_MASK (STATX_BASIC_STATS | STATX_BTIME)
 void direct_attr_of(const struct statx *stx, mapfs_ino ino,
 		    struct mapfs_attr *out);
-int direct_peek_attr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int direct_peek_attr(struct mapfs_view *v, struct mapfs_file file,
 		     struct mapfs_attr *out);
-int direct_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int direct_getattr(struct mapfs_view *v, struct mapfs_file file,
 		   struct mapfs_attr *out);
-int direct_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int direct_setattr(struct mapfs_view *v, struct mapfs_file file,
 		   const struct mapfs_setattr *set, struct mapfs_attr *out);
 /* Set-id bits go as write(2) takes them. */
 int must_check direct_chmod(const struct direct_fd *f, mode_t mode);
 
 /* direct_fileattr.c */
-int direct_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int direct_get_fileattr(struct mapfs_view *v, struct mapfs_file file,
 			enum mapfs_fileattr_kind what,
 			union mapfs_fileattr *out);
 int direct_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
-			mapfs_ino ino, uint64_t fh,
-			enum mapfs_fileattr_kind what,
+			struct mapfs_file file, enum mapfs_fileattr_kind what,
 			const union mapfs_fileattr *a);
 
 /* direct_xattr.c */
@@ -129,8 +128,8 @@ ssize_t direct_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 			void *buf, size_t len);
 ssize_t direct_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
 			 size_t len);
-int direct_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
-		    const void *value, size_t len, int flags, bool kill_sgid);
+int direct_setxattr(struct mapfs_view *v, mapfs_ino ino,
+		    const struct mapfs_setxattr *set);
 int direct_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name);
 
 /* direct_name.c */
@@ -151,8 +150,7 @@ int direct_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
 int direct_unlink(struct mapfs_view *v, mapfs_ino dir, const char *name);
 int direct_rmdir(struct mapfs_view *v, mapfs_ino dir, const char *name);
 int direct_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
-		  mapfs_ino dir, const char *name, mapfs_ino newdir,
-		  const char *newname, unsigned int flags);
+		  const struct mapfs_rename *rename);
 
 /* direct_reach.c */
 int direct_reach(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
@@ -163,45 +161,38 @@ void direct_interrupt(struct mapfs_view *v);
 
 /* direct_dir.c */
 int direct_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh);
-int direct_readdir_open(struct mapfs_view *v, uint64_t fh, uint64_t cookie,
-			bool plus, mapfs_dirent_fn fn, void *arg);
-int direct_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
-		   bool plus, mapfs_dirent_fn fn, void *arg);
+int direct_readdir_open(struct mapfs_view *v, uint64_t fh,
+			const struct mapfs_readdir *readdir);
+int direct_readdir(struct mapfs_view *v, mapfs_ino dir,
+		   const struct mapfs_readdir *readdir);
 
 /* direct_create.c */
 /* What a rename left at `name` becomes the caller's, as far as we may. */
 void direct_give_whiteout(struct direct *d, const struct mapfs_cred *cred,
 			  int dirfd, const char *name);
-int direct_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
-		 mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+int direct_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 		 struct mapfs_entry *out);
-int direct_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
-		 mapfs_ino dir, const char *name, mode_t mode,
+int direct_mkdir(struct mapfs_view *v, const struct mapfs_new *new,
 		 struct mapfs_entry *out);
-int direct_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
-		   mapfs_ino dir, const char *name, const char *target,
-		   struct mapfs_entry *out);
-int direct_create(struct mapfs_view *v, const struct mapfs_cred *cred,
-		  mapfs_ino dir, const char *name, mode_t mode, int flags,
+int direct_symlink(struct mapfs_view *v, const struct mapfs_new *new,
+		   const char *target, struct mapfs_entry *out);
+int direct_create(struct mapfs_view *v, const struct mapfs_new *new, int flags,
 		  struct mapfs_entry *out, uint64_t *fh);
-int direct_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
-		   mapfs_ino dir, mode_t mode, struct mapfs_entry *out);
+int direct_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
+		   struct mapfs_entry *out);
 
 /* direct_data.c */
-ssize_t direct_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
+ssize_t direct_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 		    size_t len, uint64_t off);
-ssize_t direct_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		     const void *buf, size_t len, uint64_t off,
-		     unsigned int flags);
-int direct_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		 bool data_only);
-int direct_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
+ssize_t direct_write(struct mapfs_view *v, struct mapfs_file file,
+		     const struct mapfs_write *write);
+int direct_fsync(struct mapfs_view *v, struct mapfs_file file, bool data_only);
+int direct_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
 		     uint64_t off, uint64_t len);
-int direct_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, uint64_t off,
+int direct_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 		 int whence, uint64_t *out);
-ssize_t direct_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
-			  uint64_t in_off, mapfs_ino out, uint64_t out_fh,
-			  uint64_t out_off, size_t len);
+ssize_t direct_copy_range(struct mapfs_view *v,
+			  const struct mapfs_copy_range *copy);
 ssize_t direct_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
 			size_t len);
 

@@ -117,30 +117,30 @@ static int set(uid_t uid, int fd, unsigned int what,
 	return ioctl_as(uid, fd, FS_IOC_SETFLAGS, &number);
 }
 
-static int fileattr_fd(struct direct *d, mapfs_ino ino, uint64_t fh,
+static int fileattr_fd(struct direct *d, struct mapfs_file file,
 		       struct inode **i, struct direct_fd *f)
 {
-	int err = direct_get(d, ino, i);
+	int err = direct_get(d, file.ino, i);
 
 	if (err)
 		return err;
 	if ((*i)->is_foreign || (!S_ISREG((*i)->type) && !S_ISDIR((*i)->type)))
 		err = -ENOTTY;
 	if (!err)
-		err = direct_fd_get(d, *i, fh, DIRECT_READ, f);
+		err = direct_fd_get(d, *i, file.fh, DIRECT_READ, f);
 	if (err)
 		direct_put(d, *i);
 	return err;
 }
 
-int direct_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int direct_get_fileattr(struct mapfs_view *v, struct mapfs_file file,
 			enum mapfs_fileattr_kind what,
 			union mapfs_fileattr *out)
 {
 	struct direct *d = direct_of(v);
 	struct direct_fd f;
 	struct inode *i;
-	int err = fileattr_fd(d, ino, fh, &i, &f);
+	int err = fileattr_fd(d, file, &i, &f);
 
 	if (err)
 		return err;
@@ -151,15 +151,14 @@ int direct_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 }
 
 int direct_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
-			mapfs_ino ino, uint64_t fh,
-			enum mapfs_fileattr_kind what,
+			struct mapfs_file file, enum mapfs_fileattr_kind what,
 			const union mapfs_fileattr *a)
 {
 	struct direct *d = direct_of(v);
 	struct direct_fd f;
 	struct inode *i;
 	bool was_shown;
-	int err = fileattr_fd(d, ino, fh, &i, &f);
+	int err = fileattr_fd(d, file, &i, &f);
 
 	if (err)
 		return err;

@@ -292,27 +292,27 @@ static int rename_ends(struct direct *d, struct end *from, struct end *to,
 }
 
 int direct_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
-		  mapfs_ino dir, const char *name, mapfs_ino newdir,
-		  const char *newname, unsigned int flags)
+		  const struct mapfs_rename *r)
 {
 	struct direct *d = direct_of(v);
 	struct end from;
 	struct end to;
-	int err = end_get(d, dir, name, &from);
+	int err = end_get(d, r->dir, r->name, &from);
 
 	if (err)
 		return err == -EROFS ? -ENOENT : err;
-	err = end_get(d, newdir, newname, &to);
+	err = end_get(d, r->newdir, r->newname, &to);
 	if (err) {
 		end_put(d, &from);
 		return err == -EROFS ? -EXDEV : err;
 	}
 	base_move_begin(d->base);
 	err = rename_ends(d, &from, &to,
-			  whiteout ? flags | RENAME_WHITEOUT : flags);
+			  whiteout ? r->flags | RENAME_WHITEOUT : r->flags);
 	base_move_end(d->base);
 	if (!err && whiteout)
-		direct_give_whiteout(d, whiteout, base_fd_of(from.dirfd), name);
+		direct_give_whiteout(d, whiteout, base_fd_of(from.dirfd),
+				     r->name);
 	end_put(d, &to);
 	end_put(d, &from);
 	return err;

@@ -55,7 +55,7 @@ int direct_reach(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
 
 	if (err)
 		return err;
-	err = direct_getattr(v, ino, 0, &e.attr);
+	err = direct_getattr(v, mapfs_file_of(ino), &e.attr);
 	if (!err) {
 		e.generation = i->generation;
 		inode_count_lookup(d->itable, i);

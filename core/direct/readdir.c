@@ -14,9 +14,7 @@
 struct listing {
 	struct direct *d;
 	struct inode *dir;
-	bool plus;
-	mapfs_dirent_fn fn;
-	void *arg;
+	const struct mapfs_readdir *readdir;
 };
 
 static mapfs_ino dot_ino(const struct listing *l, const char *name)
@@ -28,30 +26,42 @@ static int tell(void *arg, const char *name, uint64_t ino, mode_t type,
 		uint64_t cookie)
 {
 	const struct listing *l = arg;
+	const struct mapfs_readdir *r = l->readdir;
+	struct mapfs_dirent d = {
+		.name = name,
+		.ino = ino,
+		.type = type,
+		.cookie = cookie,
+	};
 	struct mapfs_entry e;
 	int is_full;
 	int err;
 
-	if (path_is_dot(name))
-		return l->fn(l->arg, name, dot_ino(l, name), S_IFDIR, cookie,
-			     NULL);
-	if (!l->plus)
-		return l->fn(l->arg, name, ino, type, cookie, NULL);
+	if (path_is_dot(name)) {
+		d.ino = dot_ino(l, name);
+		d.type = S_IFDIR;
+		return r->fn(r->arg, &d);
+	}
+	if (!r->plus)
+		return r->fn(r->arg, &d);
 	err = direct_enter(l->d, l->dir, name, &e);
 	if (err == -ENOENT)
 		return BASE_SKIPPED; /* gone meanwhile */
 	if (err)		     /* its LOOKUP will say why */
-		return l->fn(l->arg, name, ino, type, cookie, NULL);
-	is_full = l->fn(l->arg, name, e.attr.ino, e.attr.mode & S_IFMT, cookie,
-			&e);
+		return r->fn(r->arg, &d);
+	d.ino = e.attr.ino;
+	d.type = e.attr.mode & S_IFMT;
+	d.entry = &e;
+	is_full = r->fn(r->arg, &d);
 	if (is_full)
 		direct_forget(&l->d->view, e.attr.ino, 1);
 	return is_full;
 }
 
 /* Another file system is mounted there: an empty directory. */
-static int tell_foreign(struct listing *l, uint64_t cookie)
+static int tell_foreign(struct listing *l)
 {
+	const uint64_t cookie = l->readdir->cookie;
 	int is_full = 0;
 
 	if (cookie < 1)
@@ -62,15 +72,15 @@ static int tell_foreign(struct listing *l, uint64_t cookie)
 }
 
 /* `from` NULL: all names behind `cookie`, not some. */
-static int list(struct listing *l, struct base_listing *from, mapfs_ino dir,
-		uint64_t cookie)
+static int list(struct listing *l, struct base_listing *from, mapfs_ino dir)
 {
+	const uint64_t cookie = l->readdir->cookie;
 	int ret = direct_dir_get(l->d, dir, false, &l->dir);
 
 	if (ret)
 		return ret;
 	if (l->dir->is_foreign)
-		ret = tell_foreign(l, cookie);
+		ret = tell_foreign(l);
 	else if (from)
 		ret = base_listing_read(l->d->base, l->dir, from, cookie, tell,
 					l);
@@ -80,17 +90,12 @@ static int list(struct listing *l, struct base_listing *from, mapfs_ino dir,
 	return ret > 0 ? 0 : ret;
 }
 
-int direct_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
-		   bool plus, mapfs_dirent_fn fn, void *arg)
+int direct_readdir(struct mapfs_view *v, mapfs_ino dir,
+		   const struct mapfs_readdir *readdir)
 {
-	struct listing l = {
-		.d = direct_of(v),
-		.plus = plus,
-		.fn = fn,
-		.arg = arg,
-	};
+	struct listing l = { .d = direct_of(v), .readdir = readdir };
 
-	return list(&l, NULL, dir, cookie);
+	return list(&l, NULL, dir);
 }
 
 int direct_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh)
@@ -105,22 +110,17 @@ int direct_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh)
 	return handle_add_dir(d, dir, fh);
 }
 
-int direct_readdir_open(struct mapfs_view *v, uint64_t fh, uint64_t cookie,
-			bool plus, mapfs_dirent_fn fn, void *arg)
+int direct_readdir_open(struct mapfs_view *v, uint64_t fh,
+			const struct mapfs_readdir *readdir)
 {
-	struct listing l = {
-		.d = direct_of(v),
-		.plus = plus,
-		.fn = fn,
-		.arg = arg,
-	};
+	struct listing l = { .d = direct_of(v), .readdir = readdir };
 	struct base_listing *from;
 	mapfs_ino dir;
 	int err = handle_take_listing(l.d, fh, &dir, &from);
 
 	if (err)
 		return err;
-	err = list(&l, from, dir, cookie);
+	err = list(&l, from, dir);
 	handle_give_listing(l.d, fh, from);
 	return err;
 }

@@ -53,9 +53,9 @@ static int drop_sgid(const struct direct_fd *f)
 	return direct_chmod(f, st.st_mode & ~(mode_t)S_ISGID);
 }
 
-/* value NULL: removes it. */
-static int change(struct direct *d, mapfs_ino ino, const char *name,
-		  const void *value, size_t len, int flags, bool kill_sgid)
+/* set->value NULL: removes it. */
+static int change(struct direct *d, mapfs_ino ino,
+		  const struct mapfs_setxattr *set)
 {
 	char path[PATH_OF_FD_BYTES];
 	struct direct_fd f;
@@ -71,10 +71,11 @@ static int change(struct direct *d, mapfs_ino ino, const char *name,
 		goto put_inode;
 	was_shown = direct_change_begin(i, f.fd);
 	path_of_fd(f.fd, path);
-	ret = value ? setxattr(path, name, value, len, flags) :
-		      removexattr(path, name);
+	ret = set->value ? setxattr(path, set->name, set->value, set->len,
+				    set->flags) :
+			   removexattr(path, set->name);
 	err = ret < 0 ? -errno : 0;
-	if (!err && kill_sgid && strcmp(name, ACL_ACCESS_NAME) == 0)
+	if (!err && set->kill_sgid && strcmp(set->name, ACL_ACCESS_NAME) == 0)
 		err = drop_sgid(&f);
 	direct_change_end(i, f.fd, was_shown);
 	direct_fd_put(d, &f);
@@ -83,15 +84,20 @@ put_inode:
 	return err;
 }
 
-int direct_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
-		    const void *value, size_t len, int flags, bool kill_sgid)
+int direct_setxattr(struct mapfs_view *v, mapfs_ino ino,
+		    const struct mapfs_setxattr *set)
 {
+	struct mapfs_setxattr s = *set;
+
 	/* An empty value is one too. */
-	return change(direct_of(v), ino, name, value ? value : "", len, flags,
-		      kill_sgid);
+	if (!s.value)
+		s.value = "";
+	return change(direct_of(v), ino, &s);
 }
 
 int direct_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
 {
-	return change(direct_of(v), ino, name, NULL, 0, 0, false);
+	const struct mapfs_setxattr s = { .name = name };
+
+	return change(direct_of(v), ino, &s);
 }

@@ -119,14 +119,13 @@ int overlay_fill_entry(struct overlay *o, struct inode *i,
 	return 0;
 }
 
-int overlay_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int overlay_getattr(struct mapfs_view *v, struct mapfs_file file,
 		    struct mapfs_attr *out)
 {
 	struct overlay *o = overlay_of(v);
 	struct inode *i;
-	int err = overlay_get(o, ino, &i);
+	int err = overlay_get(o, file.ino, &i);
 
-	(void)fh;
 	if (err)
 		return err;
 	err = overlay_fill_attr(o, i, out);
@@ -232,15 +231,14 @@ static int setattr_once(struct overlay *o, mapfs_ino ino,
 	return err;
 }
 
-int overlay_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int overlay_setattr(struct mapfs_view *v, struct mapfs_file file,
 		    const struct mapfs_setattr *set, struct mapfs_attr *out)
 {
 	struct overlay *o = overlay_of(v);
 	const uint64_t made = store_made_room(o->store);
-	int err = setattr_once(o, ino, set, out);
+	int err = setattr_once(o, file.ino, set, out);
 
-	(void)fh;
 	if (store_make_room(o->store, err, made))
-		err = setattr_once(o, ino, set, out);
+		err = setattr_once(o, file.ino, set, out);
 	return err;
 }

@@ -250,61 +250,59 @@ static int create_object(struct creation *c, mapfs_ino dir,
 	return err;
 }
 
-int overlay_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
-		  mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+int overlay_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 		  struct mapfs_entry *out)
 {
+	const mode_t mode = new->mode;
 	struct creation c = {
 		.o = overlay_of(v),
-		.cred = cred,
-		.name = name,
-		.mode = mode & S_IFMT ? mode : mode | S_IFREG,
+		.cred = new->cred,
+		.name = new->name,
+		.mode = mode &S_IFMT ? mode : mode | S_IFREG,
 	};
 
 	if (S_ISCHR(mode) || S_ISBLK(mode))
-		c.rdev = rdev;
+		c.rdev = new->rdev;
 	else if (S_ISDIR(c.mode) || S_ISLNK(c.mode))
 		return -EINVAL;
-	return create_object(&c, dir, out);
+	return create_object(&c, new->dir, out);
 }
 
-int overlay_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
-		  mapfs_ino dir, const char *name, mode_t mode,
+int overlay_mkdir(struct mapfs_view *v, const struct mapfs_new *new,
 		  struct mapfs_entry *out)
 {
 	struct creation c = {
 		.o = overlay_of(v),
-		.cred = cred,
-		.name = name,
-		.mode = (mode & ~(mode_t)S_IFMT) | S_IFDIR,
+		.cred = new->cred,
+		.name = new->name,
+		.mode = (new->mode & ~(mode_t)S_IFMT) | S_IFDIR,
 	};
 
-	return create_object(&c, dir, out);
+	return create_object(&c, new->dir, out);
 }
 
-int overlay_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
-		    mapfs_ino dir, const char *name, const char *target,
-		    struct mapfs_entry *out)
+int overlay_symlink(struct mapfs_view *v, const struct mapfs_new *new,
+		    const char *target, struct mapfs_entry *out)
 {
 	struct creation c = {
 		.o = overlay_of(v),
-		.cred = cred,
-		.name = name,
+		.cred = new->cred,
+		.name = new->name,
 		.mode = S_IFLNK | 0777,
 		.target = target,
 	};
 
-	return create_object(&c, dir, out);
+	return create_object(&c, new->dir, out);
 }
 
-int overlay_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
-		    mapfs_ino dir, mode_t mode, struct mapfs_entry *out)
+int overlay_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
+		    struct mapfs_entry *out)
 {
 	struct creation c = {
 		.o = overlay_of(v),
-		.cred = cred,
-		.mode = (mode & ~(mode_t)S_IFMT) | S_IFREG,
+		.cred = new->cred,
+		.mode = (new->mode & ~(mode_t)S_IFMT) | S_IFREG,
 	};
 
-	return create_object(&c, dir, out);
+	return create_object(&c, new->dir, out);
 }

@@ -311,14 +311,13 @@ static int fallocate_once(struct overlay *o, mapfs_ino ino, int mode,
 	return err;
 }
 
-int overlay_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		      int mode, uint64_t off, uint64_t len)
+int overlay_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
+		      uint64_t off, uint64_t len)
 {
 	struct overlay *o = overlay_of(v);
 	const uint64_t made = store_made_room(o->store);
 	int err;
 
-	(void)fh;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE |
 		     FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
@@ -326,8 +325,8 @@ int overlay_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 		return -EOPNOTSUPP;
 	if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
-	err = fallocate_once(o, ino, mode, off, off + len);
+	err = fallocate_once(o, file.ino, mode, off, off + len);
 	if (store_make_room(o->store, err, made))
-		err = fallocate_once(o, ino, mode, off, off + len);
+		err = fallocate_once(o, file.ino, mode, off, off + len);
 	return err;
 }

@@ -48,16 +48,15 @@ static uint32_t xflags_of(uint32_t flags)
 	       (flags & FS_NOATIME_FL ? FS_XFLAG_NOATIME : 0);
 }
 
-int overlay_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int overlay_get_fileattr(struct mapfs_view *v, struct mapfs_file file,
 			 enum mapfs_fileattr_kind what,
 			 union mapfs_fileattr *out)
 {
 	struct overlay *o = overlay_of(v);
 	struct inode *i;
 	uint32_t flags = 0;
-	int err = overlay_get(o, ino, &i);
+	int err = overlay_get(o, file.ino, &i);
 
-	(void)fh;
 	if (err)
 		return err;
 	if (!S_ISREG(i->type) && !S_ISDIR(i->type))
@@ -77,12 +76,11 @@ int overlay_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 }
 
 int overlay_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
-			 mapfs_ino ino, uint64_t fh,
-			 enum mapfs_fileattr_kind what,
+			 struct mapfs_file file, enum mapfs_fileattr_kind what,
 			 const union mapfs_fileattr *a)
 {
 	union mapfs_fileattr now;
-	int err = overlay_get_fileattr(v, ino, fh, what, &now);
+	int err = overlay_get_fileattr(v, file, what, &now);
 	bool is_same;
 
 	(void)cred;

@@ -234,14 +234,13 @@ void overlay_change_end(struct overlay *o, struct inode *i)
 	overlay_put(o, i);
 }
 
-static int overlay_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+static int overlay_fsync(struct mapfs_view *v, struct mapfs_file file,
 			 bool data_only)
 {
 	struct overlay *o = overlay_of(v);
 	struct inode *i;
-	int err = overlay_get(o, ino, &i);
+	int err = overlay_get(o, file.ino, &i);
 
-	(void)fh;
 	(void)data_only;
 	/* Of an inode that a rollback took away, pages were dropped. */
 	if (err)

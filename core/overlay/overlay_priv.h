@@ -64,9 +64,9 @@ int must_check overlay_fill_entry(struct overlay *o, struct inode *i,
 				  struct mapfs_entry *out);
 /* The data changed: new times, unless the kernel keeps them itself. */
 bool overlay_touch(const struct overlay *o, struct record_attr *a);
-int overlay_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int overlay_getattr(struct mapfs_view *v, struct mapfs_file file,
 		    struct mapfs_attr *out);
-int overlay_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int overlay_setattr(struct mapfs_view *v, struct mapfs_file file,
 		    const struct mapfs_setattr *set, struct mapfs_attr *out);
 
 /* overlay_lookup.c */
@@ -130,17 +130,14 @@ int must_check overlay_stand_in_attr(struct overlay *o, struct inode *i,
 int must_check overlay_add_whiteout(struct overlay *o, struct group *g,
 				    const struct mapfs_cred *cred,
 				    struct inode *dir, mapfs_ino *ino);
-int overlay_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
-		  mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+int overlay_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 		  struct mapfs_entry *out);
-int overlay_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
-		  mapfs_ino dir, const char *name, mode_t mode,
+int overlay_mkdir(struct mapfs_view *v, const struct mapfs_new *new,
 		  struct mapfs_entry *out);
-int overlay_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
-		    mapfs_ino dir, const char *name, const char *target,
+int overlay_symlink(struct mapfs_view *v, const struct mapfs_new *new,
+		    const char *target, struct mapfs_entry *out);
+int overlay_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
 		    struct mapfs_entry *out);
-int overlay_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
-		    mapfs_ino dir, mode_t mode, struct mapfs_entry *out);
 
 /* overlay_name.c */
 int overlay_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
@@ -160,8 +157,7 @@ void overlay_add_dir_change(struct group *g, const struct inode *dir, int links,
 
 /* overlay_rename.c */
 int overlay_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
-		   mapfs_ino dir, const char *name, mapfs_ino newdir,
-		   const char *newname, unsigned int flags);
+		   const struct mapfs_rename *rename);
 
 /* overlay_dir.c */
 int must_check listings_create(struct listings **out);
@@ -170,8 +166,8 @@ int must_check overlay_dir_is_empty(struct overlay *o, struct inode *dir,
 				    bool *empty);
 /* The directory above this one; the root is above itself. */
 mapfs_ino overlay_parent_ino(struct overlay *o, struct inode *dir);
-int overlay_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
-		    bool plus, mapfs_dirent_fn fn, void *arg);
+int overlay_readdir(struct mapfs_view *v, mapfs_ino dir,
+		    const struct mapfs_readdir *readdir);
 
 /* overlay_snapshot.c */
 int overlay_snapshot_create(struct mapfs_view *v, const char *name,
@@ -222,10 +218,10 @@ bool overlay_signature_fits(const struct record_sig *sig,
 /* Bytes of the inode's pages, clipped by nothing; its stripe held. */
 int must_check overlay_read_pages(struct overlay *o, struct inode *i, void *buf,
 				  size_t len, uint64_t off);
-ssize_t overlay_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		     void *buf, size_t len, uint64_t off);
-int overlay_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		  uint64_t off, int whence, uint64_t *out);
+ssize_t overlay_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
+		     size_t len, uint64_t off);
+int overlay_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
+		  int whence, uint64_t *out);
 ssize_t overlay_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
 			 size_t len);
 
@@ -247,28 +243,25 @@ uint64_t overlay_writable_pages(struct overlay *o, const struct pt_run *run);
 int must_check overlay_write_pages(struct overlay *o, struct inode *i,
 				   struct group *g, struct fresh_pages *f,
 				   const void *buf, size_t len, uint64_t off);
-ssize_t overlay_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		      const void *buf, size_t len, uint64_t off,
-		      unsigned int flags);
-ssize_t overlay_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
-			   uint64_t in_off, mapfs_ino out, uint64_t out_fh,
-			   uint64_t out_off, size_t len);
+ssize_t overlay_write(struct mapfs_view *v, struct mapfs_file file,
+		      const struct mapfs_write *write);
+ssize_t overlay_copy_range(struct mapfs_view *v,
+			   const struct mapfs_copy_range *copy);
 
 /* overlay_allocate.c */
 /* Shrinks or grows `a` to `size`; adds what becomes of the pages. */
 int must_check overlay_add_truncate(struct overlay *o, struct inode *i,
 				    struct group *g, struct fresh_pages *f,
 				    struct record_attr *a, uint64_t size);
-int overlay_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		      int mode, uint64_t off, uint64_t len);
+int overlay_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
+		      uint64_t off, uint64_t len);
 
 /* overlay_fileattr.c */
-int overlay_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int overlay_get_fileattr(struct mapfs_view *v, struct mapfs_file file,
 			 enum mapfs_fileattr_kind what,
 			 union mapfs_fileattr *out);
 int overlay_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
-			 mapfs_ino ino, uint64_t fh,
-			 enum mapfs_fileattr_kind what,
+			 struct mapfs_file file, enum mapfs_fileattr_kind what,
 			 const union mapfs_fileattr *a);
 
 /* overlay_xattr.c */
@@ -288,8 +281,8 @@ ssize_t overlay_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 			 void *buf, size_t len);
 ssize_t overlay_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
 			  size_t len);
-int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
-		     const void *value, size_t len, int flags, bool kill_sgid);
+int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino,
+		     const struct mapfs_setxattr *set);
 int overlay_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name);
 
 #endif

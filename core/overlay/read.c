@@ -120,17 +120,16 @@ static ssize_t read_changed(struct overlay *o, struct inode *i, void *buf,
 	return err ? err : (ssize_t)len;
 }
 
-ssize_t overlay_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		     void *buf, size_t len, uint64_t off)
+ssize_t overlay_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
+		     size_t len, uint64_t off)
 {
 	struct overlay *o = overlay_of(v);
 	struct rwlock *stripe;
 	struct inode *i;
 	ssize_t n = 0;
 	bool changed;
-	int err = overlay_get(o, ino, &i);
+	int err = overlay_get(o, file.ino, &i);
 
-	(void)fh;
 	if (err)
 		return err;
 	if (!S_ISREG(i->type)) {
@@ -216,8 +215,8 @@ static int seek_changed(struct overlay *o, struct inode *i, uint64_t off,
 	return 0;
 }
 
-int overlay_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		  uint64_t off, int whence, uint64_t *out)
+int overlay_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
+		  int whence, uint64_t *out)
 {
 	struct overlay *o = overlay_of(v);
 	struct rwlock *stripe;
@@ -225,10 +224,9 @@ int overlay_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
 	bool changed;
 	int err;
 
-	(void)fh;
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
 		return -EINVAL;
-	err = overlay_get(o, ino, &i);
+	err = overlay_get(o, file.ino, &i);
 	if (err)
 		return err;
 	if (!S_ISREG(i->type)) {

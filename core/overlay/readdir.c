@@ -615,16 +615,25 @@ mapfs_ino overlay_parent_ino(struct overlay *o, struct inode *dir)
 }
 
 static int tell_dots(struct overlay *o, struct inode *dir, uint64_t *cookie,
-		     mapfs_dirent_fn fn, void *arg)
+		     const struct mapfs_readdir *r)
 {
+	struct mapfs_dirent d = {
+		.name = ".",
+		.ino = dir->ino,
+		.type = S_IFDIR,
+		.cookie = COOKIE_DOT,
+	};
+
 	if (*cookie < COOKIE_DOT) {
-		if (fn(arg, ".", dir->ino, S_IFDIR, COOKIE_DOT, NULL))
+		if (r->fn(r->arg, &d))
 			return 1;
 		*cookie = COOKIE_DOT;
 	}
 	if (*cookie < COOKIE_DOTDOT) {
-		if (fn(arg, "..", overlay_parent_ino(o, dir), S_IFDIR,
-		       COOKIE_DOTDOT, NULL))
+		d.name = "..";
+		d.ino = overlay_parent_ino(o, dir);
+		d.cookie = COOKIE_DOTDOT;
+		if (r->fn(r->arg, &d))
 			return 1;
 		*cookie = COOKIE_DOTDOT;
 	}
@@ -633,31 +642,39 @@ static int tell_dots(struct overlay *o, struct inode *dir, uint64_t *cookie,
 
 /* 1: no room, 0: told or gone meanwhile. */
 static int tell_step(struct overlay *o, struct inode *dir, const struct step *s,
-		     bool plus, mapfs_dirent_fn fn, void *arg)
+		     const struct mapfs_readdir *r)
 {
+	struct mapfs_dirent d = {
+		.name = s->name,
+		.ino = s->ino,
+		.type = s->type,
+		.cookie = s->cookie,
+	};
 	struct mapfs_entry e;
 	int full;
 	int err;
 
-	if (!plus)
-		return fn(arg, s->name, s->ino, s->type, s->cookie, NULL);
+	if (!r->plus)
+		return r->fn(r->arg, &d);
 	err = overlay_lookup(&o->view, dir->ino, s->name, &e);
 	if (err == -ENOENT)
 		return 0;
 	if (err) /* its LOOKUP will say why */
-		return fn(arg, s->name, s->ino, s->type, s->cookie, NULL);
-	full = fn(arg, s->name, e.attr.ino, e.attr.mode & S_IFMT, s->cookie,
-		  &e);
+		return r->fn(r->arg, &d);
+	d.ino = e.attr.ino;
+	d.type = e.attr.mode & S_IFMT;
+	d.entry = &e;
+	full = r->fn(r->arg, &d);
 	if (full)
 		overlay_forget(&o->view, e.attr.ino, 1);
 	return full;
 }
 
-int overlay_readdir(struct mapfs_view *v, mapfs_ino dir_ino, uint64_t cookie,
-		    bool plus, mapfs_dirent_fn fn, void *arg)
+int overlay_readdir(struct mapfs_view *v, mapfs_ino dir_ino,
+		    const struct mapfs_readdir *r)
 {
 	struct overlay *o = overlay_of(v);
-	const uint64_t from = cookie;
+	uint64_t cookie = r->cookie;
 	struct listing *l;
 	struct inode *dir;
 	struct step s;
@@ -674,18 +691,18 @@ int overlay_readdir(struct mapfs_view *v, mapfs_ino dir_ino, uint64_t cookie,
 		overlay_put(o, dir);
 		return err;
 	}
-	if (tell_dots(o, dir, &cookie, fn, arg)) {
+	if (tell_dots(o, dir, &cookie, r)) {
 		end = false;
 	} else {
 		while (step_next(o, l, cookie, &s)) {
-			if (tell_step(o, dir, &s, plus, fn, arg)) {
+			if (tell_step(o, dir, &s, r)) {
 				end = false;
 				break;
 			}
 			cookie = s.cookie;
 		}
 	}
-	listing_put(o->listings, l, end && cookie == from);
+	listing_put(o->listings, l, end && cookie == r->cookie);
 	overlay_put(o, dir);
 	return 0;
 }

@@ -180,27 +180,26 @@ static int rename_locked(struct renaming *r, unsigned int flags)
 }
 
 static int rename_once(struct overlay *o, const struct mapfs_cred *whiteout,
-		       mapfs_ino dir, const char *name, mapfs_ino newdir,
-		       const char *newname, unsigned int flags)
+		       const struct mapfs_rename *rename)
 {
 	struct renaming r = {
 		.o = o,
-		.name = name,
-		.newname = newname,
-		.exchange = flags & RENAME_EXCHANGE,
+		.name = rename->name,
+		.newname = rename->newname,
+		.exchange = rename->flags & RENAME_EXCHANGE,
 		.whiteout = whiteout,
 	};
-	int err = overlay_dir_get(o, dir, &r.dir);
+	int err = overlay_dir_get(o, rename->dir, &r.dir);
 
 	if (err)
 		return err;
-	err = overlay_dir_get(o, newdir, &r.newdir);
+	err = overlay_dir_get(o, rename->newdir, &r.newdir);
 	if (err) {
 		overlay_put(o, r.dir);
 		return err;
 	}
 	rwlock_write(&o->ns_lock);
-	err = rename_locked(&r, flags);
+	err = rename_locked(&r, rename->flags);
 	rwlock_unlock(&o->ns_lock);
 	if (r.src.inode)
 		overlay_put(o, r.src.inode);
@@ -212,15 +211,13 @@ static int rename_once(struct overlay *o, const struct mapfs_cred *whiteout,
 }
 
 int overlay_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
-		   mapfs_ino dir, const char *name, mapfs_ino newdir,
-		   const char *newname, unsigned int flags)
+		   const struct mapfs_rename *rename)
 {
 	struct overlay *o = overlay_of(v);
 	const uint64_t made = store_made_room(o->store);
-	int err = rename_once(o, whiteout, dir, name, newdir, newname, flags);
+	int err = rename_once(o, whiteout, rename);
 
 	if (store_make_room(o->store, err, made))
-		err = rename_once(o, whiteout, dir, name, newdir, newname,
-				  flags);
+		err = rename_once(o, whiteout, rename);
 	return err;
 }

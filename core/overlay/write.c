@@ -196,8 +196,9 @@ static bool attr_after_write(const struct overlay *o, struct record_attr *a,
 	return changed;
 }
 
-static int write_chunk(struct overlay *o, struct inode *i, const void *buf,
-		       size_t len, uint64_t off, unsigned int flags)
+/* All of `w`, which is at most WRITE_CHUNK_BYTES. */
+static int write_chunk(struct overlay *o, struct inode *i,
+		       const struct mapfs_write *w)
 {
 	struct record r = { .type = RECORD_ATTR, .attr = i->delta->attr };
 	struct fresh_pages fresh;
@@ -211,11 +212,12 @@ static int write_chunk(struct overlay *o, struct inode *i, const void *buf,
 	 * At a write(2) to its cache the kernel has removed them already; what
 	 * the file has now came later, and a store to a mapping takes nothing.
 	 */
-	if (!err && !(flags & MAPFS_WRITE_CACHED))
+	if (!err && !(w->flags & MAPFS_WRITE_CACHED))
 		err = overlay_add_drop_caps(o, i, &g);
 	if (!err)
-		err = overlay_write_pages(o, i, &g, &fresh, buf, len, off);
-	if (!err && attr_after_write(o, &r.attr, off + len))
+		err = overlay_write_pages(o, i, &g, &fresh, w->buf, w->len,
+					  w->off);
+	if (!err && attr_after_write(o, &r.attr, w->off + w->len))
 		group_add(&g, &r);
 	if (!err)
 		err = store_commit(o->store, &g, i);
@@ -228,9 +230,10 @@ static int write_chunk(struct overlay *o, struct inode *i, const void *buf,
 }
 
 /* Goes on behind the first *done bytes; *done says how far it came. */
-static int write_on(struct overlay *o, mapfs_ino ino, const char *buf,
-		    size_t len, uint64_t off, unsigned int flags, size_t *done)
+static int write_on(struct overlay *o, mapfs_ino ino,
+		    const struct mapfs_write *w, size_t *done)
 {
+	const bool is_cached = w->flags & MAPFS_WRITE_CACHED;
 	struct inode *i;
 	int err = overlay_change_begin(o, ino, &i);
 
@@ -238,8 +241,8 @@ static int write_on(struct overlay *o, mapfs_ino ino, const char *buf,
 	 * A rollback took the inode away, with all that was written to it; as
 	 * an error this would come back from close(2) and syncfs(2).
 	 */
-	if (err == -ESTALE && (flags & MAPFS_WRITE_CACHED)) {
-		*done = len;
+	if (err == -ESTALE && is_cached) {
+		*done = w->len;
 		return 0;
 	}
 	if (err)
@@ -247,34 +250,36 @@ static int write_on(struct overlay *o, mapfs_ino ino, const char *buf,
 	if (!S_ISREG(i->type))
 		err = S_ISDIR(i->type) ? -EISDIR : -EINVAL;
 	/* Pages of a time that a rollback or revert took back. */
-	if (!err && (flags & MAPFS_WRITE_CACHED) && i->is_stale)
-		*done = len;
-	while (!err && *done < len) {
-		size_t n = len - *done;
+	if (!err && is_cached && i->is_stale)
+		*done = w->len;
+	while (!err && *done < w->len) {
+		struct mapfs_write chunk = {
+			.buf = (const char *)w->buf + *done,
+			.len = w->len - *done,
+			.off = w->off + *done,
+			.flags = w->flags,
+		};
 
-		if (n > WRITE_CHUNK_BYTES)
-			n = WRITE_CHUNK_BYTES;
-		err = write_chunk(o, i, buf + *done, n, off + *done, flags);
+		if (chunk.len > WRITE_CHUNK_BYTES)
+			chunk.len = WRITE_CHUNK_BYTES;
+		err = write_chunk(o, i, &chunk);
 		if (!err)
-			*done += n;
+			*done += chunk.len;
 	}
 	overlay_change_end(o, i);
 	return err;
 }
 
-ssize_t overlay_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		      const void *buf, size_t len, uint64_t off,
-		      unsigned int flags)
+ssize_t overlay_write(struct mapfs_view *v, struct mapfs_file file,
+		      const struct mapfs_write *write)
 {
 	struct overlay *o = overlay_of(v);
 	const uint64_t made = store_made_room(o->store);
 	size_t done = 0;
-	int err;
+	int err = write_on(o, file.ino, write, &done);
 
-	(void)fh;
-	err = write_on(o, ino, buf, len, off, flags, &done);
 	if (store_make_room(o->store, err, made))
-		err = write_on(o, ino, buf, len, off, flags, &done);
+		err = write_on(o, file.ino, write, &done);
 	return done > 0 ? (ssize_t)done : err;
 }
 
@@ -283,26 +288,29 @@ ssize_t overlay_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
  * also takes set-id bits away first; the two inodes are never locked at once,
  * as they may share a stripe.
  */
-ssize_t overlay_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
-			   uint64_t in_off, mapfs_ino out, uint64_t out_fh,
-			   uint64_t out_off, size_t len)
+ssize_t overlay_copy_range(struct mapfs_view *v,
+			   const struct mapfs_copy_range *copy)
 {
+	struct mapfs_write chunk = { .off = copy->to_off };
 	char *buf = malloc(COPY_CHUNK_BYTES);
 	size_t done = 0;
 	ssize_t n = 0;
 
 	if (!buf)
 		return -ENOMEM;
-	while (done < len) {
-		size_t want = len - done;
+	chunk.buf = buf;
+	while (done < copy->len) {
+		size_t want = copy->len - done;
 
 		if (want > COPY_CHUNK_BYTES)
 			want = COPY_CHUNK_BYTES;
-		n = overlay_read(v, in, in_fh, buf, want, in_off + done);
+		n = overlay_read(v, copy->from, buf, want,
+				 copy->from_off + done);
 		if (n <= 0)
 			break;
-		n = overlay_write(v, out, out_fh, buf, (size_t)n,
-				  out_off + done, 0);
+		chunk.len = (size_t)n;
+		chunk.off = copy->to_off + done;
+		n = overlay_write(v, copy->to, &chunk);
 		if (n <= 0)
 			break;
 		done += (size_t)n;

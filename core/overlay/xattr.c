@@ -344,10 +344,10 @@ static int check_existence(struct overlay *o, struct inode *i, const char *name,
 	return 0;
 }
 
-static int setxattr_once(struct overlay *o, mapfs_ino ino, const char *name,
-			 const void *value, size_t len, int flags,
-			 bool kill_sgid)
+static int setxattr_once(struct overlay *o, mapfs_ino ino,
+			 const struct mapfs_setxattr *set)
 {
+	const char *name = set->name;
 	struct inode *i;
 	struct group g;
 	int err;
@@ -359,18 +359,19 @@ static int setxattr_once(struct overlay *o, mapfs_ino ino, const char *name,
 	if (err)
 		return err;
 	group_init(&g);
-	err = check_existence(o, i, name, flags);
+	err = check_existence(o, i, name, set->flags);
 	if (!err)
 		err = check_list(o, i, name);
 	if (!err)
 		err = overlay_add_own_xattrs(o, i, &g);
 	if (!err && strcmp(name, ACL_ACCESS_NAME) == 0) {
-		err = add_access_acl(i, &g, value, len, kill_sgid);
+		err = add_access_acl(i, &g, set->value, set->len,
+				     set->kill_sgid);
 	} else if (!err && strcmp(name, ACL_DEFAULT_NAME) == 0) {
-		err = add_default_acl(i, &g, value, len);
+		err = add_default_acl(i, &g, set->value, set->len);
 		add_ctime(i, &g);
 	} else if (!err) {
-		add_xattr(&g, i->ino, name, value, len);
+		add_xattr(&g, i->ino, name, set->value, set->len);
 		add_ctime(i, &g);
 	}
 	if (!err)
@@ -380,15 +381,15 @@ static int setxattr_once(struct overlay *o, mapfs_ino ino, const char *name,
 	return err;
 }
 
-int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
-		     const void *value, size_t len, int flags, bool kill_sgid)
+int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino,
+		     const struct mapfs_setxattr *set)
 {
 	struct overlay *o = overlay_of(v);
 	const uint64_t made = store_made_room(o->store);
-	int err = setxattr_once(o, ino, name, value, len, flags, kill_sgid);
+	int err = setxattr_once(o, ino, set);
 
 	if (store_make_room(o->store, err, made))
-		err = setxattr_once(o, ino, name, value, len, flags, kill_sgid);
+		err = setxattr_once(o, ino, set);
 	return err;
 }
 

@@ -184,33 +184,30 @@ int mapfs_known_files(struct mapfs_view *v, mapfs_ino **out, size_t *count)
 	return v->ops->known_files(v, out, count);
 }
 
-int mapfs_mknod(struct mapfs_view *v, const struct mapfs_cred *cred,
-		mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+int mapfs_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 		struct mapfs_entry *out)
 {
-	int err = check_new_name(v, name);
+	int err = check_new_name(v, new->name);
 
-	return err ? err : v->ops->mknod(v, cred, dir, name, mode, rdev, out);
+	return err ? err : v->ops->mknod(v, new, out);
 }
 
-int mapfs_mkdir(struct mapfs_view *v, const struct mapfs_cred *cred,
-		mapfs_ino dir, const char *name, mode_t mode,
+int mapfs_mkdir(struct mapfs_view *v, const struct mapfs_new *new,
 		struct mapfs_entry *out)
 {
-	int err = check_new_name(v, name);
+	int err = check_new_name(v, new->name);
 
-	return err ? err : v->ops->mkdir(v, cred, dir, name, mode, out);
+	return err ? err : v->ops->mkdir(v, new, out);
 }
 
-int mapfs_symlink(struct mapfs_view *v, const struct mapfs_cred *cred,
-		  mapfs_ino dir, const char *name, const char *target,
-		  struct mapfs_entry *out)
+int mapfs_symlink(struct mapfs_view *v, const struct mapfs_new *new,
+		  const char *target, struct mapfs_entry *out)
 {
-	int err = check_new_name(v, name);
+	int err = check_new_name(v, new->name);
 
 	if (!err)
 		err = check_target(target);
-	return err ? err : v->ops->symlink(v, cred, dir, name, target, out);
+	return err ? err : v->ops->symlink(v, new, target, out);
 }
 
 int mapfs_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
@@ -235,40 +232,40 @@ int mapfs_rmdir(struct mapfs_view *v, mapfs_ino dir, const char *name)
 	return err ? err : v->ops->rmdir(v, dir, name);
 }
 
-int mapfs_rename(struct mapfs_view *v, mapfs_ino dir, const char *name,
-		 mapfs_ino newdir, const char *newname, unsigned int flags)
+static int check_rename(const struct mapfs_view *v,
+			const struct mapfs_rename *rename,
+			unsigned int allowed_flags)
 {
-	int err = check_new_name(v, name);
+	int err = check_new_name(v, rename->name);
 
 	if (!err)
-		err = check_name(newname);
-	if (!err &&
-	    (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE)))
+		err = check_name(rename->newname);
+	if (!err && (rename->flags & ~allowed_flags))
 		err = -EINVAL;
-	return err ? err :
-		     v->ops->rename(v, NULL, dir, name, newdir, newname, flags);
+	return err;
+}
+
+int mapfs_rename(struct mapfs_view *v, const struct mapfs_rename *rename)
+{
+	int err = check_rename(v, rename, RENAME_NOREPLACE | RENAME_EXCHANGE);
+
+	return err ? err : v->ops->rename(v, NULL, rename);
 }
 
 int mapfs_rename_whiteout(struct mapfs_view *v, const struct mapfs_cred *cred,
-			  mapfs_ino dir, const char *name, mapfs_ino newdir,
-			  const char *newname, unsigned int flags)
+			  const struct mapfs_rename *rename)
 {
-	int err = check_new_name(v, name);
+	int err = check_rename(v, rename, RENAME_NOREPLACE);
 
-	if (!err)
-		err = check_name(newname);
-	if (!err && (flags & ~(unsigned int)RENAME_NOREPLACE))
-		err = -EINVAL;
-	return err ? err :
-		     v->ops->rename(v, cred, dir, name, newdir, newname, flags);
+	return err ? err : v->ops->rename(v, cred, rename);
 }
 
-int mapfs_tmpfile(struct mapfs_view *v, const struct mapfs_cred *cred,
-		  mapfs_ino dir, mode_t mode, struct mapfs_entry *out)
+int mapfs_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
+		  struct mapfs_entry *out)
 {
 	int err = check_change(v);
 
-	return err ? err : v->ops->tmpfile(v, cred, dir, mode, out);
+	return err ? err : v->ops->tmpfile(v, new, out);
 }
 
 ssize_t mapfs_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
@@ -277,10 +274,10 @@ ssize_t mapfs_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
 	return v->ops->readlink(v, ino, buf, len);
 }
 
-int mapfs_readdir(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
-		  bool plus, mapfs_dirent_fn fn, void *arg)
+int mapfs_readdir(struct mapfs_view *v, mapfs_ino dir,
+		  const struct mapfs_readdir *readdir)
 {
-	return v->ops->readdir(v, dir, cookie, plus, fn, arg);
+	return v->ops->readdir(v, dir, readdir);
 }
 
 int mapfs_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh)
@@ -288,12 +285,11 @@ int mapfs_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh)
 	return v->ops->opendir ? v->ops->opendir(v, dir, fh) : -ENOSYS;
 }
 
-int mapfs_readdir_open(struct mapfs_view *v, uint64_t fh, uint64_t cookie,
-		       bool plus, mapfs_dirent_fn fn, void *arg)
+int mapfs_readdir_open(struct mapfs_view *v, uint64_t fh,
+		       const struct mapfs_readdir *readdir)
 {
-	return v->ops->readdir_open ?
-		       v->ops->readdir_open(v, fh, cookie, plus, fn, arg) :
-		       -EBADF;
+	return v->ops->readdir_open ? v->ops->readdir_open(v, fh, readdir) :
+				      -EBADF;
 }
 
 int mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags, uint64_t *fh,
@@ -313,16 +309,14 @@ bool mapfs_read_counts(struct mapfs_view *v, uint64_t fh)
 	return v->ops->read_counts && v->ops->read_counts(v, fh);
 }
 
-int mapfs_create(struct mapfs_view *v, const struct mapfs_cred *cred,
-		 mapfs_ino dir, const char *name, mode_t mode, int flags,
+int mapfs_create(struct mapfs_view *v, const struct mapfs_new *new, int flags,
 		 struct mapfs_entry *out, uint64_t *fh)
 {
-	int err = check_new_name(v, name);
+	int err = check_new_name(v, new->name);
 
 	if (!err && !v->ops->create)
 		err = -ENOSYS;
-	return err ? err :
-		     v->ops->create(v, cred, dir, name, mode, flags, out, fh);
+	return err ? err : v->ops->create(v, new, flags, out, fh);
 }
 
 void mapfs_release(struct mapfs_view *v, uint64_t fh)
@@ -331,26 +325,26 @@ void mapfs_release(struct mapfs_view *v, uint64_t fh)
 		v->ops->release(v, fh);
 }
 
-int mapfs_getattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int mapfs_getattr(struct mapfs_view *v, struct mapfs_file file,
 		  struct mapfs_attr *out)
 {
-	return v->ops->getattr(v, ino, fh, out);
+	return v->ops->getattr(v, file, out);
 }
 
-int mapfs_peek_attr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int mapfs_peek_attr(struct mapfs_view *v, struct mapfs_file file,
 		    struct mapfs_attr *out)
 {
-	return v->ops->peek_attr(v, ino, fh, out);
+	return v->ops->peek_attr(v, file, out);
 }
 
-int mapfs_setattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int mapfs_setattr(struct mapfs_view *v, struct mapfs_file file,
 		  const struct mapfs_setattr *set, struct mapfs_attr *out)
 {
 	int err = check_change(v);
 
 	if (!err)
 		err = check_setattr(set);
-	return err ? err : v->ops->setattr(v, ino, fh, set, out);
+	return err ? err : v->ops->setattr(v, file, set, out);
 }
 
 int mapfs_statfs(struct mapfs_view *v, struct statvfs *out)
@@ -358,7 +352,7 @@ int mapfs_statfs(struct mapfs_view *v, struct statvfs *out)
 	return v->ops->statfs(v, out);
 }
 
-ssize_t mapfs_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
+ssize_t mapfs_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 		   size_t len, uint64_t off)
 {
 	/* No file has a byte there. */
@@ -366,29 +360,27 @@ ssize_t mapfs_read(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, void *buf,
 		return 0;
 	if (len > MAPFS_MAX_SIZE - off)
 		len = MAPFS_MAX_SIZE - off;
-	return v->ops->read(v, ino, fh, buf, len, off);
+	return v->ops->read(v, file, buf, len, off);
 }
 
-ssize_t mapfs_write(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		    const void *buf, size_t len, uint64_t off,
-		    unsigned int flags)
+ssize_t mapfs_write(struct mapfs_view *v, struct mapfs_file file,
+		    const struct mapfs_write *write)
 {
 	int err = check_change(v);
 
 	if (!err)
-		err = check_range(off, len);
-	return err ? err : v->ops->write(v, ino, fh, buf, len, off, flags);
+		err = check_range(write->off, write->len);
+	return err ? err : v->ops->write(v, file, write);
 }
 
-int mapfs_fsync(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		bool data_only)
+int mapfs_fsync(struct mapfs_view *v, struct mapfs_file file, bool data_only)
 {
 	if (check_change(v))
 		return 0;
-	return v->ops->fsync(v, ino, fh, data_only);
+	return v->ops->fsync(v, file, data_only);
 }
 
-int mapfs_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
+int mapfs_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
 		    uint64_t off, uint64_t len)
 {
 	int err = check_change(v);
@@ -397,31 +389,29 @@ int mapfs_fallocate(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, int mode,
 		err = -EINVAL;
 	if (!err)
 		err = check_range(off, len);
-	return err ? err : v->ops->fallocate(v, ino, fh, mode, off, len);
+	return err ? err : v->ops->fallocate(v, file, mode, off, len);
 }
 
-int mapfs_lseek(struct mapfs_view *v, mapfs_ino ino, uint64_t fh, uint64_t off,
+int mapfs_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 		int whence, uint64_t *out)
 {
-	return v->ops->lseek(v, ino, fh, off, whence, out);
+	return v->ops->lseek(v, file, off, whence, out);
 }
 
-ssize_t mapfs_copy_range(struct mapfs_view *v, mapfs_ino in, uint64_t in_fh,
-			 uint64_t in_off, mapfs_ino out, uint64_t out_fh,
-			 uint64_t out_off, size_t len)
+ssize_t mapfs_copy_range(struct mapfs_view *v,
+			 const struct mapfs_copy_range *copy)
 {
+	struct mapfs_copy_range cut = *copy;
 	int err = check_change(v);
 
 	/* Behind the end there is nothing to copy. */
-	if (!err && in_off >= MAPFS_MAX_SIZE)
+	if (!err && cut.from_off >= MAPFS_MAX_SIZE)
 		return 0;
-	if (len > MAPFS_MAX_SIZE - in_off)
-		len = MAPFS_MAX_SIZE - in_off;
+	if (cut.len > MAPFS_MAX_SIZE - cut.from_off)
+		cut.len = MAPFS_MAX_SIZE - cut.from_off;
 	if (!err)
-		err = check_range(out_off, len);
-	return err ? err :
-		     v->ops->copy_range(v, in, in_fh, in_off, out, out_fh,
-					out_off, len);
+		err = check_range(cut.to_off, cut.len);
+	return err ? err : v->ops->copy_range(v, &cut);
 }
 
 ssize_t mapfs_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
@@ -436,18 +426,16 @@ ssize_t mapfs_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
 	return v->ops->listxattr(v, ino, buf, len);
 }
 
-int mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
-		   const void *value, size_t len, int flags, bool kill_sgid)
+int mapfs_setxattr(struct mapfs_view *v, mapfs_ino ino,
+		   const struct mapfs_setxattr *set)
 {
 	int err = check_change(v);
 
 	if (!err)
-		err = check_xattr_name(name);
-	if (!err && len > MAPFS_XATTR_VALUE_MAX)
+		err = check_xattr_name(set->name);
+	if (!err && set->len > MAPFS_XATTR_VALUE_MAX)
 		err = -E2BIG;
-	return err ? err :
-		     v->ops->setxattr(v, ino, name, value, len, flags,
-				      kill_sgid);
+	return err ? err : v->ops->setxattr(v, ino, set);
 }
 
 int mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
@@ -459,22 +447,21 @@ int mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
 	return err ? err : v->ops->removexattr(v, ino, name);
 }
 
-int mapfs_get_fileattr(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+int mapfs_get_fileattr(struct mapfs_view *v, struct mapfs_file file,
 		       enum mapfs_fileattr_kind what, union mapfs_fileattr *out)
 {
-	return v->ops->get_fileattr(v, ino, fh, what, out);
+	return v->ops->get_fileattr(v, file, what, out);
 }
 
 int mapfs_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
-		       mapfs_ino ino, uint64_t fh,
-		       enum mapfs_fileattr_kind what,
+		       struct mapfs_file file, enum mapfs_fileattr_kind what,
 		       const union mapfs_fileattr *a)
 {
 	int err = check_change(v);
 
 	if (!err && what == MAPFS_FILEATTR_VERSION)
 		err = -ENOTTY;
-	return err ? err : v->ops->set_fileattr(v, cred, ino, fh, what, a);
+	return err ? err : v->ops->set_fileattr(v, cred, file, what, a);
 }
 
 /* What only copy mode can do: is there such a thing here? */

@@ -28,76 +28,68 @@ struct view_ops {
 	void (*forget)(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
 	int (*known_files)(struct mapfs_view *v, mapfs_ino **out,
 			   size_t *count);
-	int (*mknod)(struct mapfs_view *v, const struct mapfs_cred *cred,
-		     mapfs_ino dir, const char *name, mode_t mode, dev_t rdev,
+	int (*mknod)(struct mapfs_view *v, const struct mapfs_new *new,
 		     struct mapfs_entry *out);
-	int (*mkdir)(struct mapfs_view *v, const struct mapfs_cred *cred,
-		     mapfs_ino dir, const char *name, mode_t mode,
+	int (*mkdir)(struct mapfs_view *v, const struct mapfs_new *new,
 		     struct mapfs_entry *out);
-	int (*symlink)(struct mapfs_view *v, const struct mapfs_cred *cred,
-		       mapfs_ino dir, const char *name, const char *target,
-		       struct mapfs_entry *out);
+	int (*symlink)(struct mapfs_view *v, const struct mapfs_new *new,
+		       const char *target, struct mapfs_entry *out);
 	int (*link)(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
 		    const char *name, struct mapfs_entry *out);
 	int (*unlink)(struct mapfs_view *v, mapfs_ino dir, const char *name);
 	int (*rmdir)(struct mapfs_view *v, mapfs_ino dir, const char *name);
 	/* whiteout: whose one is left at the old name; NULL: none is */
 	int (*rename)(struct mapfs_view *v, const struct mapfs_cred *whiteout,
-		      mapfs_ino dir, const char *name, mapfs_ino newdir,
-		      const char *newname, unsigned int flags);
-	int (*tmpfile)(struct mapfs_view *v, const struct mapfs_cred *cred,
-		       mapfs_ino dir, mode_t mode, struct mapfs_entry *out);
+		      const struct mapfs_rename *rename);
+	int (*tmpfile)(struct mapfs_view *v, const struct mapfs_new *new,
+		       struct mapfs_entry *out);
 	ssize_t (*readlink)(struct mapfs_view *v, mapfs_ino ino, char *buf,
 			    size_t len);
-	int (*readdir)(struct mapfs_view *v, mapfs_ino dir, uint64_t cookie,
-		       bool plus, mapfs_dirent_fn fn, void *arg);
+	int (*readdir)(struct mapfs_view *v, mapfs_ino dir,
+		       const struct mapfs_readdir *readdir);
 	int (*opendir)(struct mapfs_view *v, mapfs_ino dir,
 		       uint64_t *fh); /* NULL: stateless */
-	int (*readdir_open)(struct mapfs_view *v, uint64_t fh, uint64_t cookie,
-			    bool plus, mapfs_dirent_fn fn, void *arg);
+	int (*readdir_open)(struct mapfs_view *v, uint64_t fh,
+			    const struct mapfs_readdir *readdir);
 	int (*open)(struct mapfs_view *v, mapfs_ino ino, int flags,
 		    uint64_t *fh, bool *changed); /* NULL: stateless */
 	bool (*only_appends)(struct mapfs_view *v, uint64_t fh);
 	bool (*read_counts)(struct mapfs_view *v, uint64_t fh); /* likewise */
-	int (*create)(struct mapfs_view *v, const struct mapfs_cred *cred,
-		      mapfs_ino dir, const char *name, mode_t mode, int flags,
-		      struct mapfs_entry *out, uint64_t *fh);
+	int (*create)(struct mapfs_view *v, const struct mapfs_new *new,
+		      int flags, struct mapfs_entry *out, uint64_t *fh);
 	void (*release)(struct mapfs_view *v, uint64_t fh);
-	int (*getattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+	int (*getattr)(struct mapfs_view *v, struct mapfs_file file,
 		       struct mapfs_attr *out);
-	int (*peek_attr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+	int (*peek_attr)(struct mapfs_view *v, struct mapfs_file file,
 			 struct mapfs_attr *out);
-	int (*setattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+	int (*setattr)(struct mapfs_view *v, struct mapfs_file file,
 		       const struct mapfs_setattr *set, struct mapfs_attr *out);
 	int (*statfs)(struct mapfs_view *v, struct statvfs *out);
-	ssize_t (*read)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-			void *buf, size_t len, uint64_t off);
-	ssize_t (*write)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-			 const void *buf, size_t len, uint64_t off,
-			 unsigned int flags);
-	int (*fsync)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+	ssize_t (*read)(struct mapfs_view *v, struct mapfs_file file, void *buf,
+			size_t len, uint64_t off);
+	ssize_t (*write)(struct mapfs_view *v, struct mapfs_file file,
+			 const struct mapfs_write *write);
+	int (*fsync)(struct mapfs_view *v, struct mapfs_file file,
 		     bool data_only);
-	int (*fallocate)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-			 int mode, uint64_t off, uint64_t len);
-	int (*lseek)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
-		     uint64_t off, int whence, uint64_t *out);
-	ssize_t (*copy_range)(struct mapfs_view *v, mapfs_ino in,
-			      uint64_t in_fh, uint64_t in_off, mapfs_ino out,
-			      uint64_t out_fh, uint64_t out_off, size_t len);
+	int (*fallocate)(struct mapfs_view *v, struct mapfs_file file, int mode,
+			 uint64_t off, uint64_t len);
+	int (*lseek)(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
+		     int whence, uint64_t *out);
+	ssize_t (*copy_range)(struct mapfs_view *v,
+			      const struct mapfs_copy_range *copy);
 	ssize_t (*getxattr)(struct mapfs_view *v, mapfs_ino ino,
 			    const char *name, void *buf, size_t len);
 	ssize_t (*listxattr)(struct mapfs_view *v, mapfs_ino ino, char *buf,
 			     size_t len);
-	int (*setxattr)(struct mapfs_view *v, mapfs_ino ino, const char *name,
-			const void *value, size_t len, int flags,
-			bool kill_sgid);
+	int (*setxattr)(struct mapfs_view *v, mapfs_ino ino,
+			const struct mapfs_setxattr *set);
 	int (*removexattr)(struct mapfs_view *v, mapfs_ino ino,
 			   const char *name);
-	int (*get_fileattr)(struct mapfs_view *v, mapfs_ino ino, uint64_t fh,
+	int (*get_fileattr)(struct mapfs_view *v, struct mapfs_file file,
 			    enum mapfs_fileattr_kind what,
 			    union mapfs_fileattr *out);
 	int (*set_fileattr)(struct mapfs_view *v, const struct mapfs_cred *cred,
-			    mapfs_ino ino, uint64_t fh,
+			    struct mapfs_file file,
 			    enum mapfs_fileattr_kind what,
 			    const union mapfs_fileattr *a);
 	/* From here on NULL where nothing is kept beside the base. */

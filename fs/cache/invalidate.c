@@ -243,7 +243,7 @@ static int correct_file(const struct stale *s, const struct mapfs_stale *what)
 {
 	struct mapfs_attr attr;
 	int fd;
-	int err = mapfs_getattr(s->m->view, what->ino, 0, &attr);
+	int err = mapfs_getattr(s->m->view, mapfs_file_of(what->ino), &attr);
 
 	if (err)
 		return err;
@@ -358,11 +358,11 @@ int stale_answer_correction(struct mount *m, mapfs_ino ino,
 	struct mapfs_setattr times = *set;
 
 	if (!atomic_load(&m->correction_settles))
-		return mapfs_getattr(m->view, ino, 0, out);
+		return mapfs_getattr(m->view, mapfs_file_of(ino), out);
 	mapfs_settle(m->view, ino);
 	/* It cut a write off: the kernel goes on with these times. */
 	times.valid &= MAPFS_SET_MTIME | MAPFS_SET_CTIME;
 	if (times.valid & MAPFS_SET_MTIME)
-		return mapfs_setattr(m->view, ino, 0, &times, out);
-	return mapfs_getattr(m->view, ino, 0, out);
+		return mapfs_setattr(m->view, mapfs_file_of(ino), &times, out);
+	return mapfs_getattr(m->view, mapfs_file_of(ino), out);
 }

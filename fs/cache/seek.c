@@ -70,7 +70,7 @@ static struct answer seek_ask(struct mount *m, const struct seek *s)
 {
 	struct answer a = { 0 };
 
-	a.err = mapfs_lseek(m->view, node_ino(m, s->node), s->fh, s->off,
+	a.err = mapfs_lseek(m->view, node_file(m, s->node, s->fh), s->off,
 			    s->whence, &a.at);
 	return a;
 }

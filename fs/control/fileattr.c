@@ -36,11 +36,12 @@ static void reply_get(struct mount *m, fuse_req_t req,
 		      const struct fileattr_call *c,
 		      enum mapfs_fileattr_kind what)
 {
+	const struct mapfs_file file = { .ino = c->ino, .fh = c->fh };
 	union mapfs_fileattr a;
 	int err = -EINVAL;
 
 	if (c->out_bytes >= value_bytes(what))
-		err = mapfs_get_fileattr(m->view, c->ino, c->fh, what, &a);
+		err = mapfs_get_fileattr(m->view, file, what, &a);
 	if (err)
 		reply_err(req, err);
 	else
@@ -51,14 +52,14 @@ static void reply_set(struct mount *m, fuse_req_t req,
 		      const struct fileattr_call *c,
 		      enum mapfs_fileattr_kind what)
 {
+	const struct mapfs_file file = { .ino = c->ino, .fh = c->fh };
 	struct mapfs_cred cred = node_cred(req);
 	union mapfs_fileattr a;
 	int err = -EOPNOTSUPP;
 
 	if (is_judged(c) && c->in_bytes == value_bytes(what)) {
 		memcpy(&a, c->in, value_bytes(what));
-		err = mapfs_set_fileattr(m->view, &cred, c->ino, c->fh, what,
-					 &a);
+		err = mapfs_set_fileattr(m->view, &cred, file, what, &a);
 	}
 	if (err)
 		reply_err(req, err);

@@ -24,7 +24,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	struct mapfs_attr attr;
 	int err;
 
-	err = mapfs_getattr(m->view, node_ino(m, node), handle_of(fi), &attr);
+	err = mapfs_getattr(m->view, node_file(m, node, handle_of(fi)), &attr);
 	reply_attr(m, req, err, &attr);
 }
 
@@ -67,7 +67,7 @@ static unsigned int group_bit_of_set(fuse_req_t req, struct mount *m,
 	struct mapfs_attr attr;
 
 	if (!(set & (MAPFS_SET_KILL_PRIV | MAPFS_SET_UID | MAPFS_SET_GID)) ||
-	    mapfs_peek_attr(m->view, node_ino(m, node), 0, &attr) ||
+	    mapfs_peek_attr(m->view, node_file(m, node, 0), &attr) ||
 	    (attr.mode & (S_ISGID | S_IXGRP)) != S_ISGID ||
 	    setid_may_keep_group_bit(req, &attr))
 		return 0;
@@ -115,7 +115,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
 		err = stale_answer_correction(m, node_ino(m, node), &set,
 					      &attr);
 	else
-		err = mapfs_setattr(m->view, node_ino(m, node), handle_of(fi),
+		err = mapfs_setattr(m->view, node_file(m, node, handle_of(fi)),
 				    &set, &attr);
 	if (!err)
 		err = mount_sync_inode(m, node_ino(m, node));
@@ -143,7 +143,7 @@ void op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
 	struct statx stx;
 	int err;
 
-	err = mapfs_getattr(m->view, node_ino(m, node), handle_of(fi), &a);
+	err = mapfs_getattr(m->view, node_file(m, node, handle_of(fi)), &a);
 	if (err) {
 		reply_err(req, err);
 		return;

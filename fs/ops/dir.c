@@ -52,45 +52,43 @@ void op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	reply_err(req, 0);
 }
 
-static int list_name(void *arg, const char *name, mapfs_ino ino, mode_t type,
-		     uint64_t cookie, const struct mapfs_entry *entry)
+static int list_name(void *arg, const struct mapfs_dirent *d)
 {
 	struct listing *l = arg;
 	size_t left = l->room_bytes - l->used_bytes;
 	struct stat st = {
-		.st_ino = ino,
-		.st_mode = type,
+		.st_ino = d->ino,
+		.st_mode = d->type,
 	};
 	size_t need;
 
-	need = fuse_add_direntry(l->req, l->buf + l->used_bytes, left, name,
-				 &st, (off_t)cookie);
+	need = fuse_add_direntry(l->req, l->buf + l->used_bytes, left, d->name,
+				 &st, (off_t)d->cookie);
 	if (need > left)
 		return 1;
 	l->used_bytes += need;
 	return 0;
 }
 
-static int list_entry(void *arg, const char *name, mapfs_ino ino, mode_t type,
-		      uint64_t cookie, const struct mapfs_entry *entry)
+static int list_entry(void *arg, const struct mapfs_dirent *d)
 {
 	struct listing *l = arg;
 	size_t left = l->room_bytes - l->used_bytes;
 	struct fuse_entry_param param = {
-		.attr.st_ino = ino,
-		.attr.st_mode = type,
+		.attr.st_ino = d->ino,
+		.attr.st_mode = d->type,
 	};
 	size_t need;
 
-	if (entry)
-		node_fill_entry(l->m, entry, &param);
+	if (d->entry)
+		node_fill_entry(l->m, d->entry, &param);
 	need = fuse_add_direntry_plus(l->req, l->buf + l->used_bytes, left,
-				      name, &param, (off_t)cookie);
+				      d->name, &param, (off_t)d->cookie);
 	if (need > left)
 		return 1;
 	l->used_bytes += need;
-	if (entry)
-		l->counted[l->counted_n++] = entry->attr.ino;
+	if (d->entry)
+		l->counted[l->counted_n++] = d->entry->attr.ino;
 	return 0;
 }
 
@@ -114,13 +112,16 @@ static void listing_reply(struct listing *l, int err)
 static int list(struct listing *l, fuse_ino_t node, off_t off,
 		const struct fuse_file_info *fi, mapfs_dirent_fn fn)
 {
-	const bool plus = l->counted != NULL;
+	const struct mapfs_readdir readdir = {
+		.cookie = (uint64_t)off,
+		.plus = l->counted != NULL,
+		.fn = fn,
+		.arg = l,
+	};
 
 	if (fi->fh)
-		return mapfs_readdir_open(l->m->view, fi->fh, (uint64_t)off,
-					  plus, fn, l);
-	return mapfs_readdir(l->m->view, node_ino(l->m, node), (uint64_t)off,
-			     plus, fn, l);
+		return mapfs_readdir_open(l->m->view, fi->fh, &readdir);
+	return mapfs_readdir(l->m->view, node_ino(l->m, node), &readdir);
 }
 
 void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
@@ -169,5 +170,5 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t node, int datasync,
 	struct mount *m = mount_of(req, MAPFS_OP_FSYNCDIR);
 
 	reply_err(req,
-		  mapfs_fsync(m->view, node_ino(m, node), 0, datasync != 0));
+		  mapfs_fsync(m->view, node_file(m, node, 0), datasync != 0));
 }

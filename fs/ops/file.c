@@ -67,6 +67,12 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 {
 	struct mount *m = mount_of(req, MAPFS_OP_CREATE);
 	struct mapfs_cred cred = node_cred(req);
+	const struct mapfs_new new = {
+		.cred = &cred,
+		.dir = node_ino(m, parent),
+		.name = name,
+		.mode = mode,
+	};
 	struct mapfs_entry e;
 	int err;
 
@@ -74,8 +80,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		reply_err(req, -ENOSYS);
 		return;
 	}
-	err = mapfs_create(m->view, &cred, node_ino(m, parent), name, mode,
-			   base_flags(fi->flags), &e, &fi->fh);
+	err = mapfs_create(m->view, &new, base_flags(fi->flags), &e, &fi->fh);
 	if (!err)
 		err = mount_sync_names(m, node_ino(m, parent));
 	else
@@ -96,11 +101,16 @@ void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode,
 {
 	struct mount *m = mount_of(req, MAPFS_OP_TMPFILE);
 	struct mapfs_cred cred = node_cred(req);
+	const struct mapfs_new new = {
+		.cred = &cred,
+		.dir = node_ino(m, parent),
+		.mode = mode,
+	};
 	struct mapfs_entry e;
 	bool changed;
 	int err;
 
-	err = mapfs_tmpfile(m->view, &cred, node_ino(m, parent), mode, &e);
+	err = mapfs_tmpfile(m->view, &new, &e);
 	if (err) {
 		reply_err(req, err);
 		return;
@@ -145,7 +155,7 @@ void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
 		return;
 	}
 	reply_bytes(req, buf,
-		    mapfs_read(m->view, node_ino(m, node), fi->fh, buf, size,
+		    mapfs_read(m->view, node_file(m, node, fi->fh), buf, size,
 			       (uint64_t)off));
 }
 
@@ -165,13 +175,17 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *buf, size_t size,
 	      off_t off, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_WRITE);
-	unsigned int flags = fi->writepage ? MAPFS_WRITE_CACHED : 0;
+	const struct mapfs_write write = {
+		.buf = buf,
+		.len = size,
+		.off = (uint64_t)off,
+		.flags = fi->writepage ? MAPFS_WRITE_CACHED : 0,
+	};
 	struct setid setid;
 	ssize_t n = setid_begin(&setid, req, node, fi->fh, setid_of_write(fi));
 
 	if (!n) {
-		n = mapfs_write(m->view, node_ino(m, node), fi->fh, buf, size,
-				(uint64_t)off, flags);
+		n = mapfs_write(m->view, node_file(m, node, fi->fh), &write);
 		if (setid_end(&setid))
 			n = -EIO;
 	}
@@ -183,7 +197,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t node, int datasync,
 {
 	struct mount *m = mount_of(req, MAPFS_OP_FSYNC);
 
-	reply_err(req, mapfs_fsync(m->view, node_ino(m, node), fi->fh,
+	reply_err(req, mapfs_fsync(m->view, node_file(m, node, fi->fh),
 				   datasync != 0));
 }
 
@@ -195,7 +209,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off,
 	int err = setid_begin(&setid, req, node, fi->fh, SETID_CALLER_UNKNOWN);
 
 	if (!err) {
-		err = mapfs_fallocate(m->view, node_ino(m, node), fi->fh, mode,
+		err = mapfs_fallocate(m->view, node_file(m, node, fi->fh), mode,
 				      (uint64_t)off, (uint64_t)len);
 		if (setid_end(&setid))
 			err = -EIO;
@@ -215,7 +229,7 @@ void op_lseek(fuse_req_t req, fuse_ino_t node, off_t off, int whence,
 			    whence);
 		return;
 	}
-	err = mapfs_lseek(m->view, node_ino(m, node), fi->fh, (uint64_t)off,
+	err = mapfs_lseek(m->view, node_file(m, node, fi->fh), (uint64_t)off,
 			  whence, &found);
 	if (err)
 		reply_err(req, err);
@@ -229,6 +243,13 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off,
 			size_t len, int flags)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_COPY_FILE_RANGE);
+	const struct mapfs_copy_range copy = {
+		.from = node_file(m, in, in_fi->fh),
+		.from_off = (uint64_t)in_off,
+		.to = node_file(m, out, out_fi->fh),
+		.to_off = (uint64_t)out_off,
+		.len = len < COPY_BYTES ? len : COPY_BYTES,
+	};
 	struct setid setid;
 	ssize_t n;
 
@@ -236,13 +257,9 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off,
 		reply_err(req, -EINVAL);
 		return;
 	}
-	if (len > COPY_BYTES)
-		len = COPY_BYTES;
 	n = setid_begin(&setid, req, out, out_fi->fh, SETID_CALLER_UNKNOWN);
 	if (!n) {
-		n = mapfs_copy_range(m->view, node_ino(m, in), in_fi->fh,
-				     (uint64_t)in_off, node_ino(m, out),
-				     out_fi->fh, (uint64_t)out_off, len);
+		n = mapfs_copy_range(m->view, &copy);
 		if (setid_end(&setid))
 			n = -EIO;
 	}

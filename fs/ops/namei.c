@@ -79,11 +79,17 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 {
 	struct mount *m = mount_of(req, MAPFS_OP_MKNOD);
 	struct mapfs_cred cred = node_cred(req);
+	const struct mapfs_new new = {
+		.cred = &cred,
+		.dir = node_ino(m, parent),
+		.name = name,
+		.mode = mode,
+		.rdev = rdev,
+	};
 	struct mapfs_entry e;
 	int err;
 
-	err = mapfs_mknod(m->view, &cred, node_ino(m, parent), name, mode, rdev,
-			  &e);
+	err = mapfs_mknod(m->view, &new, &e);
 	if (!err)
 		err = entry_sync(m, parent, &e);
 	reply_entry(m, req, err, &e);
@@ -93,10 +99,16 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_MKDIR);
 	struct mapfs_cred cred = node_cred(req);
+	const struct mapfs_new new = {
+		.cred = &cred,
+		.dir = node_ino(m, parent),
+		.name = name,
+		.mode = mode,
+	};
 	struct mapfs_entry e;
 	int err;
 
-	err = mapfs_mkdir(m->view, &cred, node_ino(m, parent), name, mode, &e);
+	err = mapfs_mkdir(m->view, &new, &e);
 	if (!err)
 		err = entry_sync(m, parent, &e);
 	reply_entry(m, req, err, &e);
@@ -107,11 +119,15 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
 {
 	struct mount *m = mount_of(req, MAPFS_OP_SYMLINK);
 	struct mapfs_cred cred = node_cred(req);
+	const struct mapfs_new new = {
+		.cred = &cred,
+		.dir = node_ino(m, parent),
+		.name = name,
+	};
 	struct mapfs_entry e;
 	int err;
 
-	err = mapfs_symlink(m->view, &cred, node_ino(m, parent), name, target,
-			    &e);
+	err = mapfs_symlink(m->view, &new, target, &e);
 	if (!err)
 		err = entry_sync(m, parent, &e);
 	reply_entry(m, req, err, &e);
@@ -158,19 +174,23 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 {
 	struct mount *m = mount_of(req, MAPFS_OP_RENAME);
 	struct mapfs_cred cred = node_cred(req);
-	mapfs_ino dir = node_ino(m, parent);
-	mapfs_ino newdir = node_ino(m, newparent);
+	const struct mapfs_rename rename = {
+		.dir = node_ino(m, parent),
+		.name = name,
+		.newdir = node_ino(m, newparent),
+		.newname = newname,
+		.flags = flags & ~(unsigned int)RENAME_WHITEOUT,
+	};
 	int err;
 
 	/* The kernel forgets the old name: it asks who is there now. */
 	if (flags & RENAME_WHITEOUT)
-		err = mapfs_rename_whiteout(m->view, &cred, dir, name, newdir,
-					    newname, flags & ~RENAME_WHITEOUT);
+		err = mapfs_rename_whiteout(m->view, &cred, &rename);
 	else
-		err = mapfs_rename(m->view, dir, name, newdir, newname, flags);
+		err = mapfs_rename(m->view, &rename);
 	if (!err)
-		err = mount_sync_names(m, dir);
-	if (!err && newdir != dir)
-		err = mount_sync_names(m, newdir);
+		err = mount_sync_names(m, rename.dir);
+	if (!err && rename.newdir != rename.dir)
+		err = mount_sync_names(m, rename.newdir);
 	reply_err(req, err);
 }

@@ -82,7 +82,7 @@ static int drop(struct setid *s, fuse_req_t req, uint64_t fh,
 	int err = 0;
 
 	if (set.valid)
-		err = mapfs_setattr(s->m->view, node_ino(s->m, s->node), fh,
+		err = mapfs_setattr(s->m->view, node_file(s->m, s->node, fh),
 				    &set, &after);
 	s->is_dropped = after.mode != attr->mode;
 	if (!s->m->base_drops_setid)
@@ -102,7 +102,7 @@ int setid_begin(struct setid *s, fuse_req_t req, fuse_ino_t node, uint64_t fh,
 	*s = (struct setid){ .m = m, .node = node };
 	if (caller == SETID_CALLER_HAS_IT && !m->base_drops_setid)
 		return 0;
-	err = mapfs_peek_attr(m->view, node_ino(m, node), fh, &attr);
+	err = mapfs_peek_attr(m->view, node_file(m, node, fh), &attr);
 	if (err || !S_ISREG(attr.mode) || !(attr.mode & SET_ID_BITS))
 		return err;
 	return drop(s, req, fh, &attr, caller);

@@ -91,7 +91,7 @@ static bool may_keep_sgid(struct mount *m, fuse_req_t req, mapfs_ino ino)
 {
 	struct mapfs_attr attr;
 
-	if (mapfs_peek_attr(m->view, ino, 0, &attr))
+	if (mapfs_peek_attr(m->view, mapfs_file_of(ino), &attr))
 		return false;
 	return !(attr.mode & S_ISGID) || setid_may_keep_group_bit(req, &attr);
 }
@@ -101,16 +101,21 @@ void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name,
 {
 	struct mount *m = mount_of(req, MAPFS_OP_SETXATTR);
 	mapfs_ino ino = node_ino(m, node);
-	bool kill_sgid;
+	struct mapfs_setxattr set = {
+		.name = name,
+		.value = value,
+		.len = size,
+		.flags = flags,
+	};
 	int err;
 
 	if (!m->opt->xattr) {
 		reply_err(req, -ENOSYS);
 		return;
 	}
-	kill_sgid = strcmp(name, ACL_ACCESS) == 0 &&
-		    !may_keep_sgid(m, req, ino);
-	err = mapfs_setxattr(m->view, ino, name, value, size, flags, kill_sgid);
+	set.kill_sgid = strcmp(name, ACL_ACCESS) == 0 &&
+			!may_keep_sgid(m, req, ino);
+	err = mapfs_setxattr(m->view, ino, &set);
 	if (!err)
 		err = mount_sync_inode(m, ino);
 	reply_err(req, err);

@@ -87,14 +87,14 @@ int mount_sync_names(struct mount *m, mapfs_ino dir)
 {
 	if (!(m->opt->flags & (MS_SYNCHRONOUS | MS_DIRSYNC)))
 		return 0;
-	return mapfs_fsync(m->view, dir, 0, false);
+	return mapfs_fsync(m->view, mapfs_file_of(dir), false);
 }
 
 int mount_sync_inode(struct mount *m, mapfs_ino ino)
 {
 	if (!(m->opt->flags & MS_SYNCHRONOUS))
 		return 0;
-	return mapfs_fsync(m->view, ino, 0, false);
+	return mapfs_fsync(m->view, mapfs_file_of(ino), false);
 }
 
 static char *thread_buffer(struct mount *m, size_t len)

@@ -21,6 +21,11 @@ mapfs_ino node_ino(const struct mount *m, fuse_ino_t node)
 	return swap_root(m, node);
 }
 
+struct mapfs_file node_file(const struct mount *m, fuse_ino_t node, uint64_t fh)
+{
+	return (struct mapfs_file){ .ino = node_ino(m, node), .fh = fh };
+}
+
 fuse_ino_t node_of_ino(const struct mount *m, mapfs_ino ino)
 {
 	return swap_root(m, ino);

@@ -16,6 +16,9 @@
 struct mount;
 
 mapfs_ino node_ino(const struct mount *m, fuse_ino_t node);
+/* The node as the core's calls on files want it; fh 0: no handle. */
+struct mapfs_file node_file(const struct mount *m, fuse_ino_t node,
+			    uint64_t fh);
 fuse_ino_t node_of_ino(const struct mount *m, mapfs_ino ino);
 /*
  * Blocks to tell the kernel of a copy view: it may have data that the view has

@@ -83,7 +83,7 @@ static int look_up(struct mapfs_view *v, const char *path,
 	int err = 0;
 
 	if (!*path)
-		return mapfs_getattr(v, at, 0, &out->attr);
+		return mapfs_getattr(v, mapfs_file_of(at), &out->attr);
 	while (!err && *path) {
 		size_t len = strcspn(path, "/");
 		char name[NAME_MAX + 1];
@@ -112,10 +112,12 @@ static int copy_out(struct mapfs_view *v, const struct mapfs_attr *attr,
 	while (!err) {
 		ssize_t n;
 
-		err = mapfs_lseek(v, attr->ino, 0, off, SEEK_DATA, &off);
+		err = mapfs_lseek(v, mapfs_file_of(attr->ino), off, SEEK_DATA,
+				  &off);
 		if (err)
 			break;
-		n = mapfs_read(v, attr->ino, 0, buf, COPY_BYTES, off);
+		n = mapfs_read(v, mapfs_file_of(attr->ino), buf, COPY_BYTES,
+			       off);
 		if (n <= 0) {
 			err = (int)n;
 			break;
@@ -165,19 +167,15 @@ struct listing {
 	int ret;
 };
 
-static int tell_name(void *arg, const char *name, mapfs_ino ino, mode_t type,
-		     uint64_t cookie, const struct mapfs_entry *entry)
+static int tell_name(void *arg, const struct mapfs_dirent *d)
 {
 	struct listing *l = arg;
 	char *path;
 
-	(void)ino;
-	(void)cookie;
-	(void)entry;
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0)
 		return 0;
-	path = text_join(l->dir, name);
-	l->ret = l->fn(l->arg, path, type);
+	path = text_join(l->dir, d->name);
+	l->ret = l->fn(l->arg, path, d->type);
 	free(path);
 	return l->ret != 0;
 }
@@ -191,7 +189,9 @@ static int list_view(struct mapfs_view *v, const char *dir, diff_tree_fn fn,
 
 	if (err)
 		return err;
-	err = mapfs_readdir(v, e.attr.ino, 0, false, tell_name, &l);
+	err = mapfs_readdir(v, e.attr.ino,
+			    &(struct mapfs_readdir){ .fn = tell_name,
+						     .arg = &l });
 	mapfs_forget(v, e.attr.ino, 1);
 	return err ? err : l.ret;
 }
@@ -209,7 +209,7 @@ ssize_t diff_tree_peek(const struct diff_tree *t, const char *path, char *buf,
 		n = look_up(t->v, path, &e);
 		if (n)
 			return n;
-		n = mapfs_read(t->v, e.attr.ino, 0, buf, len, 0);
+		n = mapfs_read(t->v, mapfs_file_of(e.attr.ino), buf, len, 0);
 		mapfs_forget(t->v, e.attr.ino, 1);
 		return n;
 	}

@@ -150,18 +150,17 @@ struct names {
 	int err;
 };
 
-static int names_add(void *arg, const char *name, mapfs_ino ino, mode_t type,
-		     uint64_t cookie, const struct mapfs_entry *entry)
+static int names_add(void *arg, const struct mapfs_dirent *d)
 {
 	struct names *n = arg;
 	char **more;
 
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0)
 		return 0;
 	more = realloc(n->all, (n->count + 1) * sizeof(*more));
 	if (more) {
 		n->all = more;
-		more[n->count] = strdup(name);
+		more[n->count] = strdup(d->name);
 	}
 	if (!more || !more[n->count]) {
 		n->err = -ENOMEM;
@@ -183,7 +182,9 @@ static int names_read(struct layer_apply *l, mapfs_ino dir, struct names *n)
 	int err;
 
 	*n = (struct names){ 0 };
-	err = mapfs_readdir(l->view, dir, 0, false, names_add, n);
+	err = mapfs_readdir(l->view, dir,
+			    &(struct mapfs_readdir){ .fn = names_add,
+						     .arg = n });
 	if (!err)
 		err = n->err;
 	if (err)
@@ -338,17 +339,16 @@ static bool may_have_xattr(struct archive_entry *entry, const char *name)
 static int xattrs_set(struct layer_apply *l, mapfs_ino ino,
 		      struct archive_entry *entry)
 {
-	const void *value;
+	struct mapfs_setxattr set = { 0 };
 	const char *name;
-	size_t bytes;
 	int err = 0;
 
 	archive_entry_xattr_reset(entry);
-	while (!err && archive_entry_xattr_next(entry, &name, &value, &bytes) ==
-			       ARCHIVE_OK) {
+	while (!err && archive_entry_xattr_next(entry, &name, &set.value,
+						&set.len) == ARCHIVE_OK) {
+		set.name = name;
 		err = may_have_xattr(entry, name) ?
-			      mapfs_setxattr(l->view, ino, name, value, bytes,
-					     0, false) :
+			      mapfs_setxattr(l->view, ino, &set) :
 			      -EPERM;
 		if (err)
 			reason_set(&l->why, "its extended attribute %s: %s",
@@ -380,14 +380,14 @@ static int attributes_set(struct layer_apply *l, mapfs_ino ino,
 	int err = -EOVERFLOW;
 
 	if (is_id(archive_entry_uid(entry)) && is_id(archive_entry_gid(entry)))
-		err = mapfs_setattr(l->view, ino, 0, &set, &out);
+		err = mapfs_setattr(l->view, mapfs_file_of(ino), &set, &out);
 	if (!err)
 		err = xattrs_drop(l, ino, entry);
 	if (!err)
 		err = xattrs_set(l, ino, entry);
 	set.valid = MAPFS_SET_MTIME | (is_link ? 0 : MAPFS_SET_MODE);
 	if (!err)
-		err = mapfs_setattr(l->view, ino, 0, &set, &out);
+		err = mapfs_setattr(l->view, mapfs_file_of(ino), &set, &out);
 	return err;
 }
 
@@ -397,25 +397,25 @@ static int attributes_set(struct layer_apply *l, mapfs_ino ino,
 static int write_difference(struct layer_apply *l, mapfs_ino ino,
 			    const char *bytes, size_t len, uint64_t off)
 {
-	ssize_t have = mapfs_read(l->view, ino, 0, l->old_bytes, len, off);
+	ssize_t have =
+		mapfs_read(l->view, mapfs_file_of(ino), l->old_bytes, len, off);
 	size_t at = 0;
 
 	if (have < 0)
 		return (int)have;
 	while (at < len) {
 		size_t part = MAPFS_PAGE_SIZE - (off + at) % MAPFS_PAGE_SIZE;
+		struct mapfs_write w = { .buf = bytes + at, .off = off + at };
 		ssize_t n;
 
-		if (part > len - at)
-			part = len - at;
-		if (at + part > (size_t)have ||
-		    memcmp(bytes + at, l->old_bytes + at, part) != 0) {
-			n = mapfs_write(l->view, ino, 0, bytes + at, part,
-					off + at, 0);
+		w.len = part < len - at ? part : len - at;
+		if (at + w.len > (size_t)have ||
+		    memcmp(w.buf, l->old_bytes + at, w.len) != 0) {
+			n = mapfs_write(l->view, mapfs_file_of(ino), &w);
 			if (n < 0)
 				return (int)n;
 		}
-		at += part;
+		at += w.len;
 	}
 	return 0;
 }
@@ -425,13 +425,14 @@ static int clear_range(struct layer_apply *l, mapfs_ino ino, uint64_t from,
 		       uint64_t to)
 {
 	uint64_t data;
-	int err = mapfs_lseek(l->view, ino, 0, from, SEEK_DATA, &data);
+	int err = mapfs_lseek(l->view, mapfs_file_of(ino), from, SEEK_DATA,
+			      &data);
 
 	if (err == -ENXIO || (!err && data >= to))
 		return 0;
 	if (err)
 		return err;
-	return mapfs_fallocate(l->view, ino, 0,
+	return mapfs_fallocate(l->view, mapfs_file_of(ino),
 			       FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
 			       to - from);
 }
@@ -462,7 +463,7 @@ static int content_apply(struct layer_apply *l, mapfs_ino ino,
 	};
 	struct mapfs_attr out;
 	uint64_t end = 0;
-	int err = mapfs_setattr(l->view, ino, 0, &set, &out);
+	int err = mapfs_setattr(l->view, mapfs_file_of(ino), &set, &out);
 
 	while (!err) {
 		const void *bytes;
@@ -519,23 +520,27 @@ static const char *link_target(struct archive_entry *entry)
 static int object_create(struct layer_apply *l, mapfs_ino dir, const char *name,
 			 struct archive_entry *entry, struct mapfs_entry *out)
 {
-	mode_t mode = archive_entry_filetype(entry) | archive_entry_perm(entry);
+	const struct mapfs_new new = {
+		.cred = &nobody,
+		.dir = dir,
+		.name = name,
+		.mode = archive_entry_filetype(entry) |
+			archive_entry_perm(entry),
+		.rdev = archive_entry_rdev(entry),
+	};
 
-	switch (mode & S_IFMT) {
+	switch (new.mode &S_IFMT) {
 	case S_IFDIR:
-		return mapfs_mkdir(l->view, &nobody, dir, name, mode & 07777,
-				   out);
+		return mapfs_mkdir(l->view, &new, out);
 	case S_IFLNK:
 		if (!link_target(entry))
 			return -EINVAL;
-		return mapfs_symlink(l->view, &nobody, dir, name,
-				     link_target(entry), out);
+		return mapfs_symlink(l->view, &new, link_target(entry), out);
 	case S_IFREG:
 	case S_IFCHR:
 	case S_IFBLK:
 	case S_IFIFO:
-		return mapfs_mknod(l->view, &nobody, dir, name, mode,
-				   archive_entry_rdev(entry), out);
+		return mapfs_mknod(l->view, &new, out);
 	default:
 		return -EINVAL;
 	}
@@ -638,8 +643,13 @@ static int parent_open(struct layer_apply *l, const char *parent,
 	if (!err)
 		err = dir_enter(l, &up);
 	if (!err)
-		err = mapfs_mkdir(l->view, &nobody, up.attr.ino,
-				  end ? end + 1 : parent, 0755, out);
+		err = mapfs_mkdir(l->view,
+				  &(struct mapfs_new){ .cred = &nobody,
+						       .dir = up.attr.ino,
+						       .name = end ? end + 1 :
+								     parent,
+						       .mode = 0755 },
+				  out);
 	return err;
 }
 
@@ -763,7 +773,8 @@ int layer_apply_end(struct layer_apply *l, bool is_complete)
 		};
 
 		if (is_complete && !err)
-			err = mapfs_setattr(l->view, t->ino, 0, &set, &out);
+			err = mapfs_setattr(l->view, mapfs_file_of(t->ino),
+					    &set, &out);
 		/* A whiteout may have taken it away again. */
 		if (err == -ENOENT || err == -ESTALE)
 			err = 0;

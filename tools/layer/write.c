@@ -146,18 +146,17 @@ struct children {
 	int err;
 };
 
-static int child_add(void *arg, const char *name, mapfs_ino ino, mode_t type,
-		     uint64_t cookie, const struct mapfs_entry *entry)
+static int child_add(void *arg, const struct mapfs_dirent *d)
 {
 	struct children *c = arg;
 	char **more;
 
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0)
 		return 0;
 	more = realloc(c->all, (c->count + 1) * sizeof(*more));
 	if (more) {
 		c->all = more;
-		more[c->count] = strdup(name);
+		more[c->count] = strdup(d->name);
 	}
 	if (!more || !more[c->count]) {
 		c->err = -ENOMEM;
@@ -179,7 +178,9 @@ static int children_iterate(struct layer_write *l, const char *path,
 
 	if (err)
 		return err;
-	err = mapfs_readdir(l->view, dir.attr.ino, 0, false, child_add, &c);
+	err = mapfs_readdir(l->view, dir.attr.ino,
+			    &(struct mapfs_readdir){ .fn = child_add,
+						     .arg = &c });
 	if (!err)
 		err = c.err;
 	viewpath_put(l->view, &dir);
@@ -486,8 +487,8 @@ static int content_write(struct layer_write *l, const struct item *it)
 	uint64_t off = 0;
 
 	while (off < it->attr.size_bytes) {
-		ssize_t n = mapfs_read(l->view, it->attr.ino, 0, l->buf,
-				       LAYER_IO_BYTES, off);
+		ssize_t n = mapfs_read(l->view, mapfs_file_of(it->attr.ino),
+				       l->buf, LAYER_IO_BYTES, off);
 
 		if (n == 0)
 			return -EIO;

@@ -16,7 +16,8 @@ void viewpath_put(struct mapfs_view *view, const struct mapfs_entry *entry)
 static int root_entry(struct mapfs_view *view, struct mapfs_entry *out)
 {
 	struct mapfs_attr attr;
-	int err = mapfs_getattr(view, mapfs_root_ino(view), 0, &attr);
+	int err =
+		mapfs_getattr(view, mapfs_file_of(mapfs_root_ino(view)), &attr);
 
 	if (!err)
 		*out = (struct mapfs_entry){ .attr = attr };

@@ -56,7 +56,7 @@ static void make_base(const struct fixture *f)
 static void change(struct fixture *f)
 {
 	v_write(f, "big", "page", 4, 30000);
-	assert_int_equal(mapfs_fallocate(f->v, at(f, "big"), 0,
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(at(f, "big")),
 					 FALLOC_FL_PUNCH_HOLE |
 						 FALLOC_FL_KEEP_SIZE,
 					 40960, 8192),
@@ -104,8 +104,7 @@ static void change(struct fixture *f)
 		      .mtime = { 1000, 17 },
 	      });
 	(void)!mapfs_removexattr(f->v, at(f, "old"), "user.was");
-	(void)!mapfs_setxattr(f->v, at(f, "old"), "user.is", "new", 3, 0,
-			      false);
+	(void)!set_xattr(f->v, at(f, "old"), "user.is", "new", 3);
 }
 
 static int setup(void **state)

@@ -151,7 +151,8 @@ static void expect_f(const char *store, const char *snapshot, char first)
 
 	assert_int_equal(mapfs_view_open(&v, &opt, &why), 0);
 	assert_int_equal(mapfs_lookup(v, mapfs_root_ino(v), "f", &e), 0);
-	assert_int_equal(mapfs_read(v, e.attr.ino, 0, buf, sizeof(buf), 0),
+	assert_int_equal(mapfs_read(v, mapfs_file_of(e.attr.ino), buf,
+				    sizeof(buf), 0),
 			 sizeof(buf));
 	assert_int_equal(buf[0], first);
 	assert_int_equal(buf[9999], 'f');

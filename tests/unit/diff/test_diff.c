@@ -43,9 +43,7 @@ static void test_diff__each_what(void **state)
 	set_attr(f, "a",
 		 &(struct mapfs_setattr){ .valid = MAPFS_SET_GID, .gid = 7 });
 	assert_diff(f, "M f o a\n");
-	assert_int_equal(mapfs_setxattr(f->v, look(f, "a"), "user.k", "v", 1, 0,
-					false),
-			 0);
+	assert_int_equal(set_xattr(f->v, look(f, "a"), "user.k", "v", 1), 0);
 	assert_diff(f, "M f ox a\n");
 	assert_int_equal(mapfs_removexattr(f->v, look(f, "a"), "user.k"), 0);
 	assert_diff(f, "M f o a\n");
@@ -105,7 +103,7 @@ static void test_diff__a_hole_over_data_differs(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(mapfs_fallocate(f->v, look(f, "big"), 0,
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(look(f, "big")),
 					 FALLOC_FL_PUNCH_HOLE |
 						 FALLOC_FL_KEEP_SIZE,
 					 4096, 2 * 4096),
@@ -344,7 +342,7 @@ static void test_diff__an_unlinked_open_file_is_only_deleted(void **state)
 	mapfs_ino ino = look(f, "a");
 
 	take(f, "a");
-	assert_int_equal(mapfs_write(f->v, ino, 0, "X", 1, 0, 0), 1);
+	assert_int_equal(write_at(f->v, ino, "X", 1, 0), 1);
 	assert_diff(f, "D f - a\n");
 }
 
@@ -433,8 +431,7 @@ test_diff__a_file_whose_base_is_gone_differs_as_a_whole(void **state)
 	move(f, "big", "a", 0);
 	put_base(f, "big", "another", 7);
 	assert_diff(f, "M f c a\nD f - big\n");
-	assert_int_equal(mapfs_setxattr(f->v, look(f, "a"), "user.k", "v", 1, 0,
-					false) == 0,
+	assert_int_equal(set_xattr(f->v, look(f, "a"), "user.k", "v", 1) == 0,
 			 1);
 	assert_diff(f, "M f cx a\nD f - big\n");
 }

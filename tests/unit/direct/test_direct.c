@@ -20,33 +20,45 @@ static void test_direct__read_view_refuses_every_change(void **state)
 	uint64_t fh;
 
 	assert_true(mapfs_is_stateless(f->v));
-	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "n", S_IFREG, 0, &e),
+	assert_int_equal(mapfs_mknod(f->v, NEW(&cred, f->root, "n", S_IFREG),
+				     &e),
 			 -EROFS);
-	assert_int_equal(mapfs_mkdir(f->v, &cred, f->root, "n", 0755, &e),
+	assert_int_equal(mapfs_mkdir(f->v, NEW(&cred, f->root, "n", 0755), &e),
 			 -EROFS);
-	assert_int_equal(mapfs_symlink(f->v, &cred, f->root, "n", "t", &e),
+	assert_int_equal(mapfs_symlink(f->v, NEW(&cred, f->root, "n", 0), "t",
+				       &e),
 			 -EROFS);
 	assert_int_equal(mapfs_link(f->v, file, f->root, "n", &e), -EROFS);
 	assert_int_equal(mapfs_unlink(f->v, f->root, "file"), -EROFS);
 	assert_int_equal(mapfs_rmdir(f->v, f->root, "dir"), -EROFS);
-	assert_int_equal(mapfs_rename(f->v, f->root, "file", f->root, "n", 0),
+	assert_int_equal(mapfs_rename(f->v,
+				      RENAME(f->root, "file", f->root, "n", 0)),
 			 -EROFS);
-	assert_int_equal(mapfs_rename_whiteout(f->v, &cred, f->root, "file",
-					       f->root, "n", 0),
+	assert_int_equal(
+		mapfs_rename_whiteout(f->v, &cred,
+				      RENAME(f->root, "file", f->root, "n", 0)),
+		-EROFS);
+	assert_int_equal(mapfs_tmpfile(f->v, NEW(&cred, f->root, NULL, 0644),
+				       &e),
 			 -EROFS);
-	assert_int_equal(mapfs_tmpfile(f->v, &cred, f->root, 0644, &e), -EROFS);
-	assert_int_equal(mapfs_create(f->v, &cred, f->root, "n", 0644, O_RDWR,
-				      &e, &fh),
+	assert_int_equal(mapfs_create(f->v, NEW(&cred, f->root, "n", 0644),
+				      O_RDWR, &e, &fh),
 			 -EROFS);
-	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), -EROFS);
-	assert_int_equal(mapfs_write(f->v, file, 0, "x", 1, 0, 0), -EROFS);
-	assert_int_equal(mapfs_fallocate(f->v, file, 0, 0, 0, 1), -EROFS);
-	assert_int_equal(mapfs_copy_range(f->v, file, 0, 0, file, 0, 10, 1),
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(file), &set, &a),
 			 -EROFS);
-	assert_int_equal(mapfs_setxattr(f->v, file, "user.x", "", 0, 0, false),
+	assert_int_equal(write_at(f->v, file, "x", 1, 0), -EROFS);
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(file), 0, 0, 1),
 			 -EROFS);
+	assert_int_equal(mapfs_copy_range(f->v,
+					  &(struct mapfs_copy_range){
+						  .from = mapfs_file_of(file),
+						  .to = mapfs_file_of(file),
+						  .to_off = 10,
+						  .len = 1 }),
+			 -EROFS);
+	assert_int_equal(set_xattr(f->v, file, "user.x", "", 0), -EROFS);
 	assert_int_equal(mapfs_removexattr(f->v, file, "user.x"), -EROFS);
-	assert_int_equal(mapfs_fsync(f->v, file, 0, false), 0);
+	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(file), false), 0);
 }
 
 static void test_direct__read_view_shows_what_others_change(void **state)
@@ -59,7 +71,7 @@ static void test_direct__read_view_shows_what_others_change(void **state)
 	assert_read(f, file, 0, "hello");
 	put_file(f, "file", "other text", 10);
 	assert_read(f, file, 0, "other text");
-	assert_int_equal(mapfs_getattr(f->v, file, 0, &a), 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(file), &a), 0);
 	assert_int_equal(a.size_bytes, 10);
 	assert_int_equal(rename(in(f, "file"), in(f, "moved")), 0);
 	assert_int_equal(mapfs_lookup(f->v, f->root, "file", &e), -ENOENT);
@@ -119,9 +131,10 @@ static void list_all(struct fixture *f, bool plus)
 	/* A few at a time, as the kernel asks. */
 	do {
 		l.room = 7;
-		assert_int_equal(mapfs_readdir(f->v, f->root, l.cookie, plus,
-					       note, &l),
-				 0);
+		assert_int_equal(
+			mapfs_readdir(f->v, f->root,
+				      READDIR(l.cookie, plus, note, &l)),
+			0);
 	} while (l.room < 0);
 	assert_int_equal(l.count, 304);
 	assert_int_equal(l.dot, f->root);
@@ -160,8 +173,9 @@ static void test_direct__dotdot_is_the_directory_above(void **state)
 
 	assert_int_equal(mkdir(in(f, "dir/sub"), 0755), 0);
 	dir = ino(f, f->root, "dir");
-	assert_int_equal(
-		mapfs_readdir(f->v, ino(f, dir, "sub"), 0, false, note, &l), 0);
+	assert_int_equal(mapfs_readdir(f->v, ino(f, dir, "sub"),
+				       READDIR(0, false, note, &l)),
+			 0);
 	assert_int_equal(l.dotdot, dir);
 }
 
@@ -181,8 +195,9 @@ static void put_many(struct fixture *f, int count)
 static bool one_more(struct list *l, uint64_t fh, bool plus)
 {
 	l->room = 1;
-	assert_int_equal(
-		mapfs_readdir_open(l->f->v, fh, l->cookie, plus, note, l), 0);
+	assert_int_equal(mapfs_readdir_open(l->f->v, fh,
+					    READDIR(l->cookie, plus, note, l)),
+			 0);
 	return l->room < 1;
 }
 
@@ -206,16 +221,18 @@ static void test_direct__renaming_what_is_listed_ends(void **state)
 	while (one_more(&l, fh, false)) {
 		struct list more = { .f = f, .cookie = l.cookie, .room = 3 };
 
-		assert_int_equal(mapfs_readdir_open(f->v, fh, l.cookie, false,
-						    note, &more),
+		assert_int_equal(mapfs_readdir_open(f->v, fh,
+						    READDIR(l.cookie, false,
+							    note, &more)),
 				 0);
 		assert_true(++steps <= 24);
 		for (int n = 0; n < 20; n++) {
 			(void)snprintf(name, sizeof(name), "n%d", n);
 			(void)snprintf(to, sizeof(to), "m%d", n);
 			if (l.seen[n])
-				(void)!mapfs_rename(f->v, f->root, name,
-						    f->root, to, 0);
+				(void)!mapfs_rename(f->v,
+						    RENAME(f->root, name,
+							   f->root, to, 0));
 		}
 	}
 	for (int n = 0; n < 20; n++)
@@ -253,9 +270,11 @@ static void test_direct__open_directory_goes_back_and_begins_anew(void **state)
 		;
 	assert_int_equal(l.count, all + 1);
 	mapfs_release(f->v, fh);
-	assert_int_equal(mapfs_readdir_open(f->v, fh, 0, false, note, &l),
+	assert_int_equal(mapfs_readdir_open(f->v, fh,
+					    READDIR(0, false, note, &l)),
 			 -EBADF);
-	assert_int_equal(mapfs_readdir_open(f->v, 0, 0, false, note, &l),
+	assert_int_equal(mapfs_readdir_open(f->v, 0,
+					    READDIR(0, false, note, &l)),
 			 -EBADF);
 }
 
@@ -306,25 +325,27 @@ static void test_direct__new_file_is_written_through(void **state)
 	uint64_t fh;
 
 	assert_false(mapfs_is_stateless(f->v));
-	assert_int_equal(mapfs_create(f->v, &cred, f->root, "new", 0666,
+	assert_int_equal(mapfs_create(f->v, NEW(&cred, f->root, "new", 0666),
 				      O_RDWR | O_EXCL, &e, &fh),
 			 0);
 	assert_int_equal(e.attr.mode, S_IFREG | 0644);
-	assert_int_equal(mapfs_write(f->v, e.attr.ino, fh, "bytes", 5, 2, 0),
+	assert_int_equal(mapfs_write(f->v, HANDLE(e.attr.ino, fh),
+				     WRITE("bytes", 5, 2)),
 			 5);
-	assert_int_equal(mapfs_fsync(f->v, e.attr.ino, fh, true), 0);
-	assert_int_equal(mapfs_fsync(f->v, e.attr.ino, fh, false), 0);
-	assert_int_equal(mapfs_fsync(f->v, f->root, 0, false), 0);
-	assert_int_equal(mapfs_read(f->v, e.attr.ino, fh, buf, 16, 0), 7);
+	assert_int_equal(mapfs_fsync(f->v, HANDLE(e.attr.ino, fh), true), 0);
+	assert_int_equal(mapfs_fsync(f->v, HANDLE(e.attr.ino, fh), false), 0);
+	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(f->root), false), 0);
+	assert_int_equal(mapfs_read(f->v, HANDLE(e.attr.ino, fh), buf, 16, 0),
+			 7);
 	assert_memory_equal(buf, "\0\0bytes", 7);
 	mapfs_release(f->v, fh);
 	assert_int_equal(stat_of(f, "new").st_size, 7);
-	assert_int_equal(mapfs_create(f->v, &cred, f->root, "new", 0666,
+	assert_int_equal(mapfs_create(f->v, NEW(&cred, f->root, "new", 0666),
 				      O_RDWR | O_EXCL, &e, &fh),
 			 -EEXIST);
 	/* Whether the caller may open that is for the kernel to judge. */
-	assert_int_equal(mapfs_create(f->v, &cred, f->root, "new", 0666, O_RDWR,
-				      &e, &fh),
+	assert_int_equal(mapfs_create(f->v, NEW(&cred, f->root, "new", 0666),
+				      O_RDWR, &e, &fh),
 			 -ESTALE);
 }
 
@@ -335,31 +356,41 @@ static void test_direct__new_objects_of_every_type(void **state)
 	struct mapfs_entry e;
 	char buf[16];
 
-	assert_int_equal(mapfs_mkdir(f->v, &cred, f->root, "d", 0777, &e), 0);
+	assert_int_equal(mapfs_mkdir(f->v, NEW(&cred, f->root, "d", 0777), &e),
+			 0);
 	assert_int_equal(stat_of(f, "d").st_mode, S_IFDIR | 0755);
-	assert_int_equal(mapfs_mkdir(f->v, &cred, f->root, "d", 0777, &e),
+	assert_int_equal(mapfs_mkdir(f->v, NEW(&cred, f->root, "d", 0777), &e),
 			 -EEXIST);
-	assert_int_equal(mapfs_symlink(f->v, &cred, f->root, "l", "target", &e),
+	assert_int_equal(mapfs_symlink(f->v, NEW(&cred, f->root, "l", 0),
+				       "target", &e),
 			 0);
 	assert_int_equal(mapfs_readlink(f->v, e.attr.ino, buf, 16), 6);
 	assert_memory_equal(buf, "target", 6);
 	assert_int_equal(mapfs_readlink(f->v, f->root, buf, 16), -EINVAL);
-	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "p", S_IFIFO | 0666,
-				     0, &e),
-			 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, NEW(&cred, f->root, "p", S_IFIFO | 0666), &e),
+		0);
 	assert_int_equal(stat_of(f, "p").st_mode, S_IFIFO | 0644);
-	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "s", S_IFSOCK | 0600,
-				     0, &e),
+	assert_int_equal(mapfs_mknod(f->v,
+				     NEW(&cred, f->root, "s", S_IFSOCK | 0600),
+				     &e),
 			 0);
 	assert_true(S_ISSOCK(stat_of(f, "s").st_mode));
-	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "r", S_IFREG | 06755,
-				     0, &e),
+	assert_int_equal(mapfs_mknod(f->v,
+				     NEW(&cred, f->root, "r", S_IFREG | 06755),
+				     &e),
 			 0);
 	assert_int_equal(stat_of(f, "r").st_mode, S_IFREG | 06755);
 	assert_int_equal(e.attr.mode, S_IFREG | 06755);
-	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "c", S_IFCHR | 0600,
-				     0x103, &e),
-			 geteuid() == 0 ? 0 : -EPERM);
+	assert_int_equal(
+		mapfs_mknod(f->v,
+			    &(struct mapfs_new){ .cred = &cred,
+						 .dir = f->root,
+						 .name = "c",
+						 .mode = S_IFCHR | 0600,
+						 .rdev = 0x103 },
+			    &e),
+		geteuid() == 0 ? 0 : -EPERM);
 	if (geteuid() == 0)
 		assert_int_equal(e.attr.rdev, 0x103);
 }
@@ -373,24 +404,28 @@ static void test_direct__new_objects_belong_to_the_caller(void **state)
 
 	if (geteuid() != 0)
 		skip();
-	assert_int_equal(mapfs_create(f->v, &cred, f->root, "f", 04777, O_RDWR,
-				      &e, &fh),
+	assert_int_equal(mapfs_create(f->v, NEW(&cred, f->root, "f", 04777),
+				      O_RDWR, &e, &fh),
 			 0);
 	assert_int_equal(e.attr.mode, S_IFREG | 04750);
 	assert_int_equal(e.attr.uid, 12);
 	assert_int_equal(e.attr.gid, 13);
 	mapfs_release(f->v, fh);
-	assert_int_equal(mapfs_symlink(f->v, &cred, f->root, "l", "t", &e), 0);
+	assert_int_equal(
+		mapfs_symlink(f->v, NEW(&cred, f->root, "l", 0), "t", &e), 0);
 	assert_int_equal(stat_of(f, "l").st_uid, 12);
-	assert_int_equal(mapfs_tmpfile(f->v, &cred, f->root, 0644, &e), 0);
+	assert_int_equal(
+		mapfs_tmpfile(f->v, NEW(&cred, f->root, NULL, 0644), &e), 0);
 	assert_int_equal(e.attr.uid, 12);
 	assert_int_equal(e.attr.mode, S_IFREG | 0640);
 	/* A set-gid directory hands its group and its bit down. */
 	assert_int_equal(chown(in(f, "dir"), 1, 77), 0);
 	assert_int_equal(chmod(in(f, "dir"), 02755), 0);
-	assert_int_equal(mapfs_mkdir(f->v, &cred, ino(f, f->root, "dir"), "sub",
-				     0777, &e),
-			 0);
+	assert_int_equal(
+		mapfs_mkdir(f->v,
+			    NEW(&cred, ino(f, f->root, "dir"), "sub", 0777),
+			    &e),
+		0);
 	assert_int_equal(e.attr.uid, 12);
 	assert_int_equal(e.attr.gid, 77);
 	assert_int_equal(e.attr.mode, S_IFDIR | 02750);
@@ -412,20 +447,20 @@ static void test_direct__default_acl_takes_the_place_of_the_umask(void **state)
 	char buf[64];
 	int err;
 
-	err = mapfs_setxattr(f->v, dir, "system.posix_acl_default", acl,
-			     sizeof(acl), 0, false);
+	err = set_xattr(f->v, dir, "system.posix_acl_default", acl,
+			sizeof(acl));
 	if (err == -EOPNOTSUPP)
 		skip();
 	assert_int_equal(err, 0);
 	assert_int_equal(
-		mapfs_mknod(f->v, &cred, dir, "f", S_IFREG | 0666, 0, &e), 0);
+		mapfs_mknod(f->v, NEW(&cred, dir, "f", S_IFREG | 0666), &e), 0);
 	assert_int_equal(e.attr.mode, S_IFREG | 0660);
 	assert_int_equal(mapfs_getxattr(f->v, e.attr.ino,
 					"system.posix_acl_access", buf, 64),
 			 sizeof(acl));
-	assert_int_equal(mapfs_mknod(f->v, &cred, f->root, "f", S_IFREG | 0666,
-				     0, &e),
-			 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, NEW(&cred, f->root, "f", S_IFREG | 0666), &e),
+		0);
 	assert_int_equal(e.attr.mode, S_IFREG | 0600);
 }
 
@@ -444,30 +479,32 @@ static void test_direct__setattr_reaches_the_base(void **state)
 	};
 	struct mapfs_attr a;
 
-	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(file), &set, &a), 0);
 	assert_int_equal(a.mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "file").st_mtim.tv_nsec, 4);
 	assert_int_equal(stat_of(f, "file").st_atim.tv_sec, 1);
 	/* Open for writing, so it may be, whatever its mode says now. */
 	set = (struct mapfs_setattr){ .valid = MAPFS_SET_SIZE,
 				      .size_bytes = 3 };
-	assert_int_equal(mapfs_setattr(f->v, file, fh, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, HANDLE(file, fh), &set, &a), 0);
 	assert_int_equal(a.size_bytes, 3);
-	assert_int_equal(mapfs_write(f->v, file, fh, "HE", 2, 0, 0), 2);
+	assert_int_equal(mapfs_write(f->v, HANDLE(file, fh), WRITE("HE", 2, 0)),
+			 2);
 	assert_file(f, "file", "HEl");
 	mapfs_release(f->v, fh);
 	set = (struct mapfs_setattr){ .valid = MAPFS_SET_MODE, .mode = 0600 };
-	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(file), &set, &a), 0);
 	set = (struct mapfs_setattr){ .valid = MAPFS_SET_SIZE,
 				      .size_bytes = 1ULL << 41 };
-	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(file), &set, &a), 0);
 	assert_int_equal(stat_of(f, "file").st_size, 1ULL << 41);
 	set = (struct mapfs_setattr){ .valid = MAPFS_SET_MTIME_NOW |
 					       MAPFS_SET_ATIME_NOW };
-	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(file), &set, &a), 0);
 	assert_true(a.mtime.tv_sec > 1000000000);
 	set = (struct mapfs_setattr){ .valid = MAPFS_SET_SIZE };
-	assert_int_equal(mapfs_setattr(f->v, f->root, 0, &set, &a), -EISDIR);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(f->root), &set, &a),
+			 -EISDIR);
 }
 
 static void test_direct__symlink_has_times_and_owner_of_its_own(void **state)
@@ -483,13 +520,13 @@ static void test_direct__symlink_has_times_and_owner_of_its_own(void **state)
 
 	assert_int_equal(symlink("file", in(f, "l")), 0);
 	l = ino(f, f->root, "l");
-	assert_int_equal(mapfs_setattr(f->v, l, 0, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(l), &set, &a), 0);
 	assert_int_equal(stat_of(f, "l").st_mtim.tv_nsec, 4);
 	assert_int_equal(stat_of(f, "file").st_mtim.tv_nsec, was.tv_nsec);
 	if (geteuid() != 0)
 		return;
 	set = (struct mapfs_setattr){ .valid = MAPFS_SET_UID, .uid = 12 };
-	assert_int_equal(mapfs_setattr(f->v, l, 0, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(l), &set, &a), 0);
 	assert_int_equal(stat_of(f, "l").st_uid, 12);
 	assert_int_equal(stat_of(f, "file").st_uid, 0);
 }
@@ -503,16 +540,16 @@ static void test_direct__set_id_bits_go_when_told(void **state)
 	struct mapfs_attr a;
 
 	assert_int_equal(chmod(in(f, "file"), 06755), 0);
-	assert_int_equal(mapfs_setattr(f->v, file, fh, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, HANDLE(file, fh), &set, &a), 0);
 	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 0755);
 	set.valid |= MAPFS_SET_SIZE;
 	/* Without group execution set-gid means locking, and stays. */
 	assert_int_equal(chmod(in(f, "file"), 06745), 0);
-	assert_int_equal(mapfs_setattr(f->v, file, fh, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, HANDLE(file, fh), &set, &a), 0);
 	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 02745);
 	/* Not if the caller is not in the group. */
 	set.valid |= MAPFS_SET_KILL_SGID;
-	assert_int_equal(mapfs_setattr(f->v, file, fh, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, HANDLE(file, fh), &set, &a), 0);
 	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 0745);
 	assert_int_equal(a.mode, S_IFREG | 0745);
 	mapfs_release(f->v, fh);
@@ -523,29 +560,45 @@ static void test_direct__xattrs_go_through(void **state)
 	struct fixture *f = *state;
 	mapfs_ino file = ino(f, f->root, "file");
 	char buf[64];
-	int err = mapfs_setxattr(f->v, file, "user.a", "v", 1, XATTR_CREATE,
-				 false);
+	int err = mapfs_setxattr(
+		f->v, file,
+		&(struct mapfs_setxattr){ .name = "user.a",
+					  .value = "v",
+					  .len = 1,
+					  .flags = XATTR_CREATE });
 
 	if (err == -EOPNOTSUPP)
 		skip();
 	assert_int_equal(err, 0);
 	assert_int_equal(getxattr(in(f, "file"), "user.a", buf, 64), 1);
-	assert_int_equal(mapfs_setxattr(f->v, file, "user.a", "v", 1,
-					XATTR_CREATE, false),
+	assert_int_equal(mapfs_setxattr(f->v, file,
+					&(struct mapfs_setxattr){
+						.name = "user.a",
+						.value = "v",
+						.len = 1,
+						.flags = XATTR_CREATE }),
 			 -EEXIST);
-	assert_int_equal(mapfs_setxattr(f->v, file, "user.b", "v", 1,
-					XATTR_REPLACE, false),
+	assert_int_equal(mapfs_setxattr(f->v, file,
+					&(struct mapfs_setxattr){
+						.name = "user.b",
+						.value = "v",
+						.len = 1,
+						.flags = XATTR_REPLACE }),
 			 -ENODATA);
-	assert_int_equal(
-		mapfs_setxattr(f->v, file, "user.e", NULL, 0, 0, false), 0);
+	assert_int_equal(set_xattr(f->v, file, "user.e", NULL, 0), 0);
 	assert_int_equal(mapfs_getxattr(f->v, file, "user.e", buf, 64), 0);
 	assert_true(mapfs_listxattr(f->v, file, buf, 64) >= 14);
 	assert_int_equal(mapfs_removexattr(f->v, file, "user.a"), 0);
 	assert_int_equal(mapfs_removexattr(f->v, file, "user.a"), -ENODATA);
 	assert_int_equal(chmod(in(f, "file"), 02711), 0);
-	assert_int_equal(mapfs_setxattr(f->v, file, "system.posix_acl_access",
-					acl, sizeof(acl), 0, true),
-			 0);
+	assert_int_equal(
+		mapfs_setxattr(f->v, file,
+			       &(struct mapfs_setxattr){
+				       .name = "system.posix_acl_access",
+				       .value = acl,
+				       .len = sizeof(acl),
+				       .kill_sgid = true }),
+		0);
 	assert_int_equal(stat_of(f, "file").st_mode & 07000, 0);
 }
 

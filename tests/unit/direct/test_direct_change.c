@@ -26,19 +26,21 @@ static void test_direct__unlinked_file_lives_until_forgotten(void **state)
 
 	assert_int_equal(mapfs_unlink(f->v, f->root, "file"), 0);
 	assert_int_equal(access(in(f, "file"), F_OK), -1);
-	assert_int_equal(mapfs_write(f->v, file, fh, "J", 1, 0, 0), 1);
+	assert_int_equal(mapfs_write(f->v, HANDLE(file, fh), WRITE("J", 1, 0)),
+			 1);
 	mapfs_release(f->v, fh);
 	/* No handle, no name: as mapped memory is used after close(2). */
 	assert_read(f, file, 0, "Jello");
-	assert_int_equal(mapfs_getattr(f->v, file, 0, &a), 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(file), &a), 0);
 	assert_int_equal(a.nlink, 0);
-	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(file), &set, &a), 0);
 	assert_int_equal(mapfs_open(f->v, file, O_RDWR, &again, &changed), 0);
-	assert_int_equal(mapfs_write(f->v, file, again, "C", 1, 0, 0), 1);
+	assert_int_equal(
+		mapfs_write(f->v, HANDLE(file, again), WRITE("C", 1, 0)), 1);
 	mapfs_release(f->v, again);
 	assert_read(f, file, 0, "Cello");
 	mapfs_forget(f->v, file, 1);
-	assert_int_equal(mapfs_getattr(f->v, file, 0, &a), -ESTALE);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(file), &a), -ESTALE);
 	assert_int_equal(inodes_known(f), 1);
 }
 
@@ -56,9 +58,10 @@ static void test_direct__removed_directory_still_answers(void **state)
 	assert_int_equal(mapfs_unlink(f->v, dir, "inner"), 0);
 	assert_int_equal(mapfs_unlink(f->v, dir, "inner"), -ENOENT);
 	assert_int_equal(mapfs_rmdir(f->v, f->root, "dir"), 0);
-	assert_int_equal(mapfs_getattr(f->v, dir, 0, &a), 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(dir), &a), 0);
 	assert_int_equal(mapfs_lookup(f->v, dir, "inner", &e), -ENOENT);
-	assert_int_equal(mapfs_mkdir(f->v, &cred, dir, "x", 0755, &e), -ENOENT);
+	assert_int_equal(mapfs_mkdir(f->v, NEW(&cred, dir, "x", 0755), &e),
+			 -ENOENT);
 }
 
 static void test_direct__rename_takes_what_is_below_along(void **state)
@@ -70,30 +73,36 @@ static void test_direct__rename_takes_what_is_below_along(void **state)
 	struct mapfs_entry e;
 	struct mapfs_attr a;
 
-	assert_int_equal(mapfs_mkdir(f->v, &cred, f->root, "other", 0755, &e),
-			 0);
 	assert_int_equal(
-		mapfs_rename(f->v, f->root, "dir", e.attr.ino, "moved", 0), 0);
-	assert_int_equal(mapfs_getattr(f->v, inner, 0, &a), 0);
+		mapfs_mkdir(f->v, NEW(&cred, f->root, "other", 0755), &e), 0);
+	assert_int_equal(mapfs_rename(f->v, RENAME(f->root, "dir", e.attr.ino,
+						   "moved", 0)),
+			 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(inner), &a), 0);
 	assert_read(f, inner, 0, "inner");
 	assert_file(f, "other/moved/inner", "inner");
 	assert_int_equal(ino(f, e.attr.ino, "moved"), dir);
-	assert_int_equal(mapfs_rename(f->v, f->root, "other", dir, "x", 0),
+	assert_int_equal(mapfs_rename(f->v,
+				      RENAME(f->root, "other", dir, "x", 0)),
 			 -EINVAL);
-	assert_int_equal(mapfs_rename(f->v, f->root, "none", f->root, "x", 0),
+	assert_int_equal(mapfs_rename(f->v,
+				      RENAME(f->root, "none", f->root, "x", 0)),
 			 -ENOENT);
-	assert_int_equal(mapfs_rename(f->v, f->root, "file", f->root, "x", 8),
+	assert_int_equal(mapfs_rename(f->v,
+				      RENAME(f->root, "file", f->root, "x", 8)),
 			 -EINVAL);
-	assert_int_equal(mapfs_rename(f->v, f->root, "file", f->root, "x",
-				      RENAME_WHITEOUT),
+	assert_int_equal(mapfs_rename(f->v, RENAME(f->root, "file", f->root,
+						   "x", RENAME_WHITEOUT)),
 			 -EINVAL); /* whose? */
-	assert_int_equal(mapfs_rename_whiteout(f->v, &cred, f->root, "file",
-					       f->root, "other",
-					       RENAME_EXCHANGE),
+	assert_int_equal(mapfs_rename_whiteout(f->v, &cred,
+					       RENAME(f->root, "file", f->root,
+						      "other",
+						      RENAME_EXCHANGE)),
 			 -EINVAL);
-	assert_int_equal(mapfs_rename_whiteout(f->v, &cred, f->root, "file",
-					       f->root, "other",
-					       RENAME_NOREPLACE),
+	assert_int_equal(mapfs_rename_whiteout(f->v, &cred,
+					       RENAME(f->root, "file", f->root,
+						      "other",
+						      RENAME_NOREPLACE)),
 			 -EEXIST);
 }
 
@@ -103,11 +112,13 @@ static void test_direct__replaced_file_is_still_readable(void **state)
 	mapfs_ino file = ino(f, f->root, "file");
 	mapfs_ino inner = ino(f, ino(f, f->root, "dir"), "inner");
 
-	assert_int_equal(mapfs_rename(f->v, ino(f, f->root, "dir"), "inner",
-				      f->root, "file", RENAME_NOREPLACE),
+	assert_int_equal(mapfs_rename(f->v, RENAME(ino(f, f->root, "dir"),
+						   "inner", f->root, "file",
+						   RENAME_NOREPLACE)),
 			 -EEXIST);
-	assert_int_equal(mapfs_rename(f->v, ino(f, f->root, "dir"), "inner",
-				      f->root, "file", 0),
+	assert_int_equal(mapfs_rename(f->v,
+				      RENAME(ino(f, f->root, "dir"), "inner",
+					     f->root, "file", 0)),
 			 0);
 	assert_read(f, file, 0, "hello");
 	assert_read(f, inner, 0, "inner");
@@ -121,8 +132,8 @@ static void test_direct__exchange_moves_both(void **state)
 	mapfs_ino inner = ino(f, dir, "inner");
 	mapfs_ino file = ino(f, f->root, "file");
 
-	assert_int_equal(mapfs_rename(f->v, f->root, "dir", f->root, "file",
-				      RENAME_EXCHANGE),
+	assert_int_equal(mapfs_rename(f->v, RENAME(f->root, "dir", f->root,
+						   "file", RENAME_EXCHANGE)),
 			 0);
 	assert_int_equal(ino(f, f->root, "file"), dir);
 	assert_int_equal(ino(f, f->root, "dir"), file);
@@ -144,8 +155,9 @@ static void test_direct__any_link_leads_to_the_file(void **state)
 	assert_int_equal(mapfs_link(f->v, file, dir, "second", &e), -EEXIST);
 	assert_int_equal(mapfs_link(f->v, dir, dir, "third", &e), -EPERM);
 	/* rename(2) of one link over another leaves both. */
-	assert_int_equal(mapfs_rename(f->v, dir, "second", f->root, "file", 0),
-			 0);
+	assert_int_equal(
+		mapfs_rename(f->v, RENAME(dir, "second", f->root, "file", 0)),
+		0);
 	assert_int_equal(stat_of(f, "file").st_nlink, 2);
 	assert_int_equal(mapfs_unlink(f->v, dir, "second"), 0);
 	assert_read(f, file, 0, "hello");
@@ -161,7 +173,7 @@ static void test_direct__unnamed_file_can_be_named(void **state)
 	struct mapfs_entry named;
 	uint64_t fh;
 	int fd;
-	int err = mapfs_tmpfile(f->v, &cred, f->root, 0, &e);
+	int err = mapfs_tmpfile(f->v, NEW(&cred, f->root, NULL, 0), &e);
 
 	if (err == -EOPNOTSUPP)
 		skip();
@@ -169,7 +181,9 @@ static void test_direct__unnamed_file_can_be_named(void **state)
 	assert_int_equal(e.attr.nlink, 0);
 	/* Its mode lets nobody open it, but who made it may write. */
 	fh = open_fh(f, e.attr.ino, O_RDWR);
-	assert_int_equal(mapfs_write(f->v, e.attr.ino, fh, "temp", 4, 0, 0), 4);
+	assert_int_equal(mapfs_write(f->v, HANDLE(e.attr.ino, fh),
+				     WRITE("temp", 4, 0)),
+			 4);
 	assert_read(f, e.attr.ino, fh, "temp");
 	mapfs_release(f->v, fh);
 	assert_int_equal(mapfs_link(f->v, e.attr.ino, f->root, "named", &named),
@@ -194,16 +208,17 @@ static void test_direct__wrong_handle_is_an_error(void **state)
 	struct mapfs_attr a;
 	char c;
 
-	assert_int_equal(mapfs_read(f->v, file, 999, &c, 1, 0), -EBADF);
-	assert_int_equal(mapfs_write(f->v, file, 999, "x", 1, 0, 0), -EBADF);
-	assert_int_equal(mapfs_fsync(f->v, file, 999, false), -EBADF);
-	assert_int_equal(mapfs_getattr(f->v, file, 999, &a), -EBADF);
+	assert_int_equal(mapfs_read(f->v, HANDLE(file, 999), &c, 1, 0), -EBADF);
+	assert_int_equal(mapfs_write(f->v, HANDLE(file, 999), WRITE("x", 1, 0)),
+			 -EBADF);
+	assert_int_equal(mapfs_fsync(f->v, HANDLE(file, 999), false), -EBADF);
+	assert_int_equal(mapfs_getattr(f->v, HANDLE(file, 999), &a), -EBADF);
 	mapfs_release(f->v, 999);
 	mapfs_release(f->v, fh);
-	assert_int_equal(mapfs_read(f->v, file, fh, &c, 1, 0), -EBADF);
-	assert_int_equal(mapfs_read(f->v, f->root, 0, &c, 1, 0), -EISDIR);
-	assert_int_equal(mapfs_write(f->v, file, 0, "x", 1, (uint64_t)INT64_MAX,
-				     0),
+	assert_int_equal(mapfs_read(f->v, HANDLE(file, fh), &c, 1, 0), -EBADF);
+	assert_int_equal(mapfs_read(f->v, mapfs_file_of(f->root), &c, 1, 0),
+			 -EISDIR);
+	assert_int_equal(write_at(f->v, file, "x", 1, (uint64_t)INT64_MAX),
 			 -EFBIG);
 }
 
@@ -222,13 +237,16 @@ static void test_direct__large_file_reads_through_any_handle(void **state)
 	fh = open_fh(f, i, O_RDWR);
 	/* A handle reads on after the mode was taken away. */
 	assert_int_equal(chmod(in(f, "big"), 0), 0);
-	assert_int_equal(mapfs_read(f->v, i, fh, got, BIG_BYTES, 0), BIG_BYTES);
+	assert_int_equal(mapfs_read(f->v, HANDLE(i, fh), got, BIG_BYTES, 0),
+			 BIG_BYTES);
 	assert_memory_equal(big, got, BIG_BYTES);
 	/* What was written is what is read, mapped or not. */
 	memset(big + 500000, 'x', 100);
-	assert_int_equal(mapfs_write(f->v, i, fh, big + 500000, 100, 500000, 0),
+	assert_int_equal(mapfs_write(f->v, HANDLE(i, fh),
+				     WRITE(big + 500000, 100, 500000)),
 			 100);
-	assert_int_equal(mapfs_read(f->v, i, fh, got, 4096, 499000), 4096);
+	assert_int_equal(mapfs_read(f->v, HANDLE(i, fh), got, 4096, 499000),
+			 4096);
 	assert_memory_equal(big + 499000, got, 4096);
 	mapfs_release(f->v, fh);
 	free(big);
@@ -244,35 +262,56 @@ static void test_direct__holes_and_copies(void **state)
 	uint64_t from = open_fh(f, inner, O_RDONLY);
 	uint64_t at;
 
-	assert_int_equal(mapfs_fallocate(f->v, file, fh, FALLOC_FL_KEEP_SIZE, 0,
-					 1 << 20),
+	assert_int_equal(mapfs_fallocate(f->v, HANDLE(file, fh),
+					 FALLOC_FL_KEEP_SIZE, 0, 1 << 20),
 			 0);
 	assert_int_equal(stat_of(f, "file").st_size, 5);
-	assert_int_equal(mapfs_fallocate(f->v, file, fh, 0, 0, 1 << 20), 0);
+	assert_int_equal(mapfs_fallocate(f->v, HANDLE(file, fh), 0, 0, 1 << 20),
+			 0);
 	assert_int_equal(stat_of(f, "file").st_size, 1 << 20);
-	assert_int_equal(mapfs_fallocate(f->v, file, fh,
+	assert_int_equal(mapfs_fallocate(f->v, HANDLE(file, fh),
 					 FALLOC_FL_COLLAPSE_RANGE, 0, 4096),
 			 -EOPNOTSUPP);
-	assert_int_equal(mapfs_fallocate(f->v, file, fh,
+	assert_int_equal(mapfs_fallocate(f->v, HANDLE(file, fh),
 					 FALLOC_FL_PUNCH_HOLE |
 						 FALLOC_FL_KEEP_SIZE,
 					 4096, (1 << 20) - 4096),
 			 0);
-	assert_int_equal(mapfs_lseek(f->v, file, fh, 0, SEEK_HOLE, &at), 0);
+	assert_int_equal(mapfs_lseek(f->v, HANDLE(file, fh), 0, SEEK_HOLE, &at),
+			 0);
 	assert_int_equal(at, 4096);
-	assert_int_equal(mapfs_lseek(f->v, file, 0, 0, SEEK_DATA, &at), 0);
-	assert_int_equal(at, 0);
-	assert_int_equal(mapfs_lseek(f->v, file, fh, 2 << 20, SEEK_DATA, &at),
-			 -ENXIO);
-	assert_int_equal(mapfs_lseek(f->v, file, fh, 0, SEEK_SET, &at),
-			 -EINVAL);
 	assert_int_equal(
-		mapfs_copy_range(f->v, inner, from, 1, file, fh, 8192, 100), 4);
-	assert_int_equal(mapfs_lseek(f->v, file, fh, 4096, SEEK_DATA, &at), 0);
-	assert_int_equal(at, 8192);
-	assert_int_equal(mapfs_copy_range(f->v, file, fh, 0, file, fh, 2, 4),
+		mapfs_lseek(f->v, mapfs_file_of(file), 0, SEEK_DATA, &at), 0);
+	assert_int_equal(at, 0);
+	assert_int_equal(mapfs_lseek(f->v, HANDLE(file, fh), 2 << 20, SEEK_DATA,
+				     &at),
+			 -ENXIO);
+	assert_int_equal(mapfs_lseek(f->v, HANDLE(file, fh), 0, SEEK_SET, &at),
 			 -EINVAL);
-	assert_int_equal(mapfs_copy_range(f->v, file, fh, 0, file, fh, 5, 5),
+	assert_int_equal(mapfs_copy_range(f->v,
+					  &(struct mapfs_copy_range){
+						  .from = HANDLE(inner, from),
+						  .from_off = 1,
+						  .to = HANDLE(file, fh),
+						  .to_off = 8192,
+						  .len = 100 }),
+			 4);
+	assert_int_equal(
+		mapfs_lseek(f->v, HANDLE(file, fh), 4096, SEEK_DATA, &at), 0);
+	assert_int_equal(at, 8192);
+	assert_int_equal(mapfs_copy_range(f->v,
+					  &(struct mapfs_copy_range){
+						  .from = HANDLE(file, fh),
+						  .to = HANDLE(file, fh),
+						  .to_off = 2,
+						  .len = 4 }),
+			 -EINVAL);
+	assert_int_equal(mapfs_copy_range(f->v,
+					  &(struct mapfs_copy_range){
+						  .from = HANDLE(file, fh),
+						  .to = HANDLE(file, fh),
+						  .to_off = 5,
+						  .len = 5 }),
 			 5);
 	mapfs_release(f->v, fh);
 	mapfs_release(f->v, from);
@@ -296,16 +335,19 @@ static void test_direct__open_tells_of_changes_by_others(void **state)
 	assert_true(open_says_changed(f, file));
 	assert_false(open_says_changed(f, file));
 	fh = open_fh(f, file, O_RDWR);
-	assert_int_equal(mapfs_write(f->v, file, fh, "mine", 4, 0, 0), 4);
+	assert_int_equal(
+		mapfs_write(f->v, HANDLE(file, fh), WRITE("mine", 4, 0)), 4);
 	assert_false(open_says_changed(f, file));
-	assert_int_equal(mapfs_setattr(f->v, file, 0, &set, &a), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(file), &set, &a), 0);
 	assert_int_equal(mapfs_link(f->v, file, f->root, "l", &e), 0);
 	assert_int_equal(mapfs_unlink(f->v, f->root, "file"), 0);
-	assert_int_equal(mapfs_rename(f->v, f->root, "l", f->root, "m", 0), 0);
+	assert_int_equal(
+		mapfs_rename(f->v, RENAME(f->root, "l", f->root, "m", 0)), 0);
 	assert_false(open_says_changed(f, file));
 	/* Theirs, then ours on top of it: still theirs to tell. */
 	put_file(f, "m", "other!", 7);
-	assert_int_equal(mapfs_write(f->v, file, fh, "mine", 4, 0, 0), 4);
+	assert_int_equal(
+		mapfs_write(f->v, HANDLE(file, fh), WRITE("mine", 4, 0)), 4);
 	assert_true(open_says_changed(f, file));
 	mapfs_release(f->v, fh);
 }
@@ -315,16 +357,12 @@ struct search {
 	mapfs_ino found;
 };
 
-static int search_name(void *arg, const char *name, mapfs_ino i, mode_t type,
-		       uint64_t cookie, const struct mapfs_entry *e)
+static int search_name(void *arg, const struct mapfs_dirent *d)
 {
 	struct search *s = arg;
 
-	(void)type;
-	(void)cookie;
-	(void)e;
-	if (strcmp(name, s->name) == 0)
-		s->found = i;
+	if (strcmp(d->name, s->name) == 0)
+		s->found = d->ino;
 	return 0;
 }
 
@@ -349,24 +387,29 @@ static void test_direct__mount_point_is_an_empty_directory(void **state)
 	dir = e.attr.ino;
 	assert_true(S_ISDIR(e.attr.mode));
 	assert_int_equal(mapfs_lookup(f->v, dir, "hidden", &e), -ENOENT);
-	assert_int_equal(mapfs_getattr(f->v, dir, 0, &a), 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(dir), &a), 0);
 	assert_int_equal(a.ino, dir);
-	assert_int_equal(mapfs_readdir(f->v, dir, 0, true, note, &l), 0);
+	assert_int_equal(mapfs_readdir(f->v, dir, READDIR(0, true, note, &l)),
+			 0);
 	assert_int_equal(l.count, 2);
 	assert_int_equal(l.dotdot, f->root);
-	assert_int_equal(
-		mapfs_readdir(f->v, f->root, 0, false, search_name, &s), 0);
+	assert_int_equal(mapfs_readdir(f->v, f->root,
+				       READDIR(0, false, search_name, &s)),
+			 0);
 	assert_int_equal(s.found, dir);
-	assert_int_equal(mapfs_mkdir(f->v, &cred, dir, "x", 0755, &e), -EROFS);
-	assert_int_equal(mapfs_setattr(f->v, dir, 0, &set, &a), -EROFS);
+	assert_int_equal(mapfs_mkdir(f->v, NEW(&cred, dir, "x", 0755), &e),
+			 -EROFS);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(dir), &set, &a),
+			 -EROFS);
 	assert_int_equal(mapfs_unlink(f->v, dir, "hidden"), -ENOENT);
 	assert_int_equal(mapfs_rmdir(f->v, f->root, "dir"), -EBUSY);
-	assert_int_equal(mapfs_rename(f->v, f->root, "file", dir, "x", 0),
+	assert_int_equal(mapfs_rename(f->v,
+				      RENAME(f->root, "file", dir, "x", 0)),
 			 -EXDEV);
 	assert_int_equal(umount(at), 0);
 	free(at);
 	/* Gone again: the kernel has to look the name up again. */
-	assert_int_equal(mapfs_getattr(f->v, dir, 0, &a), -ESTALE);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(dir), &a), -ESTALE);
 	assert_int_equal(ino(f, f->root, "dir"), stat_of(f, "dir").st_ino);
 }
 
@@ -386,14 +429,14 @@ static int move_once(struct race *r)
 {
 	struct mapfs_view *v = r->f->v;
 	mapfs_ino root = r->f->root;
-	int err = mapfs_rename(v, root, "file", r->dir, "file", 0);
+	int err = mapfs_rename(v, RENAME(root, "file", r->dir, "file", 0));
 
 	if (!err)
-		err = mapfs_rename(v, root, "dir", root, "dir2", 0);
+		err = mapfs_rename(v, RENAME(root, "dir", root, "dir2", 0));
 	if (!err)
-		err = mapfs_rename(v, r->dir, "file", root, "file", 0);
+		err = mapfs_rename(v, RENAME(r->dir, "file", root, "file", 0));
 	if (!err)
-		err = mapfs_rename(v, root, "dir2", root, "dir", 0);
+		err = mapfs_rename(v, RENAME(root, "dir2", root, "dir", 0));
 	return err;
 }
 
@@ -417,9 +460,9 @@ static void *look_at(void *arg)
 	char buf[8];
 
 	for (int n = 0; !atomic_load(&r->done); n = (n + 1) % RACE_FILES) {
-		if (mapfs_getattr(v, r->file[n], 0, &a))
+		if (mapfs_getattr(v, mapfs_file_of(r->file[n]), &a))
 			return "a known object was not found";
-		if (mapfs_read(v, r->file[n], 0, buf, 5, 0) != 5)
+		if (mapfs_read(v, mapfs_file_of(r->file[n]), buf, 5, 0) != 5)
 			return "a known file was not readable";
 		if (!mapfs_lookup(v, r->f->root, "file", &e))
 			mapfs_forget(v, e.attr.ino, 1);

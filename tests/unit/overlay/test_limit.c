@@ -21,9 +21,10 @@ static mapfs_ino new_file(struct fixture *f, const char *name)
 {
 	struct mapfs_entry e;
 
-	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), name,
-				     S_IFREG | 0644, 0, &e),
-			 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, NEW(&nobody, root(f), name, S_IFREG | 0644),
+			    &e),
+		0);
 	return e.attr.ino;
 }
 
@@ -35,14 +36,14 @@ static int resize(struct fixture *f, mapfs_ino ino, uint64_t size)
 	};
 	struct mapfs_attr attr;
 
-	return mapfs_setattr(f->v, ino, 0, &set, &attr);
+	return mapfs_setattr(f->v, mapfs_file_of(ino), &set, &attr);
 }
 
 static uint64_t size_of(struct fixture *f, mapfs_ino ino)
 {
 	struct mapfs_attr attr;
 
-	assert_int_equal(mapfs_getattr(f->v, ino, 0, &attr), 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(ino), &attr), 0);
 	return attr.size_bytes;
 }
 
@@ -197,8 +198,8 @@ static void punch_to_the_end(struct fixture *f, mapfs_ino ino, uint64_t off)
 	const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
 	if (off < INT64_MAX)
-		assert_int_equal(mapfs_fallocate(f->v, ino, 0, mode, off,
-						 INT64_MAX - off),
+		assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), mode,
+						 off, INT64_MAX - off),
 				 0);
 }
 
@@ -222,8 +223,7 @@ static void test_limit__pages_of_every_height_survive(void **state)
 
 			(void)snprintf(name, sizeof(name), "%u", files++);
 			ino = new_file(f, name);
-			assert_int_equal(
-				mapfs_write(f->v, ino, 0, "x", 1, off, 0), 1);
+			assert_int_equal(write_at(f->v, ino, "x", 1, off), 1);
 			assert_int_equal(resize(f, ino, cut[n]), 0);
 			punch_to_the_end(f, ino, cut[n]);
 			assert_int_equal(resize(f, ino, INT64_MAX), 0);
@@ -260,33 +260,34 @@ static void test_limit__arguments_beyond_it_are_refused(void **state)
 	memset(name + 5, 'n', MAPFS_XATTR_NAME_MAX - 4);
 	name[MAPFS_XATTR_NAME_MAX + 1] = '\0';
 	assert_int_equal(resize(f, ino, 1ULL << 63), -EFBIG);
-	assert_int_equal(mapfs_write(f->v, ino, 0, "xy", 2, INT64_MAX - 1, 0),
+	assert_int_equal(write_at(f->v, ino, "xy", 2, INT64_MAX - 1), -EFBIG);
+	assert_int_equal(write_at(f->v, ino, "x", 1, UINT64_MAX), -EFBIG);
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0, INT64_MAX,
+					 1),
 			 -EFBIG);
-	assert_int_equal(mapfs_write(f->v, ino, 0, "x", 1, UINT64_MAX, 0),
-			 -EFBIG);
-	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, INT64_MAX, 1),
-			 -EFBIG);
-	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, 0, 0), -EINVAL);
-	assert_int_equal(mapfs_symlink(f->v, &nobody, root(f), "l", target, &e),
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0, 0, 0),
+			 -EINVAL);
+	assert_int_equal(mapfs_symlink(f->v, NEW(&nobody, root(f), "l", 0),
+				       target, &e),
 			 -ENAMETOOLONG);
-	assert_int_equal(mapfs_setxattr(f->v, ino, name, "v", 1, 0, false),
-			 -ERANGE);
-	assert_int_equal(mapfs_setxattr(f->v, ino, "user.a", big,
-					MAPFS_XATTR_VALUE_MAX + 1, 0, false),
+	assert_int_equal(set_xattr(f->v, ino, name, "v", 1), -ERANGE);
+	assert_int_equal(set_xattr(f->v, ino, "user.a", big,
+				   MAPFS_XATTR_VALUE_MAX + 1),
 			 -E2BIG);
 	set.mtime.tv_nsec = 1000000000;
-	assert_int_equal(mapfs_setattr(f->v, ino, 0, &set, &attr), -EINVAL);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(ino), &set, &attr),
+			 -EINVAL);
 	set.mtime.tv_nsec = -1;
-	assert_int_equal(mapfs_setattr(f->v, ino, 0, &set, &attr), -EINVAL);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(ino), &set, &attr),
+			 -EINVAL);
 	/* The largest of each. */
 	target[MAPFS_TARGET_MAX] = '\0';
 	name[MAPFS_XATTR_NAME_MAX] = '\0';
-	assert_int_equal(mapfs_write(f->v, ino, 0, "x", 1, INT64_MAX - 1, 0),
-			 1);
-	assert_int_equal(mapfs_symlink(f->v, &nobody, root(f), "l", target, &e),
+	assert_int_equal(write_at(f->v, ino, "x", 1, INT64_MAX - 1), 1);
+	assert_int_equal(mapfs_symlink(f->v, NEW(&nobody, root(f), "l", 0),
+				       target, &e),
 			 0);
-	assert_int_equal(mapfs_setxattr(f->v, ino, name, big,
-					MAPFS_XATTR_VALUE_MAX, 0, false),
+	assert_int_equal(set_xattr(f->v, ino, name, big, MAPFS_XATTR_VALUE_MAX),
 			 0);
 	reopen(f);
 	ino = look(f, root(f), "f");
@@ -329,19 +330,23 @@ static void test_limit__more_space_than_the_disk_takes_none(void **state)
 
 	open_view(f, MAPFS_STORE_DIR);
 	ino = new_file(f, "f");
-	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, 0, INT64_MAX),
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0, 0,
+					 INT64_MAX),
 			 -ENOSPC);
-	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, 1ULL << 60,
-					 1ULL << 50),
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0,
+					 1ULL << 60, 1ULL << 50),
 			 -ENOSPC);
 	mapfs_view_info(f->v, &info);
 	assert_int_equal(info.private_pages, 0);
 	assert_int_equal(size_of(f, ino), 0);
-	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, 1ULL << 62, 4097), 0);
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0,
+					 1ULL << 62, 4097),
+			 0);
 	close_view(f);
 	open_view(f, MAPFS_STORE_MEMORY);
 	ino = new_file(f, "f");
-	assert_int_equal(mapfs_fallocate(f->v, ino, 0, 0, 0, 1ULL << 55),
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0, 0,
+					 1ULL << 55),
 			 -ENOSPC);
 }
 
@@ -359,7 +364,7 @@ static void test_limit__every_xattr_can_be_listed(void **state)
 	ino = new_file(f, "f");
 	while (!err && count < 2000) {
 		(void)snprintf(name, sizeof(name), "user.%050d", count++);
-		err = mapfs_setxattr(f->v, ino, name, "v", 1, 0, false);
+		err = set_xattr(f->v, ino, name, "v", 1);
 	}
 	assert_int_equal(err, -ENOSPC);
 	reopen(f);
@@ -367,12 +372,16 @@ static void test_limit__every_xattr_can_be_listed(void **state)
 	assert_in_range(mapfs_listxattr(f->v, ino, list, MAPFS_XATTR_LIST_MAX),
 			MAPFS_XATTR_LIST_MAX - 60, MAPFS_XATTR_LIST_MAX);
 	/* One that is there can change, and make room. */
-	assert_int_equal(mapfs_setxattr(f->v, ino,
-					"user." /* 50 zeros */
-					"00000000000000000000000000"
-					"000000000000000000000000",
-					"w", 1, XATTR_REPLACE, false),
-			 0);
+	assert_int_equal(
+		mapfs_setxattr(f->v, ino,
+			       &(struct mapfs_setxattr){
+				       .name = "user." /* 50 zeros */
+					       "00000000000000000000000000"
+					       "000000000000000000000000",
+				       .value = "w",
+				       .len = 1,
+				       .flags = XATTR_REPLACE }),
+		0);
 	free(list);
 }
 
@@ -380,7 +389,7 @@ static uint64_t blocks_of(struct fixture *f, mapfs_ino ino)
 {
 	struct mapfs_attr attr;
 
-	assert_int_equal(mapfs_getattr(f->v, ino, 0, &attr), 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(ino), &attr), 0);
 	return attr.blocks_512;
 }
 
@@ -423,7 +432,7 @@ static void test_limit__data_that_takes_no_blocks_is_not_denied(void **state)
 		assert_int_equal(look(f, root(f), "big"), ino);
 	}
 	/* All but the last page, then that too. */
-	assert_int_equal(mapfs_fallocate(f->v, ino, 0,
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino),
 					 FALLOC_FL_PUNCH_HOLE |
 						 FALLOC_FL_KEEP_SIZE,
 					 0, BIG_BYTES - 4096),

@@ -13,11 +13,11 @@ static void test_overlay__one_byte_costs_one_page(void **state)
 
 	open_view(f, MAPFS_STORE_DIR);
 	big = look(f, root(f), "big");
-	assert_int_equal(mapfs_write(f->v, big, 0, "X", 1, 5000, 0), 1);
+	assert_int_equal(write_at(f->v, big, "X", 1, 5000), 1);
 	assert_content(f, big, 4999, "bXb", 3);
 	mapfs_view_info(f->v, &info);
 	assert_int_equal(info.private_pages, 1);
-	assert_int_equal(mapfs_write(f->v, big, 0, "Y", 1, 5001, 0), 1);
+	assert_int_equal(write_at(f->v, big, "Y", 1, 5001), 1);
 	mapfs_view_info(f->v, &info);
 	assert_int_equal(info.private_pages, 1);
 	reopen(f);
@@ -36,20 +36,24 @@ static void test_overlay__shrink_then_grow_reads_zeros(void **state)
 	open_view(f, MAPFS_STORE_DIR);
 	big = look(f, root(f), "big");
 	small = look(f, root(f), "small");
-	assert_int_equal(mapfs_write(f->v, big, 0, "XYZ", 3, 4094, 0), 3);
+	assert_int_equal(write_at(f->v, big, "XYZ", 3, 4094), 3);
 	set.size_bytes = 4096 + 1;
-	assert_int_equal(mapfs_setattr(f->v, big, 0, &set, &attr), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(big), &set, &attr),
+			 0);
 	set.size_bytes = BIG_BYTES;
-	assert_int_equal(mapfs_setattr(f->v, big, 0, &set, &attr), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(big), &set, &attr),
+			 0);
 	assert_int_equal(attr.size_bytes, BIG_BYTES);
 	assert_content(f, big, 4093, "bXYZ\0\0", 6);
 	assert_content(f, big, BIG_BYTES - 2, "\0\0", 2);
 	set.size_bytes = 2;
-	assert_int_equal(mapfs_setattr(f->v, small, 0, &set, &attr), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(small), &set, &attr),
+			 0);
 	set.size_bytes = 5;
-	assert_int_equal(mapfs_setattr(f->v, small, 0, &set, &attr), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(small), &set, &attr),
+			 0);
 	assert_content(f, small, 0, "he\0\0\0", 5);
-	assert_int_equal(mapfs_write(f->v, small, 0, "o", 1, 4, 0), 1);
+	assert_int_equal(write_at(f->v, small, "o", 1, 4), 1);
 	assert_content(f, small, 0, "he\0\0o", 5);
 	reopen(f);
 	(void)look(f, root(f), "small");
@@ -65,20 +69,24 @@ static void test_overlay__holes_are_found_and_read_as_zeros(void **state)
 
 	open_view(f, MAPFS_STORE_DIR);
 	big = look(f, root(f), "big");
-	assert_int_equal(mapfs_fallocate(f->v, big, 0,
+	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(big),
 					 FALLOC_FL_PUNCH_HOLE |
 						 FALLOC_FL_KEEP_SIZE,
 					 4096 + 10, 3 * 4096),
 			 0);
 	assert_content(f, big, 4096 + 9, "b\0", 2);
 	assert_content(f, big, 4 * 4096 + 9, "\0b", 2);
-	assert_int_equal(mapfs_lseek(f->v, big, 0, 0, SEEK_HOLE, &at), 0);
+	assert_int_equal(
+		mapfs_lseek(f->v, mapfs_file_of(big), 0, SEEK_HOLE, &at), 0);
 	assert_int_equal(at, 2 * 4096);
-	assert_int_equal(mapfs_lseek(f->v, big, 0, at, SEEK_DATA, &at), 0);
+	assert_int_equal(
+		mapfs_lseek(f->v, mapfs_file_of(big), at, SEEK_DATA, &at), 0);
 	assert_int_equal(at, 4 * 4096);
-	assert_int_equal(mapfs_lseek(f->v, big, 0, at, SEEK_HOLE, &at), 0);
+	assert_int_equal(
+		mapfs_lseek(f->v, mapfs_file_of(big), at, SEEK_HOLE, &at), 0);
 	assert_int_equal(at, BIG_BYTES);
-	assert_int_equal(mapfs_lseek(f->v, big, 0, BIG_BYTES, SEEK_DATA, &at),
+	assert_int_equal(mapfs_lseek(f->v, mapfs_file_of(big), BIG_BYTES,
+				     SEEK_DATA, &at),
 			 -ENXIO);
 }
 
@@ -92,11 +100,12 @@ static void test_overlay__base_directory_moves_with_all_below(void **state)
 	open_view(f, MAPFS_STORE_DIR);
 	sub = look(f, root(f), "sub");
 	inner = look(f, sub, "inner");
-	assert_int_equal(mapfs_mkdir(f->v, &nobody, root(f), "new", 0777, &e),
-			 0);
-	assert_int_equal(e.attr.mode & 0777, 0755);
 	assert_int_equal(
-		mapfs_rename(f->v, root(f), "sub", e.attr.ino, "moved", 0), 0);
+		mapfs_mkdir(f->v, NEW(&nobody, root(f), "new", 0777), &e), 0);
+	assert_int_equal(e.attr.mode & 0777, 0755);
+	assert_int_equal(mapfs_rename(f->v, RENAME(root(f), "sub", e.attr.ino,
+						   "moved", 0)),
+			 0);
 	assert_int_equal(mapfs_lookup(f->v, root(f), "sub", &e), -ENOENT);
 	reopen(f);
 	assert_int_equal(mapfs_lookup(f->v, root(f), "new", &e), 0);
@@ -116,8 +125,8 @@ static void test_overlay__new_directory_hides_the_old_one(void **state)
 	assert_int_equal(mapfs_unlink(f->v, look(f, root(f), "sub"), "inner"),
 			 0);
 	assert_int_equal(mapfs_rmdir(f->v, root(f), "sub"), 0);
-	assert_int_equal(mapfs_mkdir(f->v, &nobody, root(f), "sub", 0755, &e),
-			 0);
+	assert_int_equal(
+		mapfs_mkdir(f->v, NEW(&nobody, root(f), "sub", 0755), &e), 0);
 	assert_int_equal(mapfs_lookup(f->v, e.attr.ino, "inner", &e), -ENOENT);
 	reopen(f);
 	assert_int_equal(mapfs_lookup(f->v, root(f), "sub", &e), 0);
@@ -132,13 +141,15 @@ static void test_overlay__unlinked_file_lives_until_forgotten(void **state)
 
 	open_view(f, MAPFS_STORE_DIR);
 	assert_int_equal(
-		mapfs_mknod(f->v, &nobody, root(f), "n", 0100644, 0, &e), 0);
-	assert_int_equal(mapfs_write(f->v, e.attr.ino, 0, "data", 4, 0, 0), 4);
+		mapfs_mknod(f->v, NEW(&nobody, root(f), "n", 0100644), &e), 0);
+	assert_int_equal(write_at(f->v, e.attr.ino, "data", 4, 0), 4);
 	assert_int_equal(mapfs_unlink(f->v, root(f), "n"), 0);
 	assert_content(f, e.attr.ino, 0, "data", 4);
 	mapfs_forget(f->v, e.attr.ino, 1);
-	assert_int_equal(mapfs_getattr(f->v, e.attr.ino, 0, &e.attr), -ESTALE);
-	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(e.attr.ino),
+				       &e.attr),
+			 -ESTALE);
+	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root(f)), false), 0);
 	mapfs_view_info(f->v, &info);
 	assert_int_equal(info.private_pages, 0);
 }
@@ -174,16 +185,17 @@ static int history(struct fixture *f)
 	if (err)
 		return err;
 	big = e.attr.ino;
-	err = mapfs_mknod(f->v, &nobody, root(f), "n", 0100644, 0, &e);
+	err = mapfs_mknod(f->v, NEW(&nobody, root(f), "n", 0100644), &e);
 	if (err)
 		return err;
-	n = mapfs_write(f->v, big, 0, "X", 1, 4099, 0);
+	n = write_at(f->v, big, "X", 1, 4099);
 	if (n < 0)
 		return (int)n;
-	err = mapfs_setattr(f->v, big, 0, &set, &attr);
+	err = mapfs_setattr(f->v, mapfs_file_of(big), &set, &attr);
 	if (!err)
-		err = mapfs_rename(f->v, root(f), "n", root(f), "small", 0);
-	return err ? err : mapfs_fsync(f->v, root(f), 0, false);
+		err = mapfs_rename(f->v,
+				   RENAME(root(f), "n", root(f), "small", 0));
+	return err ? err : mapfs_fsync(f->v, mapfs_file_of(root(f)), false);
 }
 
 /* Whatever failed, each name and file is as before a step or after it. */
@@ -196,9 +208,9 @@ static void assert_allowed(struct fixture *f)
 	assert_int_equal(mapfs_lookup(f->v, root(f), "small", &e), 0);
 	assert_true(e.attr.size_bytes == 5 || e.attr.size_bytes == 0);
 	big = look(f, root(f), "big");
-	assert_int_equal(mapfs_read(f->v, big, 0, buf, 1, 4099), 1);
+	assert_int_equal(mapfs_read(f->v, mapfs_file_of(big), buf, 1, 4099), 1);
 	assert_true(buf[0] == 'b' || buf[0] == 'X');
-	assert_int_equal(mapfs_getattr(f->v, big, 0, &e.attr), 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(big), &e.attr), 0);
 	assert_true(e.attr.size_bytes == BIG_BYTES ||
 		    (e.attr.size_bytes == 4100 && buf[0] == 'X'));
 }
@@ -244,14 +256,13 @@ static mapfs_ino filled_and_removed(struct fixture *f, const char *name)
 
 	open_view(f, MAPFS_STORE_DIR);
 	assert_int_equal(
-		mapfs_mknod(f->v, &nobody, root(f), "gone", 0644, 0, &e), 0);
-	assert_int_equal(mapfs_write(f->v, e.attr.ino, 0, page, sizeof(page), 0,
-				     0),
+		mapfs_mknod(f->v, NEW(&nobody, root(f), "gone", 0644), &e), 0);
+	assert_int_equal(write_at(f->v, e.attr.ino, page, sizeof(page), 0),
 			 sizeof(page));
 	assert_int_equal(mapfs_unlink(f->v, root(f), "gone"), 0);
 	mapfs_forget(f->v, e.attr.ino, 1);
-	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), name, 0644, 0, &e),
-			 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, NEW(&nobody, root(f), name, 0644), &e), 0);
 	return e.attr.ino;
 }
 
@@ -275,16 +286,14 @@ static void test_overlay__no_space_is_final_only_if_none_waits(void **state)
 		ino = filled_and_removed(f, name);
 		if (n == 0) {
 			fault_reset();
-			assert_int_equal(mapfs_write(f->v, ino, 0, buf, 100,
-						     1 << 20, 0),
+			assert_int_equal(write_at(f->v, ino, buf, 100, 1 << 20),
 					 100);
 			points = fault_passed();
 		}
 		fault_arm(n, ENOSPC);
-		assert_int_equal(mapfs_write(f->v, ino, 0, buf, 100, 0, 0),
-				 100);
+		assert_int_equal(write_at(f->v, ino, buf, 100, 0), 100);
 		fault_arm(n, ENOSPC);
-		if (mapfs_write(f->v, ino, 0, buf, 100, 8192, 0) == -ENOSPC)
+		if (write_at(f->v, ino, buf, 100, 8192) == -ENOSPC)
 			failed++;
 		fault_disarm();
 		close_view(f);

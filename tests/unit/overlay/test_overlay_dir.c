@@ -58,22 +58,19 @@ static bool is_there(struct world *w, mapfs_ino dir, unsigned int n)
 	return !err;
 }
 
-static int tell(void *arg, const char *name, mapfs_ino ino, mode_t type,
-		uint64_t cookie, const struct mapfs_entry *entry)
+static int tell(void *arg, const struct mapfs_dirent *d)
 {
 	struct reader *r = arg;
 	unsigned int n;
 
-	(void)ino;
-	(void)type;
 	if (r->room == 0)
 		return 1;
-	assert_true((int64_t)cookie > 0);
+	assert_true((int64_t)d->cookie > 0);
 	r->room--;
-	r->cookie = cookie;
-	if (entry)
-		mapfs_forget(r->w->f->v, entry->attr.ino, 1);
-	if (sscanf(name, "n%u", &n) == 1 && n < NAMES)
+	r->cookie = d->cookie;
+	if (d->entry)
+		mapfs_forget(r->w->f->v, d->entry->attr.ino, 1);
+	if (sscanf(d->name, "n%u", &n) == 1 && n < NAMES)
 		r->seen[n]++;
 	return 0;
 }
@@ -91,8 +88,8 @@ static void reader_step(struct reader *r)
 	const int room = 1 + (int)pick(r->w, 5);
 
 	r->room = room;
-	assert_int_equal(mapfs_readdir(r->w->f->v, r->w->dir, r->cookie,
-				       r->w->plus, tell, r),
+	assert_int_equal(mapfs_readdir(r->w->f->v, r->w->dir,
+				       READDIR(r->cookie, r->w->plus, tell, r)),
 			 0);
 	for (unsigned int n = 0; n < NAMES; n++)
 		assert_in_range(r->seen[n], 0, 1);
@@ -119,10 +116,10 @@ static void change(struct world *w)
 
 	switch (pick(w, 9)) {
 	case 0:
-		err = mapfs_mknod(v, &nobody, to, a, S_IFREG | 0644, 0, &e);
+		err = mapfs_mknod(v, NEW(&nobody, to, a, S_IFREG | 0644), &e);
 		break;
 	case 1:
-		err = mapfs_mkdir(v, &nobody, to, a, 0755, &e);
+		err = mapfs_mkdir(v, NEW(&nobody, to, a, 0755), &e);
 		break;
 	case 2:
 		err = mapfs_lookup(v, from, a, &e);
@@ -140,10 +137,10 @@ static void change(struct world *w)
 		(void)!mapfs_rmdir(v, from, a);
 		break;
 	case 5:
-		(void)!mapfs_rename(v, from, a, to, b, RENAME_EXCHANGE);
+		(void)!mapfs_rename(v, RENAME(from, a, to, b, RENAME_EXCHANGE));
 		break;
 	default:
-		(void)!mapfs_rename(v, from, a, to, b, 0);
+		(void)!mapfs_rename(v, RENAME(from, a, to, b, 0));
 		break;
 	}
 	if (!err)
@@ -260,20 +257,16 @@ struct objects {
 	int room;
 };
 
-static int tell_object(void *arg, const char *name, mapfs_ino ino, mode_t type,
-		       uint64_t cookie, const struct mapfs_entry *entry)
+static int tell_object(void *arg, const struct mapfs_dirent *d)
 {
 	struct objects *o = arg;
 
-	(void)name;
-	(void)type;
-	(void)entry;
 	if (o->room == 0)
 		return 1;
 	o->room--;
-	o->cookie = cookie;
+	o->cookie = d->cookie;
 	for (unsigned int i = 0; i < o->count; i++)
-		o->seen[i] += o->ino[i] == ino;
+		o->seen[i] += o->ino[i] == d->ino;
 	return 0;
 }
 
@@ -281,9 +274,11 @@ static void make(struct world *w, unsigned int n)
 {
 	struct mapfs_entry e;
 
-	assert_int_equal(mapfs_mknod(w->f->v, &nobody, w->dir, name_of(n),
-				     S_IFREG | 0644, 0, &e),
-			 0);
+	assert_int_equal(
+		mapfs_mknod(w->f->v,
+			    NEW(&nobody, w->dir, name_of(n), S_IFREG | 0644),
+			    &e),
+		0);
 	mapfs_forget(w->f->v, e.attr.ino, 1);
 }
 
@@ -291,9 +286,10 @@ static void make(struct world *w, unsigned int n)
 static bool one_more(struct world *w, struct objects *o)
 {
 	o->room = 1;
-	assert_int_equal(mapfs_readdir(w->f->v, w->dir, o->cookie, false,
-				       tell_object, o),
-			 0);
+	assert_int_equal(
+		mapfs_readdir(w->f->v, w->dir,
+			      READDIR(o->cookie, false, tell_object, o)),
+		0);
 	return o->room == 0;
 }
 
@@ -323,13 +319,16 @@ static void rename_while_listing(struct world *w, unsigned int files,
 		for (unsigned int i = 0; i < files; i++) {
 			(void)snprintf(next, sizeof(next), "%u.%u.%u", from, i,
 				       steps);
-			assert_int_equal(mapfs_rename(w->f->v, w->dir, now[i],
-						      w->dir, next, 0),
+			assert_int_equal(mapfs_rename(w->f->v,
+						      RENAME(w->dir, now[i],
+							     w->dir, next, 0)),
 					 0);
 			if (steps == 5 && i % 2)
-				assert_int_equal(mapfs_mknod(w->f->v, &nobody,
-							     w->dir, now[i],
-							     S_IFREG, 0, &e),
+				assert_int_equal(mapfs_mknod(w->f->v,
+							     NEW(&nobody,
+								 w->dir, now[i],
+								 S_IFREG),
+							     &e),
 						 0);
 			memcpy(now[i], next, sizeof(next));
 		}
@@ -410,7 +409,8 @@ static unsigned int count_of(struct world *w, const char *want)
 	unsigned int n;
 
 	assert_int_equal(sscanf(want, "n%u", &n), 1);
-	assert_int_equal(mapfs_readdir(w->f->v, w->dir, 0, false, tell, &r), 0);
+	assert_int_equal(
+		mapfs_readdir(w->f->v, w->dir, READDIR(0, false, tell, &r)), 0);
 	return r.seen[n];
 }
 
@@ -425,10 +425,11 @@ static void test_overlay_dir__names_the_base_lost_are_listed(void **state)
 	struct mapfs_entry e;
 
 	open_world(&w, *state);
-	assert_int_equal(mapfs_rename(w.f->v, w.dir, "n0", w.dir, "n15", 0), 0);
+	assert_int_equal(
+		mapfs_rename(w.f->v, RENAME(w.dir, "n0", w.dir, "n15", 0)), 0);
 	assert_int_equal(mapfs_unlink(w.f->v, w.dir, "n1"), 0);
 	assert_int_equal(
-		mapfs_mknod(w.f->v, &nobody, w.dir, "n1", S_IFREG, 0, &e), 0);
+		mapfs_mknod(w.f->v, NEW(&nobody, w.dir, "n1", S_IFREG), &e), 0);
 	close_view(w.f);
 	for (unsigned int n = 0; n < 2; n++) {
 		(void)snprintf(path, sizeof(path), "%s/d/n%u", w.f->base, n);

@@ -18,7 +18,7 @@ static void put(struct fixture *f, const char *name, const char *text,
 {
 	mapfs_ino ino = look(f, root(f), name);
 
-	assert_int_equal(mapfs_write(f->v, ino, 0, text, strlen(text), off, 0),
+	assert_int_equal(write_at(f->v, ino, text, strlen(text), off),
 			 strlen(text));
 }
 
@@ -29,7 +29,8 @@ static void expect(struct mapfs_view *v, const char *name, uint64_t off,
 	char got[64] = { 0 };
 
 	assert_int_equal(mapfs_lookup(v, mapfs_root_ino(v), name, &e), 0);
-	assert_int_equal(mapfs_read(v, e.attr.ino, 0, got, strlen(want), off),
+	assert_int_equal(mapfs_read(v, mapfs_file_of(e.attr.ino), got,
+				    strlen(want), off),
 			 strlen(want));
 	assert_string_equal(got, want);
 	mapfs_forget(v, e.attr.ino, 1);
@@ -39,9 +40,10 @@ static void create(struct fixture *f, const char *name)
 {
 	struct mapfs_entry e;
 
-	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), name,
-				     S_IFREG | 0644, 0, &e),
-			 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, NEW(&nobody, root(f), name, S_IFREG | 0644),
+			    &e),
+		0);
 }
 
 static void snap(struct fixture *f, const char *name)
@@ -125,11 +127,11 @@ static void test_snapshot__later_writes_do_not_reach_it(void **state)
 			 -ENOENT);
 	assert_int_equal(mapfs_lookup(past, mapfs_root_ino(past), "big", &e),
 			 0);
-	assert_int_equal(mapfs_write(past, e.attr.ino, 0, "x", 1, 0, 0),
-			 -EROFS);
-	assert_int_equal(mapfs_mkdir(past, &nobody, mapfs_root_ino(past), "d",
-				     0777, &e),
-			 -EROFS);
+	assert_int_equal(write_at(past, e.attr.ino, "x", 1, 0), -EROFS);
+	assert_int_equal(
+		mapfs_mkdir(past, NEW(&nobody, mapfs_root_ino(past), "d", 0777),
+			    &e),
+		-EROFS);
 	assert_int_equal(mapfs_view_close(past), 0);
 	expect(f->v, "big", 4999, "btwob");
 	reopen(f);
@@ -173,10 +175,10 @@ static void test_snapshot__deleting_gives_its_pages_back(void **state)
 	assert_int_equal(pages(f), before + 1);
 	put(f, "big", "six", 0);
 	assert_int_equal(pages(f), before + 1);
-	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
+	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root(f)), false), 0);
 	assert_int_equal(pages(f), before + 1);
 	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), 0);
-	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
+	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root(f)), false), 0);
 	assert_int_equal(pages(f), before);
 	assert_int_equal(count(f->v), 0);
 	reopen(f);
@@ -220,14 +222,17 @@ static void test_rollback__brings_back_data_names_and_sizes(void **state)
 	put(f, "big", "one", 5000);
 	snap(f, "a");
 	put(f, "big", "two", 5000);
-	assert_int_equal(mapfs_setattr(f->v, big, 0, &set, &attr), 0);
-	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), "new",
-				     S_IFREG | 0644, 0, &e),
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(big), &set, &attr),
 			 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, NEW(&nobody, root(f), "new", S_IFREG | 0644),
+			    &e),
+		0);
 	made = e.attr.ino;
 	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
-	assert_int_equal(mapfs_rename(f->v, root(f), "sub", root(f), "bus", 0),
-			 0);
+	assert_int_equal(
+		mapfs_rename(f->v, RENAME(root(f), "sub", root(f), "bus", 0)),
+		0);
 	assert_int_equal(mapfs_rollback(f->v, "a", tell, &told, &why), 0);
 	assert_true(told.names >= 4);
 	assert_true(told.inodes >= 3);
@@ -241,14 +246,17 @@ static void test_rollback__brings_back_data_names_and_sizes(void **state)
 				 -ENOENT);
 		assert_int_equal(mapfs_lookup(f->v, root(f), "new", &e),
 				 -ENOENT);
-		assert_int_equal(mapfs_getattr(f->v, made, 0, &attr), -ESTALE);
+		assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(made),
+					       &attr),
+				 -ESTALE);
 		if (n == 0)
 			reopen(f);
 	}
 	/* A number is never given again. */
-	assert_int_equal(mapfs_mknod(f->v, &nobody, root(f), "next",
-				     S_IFREG | 0644, 0, &e),
-			 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, NEW(&nobody, root(f), "next", S_IFREG | 0644),
+			    &e),
+		0);
 	assert_int_not_equal(e.attr.ino, made);
 }
 
@@ -263,14 +271,16 @@ static void test_rollback__cached_pages_of_before_are_dropped(void **state)
 	put(f, "big", "one", 0);
 	big = look(f, root(f), "big");
 	assert_int_equal(mapfs_rollback(f->v, "a", tell, &told, &why), 0);
-	assert_int_equal(
-		mapfs_write(f->v, big, 0, "two", 3, 0, MAPFS_WRITE_CACHED), 3);
+	assert_int_equal(mapfs_write(f->v, mapfs_file_of(big),
+				     WRITE_CACHED("two", 3, 0)),
+			 3);
 	expect(f->v, "big", 0, "bbb");
-	assert_int_equal(mapfs_write(f->v, big, 0, "six", 3, 0, 0), 3);
+	assert_int_equal(write_at(f->v, big, "six", 3, 0), 3);
 	expect(f->v, "big", 0, "six");
 	mapfs_settle(f->v, big);
-	assert_int_equal(
-		mapfs_write(f->v, big, 0, "ten", 3, 0, MAPFS_WRITE_CACHED), 3);
+	assert_int_equal(mapfs_write(f->v, mapfs_file_of(big),
+				     WRITE_CACHED("ten", 3, 0)),
+			 3);
 	expect(f->v, "big", 0, "ten");
 }
 
@@ -363,9 +373,8 @@ static void test_rollback__tells_how_far_it_is(void **state)
 
 		(void)snprintf(name, sizeof(name), "f%d", n);
 		create(f, name);
-		assert_int_equal(mapfs_setxattr(f->v, look(f, root(f), name),
-						"user.v", value, VALUE_BYTES, 0,
-						false),
+		assert_int_equal(set_xattr(f->v, look(f, root(f), name),
+					   "user.v", value, VALUE_BYTES),
 				 0);
 	}
 	free(value);
@@ -522,7 +531,7 @@ static void test_look__shares_and_changes_nothing(void **state)
 	expect(a, "big", 0, "oneb");
 	expect(b, "big", 0, "oneb");
 	assert_int_equal(
-		mapfs_setattr(a, mapfs_root_ino(a), 0,
+		mapfs_setattr(a, mapfs_file_of(mapfs_root_ino(a)),
 			      &(struct mapfs_setattr){ .valid = MAPFS_SET_MODE,
 						       .mode = 0700 },
 			      &attr),
@@ -547,7 +556,7 @@ static uint32_t links(struct fixture *f, mapfs_ino ino)
 {
 	struct mapfs_attr attr;
 
-	assert_int_equal(mapfs_getattr(f->v, ino, 0, &attr), 0);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(ino), &attr), 0);
 	return attr.nlink;
 }
 
@@ -600,14 +609,18 @@ static void test_revert__a_tree_with_what_moved_in_and_out(void **state)
 	root_links = links(f, root(f));
 	sub = look(f, root(f), "sub");
 	inner = look(f, sub, "inner");
-	assert_int_equal(mapfs_write(f->v, inner, 0, "X", 1, 0, 0), 1);
-	assert_int_equal(mapfs_mkdir(f->v, &nobody, sub, "deep", 0777, &e), 0);
+	assert_int_equal(write_at(f->v, inner, "X", 1, 0), 1);
+	assert_int_equal(mapfs_mkdir(f->v, NEW(&nobody, sub, "deep", 0777), &e),
+			 0);
+	assert_int_equal(mapfs_rename(f->v, RENAME(root(f), "small", e.attr.ino,
+						   "s", 0)),
+			 0);
 	assert_int_equal(
-		mapfs_rename(f->v, root(f), "small", e.attr.ino, "s", 0), 0);
-	assert_int_equal(mapfs_rename(f->v, sub, "inner", root(f), "outer", 0),
-			 0);
-	assert_int_equal(mapfs_rename(f->v, root(f), "sub", root(f), "bus", 0),
-			 0);
+		mapfs_rename(f->v, RENAME(sub, "inner", root(f), "outer", 0)),
+		0);
+	assert_int_equal(
+		mapfs_rename(f->v, RENAME(root(f), "sub", root(f), "bus", 0)),
+		0);
 	put(f, "big", "stay", 0);
 	revert(f, "sub", 0);
 	for (int n = 0; n < 2; n++) {
@@ -658,7 +671,8 @@ static void test_revert__refuses_to_hide_what_comes_back(void **state)
 
 	open_view(f, MAPFS_STORE_DIR);
 	sub = look(f, root(f), "sub");
-	assert_int_equal(mapfs_rename(f->v, root(f), "small", sub, "s", 0), 0);
+	assert_int_equal(
+		mapfs_rename(f->v, RENAME(root(f), "small", sub, "s", 0)), 0);
 	create(f, "small");
 	revert(f, "sub", -EEXIST);
 	assert_non_null(strstr(why.text, "small"));

@@ -24,7 +24,7 @@ static int put(struct fixture *f, const char *name, const char *text,
 
 	if (n < 0)
 		return (int)n;
-	n = mapfs_write(f->v, e.attr.ino, 0, text, strlen(text), off, 0);
+	n = write_at(f->v, e.attr.ino, text, strlen(text), off);
 	mapfs_forget(f->v, e.attr.ino, 1);
 	return n < 0 ? (int)n : 0;
 }
@@ -68,7 +68,8 @@ static void see_big(struct mapfs_view *v, char *out)
 	struct mapfs_entry e;
 
 	assert_int_equal(mapfs_lookup(v, mapfs_root_ino(v), "big", &e), 0);
-	assert_int_equal(mapfs_read(v, e.attr.ino, 0, out, 3, 0), 3);
+	assert_int_equal(mapfs_read(v, mapfs_file_of(e.attr.ino), out, 3, 0),
+			 3);
 	mapfs_forget(v, e.attr.ino, 1);
 }
 
@@ -199,7 +200,7 @@ static void check_after(struct fixture *f, const struct verb *verb, bool done,
 	/* Never one that shows the base as if nothing had been changed. */
 	assert_true(!seen.has_branch || seen.branch_is_old);
 	assert_int_equal(put(f, "big", "zzz", 2 * (uint64_t)PAGE), 0);
-	assert_int_equal(mapfs_fsync(f->v, root(f), 0, false), 0);
+	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root(f)), false), 0);
 }
 
 static unsigned int count_points(struct fixture *f, const struct verb *verb)

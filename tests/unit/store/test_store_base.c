@@ -92,7 +92,7 @@ static void change_file(struct fixture *f)
 	struct mapfs_entry e;
 
 	assert_int_equal(mapfs_lookup(f->v, root(f), "big", &e), 0);
-	assert_int_equal(mapfs_write(f->v, e.attr.ino, 0, "mine", 4, 0, 0), 4);
+	assert_int_equal(write_at(f->v, e.attr.ino, "mine", 4, 0), 4);
 	mapfs_forget(f->v, e.attr.ino, 1);
 }
 
@@ -101,7 +101,7 @@ static void change_root(struct fixture *f)
 	struct mapfs_entry e;
 
 	assert_int_equal(
-		mapfs_mknod(f->v, &nobody, root(f), "n", 0100644, 0, &e), 0);
+		mapfs_mknod(f->v, NEW(&nobody, root(f), "n", 0100644), &e), 0);
 	mapfs_forget(f->v, e.attr.ino, 1);
 }
 

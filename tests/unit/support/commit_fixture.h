@@ -28,6 +28,7 @@
 
 #include "core/lib/fault.h"
 #include "core/mapfs.h"
+#include "door.h"
 
 #define LINKS_MAX 4096
 
@@ -222,18 +223,12 @@ static inline char *base_text(const struct fixture *f)
 
 /* --- the view --------------------------------------------------------- */
 
-static inline int add_to_list(void *arg, const char *name, mapfs_ino ino,
-			      mode_t type, uint64_t cookie,
-			      const struct mapfs_entry *entry)
+static inline int add_to_list(void *arg, const struct mapfs_dirent *d)
 {
 	struct list *l = arg;
 
-	(void)ino;
-	(void)type;
-	(void)cookie;
-	(void)entry;
-	if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-		l->name[l->count++] = strdup(name);
+	if (strcmp(d->name, ".") != 0 && strcmp(d->name, "..") != 0)
+		l->name[l->count++] = strdup(d->name);
 	return 0;
 }
 
@@ -244,7 +239,8 @@ static inline uint64_t hash_view_file(struct mapfs_view *v, mapfs_ino ino)
 	uint64_t at = 0;
 	ssize_t n;
 
-	while ((n = mapfs_read(v, ino, 0, buf, sizeof(buf), at)) > 0) {
+	while ((n = mapfs_read(v, mapfs_file_of(ino), buf, sizeof(buf), at)) >
+	       0) {
 		h = hash_bytes(buf, (size_t)n, h);
 		at += (uint64_t)n;
 	}
@@ -283,7 +279,7 @@ static inline void view_walk(struct text *t, struct links *l,
 	char buf[4096];
 	uint64_t h = 0;
 
-	assert_int_equal(mapfs_getattr(v, ino, 0, &a), 0);
+	assert_int_equal(mapfs_getattr(v, mapfs_file_of(ino), &a), 0);
 	if (S_ISREG(a.mode)) {
 		h = hash_view_file(v, ino);
 	} else if (S_ISLNK(a.mode)) {
@@ -297,7 +293,8 @@ static inline void view_walk(struct text *t, struct links *l,
 	add_view_xattrs(t, v, ino);
 	if (!S_ISDIR(a.mode))
 		return;
-	assert_int_equal(mapfs_readdir(v, ino, 0, false, add_to_list, &names),
+	assert_int_equal(mapfs_readdir(v, ino,
+				       READDIR(0, false, add_to_list, &names)),
 			 0);
 	qsort(names.name, names.count, sizeof(char *), by_name);
 	for (size_t i = 0; i < names.count; i++) {
@@ -410,8 +407,7 @@ static inline struct mapfs_cred me(void)
 static inline void v_write(struct fixture *f, const char *path, const char *buf,
 			   size_t len, uint64_t off)
 {
-	assert_int_equal(mapfs_write(f->v, at(f, path), 0, buf, len, off, 0),
-			 len);
+	assert_int_equal(write_at(f->v, at(f, path), buf, len, off), len);
 }
 
 static inline void v_put(struct fixture *f, const char *path, const char *text)
@@ -421,8 +417,9 @@ static inline void v_put(struct fixture *f, const char *path, const char *text)
 	const char *name;
 	mapfs_ino dir = above(f, path, &name);
 
-	assert_int_equal(
-		mapfs_mknod(f->v, &cred, dir, name, S_IFREG | 0640, 0, &e), 0);
+	assert_int_equal(mapfs_mknod(f->v,
+				     NEW(&cred, dir, name, S_IFREG | 0640), &e),
+			 0);
 	if (*text)
 		v_write(f, path, text, strlen(text), 0);
 }
@@ -434,7 +431,7 @@ static inline void v_mkdir(struct fixture *f, const char *path)
 	const char *name;
 	mapfs_ino dir = above(f, path, &name);
 
-	assert_int_equal(mapfs_mkdir(f->v, &cred, dir, name, 0751, &e), 0);
+	assert_int_equal(mapfs_mkdir(f->v, NEW(&cred, dir, name, 0751), &e), 0);
 }
 
 static inline void v_symlink(struct fixture *f, const char *path,
@@ -445,7 +442,8 @@ static inline void v_symlink(struct fixture *f, const char *path,
 	const char *name;
 	mapfs_ino dir = above(f, path, &name);
 
-	assert_int_equal(mapfs_symlink(f->v, &cred, dir, name, target, &e), 0);
+	assert_int_equal(
+		mapfs_symlink(f->v, NEW(&cred, dir, name, 0), target, &e), 0);
 }
 
 static inline void v_link(struct fixture *f, const char *from, const char *to)
@@ -482,8 +480,9 @@ static inline void v_rename(struct fixture *f, const char *from, const char *to,
 	mapfs_ino dir = above(f, from, &name);
 	mapfs_ino newdir = above(f, to, &newname);
 
-	assert_int_equal(mapfs_rename(f->v, dir, name, newdir, newname, flags),
-			 0);
+	assert_int_equal(
+		mapfs_rename(f->v, RENAME(dir, name, newdir, newname, flags)),
+		0);
 }
 
 static inline void v_set(struct fixture *f, const char *path,
@@ -491,7 +490,8 @@ static inline void v_set(struct fixture *f, const char *path,
 {
 	struct mapfs_attr a;
 
-	assert_int_equal(mapfs_setattr(f->v, at(f, path), 0, set, &a), 0);
+	assert_int_equal(
+		mapfs_setattr(f->v, mapfs_file_of(at(f, path)), set, &a), 0);
 }
 
 /* A file of the base, from `len` bytes of `fill` at `off`. */

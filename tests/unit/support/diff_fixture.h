@@ -28,6 +28,7 @@
 #include <cmocka.h>
 
 #include "core/mapfs.h"
+#include "door.h"
 
 #define BIG_PAGES 16U
 
@@ -219,7 +220,7 @@ static inline void make_dir(struct fixture *f, const char *path)
 	const char *name;
 	mapfs_ino dir = dir_of(f, path, &name);
 
-	assert_int_equal(mapfs_mkdir(f->v, &me, dir, name, 0777, &e), 0);
+	assert_int_equal(mapfs_mkdir(f->v, NEW(&me, dir, name, 0777), &e), 0);
 }
 
 static inline void make_file(struct fixture *f, const char *path,
@@ -230,9 +231,8 @@ static inline void make_file(struct fixture *f, const char *path,
 	mapfs_ino dir = dir_of(f, path, &name);
 
 	assert_int_equal(
-		mapfs_mknod(f->v, &me, dir, name, S_IFREG | 0666, 0, &e), 0);
-	assert_int_equal(mapfs_write(f->v, e.attr.ino, 0, text, strlen(text), 0,
-				     0),
+		mapfs_mknod(f->v, NEW(&me, dir, name, S_IFREG | 0666), &e), 0);
+	assert_int_equal(write_at(f->v, e.attr.ino, text, strlen(text), 0),
 			 strlen(text));
 }
 
@@ -243,7 +243,8 @@ static inline void make_link(struct fixture *f, const char *path,
 	const char *name;
 	mapfs_ino dir = dir_of(f, path, &name);
 
-	assert_int_equal(mapfs_symlink(f->v, &me, dir, name, target, &e), 0);
+	assert_int_equal(
+		mapfs_symlink(f->v, NEW(&me, dir, name, 0), target, &e), 0);
 }
 
 static inline void hard_link(struct fixture *f, const char *from,
@@ -260,8 +261,7 @@ static inline void hard_link(struct fixture *f, const char *from,
 static inline void put(struct fixture *f, const char *path, const char *text,
 		       uint64_t off)
 {
-	assert_int_equal(mapfs_write(f->v, look(f, path), 0, text, strlen(text),
-				     off, 0),
+	assert_int_equal(write_at(f->v, look(f, path), text, strlen(text), off),
 			 strlen(text));
 }
 
@@ -270,7 +270,9 @@ static inline void set_attr(struct fixture *f, const char *path,
 {
 	struct mapfs_attr attr;
 
-	assert_int_equal(mapfs_setattr(f->v, look(f, path), 0, set, &attr), 0);
+	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(look(f, path)), set,
+				       &attr),
+			 0);
 }
 
 /* As it was in the base. */
@@ -303,8 +305,9 @@ static inline void move(struct fixture *f, const char *from, const char *to,
 	mapfs_ino dir = dir_of(f, from, &name);
 	mapfs_ino newdir = dir_of(f, to, &newname);
 
-	assert_int_equal(mapfs_rename(f->v, dir, name, newdir, newname, flags),
-			 0);
+	assert_int_equal(
+		mapfs_rename(f->v, RENAME(dir, name, newdir, newname, flags)),
+		0);
 }
 
 static inline void take(struct fixture *f, const char *path)

@@ -10,7 +10,7 @@
  * Errors:   fail the test.
  * Locking:  none; the functions may be called from any thread of a test.
  */
-#include "core/mapfs.h"
+#include "door.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -193,7 +193,7 @@ static inline void assert_read(struct fixture *f, mapfs_ino i, uint64_t fh,
 {
 	char buf[256];
 
-	assert_int_equal(mapfs_read(f->v, i, fh, buf, sizeof(buf), 0),
+	assert_int_equal(mapfs_read(f->v, HANDLE(i, fh), buf, sizeof(buf), 0),
 			 strlen(want));
 	assert_memory_equal(buf, want, strlen(want));
 }
@@ -229,32 +229,31 @@ struct list {
 	struct fixture *f;
 };
 
-static inline int note(void *arg, const char *name, mapfs_ino i, mode_t type,
-		       uint64_t cookie, const struct mapfs_entry *e)
+static inline int note(void *arg, const struct mapfs_dirent *d)
 {
 	struct list *l = arg;
 
 	if (l->room-- == 0)
 		return 1;
-	l->cookie = cookie;
+	l->cookie = d->cookie;
 	l->count++;
-	if (strcmp(name, ".") == 0)
-		l->dot = i;
-	else if (strcmp(name, "..") == 0)
-		l->dotdot = i;
-	if (name[0] == '.') {
-		assert_null(e);
+	if (strcmp(d->name, ".") == 0)
+		l->dot = d->ino;
+	else if (strcmp(d->name, "..") == 0)
+		l->dotdot = d->ino;
+	if (d->name[0] == '.') {
+		assert_null(d->entry);
 		return 0;
 	}
-	if (e) {
+	if (d->entry) {
 		l->entries++;
-		assert_int_equal(e->attr.ino, i);
-		assert_int_equal(e->attr.mode & S_IFMT, type);
+		assert_int_equal(d->entry->attr.ino, d->ino);
+		assert_int_equal(d->entry->attr.mode & S_IFMT, d->type);
 	}
-	assert_int_equal(i, stat_of(l->f, name).st_ino);
-	assert_int_equal(type, stat_of(l->f, name).st_mode & S_IFMT);
-	if (name[0] == 'n')
-		l->seen[strtol(name + 1, NULL, 10)]++;
+	assert_int_equal(d->ino, stat_of(l->f, d->name).st_ino);
+	assert_int_equal(d->type, stat_of(l->f, d->name).st_mode & S_IFMT);
+	if (d->name[0] == 'n')
+		l->seen[strtol(d->name + 1, NULL, 10)]++;
 	return 0;
 }
 

@@ -10,7 +10,7 @@
  * Errors:   fail the test.
  * Locking:  none; one thread.
  */
-#include "core/mapfs.h"
+#include "door.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -149,7 +149,8 @@ static inline void assert_content(struct fixture *f, mapfs_ino ino,
 {
 	char *got = malloc(len + 1);
 
-	assert_int_equal(mapfs_read(f->v, ino, 0, got, len, off), len);
+	assert_int_equal(mapfs_read(f->v, mapfs_file_of(ino), got, len, off),
+			 len);
 	assert_memory_equal(got, want, len);
 	free(got);
 }
