@@ -38,3 +38,8 @@ bool fs_type_has_generations(const struct statfs *fs)
 {
 	return is_among(fs, generation_types, COUNT(generation_types));
 }
+
+bool fs_type_has_subvolumes(const struct statfs *fs)
+{
+	return (unsigned long)fs->f_type == BTRFS_SUPER_MAGIC;
+}

@@ -18,5 +18,7 @@
 bool fs_type_is_local(const struct statfs *fs);
 /* Does a file handle hold the inode's number and generation, and no more? */
 bool fs_type_has_generations(const struct statfs *fs);
+/* Can a directory of another device be part of the same mount? */
+bool fs_type_has_subvolumes(const struct statfs *fs);
 
 #endif

@@ -1,48 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of base objects: file data and link targets.
- *
- * A small file is read once and gone: opening and pread are all it gets.  A
- * large one is served out of mapped windows that stay with its cached
- * descriptor.
+ * A small file is mostly read once, as a whole: it is read by pread.  A large
+ * one is read out of mapped windows, which stay with its cached descriptor.
  */
-#include "base_priv.h"
+#include "read.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/lib/io.h"
+#include "core/lib/mapping.h"
+#include "resolve.h"
+#include "root.h"
+#include "root_priv.h"
 
 #define MAP_FROM_BYTES (128U << 10)
 
-/* The mapping of a held descriptor, made on first use; NULL: use pread. */
-static struct mapping *mapping_of(struct base *b, struct base_fd *f)
-{
-	struct mapping *m;
-
-	rmutex_lock(&b->lock);
-	if (!f->mapping && mapping_create(&f->mapping, f->fd))
-		f->mapping = NULL;
-	m = f->mapping;
-	rmutex_unlock(&b->lock);
-	return m;
-}
-
-/* A look at a hole of tmpfs through a mapping fills it with memory [B1]. */
+/* Reading a hole of tmpfs through a mapping allocates memory for it [B1]. */
 static bool has_holes(const struct stat *st)
 {
 	return st->st_blocks < st->st_size / 512;
 }
 
-/* A mapping moves the access time when it is made; reading it does not. */
-static void touch_mapped(struct base *b, const struct base_fd *f,
-			 const struct stat *st, uint64_t off)
+/*
+ * Making a mapping moves the access time, reading it does not: a read of one
+ * byte moves it where the mount's rule says so.
+ */
+static void touch_mapped(const struct base *b, int fd, const struct stat *st,
+			 uint64_t off)
 {
 	char byte;
 
 	if (base_read_moves_atime(b, &st->st_atim, &st->st_mtim, &st->st_ctim))
-		(void)!io_pread_some(f->fd, &byte, 1, off);
+		(void)!io_pread_some(fd, &byte, 1, off);
 }
 
 static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
@@ -51,8 +42,9 @@ static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
 	struct mapping *m = NULL;
 	struct stat st;
 	uint64_t left;
+	int fd = base_fd_of(f);
 
-	if (fstat(f->fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (off >= (uint64_t)st.st_size)
 		return 0;
@@ -60,16 +52,16 @@ static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
 	if (len > left)
 		len = left;
 	if (st.st_size > MAP_FROM_BYTES && !has_holes(&st))
-		m = mapping_of(b, f);
+		m = fd_cache_mapping(b->fds, f);
 	if (m && mapping_read(m, buf, len, off) == 0) {
-		touch_mapped(b, f, &st, off);
+		touch_mapped(b, fd, &st, off);
 		return (ssize_t)len;
 	}
 	/*
-	 * Small, sparse, or not to be mapped (not every file system can), or
-	 * truncated under our hands: pread tells all of these apart.
+	 * Small, sparse, on a file system that maps nothing, or truncated just
+	 * now: pread gives the right answer in each case.
 	 */
-	return io_pread_some(f->fd, buf, len, off);
+	return io_pread_some(fd, buf, len, off);
 }
 
 ssize_t base_read(struct base *b, struct inode *i, void *buf, size_t len,
@@ -98,7 +90,7 @@ int base_seek(struct base *b, struct inode *i, uint64_t off, int whence,
 	err = base_hold(b, i, BASE_READ, &f);
 	if (err)
 		return err;
-	at = lseek(f->fd, (off_t)off, whence);
+	at = lseek(base_fd_of(f), (off_t)off, whence);
 	err = at < 0 ? -errno : 0;
 	base_put(b, f);
 	if (!err)
@@ -114,7 +106,7 @@ ssize_t base_readlink(struct base *b, struct inode *i, char *buf, size_t len)
 
 	if (err)
 		return err;
-	n = readlinkat(f->fd, "", buf, len);
+	n = readlinkat(base_fd_of(f), "", buf, len);
 	if (n < 0)
 		n = -errno;
 	base_put(b, f);

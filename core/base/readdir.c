@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of a base directory.
- *
- * An open listing reads a buffer of entries and tells them, over as many
- * calls as it takes.  Its descriptor is never moved back while the buffer can
- * answer: some file systems note when a directory is opened where its listing
- * ends, so that names that come later are not in it, and note it anew when the
- * descriptor seeks (btrfs); then a program that renames what it lists would
- * never be done.  For the same reason a call tells entries of one buffer only:
- * a reader that did not take them all comes back into that buffer.
+ * An open listing reads entries into a buffer and passes them on, over as many
+ * calls as that takes.  While the buffer can answer, the descriptor does not
+ * seek: btrfs records where a listing ends when the directory is opened, so
+ * that names created later are not in it, and records it again at each seek;
+ * then a program that renames what it lists would never come to an end.  For
+ * the same reason a call passes on entries of one buffer only: a reader that
+ * did not take them all continues in that buffer.
  */
-#include "base_priv.h"
+#include "readdir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,47 +18,53 @@
 #include <unistd.h>
 
 #include "core/lib/path.h"
+#include "foreign.h"
+#include "inode.h"
+#include "resolve.h"
+#include "root.h"
+#include "root_priv.h"
 
-/* A listing is often asked for in small parts: a first small bite, then big. */
+/* Many listings end within the first part: it is small, the others are big. */
 #define BITE_BYTES (8U << 10)
 #define DENTS_BYTES (64U << 10)
 
 struct base_listing {
+	struct base *b;	  /* borrowed */
 	int fd;		  /* -1: not open */
 	bool at_end;	  /* no entries behind those in buf */
 	char *buf;	  /* NULL: none yet */
 	size_t buf_bytes; /* allocated */
 	ssize_t end;	  /* of the entries in buf */
-	uint64_t before;  /* cookie of what is before those in buf */
-	uint64_t told;	  /* cookie of what was told last ... */
+	uint64_t before;  /* cookie of the entry before those in buf */
+	uint64_t told;	  /* cookie of the entry passed on last ... */
 	ssize_t told_end; /* ... and its end in buf */
 };
 
-struct walk {
-	struct base *b;
-	const struct inode *dir;
+/* One call: whom it tells entries of which directory. */
+struct teller {
 	struct base_listing *l;
+	const struct inode *dir;
 	base_dirent_fn fn;
 	void *arg;
 	bool used; /* fn used a name */
 };
 
 /*
- * What the entry does not say right: the type, where the file system keeps
- * none, and the number, where something is mounted on it.
+ * Corrects what the entry itself says: the type, where the directory has none,
+ * and the number, where something is mounted on the name.
  */
-static void ask_object(const struct walk *w, const char *name, mode_t *type,
+static void ask_object(const struct teller *t, const char *name, mode_t *type,
 		       uint64_t *ino)
 {
 	struct statx stx;
 
-	if (statx(w->l->fd, name,
+	if (statx(t->l->fd, name,
 		  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
 		  STATX_TYPE | STATX_INO | STATX_MNT_ID, &stx) < 0)
 		return;
 	*type = stx.stx_mode & S_IFMT;
-	if (*type == S_IFDIR && base_is_foreign(w->b, &stx))
-		*ino = base_foreign_ino(w->dir, name);
+	if (*type == S_IFDIR && base_is_foreign(t->l->b, &stx))
+		*ino = base_foreign_ino(t->dir, name);
 }
 
 static const struct dirent64 *entry_at(const struct base_listing *l, ssize_t at)
@@ -68,11 +72,13 @@ static const struct dirent64 *entry_at(const struct base_listing *l, ssize_t at)
 	return (const void *)(l->buf + at);
 }
 
-/* Tells the entries of the buffer from `at` on. */
-static int tell_entries(struct walk *w, ssize_t at)
+/* Passes on the entries of the buffer from `at` on. */
+static int tell_entries(struct teller *t, ssize_t at)
 {
-	while (at < w->l->end) {
-		const struct dirent64 *e = entry_at(w->l, at);
+	struct base_listing *l = t->l;
+
+	while (at < l->end) {
+		const struct dirent64 *e = entry_at(l, at);
 		mode_t type = DTTOIF(e->d_type);
 		uint64_t ino = e->d_ino;
 		int ret;
@@ -80,25 +86,26 @@ static int tell_entries(struct walk *w, ssize_t at)
 		if (path_is_dot(e->d_name))
 			type = S_IFDIR;
 		else if (e->d_type == DT_UNKNOWN ||
-			 (e->d_type == DT_DIR && w->b->may_hide_foreign))
-			ask_object(w, e->d_name, &type, &ino);
-		ret = w->fn(w->arg, e->d_name, ino, type, (uint64_t)e->d_off);
+			 (e->d_type == DT_DIR && l->b->may_hide_foreign))
+			ask_object(t, e->d_name, &type, &ino);
+		ret = t->fn(t->arg, e->d_name, ino, type, (uint64_t)e->d_off);
 		if (ret && ret != BASE_SKIPPED)
 			return ret;
-		w->used |= ret != BASE_SKIPPED;
+		t->used |= ret != BASE_SKIPPED;
 		at += e->d_reclen;
-		w->l->told = (uint64_t)e->d_off;
-		w->l->told_end = at;
+		l->told = (uint64_t)e->d_off;
+		l->told_end = at;
 	}
 	return 0;
 }
 
-int base_listing_create(struct base_listing **out)
+int base_listing_create(struct base_listing **out, struct base *b)
 {
 	struct base_listing *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return -ENOMEM;
+	l->b = b;
 	l->fd = -1;
 	*out = l;
 	return 0;
@@ -136,30 +143,30 @@ void base_listing_destroy(struct base_listing *l)
 }
 
 /*
- * A descriptor of its own: the position of a directory belongs to the open
- * file.
+ * Opens a descriptor of its own: the position in a directory belongs to the
+ * open file.
  */
-static int listing_open(struct base *b, struct inode *dir,
-			struct base_listing *l)
+static int listing_open(struct base_listing *l, struct inode *dir)
 {
 	struct base_fd *f;
-	int err = base_hold(b, dir, BASE_PATH, &f);
+	int err = base_hold(l->b, dir, BASE_PATH, &f);
 
 	if (err)
 		return err;
-	err = base_openat(b, f->fd, ".", O_RDONLY | O_DIRECTORY, &l->fd);
+	err = base_openat(l->b, base_fd_of(f), ".", O_RDONLY | O_DIRECTORY,
+			  &l->fd);
 	if (err)
 		l->fd = -1;
-	base_put(b, f);
+	base_put(l->b, f);
 	return err;
 }
 
-/* Starts anew behind `cookie`. */
-static int listing_seek(struct base *b, struct inode *dir,
-			struct base_listing *l, uint64_t cookie)
+/* The next entries are those behind `cookie`. */
+static int listing_seek(struct base_listing *l, struct inode *dir,
+			uint64_t cookie)
 {
 	const bool was_open = l->fd >= 0;
-	int err = was_open ? 0 : listing_open(b, dir, l);
+	int err = was_open ? 0 : listing_open(l, dir);
 
 	if (err)
 		return err;
@@ -170,12 +177,12 @@ static int listing_seek(struct base *b, struct inode *dir,
 	return 0;
 }
 
-/* Where in the buffer what is behind `cookie` begins; -1: not in there. */
+/* Offset in the buffer of the entry behind `cookie`; -1: not in there. */
 static ssize_t listing_find(const struct base_listing *l, uint64_t cookie)
 {
 	ssize_t at = 0;
 
-	/* The start is asked for again to see what is new. */
+	/* A reader that asks for the start once more wants to see new names. */
 	if (cookie == 0 || (l->fd < 0 && !l->at_end))
 		return -1;
 	if (cookie == l->told)
@@ -207,7 +214,7 @@ static int listing_make_room(struct base_listing *l)
 	return 0;
 }
 
-/* The next entries into the buffer, all of which was told. */
+/* Replaces the entries of the buffer, all passed on, by the next ones. */
 static int listing_fill(struct base_listing *l)
 {
 	ssize_t n;
@@ -228,30 +235,24 @@ static int listing_fill(struct base_listing *l)
 	return 0;
 }
 
-int base_listing_read(struct base *b, struct inode *dir, struct base_listing *l,
+int base_listing_read(struct base_listing *l, struct inode *dir,
 		      uint64_t cookie, base_dirent_fn fn, void *arg)
 {
-	struct walk w = {
-		.b = b,
-		.dir = dir,
-		.l = l,
-		.fn = fn,
-		.arg = arg,
-	};
+	struct teller t = { .l = l, .dir = dir, .fn = fn, .arg = arg };
 	ssize_t at = listing_find(l, cookie);
 	int err = 0;
 
 	if (at < 0) {
-		err = listing_seek(b, dir, l, cookie);
+		err = listing_seek(l, dir, cookie);
 		at = 0;
 	}
-	while (!err && !w.used && (at < l->end || !l->at_end)) {
+	while (!err && !t.used && (at < l->end || !l->at_end)) {
 		if (at == l->end) {
 			err = listing_fill(l);
 			at = 0;
 		}
 		if (!err)
-			err = tell_entries(&w, at);
+			err = tell_entries(&t, at);
 		at = l->end;
 	}
 	return err;
@@ -261,12 +262,12 @@ int base_readdir(struct base *b, struct inode *dir, uint64_t cookie,
 		 base_dirent_fn fn, void *arg)
 {
 	struct base_listing *l;
-	int ret = base_listing_create(&l);
+	int ret = base_listing_create(&l, b);
 
 	if (ret)
 		return ret;
 	do {
-		ret = base_listing_read(b, dir, l, cookie, fn, arg);
+		ret = base_listing_read(l, dir, cookie, fn, arg);
 		cookie = l->told;
 	} while (!ret && !l->at_end);
 	base_listing_destroy(l);

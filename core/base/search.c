@@ -15,16 +15,20 @@
  * over the base, which renews them all.  So a number that is nobody's costs a
  * walk only as long as the places may lack something.
  */
-#include "base_priv.h"
+#include "search.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "core/lib/array.h"
 #include "core/lib/path.h"
+#include "inode.h"
 #include "places.h"
+#include "readdir.h"
+#include "root_priv.h"
 
 /* A way longer than that is a circle, of moves that others made meanwhile. */
 #define DEPTH_MOST 8192

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extended attributes of base objects.  An O_PATH descriptor refuses
- * fgetxattr(2); its name in /proc does not, and stands for the object
- * itself, whether that is a symbolic link or a file nobody may open.
+ * fgetxattr(2) refuses an O_PATH descriptor, but getxattr(2) accepts the
+ * descriptor's path in /proc.  That path stands for the object itself, be it a
+ * symbolic link or a file that must not be opened.
  */
-#include "base_priv.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <sys/xattr.h>
 
 #include "core/lib/path.h"
+#include "resolve.h"
 
 ssize_t base_getxattr(struct base *b, struct inode *i, const char *name,
 		      void *buf, size_t len)
@@ -21,7 +22,7 @@ ssize_t base_getxattr(struct base *b, struct inode *i, const char *name,
 
 	if (err)
 		return err;
-	path_of_fd(f->fd, path);
+	path_of_fd(base_fd_of(f), path);
 	n = getxattr(path, name, buf, len);
 	if (n < 0)
 		n = -errno;
@@ -38,7 +39,7 @@ ssize_t base_listxattr(struct base *b, struct inode *i, char *buf, size_t len)
 
 	if (err)
 		return err;
-	path_of_fd(f->fd, path);
+	path_of_fd(base_fd_of(f), path);
 	n = listxattr(path, buf, len);
 	if (n < 0)
 		n = -errno;

@@ -283,7 +283,7 @@ int handle_take_listing(struct direct *d, uint64_t fh, mapfs_ino *dir,
 		err = -EBADF;
 	}
 	rmutex_unlock(&d->lock);
-	return err || *out ? err : base_listing_create(out);
+	return err || *out ? err : base_listing_create(out, d->base);
 }
 
 void handle_give_listing(struct direct *d, uint64_t fh, struct base_listing *l)

@@ -29,21 +29,22 @@ int direct_see(struct direct *d, struct inode *dir, const char *name,
 	       struct statx *stx, struct inode **out)
 {
 	uint64_t moves = itable_moves(d->itable);
-	uint64_t generation;
-	bool foreign;
+	struct base_seen seen;
 	int err;
 
 	if (dir->is_foreign)
 		return -ENOENT;
-	err = base_stat_generation(d->base, dir, name, stx, &foreign,
-				   &generation);
+	err = base_stat_generation(d->base, dir, name, &seen);
 	if (err)
 		return err;
-	err = itable_see(d->itable, stx->stx_ino, generation,
-			 stx->stx_mode & S_IFMT, dir, name, moves, out);
-	if (!err && (*out)->is_foreign != foreign)
-		(*out)->is_foreign = foreign;
-	return err;
+	err = itable_see(d->itable, seen.stx.stx_ino, seen.generation,
+			 seen.stx.stx_mode & S_IFMT, dir, name, moves, out);
+	if (err)
+		return err;
+	if ((*out)->is_foreign != seen.is_foreign)
+		(*out)->is_foreign = seen.is_foreign;
+	*stx = seen.stx;
+	return 0;
 }
 
 int direct_enter(struct direct *d, struct inode *dir, const char *name,

@@ -82,8 +82,7 @@ static int list(struct listing *l, struct base_listing *from, mapfs_ino dir)
 	if (l->dir->is_foreign)
 		ret = tell_foreign(l);
 	else if (from)
-		ret = base_listing_read(l->d->base, l->dir, from, cookie, tell,
-					l);
+		ret = base_listing_read(from, l->dir, cookie, tell, l);
 	else
 		ret = base_readdir(l->d->base, l->dir, cookie, tell, l);
 	direct_put(l->d, l->dir);
