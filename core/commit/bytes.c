@@ -8,22 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/lib/array.h"
 #include "core/lib/le.h"
 
 void bytes_put(struct bytes *b, const void *p, size_t len)
 {
 	if (b->failed || len == 0)
 		return;
-	if (b->cap_bytes - b->len_bytes < len) {
-		size_t cap = b->cap_bytes * 2 + len + 4096;
-		uint8_t *buf = realloc(b->buf, cap);
-
-		if (!buf) {
-			b->failed = true;
-			return;
-		}
-		b->buf = buf;
-		b->cap_bytes = cap;
+	if (array_reserve(&b->buf, &b->cap_bytes, b->len_bytes + len)) {
+		b->failed = true;
+		return;
 	}
 	memcpy(b->buf + b->len_bytes, p, len);
 	b->len_bytes += len;

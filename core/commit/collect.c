@@ -16,6 +16,8 @@
 
 #include "conflict.h"
 #include "core/base/base.h"
+#include "core/lib/array.h"
+#include "core/lib/beneath.h"
 #include "core/lib/path.h"
 #include "links.h"
 #include "locate.h"
@@ -116,19 +118,11 @@ static int add_inode(struct planning_ctx *c, struct inode *i)
 static int gather(void *arg, struct inode *i)
 {
 	struct planning_ctx *c = arg;
-	struct inode **p = c->inodes;
+	int err = array_reserve(&c->inodes, &c->inode_cap, c->inode_count + 1);
 
-	/* A power of two is full: double it. */
-	if ((c->inode_count & (c->inode_count - 1)) == 0) {
-		size_t cap = c->inode_count ? c->inode_count * 2 : 1;
-
-		p = realloc(c->inodes, cap * sizeof(struct inode *));
-		if (!p)
-			return -ENOMEM;
-		c->inodes = p;
-	}
-	p[c->inode_count++] = i;
-	return 0;
+	if (!err)
+		c->inodes[c->inode_count++] = i;
+	return err;
 }
 
 /* Is what this name hides still the version that it hid first? */
@@ -224,7 +218,7 @@ static int collect_below(struct planning_ctx *c, struct plan_object *dir)
 
 	if (err)
 		return err;
-	err = commit_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, &fd);
+	err = beneath_open(dirfd, ".", O_RDONLY | O_DIRECTORY, &fd);
 	if (err)
 		return commit_ctx_fail(c->commit, dir->id, "cannot list it",
 				       err);

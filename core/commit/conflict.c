@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/lib/array.h"
+#include "core/lib/timespec.h"
+
 static bool same_time(struct timespec a, struct statx_timestamp b)
 {
-	return a.tv_sec == b.tv_sec && a.tv_nsec == (long)b.tv_nsec;
+	return timespec_is_equal(a, timespec_of_statx(b));
 }
 
 static bool same_birth(const struct record_sig *sig, const struct statx *now)
@@ -102,14 +105,13 @@ static struct mapfs_diff_side side_of_base(const struct planning_ctx *c,
 
 int conflict_add(struct planning_ctx *c, const struct new_conflict *x)
 {
-	struct conflict *p =
-		realloc(c->conflicts, (c->conflict_count + 1) * sizeof(*p));
 	struct conflict *out;
+	int err = array_reserve(&c->conflicts, &c->conflict_cap,
+				c->conflict_count + 1);
 
-	if (!p)
-		return -ENOMEM;
-	c->conflicts = p;
-	out = &p[c->conflict_count];
+	if (err)
+		return err;
+	out = &c->conflicts[c->conflict_count];
 	*out = (struct conflict){
 		.kind = x->kind,
 		.object = x->object,

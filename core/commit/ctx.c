@@ -6,12 +6,8 @@
 #include "ctx.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/lib/fault.h"
@@ -55,29 +51,4 @@ int commit_ctx_barrier(struct commit_ctx *ctx)
 	int err = sync_all("commit.sync.base", ctx->fd.root);
 
 	return err ? err : sync_all("commit.sync.store", ctx->fd.store);
-}
-
-int commit_openat(int dirfd, const char *name, int flags, int *fd)
-{
-	const struct open_how how = {
-		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC |
-						  O_NOFOLLOW),
-		.mode = flags & O_CREAT ? 0600 : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
-			   RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-	};
-	int got;
-
-	do {
-		got = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
-	} while (got < 0 && (errno == EINTR || errno == EAGAIN));
-	if (got < 0)
-		return -errno;
-	*fd = got;
-	return 0;
-}
-
-void commit_proc_path(int fd, char out[COMMIT_PROC_BYTES])
-{
-	(void)snprintf(out, COMMIT_PROC_BYTES, "/proc/self/fd/%d", fd);
 }

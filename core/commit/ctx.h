@@ -68,8 +68,4 @@ int must_check commit_ctx_barrier(struct commit_ctx *ctx);
 int commit_ctx_fail(struct commit_ctx *ctx, uint32_t object, const char *what,
 		    int err);
 
-int must_check commit_openat(int dirfd, const char *name, int flags, int *fd);
-#define COMMIT_PROC_BYTES 64
-void commit_proc_path(int fd, char out[COMMIT_PROC_BYTES]);
-
 #endif

@@ -21,6 +21,7 @@
 #include "core/delta/dump.h"
 #include "core/delta/record_decode.h"
 #include "core/lib/checksum.h"
+#include "core/lib/timespec.h"
 #include "locate.h"
 
 #define SNAPSHOT_BYTES 40
@@ -93,8 +94,7 @@ static mapfs_ino new_number(struct rewriting *r, mapfs_ino ino)
 static bool is_others(const struct rewriting *r, const struct plan_object *o,
 		      const struct statx *now)
 {
-	const struct timespec mtime = { .tv_sec = now->stx_mtime.tv_sec,
-					.tv_nsec = now->stx_mtime.tv_nsec };
+	const struct timespec mtime = timespec_of_statx(now->stx_mtime);
 
 	/* Not every file system keeps a time just as it was set. */
 	if (r->ctx->at.to == PLAN_AFTER && o->is_touched)

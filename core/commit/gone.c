@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "copy.h"
+#include "core/lib/beneath.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
 
@@ -27,7 +28,7 @@ static int copy_gone(struct commit_ctx *ctx, const char *slot, const char *kept)
 	int err;
 
 	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", kept);
-	err = commit_openat(ctx->fd.stage, slot, O_RDONLY, &from);
+	err = beneath_open(ctx->fd.stage, slot, O_RDONLY, &from);
 	if (err)
 		return err;
 	err = owner_create_file(ctx->fd.gone, tmp, O_RDWR, &to);

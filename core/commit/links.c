@@ -8,12 +8,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "core/lib/beneath.h"
 #include "core/lib/path.h"
 #include "lookup.h"
 
@@ -66,7 +66,7 @@ static bool open_same_device(int dirfd, const char *name, int *fd)
 	struct stat above;
 	struct stat st;
 
-	if (commit_openat(dirfd, name, O_RDONLY | O_DIRECTORY, fd))
+	if (beneath_open(dirfd, name, O_RDONLY | O_DIRECTORY, fd))
 		return false;
 	if (fstat(dirfd, &above) == 0 && fstat(*fd, &st) == 0 &&
 	    above.st_dev == st.st_dev)
@@ -79,22 +79,19 @@ static int look_at_entry(struct search *s, int dirfd, const char *path,
 			 const struct dirent *e)
 {
 	const struct plan_object *o = plan_find_object(s->c->plan, e->d_ino);
-	size_t bytes = strlen(path) + strlen(e->d_name) + 2;
 	bool may_be_dir = e->d_type == DT_DIR || e->d_type == DT_UNKNOWN;
 	bool may_be_it = o && o->id < s->c->info_cap &&
 			 s->c->info[o->id].is_wanted &&
 			 !s->c->info[o->id].is_found;
 	char *child;
-	int err = 0;
+	int err;
 	int fd;
 
 	if (!may_be_dir && !may_be_it)
 		return 0;
-	child = malloc(bytes);
-	if (!child)
-		return -ENOMEM;
-	(void)snprintf(child, bytes, "%s%s%s", path, *path ? "/" : "",
-		       e->d_name);
+	err = path_join(&child, path, e->d_name);
+	if (err)
+		return err;
 	if (may_be_it)
 		err = take_name(s, child);
 	/* What may not be entered holds no name that we could use. */
@@ -134,8 +131,8 @@ int links_find(struct planning_ctx *c)
 	}
 	if (s.left == 0)
 		return 0;
-	err = commit_openat(c->commit->fd.root, ".", O_RDONLY | O_DIRECTORY,
-			    &fd);
+	err = beneath_open(c->commit->fd.root, ".", O_RDONLY | O_DIRECTORY,
+			   &fd);
 	if (!err)
 		err = search_below(&s, fd, "");
 	return err ? err : plan_index(c->plan);

@@ -12,6 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "core/lib/beneath.h"
 #include "core/lib/fault.h"
 #include "core/lib/log.h"
 #include "stage.h"
@@ -38,7 +39,7 @@ static int open_at(const struct plan_object *o, int dirfd, const char *name,
 {
 	struct stat st;
 	int got = -1;
-	int err = commit_openat(dirfd, name, O_PATH, &got);
+	int err = beneath_open(dirfd, name, O_PATH, &got);
 
 	if (err)
 		return err;
@@ -135,7 +136,7 @@ int locate_object(struct commit_ctx *ctx, uint32_t id, int *fd)
 	if (err)
 		return err;
 	if (id == PLAN_ROOT)
-		return commit_openat(ctx->fd.root, ".", O_PATH, fd);
+		return beneath_open(ctx->fd.root, ".", O_PATH, fd);
 	is_first = !ctx->search.is_on;
 	if (is_first)
 		ctx->search.number++;

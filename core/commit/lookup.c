@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #include "conflict.h"
+#include "core/lib/beneath.h"
+#include "core/lib/path.h"
+#include "core/lib/timespec.h"
 #include "locate.h"
 
 #define LOOK_MASK (STATX_BASIC_STATS | STATX_BTIME)
@@ -29,11 +32,6 @@ static int read_target(int fd, struct plan_object *o)
 	return o->target ? 0 : -ENOMEM;
 }
 
-static struct timespec time_of(struct statx_timestamp t)
-{
-	return (struct timespec){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
-}
-
 static int fill_before(struct planning_ctx *c, struct plan_object *o, int fd,
 		       const struct statx *stx)
 {
@@ -44,8 +42,8 @@ static int fill_before(struct planning_ctx *c, struct plan_object *o, int fd,
 		.mode = stx->stx_mode,
 		.uid = stx->stx_uid,
 		.gid = stx->stx_gid,
-		.atime = time_of(stx->stx_atime),
-		.mtime = time_of(stx->stx_mtime),
+		.atime = timespec_of_statx(stx->stx_atime),
+		.mtime = timespec_of_statx(stx->stx_mtime),
 		.size_bytes = S_ISREG(stx->stx_mode) ? stx->stx_size : 0,
 	};
 	o->rdev = ((uint64_t)stx->stx_rdev_major << 32) | stx->stx_rdev_minor;
@@ -94,17 +92,20 @@ int lookup_root(struct planning_ctx *c)
 
 static int refuse_mount(struct planning_ctx *c, uint32_t dir, const char *name)
 {
+	char *above = NULL;
 	char *path = NULL;
-	int err = plan_path(c->plan, dir, PLAN_BEFORE, &path);
+	int err = plan_path(c->plan, dir, PLAN_BEFORE, &above);
 
-	if (err)
-		return err;
-	reason_set(
-		c->commit->why,
-		"%s%s%s: something else is mounted there in the base; unmount it first",
-		path, *path ? "/" : "", name);
+	if (!err)
+		err = path_join(&path, above, name);
+	if (!err)
+		reason_set(
+			c->commit->why,
+			"%s: something else is mounted there in the base; unmount it first",
+			path);
 	free(path);
-	return -EXDEV;
+	free(above);
+	return err ? err : -EXDEV;
 }
 
 int lookup_name(struct planning_ctx *c, uint32_t dir, const char *name,
@@ -120,7 +121,7 @@ int lookup_name(struct planning_ctx *c, uint32_t dir, const char *name,
 		return 0;
 	err = locate_dir(c->commit, dir, &dirfd);
 	if (!err)
-		err = commit_openat(dirfd, name, O_PATH, &fd);
+		err = beneath_open(dirfd, name, O_PATH, &fd);
 	if (err == -ENOENT || err == -ENOTDIR)
 		return 0;
 	if (err == -EXDEV)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/lib/fault.h"
+#include "core/lib/path.h"
 #include "locate.h"
 #include "stage.h"
 
@@ -111,7 +112,7 @@ int names_take(struct commit_ctx *ctx)
 static int link_to(struct commit_ctx *ctx, uint32_t id, int dirfd,
 		   const char *name)
 {
-	char path[COMMIT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	int fd;
 	int err = fault_point("commit.link");
 
@@ -119,7 +120,7 @@ static int link_to(struct commit_ctx *ctx, uint32_t id, int dirfd,
 		err = locate_object(ctx, id, &fd);
 	if (err)
 		return err;
-	commit_proc_path(fd, path);
+	path_of_fd(fd, path);
 	if (linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) < 0)
 		err = -errno;
 	close(fd);

@@ -11,10 +11,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "copy.h"
 #include "core/arena/arena.h"
 #include "core/lib/fault.h"
 #include "core/lib/io.h"
-#include "copy.h"
+#include "core/lib/path.h"
+#include "core/lib/timespec.h"
 #include "gone.h"
 #include "locate.h"
 #include "stage.h"
@@ -113,10 +115,10 @@ static int write_state(struct commit_ctx *ctx, int fd, uint64_t keep,
 /* Opens a located object for writing, whatever its mode says. */
 static int open_for_writing(int fd, int *out)
 {
-	char path[COMMIT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	int got;
 
-	commit_proc_path(fd, path);
+	path_of_fd(fd, path);
 	got = open(path, O_RDWR | O_CLOEXEC);
 	/* Its own owner may lack the right; PHASE_ATTR sets the mode again. */
 	if (got < 0 && errno == EACCES && chmod(path, 0600) == 0)
@@ -240,11 +242,6 @@ int object_build(struct commit_ctx *ctx, struct plan_object *o)
 	return 0;
 }
 
-static bool same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
 static int set_owner(int fd, const struct stat *st, const struct plan_state *s)
 {
 	int err = fault_point("commit.owner");
@@ -256,7 +253,7 @@ static int set_owner(int fd, const struct stat *st, const struct plan_state *s)
 
 static int set_mode(int fd, const struct plan_state *s)
 {
-	char path[COMMIT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	struct stat st;
 	int err = fault_point("commit.mode");
 
@@ -266,7 +263,7 @@ static int set_mode(int fd, const struct plan_state *s)
 		return -errno;
 	if ((st.st_mode & 07777) == (s->mode & 07777))
 		return 0;
-	commit_proc_path(fd, path);
+	path_of_fd(fd, path);
 	return chmod(path, s->mode & 07777) < 0 ? -errno : 0;
 }
 
@@ -280,7 +277,8 @@ static int set_times(int fd, const struct plan_state *s)
 		return err;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (same_time(st.st_mtim, s->mtime) && same_time(st.st_atim, s->atime))
+	if (timespec_is_equal(st.st_mtim, s->mtime) &&
+	    timespec_is_equal(st.st_atim, s->atime))
 		return 0;
 	return utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }

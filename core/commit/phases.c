@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/lib/io.h"
+#include "core/lib/path.h"
 #include "gone.h"
 #include "locate.h"
 #include "names.h"
@@ -165,7 +166,7 @@ static int run_phase(struct commit_ctx *ctx)
 /* One directory, if it is ours and locks us out. */
 static int unlock_dir(struct commit_ctx *ctx, const struct plan_object *o)
 {
-	char path[COMMIT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	struct stat st;
 	int fd;
 	int err;
@@ -178,7 +179,7 @@ static int unlock_dir(struct commit_ctx *ctx, const struct plan_object *o)
 	/* Not built yet, or gone; or a step says better what is wrong. */
 	if (err)
 		return err == -ENOENT || err == -EACCES ? 0 : err;
-	commit_proc_path(fd, path);
+	path_of_fd(fd, path);
 	if (fstat(fd, &st) < 0)
 		err = -errno;
 	else if (st.st_uid == geteuid() && (st.st_mode & 0700) != 0700 &&

@@ -13,8 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/lib/array.h"
+#include "core/lib/timespec.h"
+
 /* A path of more steps than this goes in circles. */
 #define DEPTH_MAX (1U << 20)
+/* Of objects, and of names: their numbers stay below PLAN_NONE. */
+#define PLAN_MAX (PLAN_NONE / 2)
 
 int plan_create(struct plan **out)
 {
@@ -62,29 +67,13 @@ void plan_destroy(struct plan *p)
 	free(p);
 }
 
-/* Room for one more pointer in a table that doubles. */
-static int reserve(void ***table, uint32_t count, uint32_t *cap)
-{
-	uint32_t more = *cap ? *cap * 2 : 64;
-	void **p;
-
-	if (count < *cap)
-		return 0;
-	if (more >= PLAN_NONE / 2)
-		return -EFBIG;
-	p = realloc(*table, more * sizeof(*p));
-	if (!p)
-		return -ENOMEM;
-	*table = p;
-	*cap = more;
-	return 0;
-}
-
 int plan_add_object(struct plan *p, mapfs_ino ino, struct plan_object **out)
 {
 	struct plan_object *o;
-	int err =
-		reserve((void ***)&p->objects, p->object_count, &p->object_cap);
+	int err = p->object_count >= PLAN_MAX ?
+			  -EFBIG :
+			  array_reserve(&p->objects, &p->object_cap,
+					(size_t)p->object_count + 1);
 
 	if (err)
 		return err;
@@ -158,7 +147,9 @@ int plan_get_name(struct plan *p, uint32_t dir, const char *name,
 	}
 	if (len == 0 || len > NAME_MAX)
 		return -EUCLEAN;
-	err = reserve((void ***)&p->names, p->name_count, &p->name_cap);
+	if (p->name_count >= PLAN_MAX)
+		return -EFBIG;
+	err = array_reserve(&p->names, &p->name_cap, (size_t)p->name_count + 1);
 	if (err)
 		return err;
 	n = calloc(1, sizeof(*n) + len + 1);
@@ -185,19 +176,13 @@ int plan_get_name(struct plan *p, uint32_t dir, const char *name,
 
 int plan_add_run(struct plan_state *s, const struct plan_run *run)
 {
-	struct plan_run *p;
+	int err;
 
 	if (run->len_bytes == 0)
 		return 0;
-	/* A power of two is full: double it. */
-	if ((s->run_count & (s->run_count - 1)) == 0) {
-		size_t cap = s->run_count ? s->run_count * 2 : 1;
-
-		p = realloc(s->runs, cap * sizeof(*p));
-		if (!p)
-			return -ENOMEM;
-		s->runs = p;
-	}
+	err = array_reserve(&s->runs, &s->run_cap, s->run_count + 1);
+	if (err)
+		return err;
 	s->runs[s->run_count++] = *run;
 	return 0;
 }
@@ -205,14 +190,12 @@ int plan_add_run(struct plan_state *s, const struct plan_run *run)
 int plan_add_xattr(struct plan_state *s, const char *name, const void *value,
 		   size_t value_bytes)
 {
-	struct plan_xattr *p =
-		realloc(s->xattrs, (s->xattr_count + 1) * sizeof(*p));
 	struct plan_xattr *x;
+	int err = array_reserve(&s->xattrs, &s->xattr_cap, s->xattr_count + 1);
 
-	if (!p)
-		return -ENOMEM;
-	s->xattrs = p;
-	x = &p[s->xattr_count];
+	if (err)
+		return err;
+	x = &s->xattrs[s->xattr_count];
 	x->name = strdup(name);
 	x->value = malloc(value_bytes + 1);
 	x->value_bytes = value_bytes;
@@ -408,6 +391,5 @@ bool plan_object_is_as(const struct plan_object *o, enum plan_side side,
 	const struct plan_state *s = &o->side[side];
 
 	return (!S_ISREG(plan_type(o)) || size_bytes == s->size_bytes) &&
-	       mtime.tv_sec == s->mtime.tv_sec &&
-	       mtime.tv_nsec == s->mtime.tv_nsec;
+	       timespec_is_equal(mtime, s->mtime);
 }

@@ -69,8 +69,10 @@ struct plan_state {
 	uint64_t size_bytes;
 	struct plan_run *runs; /* where it is not the other side's data */
 	size_t run_count;
+	size_t run_cap;
 	struct plan_xattr *xattrs; /* all, if object.has_xattrs */
 	size_t xattr_count;
+	size_t xattr_cap;
 };
 
 struct plan_object {
@@ -113,10 +115,10 @@ struct plan_name {
 struct plan {
 	struct plan_object **objects;
 	uint32_t object_count;
-	uint32_t object_cap;
+	size_t object_cap;
 	struct plan_name **names;
 	uint32_t name_count;
-	uint32_t name_cap;
+	size_t name_cap;
 	struct plan_object *by_ino; /* hash of objects[] with a number */
 	struct plan_name *by_name;  /* hash of names[] */
 	bool is_partial;	    /* some of the delta remains */

@@ -4,8 +4,9 @@
  */
 #include "planning.h"
 
-#include <errno.h>
 #include <stdlib.h>
+
+#include "core/lib/array.h"
 
 void planning_init(struct planning_ctx *c, struct overlay *o,
 		   struct commit_ctx *commit, enum mapfs_resolution resolution)
@@ -36,15 +37,9 @@ int planning_add_object(struct planning_ctx *c, mapfs_ino ino,
 
 	if (err)
 		return err;
-	if (o->id >= c->info_cap) {
-		uint32_t cap = c->info_cap ? c->info_cap * 2 : 64;
-		struct object_info *p = realloc(c->info, cap * sizeof(*p));
-
-		if (!p)
-			return -ENOMEM;
-		c->info = p;
-		c->info_cap = cap;
-	}
+	err = array_reserve(&c->info, &c->info_cap, (size_t)o->id + 1);
+	if (err)
+		return err;
 	c->info[o->id] = (struct object_info){ 0 };
 	*out = o;
 	return 0;

@@ -57,11 +57,13 @@ struct planning_ctx {
 	struct plan *plan;	   /* borrowed; commit->plan */
 	enum mapfs_resolution resolution;
 	struct object_info *info; /* by number of the object */
-	uint32_t info_cap;
+	size_t info_cap;
 	struct conflict *conflicts;
 	size_t conflict_count;
+	size_t conflict_cap;
 	struct inode **inodes; /* those in the delta */
 	size_t inode_count;
+	size_t inode_cap;
 };
 
 void planning_init(struct planning_ctx *c, struct overlay *o,

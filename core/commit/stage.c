@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "core/lib/beneath.h"
 #include "core/lib/fault.h"
 #include "core/lib/path.h"
 
 /* Ours alone, and inheriting nothing from the base's root. */
 int stage_open(struct commit_ctx *ctx, bool create)
 {
-	char path[COMMIT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	int err = fault_point("commit.stage");
 
 	if (err)
@@ -27,11 +28,11 @@ int stage_open(struct commit_ctx *ctx, bool create)
 	    errno != EEXIST)
 		return commit_ctx_fail(ctx, PLAN_ROOT, "cannot be written to",
 				       -errno);
-	err = commit_openat(ctx->fd.root, ctx->stage, O_RDONLY | O_DIRECTORY,
-			    &ctx->fd.stage);
+	err = beneath_open(ctx->fd.root, ctx->stage, O_RDONLY | O_DIRECTORY,
+			   &ctx->fd.stage);
 	if (err)
 		return err;
-	commit_proc_path(ctx->fd.stage, path);
+	path_of_fd(ctx->fd.stage, path);
 	if (removexattr(path, "system.posix_acl_default") < 0 &&
 	    errno != ENODATA && errno != EOPNOTSUPP)
 		return -errno;

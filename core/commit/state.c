@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "copy.h"
+#include "core/lib/path.h"
 #include "locate.h"
 #include "xattr.h"
 
@@ -115,11 +116,11 @@ static int save_data(struct planning_ctx *c, struct plan_object *o, int fd)
 {
 	const struct plan_state *after = &o->side[PLAN_AFTER];
 	struct plan_state *before = &o->side[PLAN_BEFORE];
-	char path[COMMIT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	int err = 0;
 	int file;
 
-	commit_proc_path(fd, path);
+	path_of_fd(fd, path);
 	file = open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
 	if (file < 0 && errno == EPERM)
 		file = open(path, O_RDONLY | O_CLOEXEC);

@@ -11,7 +11,7 @@
 #include <sys/xattr.h>
 
 #include "core/lib/fault.h"
-#include "ctx.h"
+#include "core/lib/path.h"
 
 static int read_list(const char *path, char **list, size_t *len)
 {
@@ -36,13 +36,13 @@ static int read_list(const char *path, char **list, size_t *len)
 
 int xattrs_read(int fd, struct plan_state *s)
 {
-	char path[COMMIT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	char *list = NULL;
 	uint8_t *value;
 	size_t len = 0;
 	int err;
 
-	commit_proc_path(fd, path);
+	path_of_fd(fd, path);
 	err = read_list(path, &list, &len);
 	if (err)
 		return err;
@@ -87,12 +87,12 @@ static bool is_label(const char *name)
 int xattrs_write(int fd, const struct plan_state *s)
 {
 	struct plan_state now = { 0 };
-	char path[COMMIT_PROC_BYTES];
+	char path[PATH_OF_FD_BYTES];
 	int err = fault_point("commit.xattr");
 
 	if (!err)
 		err = xattrs_read(fd, &now);
-	commit_proc_path(fd, path);
+	path_of_fd(fd, path);
 	for (size_t i = 0; !err && i < now.xattr_count; i++) {
 		const char *name = now.xattrs[i].name;
 
