@@ -156,8 +156,8 @@ static int rewrite_inode(struct rewriting *r, struct record_inode *i)
 	i->sig = overlay_sig_of(&stx);
 	/* Older snapshots have the old one; they are to know it again. */
 	if (!r->only_rest)
-		err = snapshots_resign(&r->ctx->overlay->set.snapshots, was,
-				       &i->sig);
+		err = snapshots_renew_signature(&r->ctx->overlay->set.snapshots,
+						was, &i->sig);
 	i->generation = base_generation(&stx);
 	i->base_blocks_512 = base_blocks(&stx);
 	return err;
@@ -223,7 +223,7 @@ static int rewrite(struct rewriting *r, struct record *rec)
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:
 	case RECORD_PARENT:
-	case RECORD_RESIGNED:
+	case RECORD_NEW_SIGNATURE:
 	case RECORD_BASE:
 		break;
 	}
@@ -281,7 +281,7 @@ static bool record_remains(struct rewriting *r, const struct record *rec)
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:
 	case RECORD_PARENT:
-	case RECORD_RESIGNED:
+	case RECORD_NEW_SIGNATURE:
 	case RECORD_BASE:
 		break;
 	}
@@ -425,7 +425,7 @@ static int sum_record(struct summing *s, struct record *rec)
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:
 	case RECORD_PARENT:
-	case RECORD_RESIGNED:
+	case RECORD_NEW_SIGNATURE:
 	case RECORD_BASE:
 		return 0;
 	case RECORD_ATTR:

@@ -145,7 +145,7 @@ int delta_set_clear(struct delta_set *s, struct namespace *names)
 	return 0;
 }
 
-static int resign_name(void *arg, const struct dentry *d)
+static int renew_signature_of_name(void *arg, const struct dentry *d)
 {
 	const struct record_sig *now = snapshots_signature_now(arg, d->hidden);
 
@@ -154,11 +154,13 @@ static int resign_name(void *arg, const struct dentry *d)
 	return 0;
 }
 
-int delta_set_resign(struct delta_set *s, const struct snapshots *by)
+int delta_set_renew_signature(struct delta_set *s, const struct snapshots *by)
 {
 	mapfs_ino *inos = NULL;
 	size_t count = 0;
-	int err = by->resigned ? itable_list_kept(s->itable, &inos, &count) : 0;
+	int err = by->new_signature ?
+			  itable_list_kept(s->itable, &inos, &count) :
+			  0;
 
 	for (size_t n = 0; !err && n < count; n++) {
 		struct inode *i = itable_get(s->itable, inos[n]);
@@ -173,9 +175,10 @@ int delta_set_resign(struct delta_set *s, const struct snapshots *by)
 		(void)inode_put(s->itable, i);
 	}
 	free(inos);
-	if (err || !by->resigned)
+	if (err || !by->new_signature)
 		return err;
-	return namespace_iterate(&s->names, resign_name, (void *)by);
+	return namespace_iterate(&s->names, renew_signature_of_name,
+				 (void *)by);
 }
 
 void delta_set_lock(struct delta_set *s)
@@ -527,7 +530,7 @@ static int apply_record(struct delta_set *s, const struct record *r,
 	case RECORD_HIDDEN:
 		return apply_hidden(s, &r->hidden);
 	case RECORD_LINE:
-	case RECORD_RESIGNED:
+	case RECORD_NEW_SIGNATURE:
 	case RECORD_SNAPSHOT:
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:

@@ -264,14 +264,15 @@ static void group_add_parent(struct group *g, const struct record_parent *p)
 		  p->path, p->path_bytes, NULL, 0);
 }
 
-static void group_add_resigned(struct group *g, const struct record_resigned *r)
+static void group_add_new_signature(struct group *g,
+				    const struct record_new_signature *r)
 {
-	struct resigned_disk d = {
+	struct new_signature_disk d = {
 		.sum = le64_of(r->sum),
 		.sig = sig_encode(&r->sig),
 	};
 
-	group_put(g, RECORD_RESIGNED, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+	group_put(g, RECORD_NEW_SIGNATURE, 0, &d, sizeof(d), NULL, 0, NULL, 0);
 }
 
 static void group_add_base(struct group *g, const struct base_identity *b)
@@ -327,8 +328,8 @@ void group_add(struct group *g, const struct record *r)
 	case RECORD_PARENT:
 		group_add_parent(g, &r->parent);
 		return;
-	case RECORD_RESIGNED:
-		group_add_resigned(g, &r->resigned);
+	case RECORD_NEW_SIGNATURE:
+		group_add_new_signature(g, &r->new_signature);
 		return;
 	case RECORD_BASE:
 		group_add_base(g, &r->base);

@@ -33,10 +33,10 @@ enum record_type {
 	RECORD_LINE,	    /* numbers of the line of snapshots */
 	RECORD_SNAPSHOT,    /* this moment has a name from now on */
 	RECORD_SNAPSHOT_GONE,
-	RECORD_PINNED,	 /* pages of a snapshot that precedes this segment */
-	RECORD_PARENT,	 /* the store is a branch */
-	RECORD_RESIGNED, /* a version of a base object has another signature */
-	RECORD_BASE,	 /* which directory the base is */
+	RECORD_PINNED, /* pages of a snapshot that precedes this segment */
+	RECORD_PARENT, /* the store is a branch */
+	RECORD_NEW_SIGNATURE, /* a version of a base object has another signature */
+	RECORD_BASE,	      /* which directory the base is */
 };
 
 /* The members of an inode that operations change. */
@@ -153,7 +153,7 @@ struct record_parent {
 };
 
 /* What an undo brought back: the same bytes, but not the same change time. */
-struct record_resigned {
+struct record_new_signature {
 	uint64_t sum; /* sig_sum() of what it was */
 	struct record_sig sig;
 };
@@ -172,7 +172,7 @@ struct record {
 		struct record_snapshot snapshot;
 		struct record_pinned pinned;
 		struct record_parent parent;
-		struct record_resigned resigned;
+		struct record_new_signature new_signature;
 		struct base_identity base;
 		mapfs_ino ino;	      /* RECORD_INODE_GONE, RECORD_XATTR_OWN */
 		uint64_t snapshot_id; /* RECORD_SNAPSHOT_GONE */

@@ -370,13 +370,13 @@ static int decode_parent(struct record *r, const uint8_t *p, size_t len,
 	return 0;
 }
 
-static int decode_resigned(struct record *r, const uint8_t *p, size_t len)
+static int decode_new_signature(struct record *r, const uint8_t *p, size_t len)
 {
-	const struct resigned_disk *d = (const void *)p;
+	const struct new_signature_disk *d = (const void *)p;
 
 	if (len != sizeof(*d))
 		return -EUCLEAN;
-	r->resigned = (struct record_resigned){
+	r->new_signature = (struct record_new_signature){
 		.sum = le64_get(d->sum),
 		.sig = sig_decode(&d->sig),
 	};
@@ -431,8 +431,8 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 		return decode_pinned(r, p, len);
 	case RECORD_PARENT:
 		return decode_parent(r, p, len, flags);
-	case RECORD_RESIGNED:
-		return decode_resigned(r, p, len);
+	case RECORD_NEW_SIGNATURE:
+		return decode_new_signature(r, p, len);
 	case RECORD_BASE:
 		return decode_base(r, p, len);
 	case RECORD_SNAPSHOT_GONE:

@@ -138,11 +138,11 @@ struct parent_disk {
 };
 static_assert(sizeof(struct parent_disk) == 28, "no padding");
 
-struct resigned_disk {
+struct new_signature_disk {
 	le64 sum;
 	struct sig_disk sig;
 };
-static_assert(sizeof(struct resigned_disk) == 64, "no padding");
+static_assert(sizeof(struct new_signature_disk) == 64, "no padding");
 
 struct base_disk {
 	le64 ino;

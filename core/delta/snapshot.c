@@ -36,11 +36,11 @@ void snapshots_fini(struct snapshots *s, struct arena *a)
 {
 	struct snapshot *one;
 	struct snapshot *next;
-	struct resigned *r;
-	struct resigned *r_next;
+	struct new_signature *r;
+	struct new_signature *r_next;
 
-	HASH_ITER(hh, s->resigned, r, r_next) {
-		HASH_DEL(s->resigned, r);
+	HASH_ITER(hh, s->new_signature, r, r_next) {
+		HASH_DEL(s->new_signature, r);
 		free(r);
 	}
 	DL_FOREACH_SAFE(s->list, one, next) {
@@ -169,21 +169,21 @@ static int snapshots_set_line(struct snapshots *s, const struct record_line *r)
 	return 0;
 }
 
-int snapshots_resign(struct snapshots *s, uint64_t sum,
-		     const struct record_sig *sig)
+int snapshots_renew_signature(struct snapshots *s, uint64_t sum,
+			      const struct record_sig *sig)
 {
-	struct resigned *r = NULL;
+	struct new_signature *r = NULL;
 
 	/* One that is what it was would be looked up for ever. */
 	if (sig_sum(sig) == sum)
 		return 0;
-	HASH_FIND(hh, s->resigned, &sum, sizeof(sum), r);
+	HASH_FIND(hh, s->new_signature, &sum, sizeof(sum), r);
 	if (!r) {
 		r = calloc(1, sizeof(*r));
 		if (!r)
 			return -ENOMEM;
 		r->sum = sum;
-		HASH_ADD(hh, s->resigned, sum, sizeof(r->sum), r);
+		HASH_ADD(hh, s->new_signature, sum, sizeof(r->sum), r);
 		if (!r->hh.tbl) {
 			free(r);
 			return -ENOMEM;
@@ -197,13 +197,13 @@ const struct record_sig *snapshots_signature_now(const struct snapshots *s,
 						 uint64_t sum)
 {
 	const struct record_sig *now = NULL;
-	unsigned int most = HASH_COUNT(s->resigned);
+	unsigned int most = HASH_COUNT(s->new_signature);
 
 	/* Each undo is a step; hostile records may lead in a circle. */
 	while (most-- > 0) {
-		struct resigned *r = NULL;
+		struct new_signature *r = NULL;
 
-		HASH_FIND(hh, s->resigned, &sum, sizeof(sum), r);
+		HASH_FIND(hh, s->new_signature, &sum, sizeof(sum), r);
 		if (!r)
 			break;
 		now = &r->sig;
@@ -218,8 +218,9 @@ int snapshots_apply(struct snapshots *s, const struct record *r,
 	switch ((int)r->type) {
 	case RECORD_LINE:
 		return snapshots_set_line(s, &r->line);
-	case RECORD_RESIGNED:
-		return snapshots_resign(s, r->resigned.sum, &r->resigned.sig);
+	case RECORD_NEW_SIGNATURE:
+		return snapshots_renew_signature(s, r->new_signature.sum,
+						 &r->new_signature.sig);
 	case RECORD_SNAPSHOT:
 		return snapshot_add(s, &r->snapshot, a);
 	case RECORD_SNAPSHOT_GONE:
@@ -253,15 +254,15 @@ static int dump_pins(const struct snapshot *one, struct group *g,
 int snapshots_dump(const struct snapshots *s, struct group *g,
 		   int (*emit)(void *arg, struct group *g), void *arg)
 {
-	const struct resigned *signature;
-	const struct resigned *tmp;
+	const struct new_signature *signature;
+	const struct new_signature *tmp;
 	const struct snapshot *one;
 	int err;
 
-	HASH_ITER(hh, s->resigned, signature, tmp)
+	HASH_ITER(hh, s->new_signature, signature, tmp)
 		group_add(g, &(struct record){
-			.type = RECORD_RESIGNED,
-			.resigned = {
+			.type = RECORD_NEW_SIGNATURE,
+			.new_signature = {
 				.sum = signature->sum,
 				.sig = signature->sig,
 			},

@@ -34,14 +34,14 @@ struct snapshot {
  * time.  So that older snapshots know it again, what it was and what it is
  * now are remembered.
  */
-struct resigned {
+struct new_signature {
 	UT_hash_handle hh;
 	uint64_t sum; /* the key */
 	struct record_sig sig;
 };
 
 struct snapshots {
-	struct resigned *resigned;
+	struct new_signature *new_signature;
 	struct snapshot *list; /* oldest first */
 	struct record_line line;
 };
@@ -50,7 +50,7 @@ void snapshots_init(struct snapshots *s);
 /* `a` is where the pins are, and is closed next; NULL if there are none. */
 void snapshots_fini(struct snapshots *s, struct arena *a);
 /*
- * RECORD_LINE, RECORD_RESIGNED, RECORD_SNAPSHOT, RECORD_SNAPSHOT_GONE, RECORD_PINNED.  Without
+ * RECORD_LINE, RECORD_NEW_SIGNATURE, RECORD_SNAPSHOT, RECORD_SNAPSHOT_GONE, RECORD_PINNED.  Without
  * an arena nothing is pinned.
  */
 int must_check snapshots_apply(struct snapshots *s, const struct record *r,
@@ -62,8 +62,8 @@ bool snapshots_need(const struct snapshots *s, uint64_t segment);
 /* Does the snapshot show the present version of the base? */
 bool snapshots_is_reachable(const struct snapshots *s,
 			    const struct snapshot *one);
-int must_check snapshots_resign(struct snapshots *s, uint64_t sum,
-				const struct record_sig *sig);
+int must_check snapshots_renew_signature(struct snapshots *s, uint64_t sum,
+					 const struct record_sig *sig);
 /* What the object with that sum has for a signature now; NULL: the same. */
 const struct record_sig *snapshots_signature_now(const struct snapshots *s,
 						 uint64_t sum);

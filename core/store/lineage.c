@@ -72,8 +72,8 @@ static int ancestor_hold(struct ancestor *a, struct store_facts *f,
 	a->snapshot.name = NULL;
 	a->snapshot.message = NULL;
 	/* Taken over: the rest of what was read is let go. */
-	a->known.resigned = f->snapshots.resigned;
-	f->snapshots.resigned = NULL;
+	a->known.new_signature = f->snapshots.new_signature;
+	f->snapshots.new_signature = NULL;
 	return a->readersfd >= 0 ?
 		       store_readers_hold(a->readersfd, one->rec.id) :
 		       0;
@@ -277,12 +277,13 @@ int store_line_load(struct store_line *line, unsigned int n,
 	return err;
 }
 
-int store_line_resign(const struct store_line *line, struct delta_set *set)
+int store_line_renew_signature(const struct store_line *line,
+			       struct delta_set *set)
 {
 	int err = 0;
 
 	for (unsigned int n = 0; !err && n < line->count; n++)
-		err = delta_set_resign(set, &line->up[n].known);
+		err = delta_set_renew_signature(set, &line->up[n].known);
 	return err;
 }
 

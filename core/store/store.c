@@ -276,8 +276,8 @@ int store_snapshot_load(struct store *st, const struct snapshot *one,
 				  replay_group, &rp);
 	into->replaying = false;
 	if (!err)
-		err = store_line_resign(&st->line, into);
-	return err ? err : delta_set_resign(into, known);
+		err = store_line_renew_signature(&st->line, into);
+	return err ? err : delta_set_renew_signature(into, known);
 }
 
 const char *store_trouble(int err)
@@ -415,7 +415,7 @@ static int open_journal(struct store *st, const struct store_options *opt,
 	err = check_base(st, opt, why);
 	if (err)
 		return err;
-	err = store_line_resign(&st->line, st->set);
+	err = store_line_renew_signature(&st->line, st->set);
 	if (err)
 		return err;
 	if (discarded)

@@ -117,9 +117,9 @@ int must_check store_line_open(struct store_line *line, struct arena *a,
 /* Applies the delta that snapshot of line->up[n] has. */
 int must_check store_line_load(struct store_line *line, unsigned int n,
 			       struct delta_set *set);
-/* As delta_set_resign(), by every store up the line. */
-int must_check store_line_resign(const struct store_line *line,
-				 struct delta_set *set);
+/* As delta_set_renew_signature(), by every store up the line. */
+int must_check store_line_renew_signature(const struct store_line *line,
+					  struct delta_set *set);
 void store_line_close(struct store_line *line);
 /* The parent record of a group, if it has one. */
 int must_check store_line_find(const void *records, size_t len,

@@ -95,8 +95,8 @@ static struct record some_line_record(enum record_type type)
 			.count = 1 + (uint64_t)random() % 10,
 		};
 		break;
-	case RECORD_RESIGNED:
-		r.resigned.sum = (uint64_t)(random() % 4);
+	case RECORD_NEW_SIGNATURE:
+		r.new_signature.sum = (uint64_t)(random() % 4);
 		break;
 	case RECORD_BASE:
 		r.base = (struct base_identity){ .ino = 1 };
@@ -167,7 +167,7 @@ static struct record some_record(void)
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:
 	case RECORD_PARENT:
-	case RECORD_RESIGNED:
+	case RECORD_NEW_SIGNATURE:
 	case RECORD_BASE:
 		return some_line_record(r.type);
 	case RECORD_PAGES:
