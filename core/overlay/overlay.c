@@ -418,7 +418,7 @@ static int open_base(struct overlay *o, const struct mapfs_options *opt,
 	} else {
 		err = open_at(o, path);
 		if ((err == -ENOENT || err == -ENOTDIR) && recorded.path)
-			store_say_no_base(opt->store, path, why);
+			reason_base_gone(why, opt->store, path);
 	}
 	if (err && reason_is_empty(why))
 		reason_set(why, "base %s: %s", path, reason_of(err));

@@ -17,7 +17,14 @@
  */
 #include "core/base/base.h"
 #include "core/delta/delta.h"
+#include "core/store/base_record.h"
+#include "core/store/compact.h"
+#include "core/store/open.h"
+#include "core/store/reasons.h"
+#include "core/store/recover.h"
+#include "core/store/snapshot.h"
 #include "core/store/store.h"
+#include "core/store/sync.h"
 #include "overlay.h"
 
 struct listings; /* overlay_dir.c */

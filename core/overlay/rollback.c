@@ -102,7 +102,7 @@ static int load(struct overlay *o, const char *name, struct delta_set *state,
 	if (info.store)
 		store = info.store;
 	if (!one) {
-		store_say_no_snapshot(store, name, why);
+		reason_no_snapshot(why, store, name);
 		return -ENOENT;
 	}
 	err = store_snapshot_may_show(&o->set.snapshots, one, store, why);

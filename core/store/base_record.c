@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which directory the changes of a store belong to.
- *
- * Its path says where it was; what it is says RECORD_BASE.  A store written
- * before there was such a record knows it from the root in its delta, if that
- * changed.  A directory that only moved is found by who mounts it at its new
- * path, and that path is recorded then.  One that was replaced at its path is
- * refused: nothing of the delta would fit what is there now.
+ * RECORD_STORE has the path of the base, RECORD_BASE what identifies it.  A
+ * store written before there was RECORD_BASE knows its base from the root in
+ * its delta, if that was changed.  A base that only moved is accepted at its
+ * new path, which is then recorded.  If another directory is at its path, it is
+ * refused: nothing of the delta would fit.
  */
-#include "store_priv.h"
+#include "base_record.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,10 +17,11 @@
 
 #include "core/base/base.h"
 #include "core/lib/reason.h"
-#include "core/mapfs.h"
+#include "peek.h"
+#include "reasons.h"
 
-static void store_say_replaced(const char *store, const char *base,
-			       struct reason *why)
+static void reason_base_replaced(const char *store, const char *base,
+				 struct reason *why)
 {
 	reason_set(
 		why,
@@ -34,7 +33,7 @@ int store_refuse_base(const struct store_options *opt, const char *store,
 		      const char *path, struct reason *why)
 {
 	if (strcmp(path, opt->base) == 0)
-		store_say_replaced(store, path, why);
+		reason_base_replaced(store, path, why);
 	else
 		reason_set(
 			why,
@@ -68,7 +67,7 @@ int store_recorded_base(const char *path, struct store_base *out,
 		reason_set(why, "store %s: %s", path, reason_of(err));
 		return err;
 	}
-	err = store_facts_read(&f, fd, path, why);
+	err = store_peek(&f, fd, path, why);
 	close(fd);
 	if (err)
 		return err;
@@ -113,17 +112,9 @@ int mapfs_base_state(const char *store, enum mapfs_base_state *out,
 	if (err)
 		reason_set(why, "base %s: %s", base.path, reason_of(err));
 	else if (*out == MAPFS_BASE_REPLACED)
-		store_say_replaced(store, base.path, why);
+		reason_base_replaced(store, base.path, why);
 	else if (*out == MAPFS_BASE_GONE)
-		store_say_no_base(store, base.path, why);
+		reason_base_gone(why, store, base.path);
 	free(base.path);
 	return err;
-}
-
-void store_say_no_base(const char *store, const char *base, struct reason *why)
-{
-	reason_set(
-		why,
-		"store %s: its base %s is gone; put it back, or mount the store with the path it has now: mapfs mount -s %s BASE MOUNTPOINT",
-		store, base, store);
 }

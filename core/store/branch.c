@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT */
 /*
  * Making a branch: a store whose journal begins with "as snapshot S of P".
  *
@@ -8,7 +9,7 @@
  * not know it; a registration without a branch is only in the way of deleting
  * the snapshot, and says where the branch should be.
  */
-#include "store_priv.h"
+#include "core/mapfs.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,8 +22,20 @@
 
 #include "core/base/base.h"
 #include "core/delta/record_decode.h"
+#include "core/journal/journal.h"
 #include "core/lib/reason.h"
-#include "core/mapfs.h"
+#include "base_record.h"
+#include "branches.h"
+#include "dir.h"
+#include "epoch.h"
+#include "head.h"
+#include "holds.h"
+#include "lineage.h"
+#include "peek.h"
+#include "reasons.h"
+#include "remove.h"
+#include "snapshot.h"
+#include "trust.h"
 
 struct branching {
 	int fd; /* the parent */
@@ -30,12 +43,12 @@ struct branching {
 	char *path; /* of the parent, absolute */
 	struct store_facts facts;
 	const struct snapshot *of;
-	struct store_line line; /* held: what the branch needs */
+	struct lineage lineage; /* held: what the branch needs */
 };
 
 static void branching_end(struct branching *b)
 {
-	store_line_close(&b->line);
+	lineage_close(&b->lineage);
 	store_facts_fini(&b->facts);
 	if (b->readersfd >= 0)
 		close(b->readersfd);
@@ -47,13 +60,13 @@ static void branching_end(struct branching *b)
 static int find_snapshot(struct branching *b, const char *name,
 			 struct reason *why)
 {
-	int err = store_facts_read(&b->facts, b->fd, b->path, why);
+	int err = store_peek(&b->facts, b->fd, b->path, why);
 
 	if (err)
 		return err;
 	b->of = snapshots_find(&b->facts.snapshots, name);
 	if (!b->of) {
-		store_say_no_snapshot(b->path, name, why);
+		reason_no_snapshot(why, b->path, name);
 		return -ENOENT;
 	}
 	return store_snapshot_may_show(&b->facts.snapshots, b->of, b->path,
@@ -81,9 +94,9 @@ static int branching_begin(struct branching *b,
 	if (err)
 		return err;
 	id = b->of->rec.id;
-	err = store_readers_open(b->fd, true, &b->readersfd);
+	err = holds_open(b->fd, true, &b->readersfd);
 	if (!err)
-		err = store_readers_hold(b->readersfd, id);
+		err = holds_take(b->readersfd, id);
 	if (err) {
 		reason_set(why, "store %s: %s", b->path,
 			   err == -EAGAIN ? "its snapshot is being deleted" :
@@ -107,34 +120,23 @@ static int open_line(struct branching *b, struct reason *why)
 	assert(b->of);
 	parent.snapshot = b->of->rec.id;
 	memcpy(parent.uuid, b->facts.uuid, sizeof(parent.uuid));
-	return store_line_open(&b->line, NULL, &parent, why);
+	return lineage_open(&b->lineage, NULL, &parent, why);
 }
 
 static int first_records(const struct branching *b, struct group *g)
 {
-	uint64_t tag;
+	struct store_head head = {
+		.next_ino = 1,
+		.created = { .tv_sec = time(NULL) },
+		.base = b->facts.base,
+		.base_id = b->facts.base_id,
+		.parent = &b->lineage.parent,
+	};
+	int err = head_draw_ino_tag(&head.ino_tag);
 
-	if (getrandom(&tag, sizeof(tag), 0) != sizeof(tag))
-		return -EIO;
-	group_add(g, &(struct record){
-		.type = RECORD_STORE,
-		.store = {
-			.ino_tag = tag & ((1U << 22) - 1),
-			.next_ino = 1,
-			.created = { .tv_sec = time(NULL) },
-			.base = b->facts.base,
-			.base_bytes = strlen(b->facts.base),
-		},
-	});
-	if (b->facts.base_id.ino)
-		group_add(g, &(struct record){
-				     .type = RECORD_BASE,
-				     .base = b->facts.base_id,
-			     });
-	group_add(g, &(struct record){
-			     .type = RECORD_PARENT,
-			     .parent = b->line.parent,
-		     });
+	if (err)
+		return err;
+	head_add(g, &head);
 	return group_verify(g);
 }
 
@@ -158,20 +160,19 @@ static int begin_journal(const struct branching *b, struct store_dir *d,
 static int make_branch(const struct branching *b, struct store_dir *d)
 {
 	struct journal_id id;
-	int err = store_dir_epoch(d, id.epoch);
+	int err = store_epoch(d->dirfd, id.epoch);
 
 	if (!err && getrandom(id.uuid, sizeof(id.uuid), 0) != sizeof(id.uuid))
 		err = -EIO;
 	if (!err)
-		err = store_branch_register(b->fd, id.uuid, b->of->rec.id,
-					    d->path);
+		err = branches_register(b->fd, id.uuid, b->of->rec.id, d->path);
 	if (err)
 		return err;
 	err = begin_journal(b, d, &id);
 	if (!err)
 		err = store_dir_finish(d);
 	if (err)
-		(void)!store_branch_unregister(b->fd, id.uuid);
+		(void)!branches_unregister(b->fd, id.uuid);
 	return err;
 }
 
@@ -187,7 +188,7 @@ int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 	struct branching b = {
 		.fd = -1,
 		.readersfd = -1,
-		.line = { .is_trusted = bo->is_trusted },
+		.lineage = { .is_trusted = bo->is_trusted },
 	};
 	int err;
 
@@ -203,7 +204,7 @@ int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 	if (opt.base_fd < 0) {
 		err = -errno;
 		if (err == -ENOENT || err == -ENOTDIR)
-			store_say_no_base(b.path, opt.base, why);
+			reason_base_gone(why, b.path, opt.base);
 		else
 			reason_set(why, "base %s: %s", opt.base,
 				   reason_of(err));
@@ -227,7 +228,7 @@ int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 		err = make_branch(&b, &d);
 		/* Half of one would be taken for an empty store. */
 		if (err)
-			(void)!store_dir_remove(&d);
+			(void)!store_remove(d.dirfd, d.path);
 	}
 	store_dir_close(&d);
 close_base:

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT */
 /*
  * A journal that begins anew: with the delta as it is, when it has outgrown
  * that (compaction), or with another one (rollback, and the empty one after a
  * commit).  The new segment counts from its rename on; before that nothing
  * has happened, after that everything.
  */
-#include "store_priv.h"
+#include "compact.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "core/delta/dump.h"
 #include "core/delta/record_decode.h"
 #include "core/lib/log.h"
+#include "head.h"
+#include "state.h"
+#include "store.h"
+#include "sync.h"
 
 /* Compact when the journal has outgrown what it held after the last time. */
 #define COMPACT_MIN_BYTES (8ULL << 20)
@@ -72,11 +76,12 @@ static int compact_write(struct store *st, struct delta_set *state,
 			 struct journal_compaction *c)
 {
 	struct anew a = { .st = st, .state = state, .c = c };
+	const struct store_head head = head_of(st);
 	struct group g;
 	int err;
 
 	group_init(&g);
-	store_add_head(&g, st);
+	head_add(&g, &head);
 	err = snapshots_dump(&st->set->snapshots, &g, emit_when_full, &a);
 	if (!err)
 		err = group_error(&g);
@@ -91,7 +96,7 @@ static int compact_write(struct store *st, struct delta_set *state,
 /* sync_lock and ns_lock keep every change away. */
 static int begin_anew(struct store *st, struct delta_set *state)
 {
-	const bool began = st->line.parent.begins;
+	const bool began = st->lineage.parent.begins;
 	struct journal_compaction *c;
 	int err = store_sync_locked(st);
 
@@ -103,12 +108,12 @@ static int begin_anew(struct store *st, struct delta_set *state)
 	if (err)
 		return err;
 	/* The state is all there: the parent's is not to be loaded first. */
-	st->line.parent.begins = false;
+	st->lineage.parent.begins = false;
 	err = compact_write(st, state, c);
 	if (err) {
 		if (st->progress)
 			st->progress(st->progress_arg, 0, 0);
-		st->line.parent.begins = began;
+		st->lineage.parent.begins = began;
 		journal_compact_abort(c);
 		return err;
 	}
@@ -140,18 +145,6 @@ void store_compact_if_grown(struct store *st)
 	if (err)
 		log_line(LOG_WARNING, "journal not compacted: %s",
 			 strerror(-err));
-}
-
-void store_lock(struct store *st)
-{
-	rmutex_lock(&st->sync_lock);
-	rwlock_write(st->ns_lock);
-}
-
-void store_unlock(struct store *st)
-{
-	rwlock_unlock(st->ns_lock);
-	rmutex_unlock(&st->sync_lock);
 }
 
 uint64_t store_new_base_version(const struct store *st)

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store as a directory: where it may be, whose it is, and the lock.
+ * A directory becomes a store in an order that a crash at any point leaves
+ * recognizable:
  *
- * A store inside its base would show itself in the view and grow with every
- * look at it; a base inside its store would be served from the very files it
- * changes.  Both are found by walking up from one and meeting the other, by
- * device and inode, so no spelling of a path can hide them.
+ *   lock | pages, README | journal
+ *
+ * The journal directory is made last: a directory that has one is a store, and
+ * one that lacks it was never finished and holds nothing.  A branch makes
+ * `journal.part` first and renames it when its first segment is durable.
  */
-#include "store_priv.h"
+#include "dir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
 #include <linux/fs.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,14 +28,13 @@
 #include "core/lib/owner.h"
 #include "core/lib/path.h"
 #include "core/lib/reason.h"
+#include "holds.h"
+#include "layout.h"
+#include "location.h"
 #include "lock.h"
-
-#ifndef STATX_MNT_ID_UNIQUE
-#define STATX_MNT_ID_UNIQUE 0x00004000U /* Linux 6.8 */
-#endif
-#ifndef STATX_MNT_ID
-#define STATX_MNT_ID 0x00001000U /* Linux 5.8 */
-#endif
+#include "reasons.h"
+#include "remove.h"
+#include "trust.h"
 
 static const char readme[] =
 	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
@@ -49,110 +48,13 @@ static const struct store_dir store_dir_none = {
 	.readersfd = -1,
 };
 
-static bool same_object(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* Opens `path` below `at` as a place to look at, and looks. */
-static int look_at(int at, const char *path, int *fd, struct stat *st)
-{
-	int got = openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (got < 0)
-		return -errno;
-	if (fstat(got, st) < 0) {
-		int err = -errno;
-
-		close(got);
-		return err;
-	}
-	*fd = got;
-	return 0;
-}
-
-/* Is `fd` the directory `what` or below it?  Walks up to the root. */
-static int is_below(int fd, const struct stat *what, bool *below)
-{
-	struct stat here = { 0 };
-	struct stat up = { 0 };
-	int at = -1;
-	int next = -1;
-	int err = look_at(fd, ".", &at, &here);
-
-	while (!err) {
-		*below = same_object(&here, what);
-		if (*below)
-			break;
-		err = look_at(at, "..", &next, &up);
-		if (err)
-			break;
-		close(at);
-		at = next;
-		if (same_object(&here, &up))
-			break;
-		here = up;
-	}
-	if (at >= 0)
-		close(at);
-	return err;
-}
-
-/* The directory `fd`, where the store is or will be, must be outside. */
-static int check_outside_base(int fd, const struct store_options *opt,
-			      struct reason *why)
-{
-	struct stat base = { 0 };
-	bool below = false;
-	int err = fstat(opt->base_fd, &base) < 0 ? -errno : 0;
-
-	if (!err)
-		err = is_below(fd, &base, &below);
-	if (err) {
-		reason_set(why, "store %s: %s", opt->path, reason_of(err));
-		return err;
-	}
-	if (!below)
-		return 0;
-	reason_set(
-		why,
-		"store %s lies inside the base %s, so the view would show it; choose a directory outside",
-		opt->path, opt->base);
-	return -EINVAL;
-}
-
-/* A clone of the base's mount has no way up: ask by its path. */
-static int check_base_outside(int storefd, const struct store_options *opt,
-			      struct reason *why)
-{
-	struct stat store = { 0 };
-	bool below = false;
-	int fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int err = fd < 0 || fstat(storefd, &store) < 0 ? -errno : 0;
-
-	if (!err)
-		err = is_below(fd, &store, &below);
-	if (fd >= 0)
-		close(fd);
-	if (err) {
-		reason_set(why, "base %s: %s", opt->base, reason_of(err));
-		return err;
-	}
-	if (!below)
-		return 0;
-	reason_set(
-		why,
-		"base %s lies inside the store %s, which keeps nothing but changes; choose another store",
-		opt->base, opt->path);
-	return -EINVAL;
-}
-
 /* How many names a directory has, and how many of them a store has too. */
 static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
 {
-	static const char *const known[] = { "lock",	"pages",   "README",
-					     "journal", "readers", "branches",
-					     "commit" };
+	static const char *const known[] = { STORE_LOCK,    STORE_PAGES,
+					     STORE_README,  STORE_JOURNAL,
+					     STORE_READERS, STORE_BRANCHES,
+					     STORE_COMMIT };
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
@@ -208,7 +110,7 @@ static void set_nocow(int fd)
 static int write_readme(int dirfd)
 {
 	int fd = -1;
-	int err = owner_create_file(dirfd, "README", O_WRONLY, &fd);
+	int err = owner_create_file(dirfd, STORE_README, O_WRONLY, &fd);
 
 	if (err)
 		return err;
@@ -222,16 +124,16 @@ bool store_dir_has_pages(const struct store_dir *d)
 	struct stat st;
 
 	return d->dirfd >= 0 &&
-	       fstatat(d->dirfd, "pages", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(d->dirfd, STORE_PAGES, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       st.st_size > 0;
 }
 
 static int open_pages(struct store_dir *d, enum store_use use, bool is_store)
 {
 	if (!is_store)
-		return owner_create_file(d->dirfd, "pages", O_RDWR,
+		return owner_create_file(d->dirfd, STORE_PAGES, O_RDWR,
 					 &d->pagesfd);
-	d->pagesfd = openat(d->dirfd, "pages",
+	d->pagesfd = openat(d->dirfd, STORE_PAGES,
 			    (use == STORE_CHANGE ? O_RDWR : O_RDONLY) |
 				    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (d->pagesfd < 0)
@@ -248,8 +150,9 @@ static int open_pages(struct store_dir *d, enum store_use use, bool is_store)
 static int open_parts(struct store_dir *d, const struct store_options *opt,
 		      bool is_store)
 {
-	const char *journal =
-		opt->for_branch && !is_store ? STORE_JOURNAL_PART : "journal";
+	const char *journal = opt->for_branch && !is_store ?
+				      STORE_JOURNAL_PART :
+				      STORE_JOURNAL;
 	const enum store_use use = opt->use;
 	int err = open_pages(d, use, is_store);
 
@@ -272,8 +175,7 @@ static int open_parts(struct store_dir *d, const struct store_options *opt,
 	}
 	d->created = !is_store;
 	if (!err)
-		err = store_readers_open(d->dirfd, use == STORE_CHANGE,
-					 &d->readersfd);
+		err = holds_open(d->dirfd, use == STORE_CHANGE, &d->readersfd);
 	/* Who cannot write there cannot hold either, and is warned by EIO. */
 	if (use != STORE_CHANGE &&
 	    (err == -ENOENT || err == -EROFS || err == -EACCES))
@@ -283,7 +185,7 @@ static int open_parts(struct store_dir *d, const struct store_options *opt,
 
 int store_dir_finish(const struct store_dir *d)
 {
-	if (renameat(d->dirfd, STORE_JOURNAL_PART, d->dirfd, "journal") < 0)
+	if (renameat(d->dirfd, STORE_JOURNAL_PART, d->dirfd, STORE_JOURNAL) < 0)
 		return -errno;
 	return io_fsync("store.dir", d->dirfd);
 }
@@ -299,7 +201,7 @@ static int make_directory(const struct store_options *opt, struct reason *why)
 		return -ENOMEM;
 	fd = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
-		err = check_outside_base(fd, opt, why);
+		err = location_check_outside(fd, opt, why);
 	if (fd >= 0)
 		close(fd);
 	free(copy);
@@ -337,7 +239,7 @@ static int open_directory(struct store_dir *d, const struct store_options *opt,
 
 static bool has_journal(const struct store_dir *d)
 {
-	return faccessat(d->dirfd, "journal", F_OK, 0) == 0 ||
+	return faccessat(d->dirfd, STORE_JOURNAL, F_OK, 0) == 0 ||
 	       store_dir_has_pages(d);
 }
 
@@ -358,7 +260,7 @@ static int check_contents(const struct store_dir *d, bool *is_store,
 	}
 	*is_store = has_journal(d);
 	if (*is_store || names == 0 ||
-	    (names == ours && faccessat(d->dirfd, "lock", F_OK, 0) == 0))
+	    (names == ours && faccessat(d->dirfd, STORE_LOCK, F_OK, 0) == 0))
 		return 0;
 	if (faccessat(d->dirfd, STORE_JOURNAL_PART, F_OK, 0) == 0)
 		reason_set(
@@ -376,7 +278,7 @@ static int check_contents(const struct store_dir *d, bool *is_store,
 static int open_lock(struct store_dir *d, const struct store_options *opt,
 		     struct reason *why)
 {
-	int err = owner_open_file(d->dirfd, "lock",
+	int err = owner_open_file(d->dirfd, STORE_LOCK,
 				  opt->use == STORE_CHANGE ? O_RDWR | O_CREAT :
 							     O_RDONLY,
 				  &d->lockfd);
@@ -395,10 +297,7 @@ static int check_no_commit(const struct store_dir *d, struct reason *why)
 	if (faccessat(d->dirfd, STORE_COMMIT_OPEN, F_OK, AT_SYMLINK_NOFOLLOW) <
 	    0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-	reason_set(
-		why,
-		"store %s has a commit that was interrupted; finish it with `mapfs commit %s`",
-		d->path, d->path);
+	reason_commit_open(why, d->path);
 	return -EBUSY;
 }
 
@@ -412,7 +311,7 @@ static int check_may_add(const struct store_dir *d, struct reason *why)
 	struct stat st;
 
 	if (geteuid() == 0 ||
-	    fstatat(d->dirfd, "pages", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(d->dirfd, STORE_PAGES, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    st.st_uid == geteuid())
 		return 0;
 	owner_name(st.st_uid, who);
@@ -433,16 +332,16 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 	int err = open_directory(d, opt, why);
 
 	if (!err && has_base)
-		err = check_outside_base(d->dirfd, opt, why);
+		err = location_check_outside(d->dirfd, opt, why);
 	if (!err && has_base)
-		err = check_base_outside(d->dirfd, opt, why);
+		err = location_check_base(d->dirfd, opt, why);
 	if (!err)
 		err = store_trust_check(d->dirfd, d->path, opt->is_trusted,
 					why);
 	if (!err)
 		err = check_contents(d, &is_store, why);
 	if (!err && !is_store && opt->use != STORE_CHANGE) {
-		reason_set(why, "%s: not a store; name one", opt->path);
+		reason_not_a_store(why, opt->path);
 		err = -ENOENT;
 	}
 	if (!err && is_store && opt->use == STORE_CHANGE)
@@ -471,7 +370,7 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 		reason_set(why, "store %s: cannot open its files: %s", d->path,
 			   reason_of(err));
 	if (err && is_begun)
-		(void)!store_dir_remove(d);
+		(void)!store_remove(d->dirfd, d->path);
 	return err;
 }
 
@@ -486,7 +385,7 @@ int store_dir_lock_only(struct store_dir *d, const struct store_options *opt,
 	if (!err)
 		err = check_contents(d, &is_store, why);
 	if (!err && !is_store) {
-		reason_set(why, "%s: not a store; name one", opt->path);
+		reason_not_a_store(why, opt->path);
 		err = -ENOENT;
 	}
 	if (!err)
@@ -556,64 +455,4 @@ void store_dir_close(struct store_dir *d)
 		close(d->dirfd);
 	free(d->path);
 	*d = store_dir_none;
-}
-
-/* The boot id's 32 hexadecimal digits as 16 bytes. */
-static int read_boot_id(uint8_t *out)
-{
-	char text[64] = { 0 };
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	unsigned int digits = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = io_pread_some(fd, text, sizeof(text) - 1, 0);
-	close(fd);
-	for (const char *p = text; *p && digits < 32; p++) {
-		int v = *p >= 'a' ? *p - 'a' + 10 : *p - '0';
-
-		if (*p == '-' || v < 0 || v > 15)
-			continue;
-		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | v);
-		digits++;
-	}
-	return n < 0 ? (int)n : digits == 32 ? 0 : -EIO;
-}
-
-int store_dir_epoch(const struct store_dir *d, uint8_t *out)
-{
-	struct statx stx = { 0 };
-	uint64_t mount_id;
-
-	memset(out, 0, JOURNAL_EPOCH_BYTES);
-	if (d->dirfd < 0)
-		return 0;
-	if (statx(d->dirfd, "", AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &stx) < 0)
-		return -errno;
-	if (!(stx.stx_mask & STATX_MNT_ID_UNIQUE) &&
-	    statx(d->dirfd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
-		return -errno;
-	mount_id = stx.stx_mnt_id;
-	memcpy(out + 16, &mount_id, sizeof(mount_id));
-	return read_boot_id(out);
-}
-
-int mapfs_store_await(const char *path, struct reason *why)
-{
-	int dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int lockfd = -1;
-	int err = 0;
-
-	if (dirfd >= 0)
-		lockfd = openat(dirfd, "lock",
-				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	/* Whatever else is wrong with it, opening it will say. */
-	if (lockfd >= 0) {
-		err = store_holder_take(path, lockfd, false, why);
-		close(lockfd);
-	}
-	if (dirfd >= 0)
-		close(dirfd);
-	return err;
 }

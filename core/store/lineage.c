@@ -1,20 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The line of stores a branch comes from.
- *
- *   own arena 0 --> parent's, arena 1 --> its parent's, arena 2 --> ...
- *
- * A branch begins with a record that names a snapshot of its parent.  Replay
- * first applies that snapshot's delta, read from the parent's journal, with
- * every arena number one higher; that delta may itself begin with a snapshot
- * further up.  Once the branch's own journal was rewritten its state is all
- * in there, and only the pages are the parents'.
- */
-#include "store_priv.h"
-#include "core/delta/record_decode.h"
-#include "core/lib/reason.h"
+#include "lineage.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -23,8 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
-int store_line_find(const void *records, size_t len, struct record_parent *out,
-		    bool *found)
+#include "core/arena/arena.h"
+#include "core/delta/delta.h"
+#include "core/delta/record_decode.h"
+#include "holds.h"
+#include "layout.h"
+#include "peek.h"
+#include "trust.h"
+
+int lineage_find_parent(const void *records, size_t len,
+			struct record_parent *out, bool *found)
 {
 	struct record r;
 	size_t pos = 0;
@@ -74,9 +68,7 @@ static int ancestor_hold(struct ancestor *a, struct store_facts *f,
 	/* Taken over: the rest of what was read is let go. */
 	a->known.new_signature = f->snapshots.new_signature;
 	f->snapshots.new_signature = NULL;
-	return a->readersfd >= 0 ?
-		       store_readers_hold(a->readersfd, one->rec.id) :
-		       0;
+	return a->readersfd >= 0 ? holds_take(a->readersfd, one->rec.id) : 0;
 }
 
 static int ancestor_add_arena(const struct ancestor *a, struct arena *arena)
@@ -87,7 +79,7 @@ static int ancestor_add_arena(const struct ancestor *a, struct arena *arena)
 	if (!arena)
 		return 0;
 	/* O_NONBLOCK: a fifo in the place of the pages must not stop us. */
-	fd = openat(a->dirfd, "pages",
+	fd = openat(a->dirfd, STORE_PAGES,
 		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
@@ -113,7 +105,7 @@ static int ancestor_open_files(struct ancestor *a, struct reason *why)
 	a->dirfd = open(a->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (a->dirfd >= 0)
 		a->journalfd =
-			openat(a->dirfd, "journal",
+			openat(a->dirfd, STORE_JOURNAL,
 			       O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (a->dirfd < 0 || a->journalfd < 0) {
 		err = -errno;
@@ -127,7 +119,7 @@ static int ancestor_open_files(struct ancestor *a, struct reason *why)
 	if (err)
 		return err;
 	/* On a read-only medium nobody can delete it anyway. */
-	err = store_readers_open(a->dirfd, false, &a->readersfd);
+	err = holds_open(a->dirfd, false, &a->readersfd);
 	return err == -EROFS || err == -EACCES || err == -ENOENT ? 0 : err;
 }
 
@@ -148,7 +140,7 @@ static int ancestor_open(struct ancestor *a, struct store_facts *f,
 		return -ENOMEM;
 	err = ancestor_open_files(a, why);
 	if (!err)
-		err = store_facts_read(f, a->dirfd, a->path, why);
+		err = store_peek(f, a->dirfd, a->path, why);
 	if (!err)
 		err = ancestor_hold(a, f, want, why);
 	if (err)
@@ -157,7 +149,7 @@ static int ancestor_open(struct ancestor *a, struct store_facts *f,
 }
 
 /* Not for ever in a circle, and not higher than arenas have numbers. */
-static int line_check(const struct store_line *line, const struct ancestor *a,
+static int line_check(const struct lineage *line, const struct ancestor *a,
 		      struct reason *why)
 {
 	for (unsigned int n = 0; n < line->count; n++) {
@@ -178,7 +170,7 @@ static int line_check(const struct store_line *line, const struct ancestor *a,
 	return -EMLINK;
 }
 
-static int line_add(struct store_line *line, struct ancestor *a,
+static int line_add(struct lineage *line, struct ancestor *a,
 		    struct arena *arena, struct reason *why)
 {
 	struct ancestor *up;
@@ -199,8 +191,8 @@ static int line_add(struct store_line *line, struct ancestor *a,
 	return 0;
 }
 
-int store_line_open(struct store_line *line, struct arena *a,
-		    const struct record_parent *parent, struct reason *why)
+int lineage_open(struct lineage *line, struct arena *a,
+		 const struct record_parent *parent, struct reason *why)
 {
 	struct store_facts facts = { 0 };
 	struct store_facts older = { 0 };
@@ -232,7 +224,7 @@ int store_line_open(struct store_line *line, struct arena *a,
 }
 
 struct line_load {
-	struct store_line *line;
+	struct lineage *line;
 	unsigned int n;
 	struct delta_set *set;
 	bool seen_head;
@@ -247,17 +239,16 @@ static int load_group(void *arg, mapfs_lsn lsn, const void *records, size_t len)
 
 	(void)lsn;
 	if (!load->seen_head)
-		err = store_line_find(records, len, &parent, &is_branch);
+		err = lineage_find_parent(records, len, &parent, &is_branch);
 	load->seen_head = true;
 	if (!err && is_branch && parent.begins) {
-		err = store_line_load(load->line, load->n + 1, load->set);
+		err = lineage_load(load->line, load->n + 1, load->set);
 		load->set->depth = load->n + 1;
 	}
 	return err ? err : delta_set_apply(load->set, records, len, NULL);
 }
 
-int store_line_load(struct store_line *line, unsigned int n,
-		    struct delta_set *set)
+int lineage_load(struct lineage *line, unsigned int n, struct delta_set *set)
 {
 	struct line_load load = { .line = line, .n = n, .set = set };
 	struct journal_where where;
@@ -277,8 +268,7 @@ int store_line_load(struct store_line *line, unsigned int n,
 	return err;
 }
 
-int store_line_renew_signature(const struct store_line *line,
-			       struct delta_set *set)
+int lineage_renew_signatures(const struct lineage *line, struct delta_set *set)
 {
 	int err = 0;
 
@@ -287,12 +277,12 @@ int store_line_renew_signature(const struct store_line *line,
 	return err;
 }
 
-void store_line_close(struct store_line *line)
+void lineage_close(struct lineage *line)
 {
 	for (unsigned int n = 0; n < line->count; n++)
 		ancestor_close(&line->up[n]);
 	free(line->up);
 	if (line->is_branch)
 		free((char *)line->parent.path);
-	*line = (struct store_line){ .count = 0 };
+	*line = (struct lineage){ .count = 0 };
 }

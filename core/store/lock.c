@@ -20,6 +20,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@
 #include <unistd.h>
 
 #include "core/lib/io.h"
-#include "store_priv.h"
+#include "core/mapfs.h"
+#include "layout.h"
 
 #define MOUNTED "mounted on "
 #define CLOSING "closing on "
@@ -509,4 +511,23 @@ int store_holder_take(const char *path, int lockfd, bool shared,
 		tick = tick * 2 < TICK_MOST_MS ? tick * 2 : TICK_MOST_MS;
 	}
 	return 0;
+}
+
+int mapfs_store_await(const char *path, struct reason *why)
+{
+	int dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int lockfd = -1;
+	int err = 0;
+
+	if (dirfd >= 0)
+		lockfd = openat(dirfd, STORE_LOCK,
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	/* Whatever else is wrong with it, opening it will say. */
+	if (lockfd >= 0) {
+		err = store_holder_take(path, lockfd, false, why);
+		close(lockfd);
+	}
+	if (dirfd >= 0)
+		close(dirfd);
+	return err;
 }

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a store says of itself to anybody: read from its journal, which its
- * owner may be appending to, or replacing by a compacted one, at this moment.
- * A look that fails is repeated; only what fails again and again is damage.
- */
-#include "store_priv.h"
-#include "core/delta/record_decode.h"
-#include "core/lib/reason.h"
+#include "peek.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +7,11 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "core/delta/record_decode.h"
+#include "epoch.h"
+#include "layout.h"
+#include "reasons.h"
 
 #define LOOKS 20 /* times 10 ms: how long a segment may be on its way */
 
@@ -98,17 +96,16 @@ static int look_at_group(void *arg, mapfs_lsn lsn, const void *records,
 
 static int look(struct store_facts *f, int dirfd)
 {
-	const struct store_dir here = { .dirfd = dirfd };
 	struct facts_look arg = { .facts = f };
 	struct journal_where where = { 0 };
 	struct journal_id id = { 0 };
 	struct journal *j;
 	uint64_t discarded;
-	int err = store_dir_epoch(&here, id.epoch);
+	int err = store_epoch(dirfd, id.epoch);
 
 	if (err)
 		return err;
-	where.dirfd = openat(dirfd, "journal",
+	where.dirfd = openat(dirfd, STORE_JOURNAL,
 			     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (where.dirfd < 0)
 		return -errno;
@@ -123,8 +120,8 @@ static int look(struct store_facts *f, int dirfd)
 	return arg.seen_store ? 0 : -EUCLEAN;
 }
 
-int store_facts_read(struct store_facts *f, int dirfd, const char *path,
-		     struct reason *why)
+int store_peek(struct store_facts *f, int dirfd, const char *path,
+	       struct reason *why)
 {
 	const struct timespec tick = { .tv_nsec = 10000000 };
 	int err;
@@ -141,9 +138,9 @@ int store_facts_read(struct store_facts *f, int dirfd, const char *path,
 		nanosleep(&tick, NULL);
 	}
 	if (err == -ENOENT)
-		reason_set(why, "%s: not a store; name one", path);
+		reason_not_a_store(why, path);
 	else
-		reason_set(why, "store %s: %s", path, store_trouble(err));
+		reason_set(why, "store %s: %s", path, reason_of_opening(err));
 	return err;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT */
 /*
  * Making and deleting snapshots.
  *
@@ -8,8 +9,7 @@
  * The first flush is only there so that nobody waits for it; the second makes
  * the record durable, and with it the pages it speaks of [D1].
  */
-#include "store_priv.h"
-#include "core/lib/reason.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,12 +17,13 @@
 #include <string.h>
 #include <time.h>
 
-void store_say_no_snapshot(const char *store, const char *name,
-			   struct reason *why)
-{
-	reason_set(why, "store %s has no snapshot %s; see `mapfs log %s`",
-		   store, name, store);
-}
+#include "core/lib/reason.h"
+#include "branches.h"
+#include "holds.h"
+#include "reasons.h"
+#include "state.h"
+#include "store.h"
+#include "sync.h"
 
 int store_snapshots_iterate(const struct snapshots *all, mapfs_snapshot_fn fn,
 			    void *arg)
@@ -160,51 +161,48 @@ int store_snapshot_create(struct store *st, const char *name,
 	return err;
 }
 
-struct branch_look {
+/* The search for a branch of a snapshot. */
+struct branch_search {
 	uint64_t snapshot;
 	char uuid[2 * JOURNAL_UUID_BYTES + 1]; /* "": none was found */
 	char path[PATH_MAX];
 };
 
-static int find_branch(void *arg, uint64_t snapshot, const char *uuid,
-		       const char *path)
+static int find_branch(void *arg, const struct branch_entry *e)
 {
-	struct branch_look *look = arg;
+	struct branch_search *s = arg;
 
-	if (snapshot != look->snapshot)
+	if (e->snapshot != s->snapshot)
 		return 0;
-	(void)snprintf(look->uuid, sizeof(look->uuid), "%s", uuid);
-	(void)snprintf(look->path, sizeof(look->path), "%s", path);
+	(void)snprintf(s->uuid, sizeof(s->uuid), "%s", e->uuid);
+	(void)snprintf(s->path, sizeof(s->path), "%s", e->path);
 	return 1;
 }
 
 /* One that is found is told of when nothing is locked any more. */
-static int check_no_branch(struct store *st, struct branch_look *look,
+static int check_no_branch(struct store *st, struct branch_search *search,
 			   struct reason *why)
 {
-	int err = store_branch_iterate(st->dir.dirfd, find_branch, look);
+	int err = branches_iterate(st->dir.dirfd, find_branch, search);
 
 	if (err > 0)
 		return -EBUSY;
 	if (err == -EUCLEAN)
-		reason_set(
-			why,
-			"store %s: a file in its directory branches is damaged; remove it if its branch is gone",
-			st->dir.path);
+		reason_bad_branch(why, st->dir.path);
 	return err;
 }
 
 /* Nobody may build on it or look at it; a hold on it is left behind. */
 static int check_unused(struct store *st, const struct snapshot *one,
-			struct branch_look *look, struct reason *why)
+			struct branch_search *search, struct reason *why)
 {
 	int err;
 
-	look->snapshot = one->rec.id;
-	err = check_no_branch(st, look, why);
+	search->snapshot = one->rec.id;
+	err = check_no_branch(st, search, why);
 	if (err)
 		return err;
-	err = store_readers_exclude(st->dir.readersfd, one->rec.id);
+	err = holds_exclude(st->dir.readersfd, one->rec.id);
 	if (err == -EBUSY)
 		reason_set(
 			why,
@@ -213,25 +211,25 @@ static int check_unused(struct store *st, const struct snapshot *one,
 	if (err)
 		return err;
 	/* One may have been made until now, and none can be from now on. */
-	err = check_no_branch(st, look, why);
+	err = check_no_branch(st, search, why);
 	if (err)
-		store_readers_allow(st->dir.readersfd, one->rec.id);
+		holds_allow(st->dir.readersfd, one->rec.id);
 	return err;
 }
 
 /* sync_lock and ns_lock held. */
 static int delete_locked(struct store *st, const char *name, uint64_t *held,
-			 struct branch_look *look, struct reason *why)
+			 struct branch_search *search, struct reason *why)
 {
 	const struct snapshot *one = snapshots_find(&st->set->snapshots, name);
 	struct group g;
 	int err;
 
 	if (!one) {
-		store_say_no_snapshot(st->dir.path, name, why);
+		reason_no_snapshot(why, st->dir.path, name);
 		return -ENOENT;
 	}
-	err = check_unused(st, one, look, why);
+	err = check_unused(st, one, search, why);
 	if (err)
 		return err;
 	*held = one->rec.id;
@@ -246,13 +244,19 @@ static int delete_locked(struct store *st, const char *name, uint64_t *held,
 }
 
 static void say_branch(const struct store *st, const char *name,
-		       const struct branch_look *look, struct reason *why)
+		       const struct branch_search *search, struct reason *why)
 {
 	char what[PATH_MAX + NAME_MAX + 32];
 
 	(void)snprintf(what, sizeof(what), "snapshot %s of store %s", name,
 		       st->dir.path);
-	store_say_branch(what, st->dir.path, look->uuid, look->path, why);
+	branches_refuse(what, st->dir.path,
+			&(struct branch_entry){
+				.snapshot = search->snapshot,
+				.uuid = search->uuid,
+				.path = search->path,
+			},
+			why);
 }
 
 /* Before any lock is taken, because it may take its time. */
@@ -265,13 +269,13 @@ static int wait_for_readers(struct store *st, const char *name)
 	one = snapshots_find(&st->set->snapshots, name);
 	id = one ? one->rec.id : 0;
 	rwlock_unlock(st->ns_lock);
-	return one ? store_readers_wait(st->dir.readersfd, id, 1) : 0;
+	return one ? holds_wait(st->dir.readersfd, id, 1) : 0;
 }
 
 int store_snapshot_delete(struct store *st, const char *name,
 			  struct reason *why)
 {
-	struct branch_look look = { .snapshot = 0 };
+	struct branch_search search = { .snapshot = 0 };
 	uint64_t held = 0;
 	int err = check_can_have(st, why);
 
@@ -284,7 +288,7 @@ int store_snapshot_delete(struct store *st, const char *name,
 	/* No sync may free the pages before the record is durable [A1]. */
 	rmutex_lock(&st->sync_lock);
 	rwlock_write(st->ns_lock);
-	err = delete_locked(st, name, &held, &look, why);
+	err = delete_locked(st, name, &held, &search, why);
 	rwlock_unlock(st->ns_lock);
 	if (!err) {
 		err = store_sync_locked(st);
@@ -298,9 +302,9 @@ int store_snapshot_delete(struct store *st, const char *name,
 	}
 	rmutex_unlock(&st->sync_lock);
 	if (held)
-		store_readers_allow(st->dir.readersfd, held);
-	if (err && look.uuid[0])
-		say_branch(st, name, &look, why);
+		holds_allow(st->dir.readersfd, held);
+	if (err && search.uuid[0])
+		say_branch(st, name, &search, why);
 	if (err && reason_is_empty(why))
 		reason_set(why, "snapshot %s of store %s: %s", name,
 			   st->dir.path, reason_of(err));

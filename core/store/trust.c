@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT */
 /*
  * May this store be believed?  Everything of it that is read is looked at
  * before anything is: its directory first, because names in a directory that
@@ -12,7 +13,7 @@
  *
  * Other names are no store's, and nothing of them is read.
  */
-#include "store_priv.h"
+#include "trust.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +26,8 @@
 #include "core/base/base.h"
 #include "core/lib/owner.h"
 #include "core/lib/path.h"
-#include "core/lib/reason.h"
+#include "core/mapfs.h"
+#include "layout.h"
 
 /* What was found to be somebody else's: its name below the store. */
 struct trust_finding {
@@ -88,9 +90,10 @@ static int check_all(struct trust_finding *f, int dirfd)
 		const char *name;
 		int depth; /* of directories in it */
 	} parts[] = {
-		{ "lock", 0 },	   { "pages", 0 },   { "README", 0 },
-		{ "readers", 0 },  { "journal", 1 }, { STORE_JOURNAL_PART, 1 },
-		{ "branches", 1 }, { "commit", 2 },
+		{ STORE_LOCK, 0 },     { STORE_PAGES, 0 },
+		{ STORE_README, 0 },   { STORE_READERS, 0 },
+		{ STORE_JOURNAL, 1 },  { STORE_JOURNAL_PART, 1 },
+		{ STORE_BRANCHES, 1 }, { STORE_COMMIT, 2 },
 	};
 	int err = owner_check(dirfd, &f->why);
 

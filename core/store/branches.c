@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "branches.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/journal/journal.h"
+#include "core/lib/io.h"
+#include "core/lib/owner.h"
+#include "layout.h"
+#include "peek.h"
+
+#define UUID_TEXT_BYTES (2 * JOURNAL_UUID_BYTES + 1)
+
+static void uuid_text(const uint8_t *uuid, char *out)
+{
+	for (unsigned int i = 0; i < JOURNAL_UUID_BYTES; i++)
+		(void)snprintf(out + (size_t)i * 2, 3, "%02x", uuid[i]);
+}
+
+static int branches_open(int dirfd, bool create, int *fd)
+{
+	int got;
+
+	int err = create ? owner_create_dir(dirfd, STORE_BRANCHES) : 0;
+
+	if (err && err != -EEXIST)
+		return err;
+	got = openat(dirfd, STORE_BRANCHES,
+		     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (got < 0)
+		return -errno;
+	*fd = got;
+	return 0;
+}
+
+static int write_branch(int dir, const char *name, uint64_t snapshot,
+			const char *path)
+{
+	char text[PATH_MAX + 32];
+	int n = snprintf(text, sizeof(text), "%" PRIu64 "\n%s\n", snapshot,
+			 path);
+	int fd = -1;
+	int err;
+
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return -ENAMETOOLONG;
+	err = owner_create_file(dir, name, O_WRONLY, &fd);
+	if (err)
+		return err;
+	err = io_pwrite_all("store.branch", fd, text, (size_t)n, 0);
+	if (!err)
+		err = io_fsync("store.branch", fd);
+	close(fd);
+	return err;
+}
+
+int branches_register(int dirfd, const uint8_t *uuid, uint64_t snapshot,
+		      const char *path)
+{
+	char name[UUID_TEXT_BYTES];
+	char tmp[UUID_TEXT_BYTES + 4];
+	int dir = -1;
+	int err = branches_open(dirfd, true, &dir);
+
+	if (err)
+		return err;
+	uuid_text(uuid, name);
+	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+	err = write_branch(dir, tmp, snapshot, path);
+	if (!err && renameat(dir, tmp, dir, name) < 0)
+		err = -errno;
+	/* Before the branch is there: none without its registration. */
+	if (!err)
+		err = io_fsync("store.branch.dir", dir);
+	if (!err)
+		err = io_fsync("store.branch.dir", dirfd);
+	close(dir);
+	return err;
+}
+
+int branches_unregister(int dirfd, const uint8_t *uuid)
+{
+	char name[UUID_TEXT_BYTES];
+	int dir = -1;
+	int err = branches_open(dirfd, false, &dir);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	uuid_text(uuid, name);
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		err = -errno;
+	close(dir);
+	return err;
+}
+
+static bool is_uuid(const char *name)
+{
+	size_t n = 0;
+
+	while (isxdigit((unsigned char)name[n]))
+		n++;
+	return name[n] == '\0' && n == UUID_TEXT_BYTES - 1;
+}
+
+/* Reads the file into *e and `path`; -EUCLEAN: it makes no sense. */
+static int read_branch(int dir, struct branch_entry *e, char path[PATH_MAX])
+{
+	char text[PATH_MAX + 32];
+	struct stat st;
+	char *rest;
+	ssize_t n;
+	/* O_NONBLOCK: opening a fifo in its place must not wait for a writer. */
+	int fd = openat(dir, e->uuid,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EUCLEAN;
+	}
+	n = io_pread_some(fd, text, sizeof(text) - 1, 0);
+	close(fd);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	e->snapshot = strtoull(text, &rest, 10);
+	if (rest == text || *rest != '\n')
+		return -EUCLEAN;
+	if (n > 0 && text[n - 1] == '\n')
+		text[n - 1] = '\0';
+	(void)snprintf(path, PATH_MAX, "%s", rest + 1);
+	return 0;
+}
+
+int branches_iterate(int dirfd, branches_fn fn, void *arg)
+{
+	char path[PATH_MAX];
+	struct branch_entry entry = { .path = path };
+	const struct dirent *e;
+	DIR *dir;
+	int fd = -1;
+	int err = branches_open(dirfd, false, &fd);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	dir = fdopendir(fd);
+	if (!dir) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	while (!err && (e = readdir(dir))) {
+		if (!is_uuid(e->d_name))
+			continue;
+		entry.uuid = e->d_name;
+		err = read_branch(fd, &entry, path);
+		if (!err)
+			err = fn(arg, &entry);
+	}
+	closedir(dir);
+	return err;
+}
+
+/* False: another store is there by now, or none. */
+static bool is_there(const struct branch_entry *e)
+{
+	char uuid[UUID_TEXT_BYTES];
+	struct store_facts facts;
+	struct reason why;
+	bool there;
+	int err;
+	int fd = open(e->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	err = store_peek(&facts, fd, e->path, &why);
+	close(fd);
+	if (err)
+		return err != -ENOENT;
+	uuid_text(facts.uuid, uuid);
+	there = strcmp(uuid, e->uuid) == 0;
+	store_facts_fini(&facts);
+	return there;
+}
+
+void branches_refuse(const char *what, const char *store,
+		     const struct branch_entry *e, struct reason *why)
+{
+	if (is_there(e))
+		reason_set(why, "%s has a branch, %s; discard that first", what,
+			   e->path);
+	else
+		reason_set(
+			why,
+			"%s has a branch that is not at %s any more; discard it where it is, or remove %s/branches/%s if it is gone",
+			what, e->path, store, e->uuid);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_STORE_COMPACT_H
+#define MAPFS_CORE_STORE_COMPACT_H
+
+/*
+ * Replacing the journal by a new one: with the same delta, when the journal
+ * has outgrown it (compaction), or with another delta (rollback, revert, and
+ * the rest of a commit).
+ *
+ * Lifetime: as the store.
+ * Errors:   0 or a negative errno.  An error before the journal was replaced
+ *           changes nothing; a later one latches the store.
+ * Locking:  store_replace() between store_lock() and store_unlock();
+ *           store_compact_if_grown() takes both of their locks.
+ */
+#include "core/lib/types.h"
+
+struct delta_set;
+struct store;
+
+/* Compacts if that is worth while.  A failure is logged. */
+void store_compact_if_grown(struct store *st);
+/*
+ * The delta becomes that of `state` (NULL: empty), whose arena pages must be
+ * pinned, and the base version `base_version`; durable on return.
+ */
+int must_check store_replace(struct store *st, struct delta_set *state,
+			     uint64_t base_version);
+/* A base version that was never used. */
+uint64_t store_new_base_version(const struct store *st);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Removing a store that nobody needs: not mounted, no branch of it, no snapshot
+ * being read, no commit unfinished.
+ *
+ *   lock | exclude holds | check | pages gone | parent forgets it | the rest
+ */
+#include "core/mapfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/lib/io.h"
+#include "core/lib/reason.h"
+#include "branches.h"
+#include "dir.h"
+#include "holds.h"
+#include "layout.h"
+#include "peek.h"
+#include "reasons.h"
+#include "remove.h"
+#include "trust.h"
+
+struct first_branch {
+	const char *store;
+	struct reason *why;
+};
+
+static int refuse_branch(void *arg, const struct branch_entry *e)
+{
+	const struct first_branch *f = arg;
+	char what[PATH_MAX + 16];
+
+	(void)snprintf(what, sizeof(what), "store %s", f->store);
+	branches_refuse(what, f->store, e, f->why);
+	return -EBUSY;
+}
+
+static int check_discard(const struct mapfs_store_info *info,
+			 struct reason *why)
+{
+	struct first_branch first = {
+		.store = info->path,
+		.why = why,
+	};
+	int err = 0;
+	int fd;
+
+	if (info->branches && info->branches[0]) {
+		fd = open(info->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		err = branches_iterate(fd, refuse_branch, &first);
+		close(fd);
+	}
+	if (err)
+		return err;
+	if (info->commit_is_open) {
+		reason_commit_open(why, info->path);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* Who shows a snapshot of it, or is making a branch, needs it as well. */
+static int check_no_readers(struct store_dir *d, struct reason *why)
+{
+	int err = holds_open(d->dirfd, false, &d->readersfd);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = holds_wait(d->readersfd, 0, 0);
+	if (!err)
+		err = holds_exclude_all(d->readersfd);
+	if (err == -EBUSY)
+		reason_set(
+			why,
+			"a snapshot of store %s is mounted or being read; unmount it first",
+			d->path);
+	return err;
+}
+
+/* A store of somebody else must not have a name removed elsewhere. */
+static bool may_tell(const struct store_dir *d, int parentfd)
+{
+	struct stat parent;
+	struct stat st;
+	struct reason why;
+
+	if (store_trust_check(d->dirfd, d->path, false, &why) == 0)
+		return true;
+	return fstat(d->dirfd, &st) == 0 && fstat(parentfd, &parent) == 0 &&
+	       st.st_uid == parent.st_uid;
+}
+
+static void unregister(const struct store_dir *d,
+		       const struct store_facts *facts)
+{
+	int fd;
+
+	if (!facts->has_parent)
+		return;
+	fd = open(facts->parent.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (may_tell(d, fd))
+		(void)!branches_unregister(fd, facts->uuid);
+	close(fd);
+}
+
+int mapfs_may_discard(const char *path, struct reason *why)
+{
+	const struct store_options opt = {
+		.use = STORE_LOOK,
+		.kind = MAPFS_STORE_DIR,
+		.path = path,
+	};
+	struct mapfs_store_info info;
+	struct store_dir d;
+	int err = mapfs_store_describe(path, &info, why);
+
+	if (err)
+		return err;
+	err = check_discard(&info, why);
+	mapfs_store_info_fini(&info);
+	if (err)
+		return err;
+	/* Held for no longer than it takes to know that it can be had. */
+	err = store_dir_lock_only(&d, &opt, why);
+	store_dir_close(&d);
+	return err;
+}
+
+/*
+ * Without its pages it cannot be opened any more, so the parent may forget it;
+ * with its journal it still says whose branch it is, so whoever is killed here
+ * can begin again.
+ */
+static int leave_parent(const struct store_dir *d,
+			const struct store_facts *facts)
+{
+	int err = 0;
+
+	if (!facts->has_parent)
+		return 0;
+	if (unlinkat(d->dirfd, STORE_PAGES, 0) < 0 && errno != ENOENT)
+		return -errno;
+	err = io_fsync("store.discard", d->dirfd);
+	if (!err)
+		unregister(d, facts);
+	return err;
+}
+
+int mapfs_discard(const char *path, struct reason *why)
+{
+	struct store_options opt = {
+		.use = STORE_CHANGE,
+		.for_commit = true,
+		.kind = MAPFS_STORE_DIR,
+		.path = path,
+		.base = "/",
+	};
+	struct mapfs_store_info info;
+	struct store_facts facts = { 0 };
+	struct store_dir d;
+	int err = mapfs_store_describe(path, &info, why);
+
+	if (err)
+		return err;
+	err = store_dir_lock_only(&d, &opt, why);
+	if (err)
+		goto fini_info;
+	err = check_discard(&info, why);
+	if (!err)
+		err = check_no_readers(&d, why);
+	/* Again: a branch may have been made until now, but none from now. */
+	if (!err) {
+		mapfs_store_info_fini(&info);
+		err = mapfs_store_describe(path, &info, why);
+	}
+	if (!err)
+		err = check_discard(&info, why);
+	if (!err)
+		err = store_peek(&facts, d.dirfd, path, why);
+	if (!err)
+		err = leave_parent(&d, &facts);
+	if (!err)
+		err = store_remove(d.dirfd, d.path);
+	if (err && reason_is_empty(why))
+		reason_set(why, "store %s: cannot remove it: %s", path,
+			   err == -ENOTEMPTY ?
+				   "files that are not mapfs's lie in it" :
+				   reason_of(err));
+	store_facts_fini(&facts);
+	store_dir_close(&d);
+fini_info:
+	mapfs_store_info_fini(&info);
+	return err;
+}

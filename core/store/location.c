@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A store inside its base would be shown by the view and grow with every look
+ * at it; a base inside its store would be served from the files that it
+ * changes.  Both are found by walking from one directory up to the root and
+ * comparing device and inode with the other one, so that no spelling of a path
+ * can hide them.
+ */
+#include "location.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool same_object(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Opens `path` below `at` as a place to look at, and looks. */
+static int look_at(int at, const char *path, int *fd, struct stat *st)
+{
+	int got = openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (got < 0)
+		return -errno;
+	if (fstat(got, st) < 0) {
+		int err = -errno;
+
+		close(got);
+		return err;
+	}
+	*fd = got;
+	return 0;
+}
+
+/* Is `fd` the directory `what` or below it?  Walks up to the root. */
+static int is_below(int fd, const struct stat *what, bool *below)
+{
+	struct stat here = { 0 };
+	struct stat up = { 0 };
+	int at = -1;
+	int next = -1;
+	int err = look_at(fd, ".", &at, &here);
+
+	while (!err) {
+		*below = same_object(&here, what);
+		if (*below)
+			break;
+		err = look_at(at, "..", &next, &up);
+		if (err)
+			break;
+		close(at);
+		at = next;
+		if (same_object(&here, &up))
+			break;
+		here = up;
+	}
+	if (at >= 0)
+		close(at);
+	return err;
+}
+
+/* The directory `fd`, where the store is or will be, must be outside. */
+int location_check_outside(int fd, const struct store_options *opt,
+			   struct reason *why)
+{
+	struct stat base = { 0 };
+	bool below = false;
+	int err = fstat(opt->base_fd, &base) < 0 ? -errno : 0;
+
+	if (!err)
+		err = is_below(fd, &base, &below);
+	if (err) {
+		reason_set(why, "store %s: %s", opt->path, reason_of(err));
+		return err;
+	}
+	if (!below)
+		return 0;
+	reason_set(
+		why,
+		"store %s lies inside the base %s, so the view would show it; choose a directory outside",
+		opt->path, opt->base);
+	return -EINVAL;
+}
+
+/* A clone of the base's mount has no way up: ask by its path. */
+int location_check_base(int storefd, const struct store_options *opt,
+			struct reason *why)
+{
+	struct stat store = { 0 };
+	bool below = false;
+	int fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 || fstat(storefd, &store) < 0 ? -errno : 0;
+
+	if (!err)
+		err = is_below(fd, &store, &below);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		reason_set(why, "base %s: %s", opt->base, reason_of(err));
+		return err;
+	}
+	if (!below)
+		return 0;
+	reason_set(
+		why,
+		"base %s lies inside the store %s, which keeps nothing but changes; choose another store",
+		opt->base, opt->path);
+	return -EINVAL;
+}

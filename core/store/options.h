@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_STORE_OPTIONS_H
+#define MAPFS_CORE_STORE_OPTIONS_H
+
+/*
+ * How a store is to be opened.
+ *
+ * Lifetime: strings and base_fd are borrowed while the store is being opened.
+ * Errors, locking: none; values.
+ */
+#include "core/delta/record.h"
+#include "core/mapfs.h"
+
+enum store_use {
+	STORE_CHANGE, /* alone; a store that does not exist is created */
+	STORE_LOOK,   /* read only, shared with others that only look; -EBUSY
+			 while the store is in use for changes */
+	STORE_PAST,   /* a snapshot, read only; whatever else uses the store */
+};
+
+struct store_options {
+	enum store_use use;
+	const char *snapshot; /* STORE_PAST */
+	bool is_trusted;      /* also if another user could have written it */
+	bool for_commit;      /* an unfinished commit is no obstacle */
+	bool for_branch;      /* a new store, which counts as one only after
+				 store_dir_finish() */
+	enum mapfs_store_kind kind;
+	const char *path;	      /* the store; or where unlinked files are
+				       created */
+	const char *base;	      /* absolute path of the base */
+	int base_fd;		      /* root of the base */
+	struct base_identity base_id; /* identifies base_fd; ino 0: opened
+				       without a base, and any base fits */
+	const char *mountpoint;	      /* or NULL */
+	mapfs_progress_fn progress;   /* or NULL; as in struct mapfs_options */
+	void *progress_arg;
+};
+
+#endif

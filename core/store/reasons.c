@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "reasons.h"
+
+#include <errno.h>
+
+const char *reason_of_opening(int err)
+{
+	switch (err) {
+	case -EPROTONOSUPPORT:
+		return "it was written by a newer mapfs; use that version";
+	case -EUCLEAN:
+	case -EBADMSG:
+		return "its journal is damaged; nothing was changed, restore the store from a copy or start a new one";
+	default:
+		return reason_of(err);
+	}
+}
+
+void reason_not_a_store(struct reason *why, const char *path)
+{
+	reason_set(why, "%s: not a store; name one", path);
+}
+
+void reason_no_snapshot(struct reason *why, const char *store, const char *name)
+{
+	reason_set(why, "store %s has no snapshot %s; see `mapfs log %s`",
+		   store, name, store);
+}
+
+void reason_base_gone(struct reason *why, const char *store, const char *base)
+{
+	reason_set(
+		why,
+		"store %s: its base %s is gone; put it back, or mount the store with the path it has now: mapfs mount -s %s BASE MOUNTPOINT",
+		store, base, store);
+}
+
+void reason_commit_open(struct reason *why, const char *store)
+{
+	reason_set(
+		why,
+		"store %s has a commit that was interrupted; finish it with `mapfs commit %s` first",
+		store, store);
+}
+
+void reason_bad_branch(struct reason *why, const char *store)
+{
+	reason_set(
+		why,
+		"store %s: a file in its directory branches is damaged; remove it if its branch is gone",
+		store);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_STORE_REASONS_H
+#define MAPFS_CORE_STORE_REASONS_H
+
+/*
+ * Sentences that several files give as the reason of a failure.
+ *
+ * Lifetime: the text of reason_of_opening() as that of reason_of().
+ * Errors:   none.
+ * Locking:  none.
+ */
+#include "core/lib/reason.h"
+
+/* The end of the sentence "store X: ..." when its journal cannot be read. */
+const char *reason_of_opening(int err);
+void reason_not_a_store(struct reason *why, const char *path);
+void reason_no_snapshot(struct reason *why, const char *store,
+			const char *name);
+void reason_base_gone(struct reason *why, const char *store, const char *base);
+void reason_commit_open(struct reason *why, const char *store);
+/* A file in the directory of branches is damaged. */
+void reason_bad_branch(struct reason *why, const char *store);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Replay reads groups before anything is known about the store, so the first
+ * group decides: it is the head (head.h), and of a branch it opens the lineage
+ * and begins with the delta of the parent's snapshot.
+ *
+ * The order of opening for changes:
+ *
+ *   replay -> is it the right base? -> flush pages -> new segment -> record
+ *                                                     of a base that moved
+ */
+#include "recover.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "core/arena/arena.h"
+#include "core/delta/record_decode.h"
+#include "core/journal/journal.h"
+#include "core/lib/log.h"
+#include "base_record.h"
+#include "epoch.h"
+#include "head.h"
+#include "holds.h"
+#include "lineage.h"
+#include "peek.h"
+#include "reasons.h"
+#include "snapshot.h"
+#include "state.h"
+#include "store.h"
+
+/* A replay, of the store itself or up to one of its snapshots. */
+struct replay {
+	struct store *st;
+	struct delta_set *set;
+	bool seen_head;
+	struct reason *why;
+};
+
+/* The first group of a history. */
+static int replay_head(struct replay *rp, const void *records, size_t len)
+{
+	struct record_parent parent;
+	struct store *st = rp->st;
+	struct record r;
+	bool is_branch;
+	size_t pos = 0;
+	int ret = record_next(records, len, &pos, &r);
+
+	if (ret < 0)
+		return ret;
+	if (ret == 0 || r.type != RECORD_STORE)
+		return -EUCLEAN;
+	st->created = r.store.created;
+	ret = lineage_find_parent(records, len, &parent, &is_branch);
+	if (ret || !is_branch)
+		return ret;
+	if (st->lineage.count == 0)
+		ret = lineage_open(&st->lineage, st->arena, &parent, rp->why);
+	if (!ret && parent.begins)
+		ret = lineage_load(&st->lineage, 0, rp->set);
+	/* -ENOENT would mean that this store has no journal yet. */
+	return ret == -ENOENT ? -ESTALE : ret;
+}
+
+static int replay_group(void *arg, mapfs_lsn lsn, const void *records,
+			size_t len)
+{
+	struct replay *rp = arg;
+	int err = 0;
+
+	(void)lsn;
+	if (!rp->seen_head)
+		err = replay_head(rp, records, len);
+	rp->seen_head = true;
+	return err ? err : delta_set_apply(rp->set, records, len, NULL);
+}
+
+int store_snapshot_load(struct store *st, const struct snapshot *one,
+			const struct snapshots *known, struct delta_set *into)
+{
+	struct reason why;
+	struct journal_where where = { .dirfd = st->dir.journalfd };
+	struct journal_id id = { 0 };
+	struct replay rp = {
+		.st = st,
+		.set = into,
+		.why = &why,
+	};
+	int err;
+
+	into->replaying = true;
+	err = journal_replay_past(&where, &id, one->rec.first_segment,
+				  one->rec.last_segment, one->rec.lsn,
+				  replay_group, &rp);
+	into->replaying = false;
+	if (!err)
+		err = lineage_renew_signatures(&st->lineage, into);
+	return err ? err : delta_set_renew_signature(into, known);
+}
+
+static bool is_needed(void *arg, uint64_t segment)
+{
+	const struct store *st = arg;
+
+	return snapshots_need(&st->set->snapshots, segment);
+}
+
+static int create_journal(struct store *st, const struct journal_where *where,
+			  struct journal_id *id)
+{
+	struct store_head head;
+	struct group g;
+	int err;
+
+	if (getrandom(id->uuid, sizeof(id->uuid), 0) != sizeof(id->uuid))
+		return -EIO;
+	err = head_draw_ino_tag(&st->set->ino_tag);
+	if (err)
+		return err;
+	clock_gettime(CLOCK_REALTIME_COARSE, &st->created);
+	head = head_of(st);
+	group_init(&g);
+	head_add(&g, &head);
+	group_add(&g, &(struct record){
+			      .type = RECORD_LINE,
+			      .line = st->set->snapshots.line,
+		      });
+	err = group_verify(&g);
+	if (!err)
+		err = journal_create(&st->journal, where, id, g.buf,
+				     g.len_bytes);
+	group_fini(&g);
+	if (!err)
+		journal_set_needs(st->journal, is_needed, st);
+	return err;
+}
+
+/* The recorded base; in old stores, the root in the delta tells it. */
+static int check_base(const struct store *st, const struct store_options *opt,
+		      struct reason *why)
+{
+	const struct delta *root = itable_root(st->set->itable)->delta;
+	struct base_identity id = st->set->base_id;
+
+	if (id.ino == 0 && root && root->base) {
+		id.ino = root->base->sig.ino;
+		id.btime = root->base->sig.btime;
+		if (id.btime.tv_sec == 0)
+			id.btime.tv_nsec = -1;
+	}
+	return store_check_base(opt, st->dir.path, st->set->base, &id, why);
+}
+
+/* Replay met the root of another base and stopped. */
+static int refuse_root(const struct store *st, const struct store_options *opt,
+		       struct reason *why)
+{
+	struct store_facts facts;
+	int err = store_peek(&facts, st->dir.dirfd, st->dir.path, why);
+
+	if (err)
+		return err;
+	err = store_refuse_base(opt, st->dir.path, facts.base, why);
+	store_facts_fini(&facts);
+	return err;
+}
+
+/* Records the base if it moved, or was never recorded. */
+static int renew_base(struct store *st)
+{
+	const struct base_identity *was = &st->set->base_id;
+	const struct base_identity *is = &st->base_id;
+	struct store_head head;
+	struct group g;
+	int err;
+
+	if (is->ino == 0 ||
+	    (strcmp(st->set->base, st->base) == 0 && was->ino == is->ino &&
+	     was->btime.tv_sec == is->btime.tv_sec &&
+	     was->btime.tv_nsec == is->btime.tv_nsec &&
+	     was->handle_type == is->handle_type &&
+	     was->handle_sum == is->handle_sum))
+		return 0;
+	head = head_of(st);
+	group_init(&g);
+	head_add_base(&g, &head);
+	err = store_commit(st, &g, NULL);
+	group_fini(&g);
+	return err;
+}
+
+int recover_journal(struct store *st, const struct store_options *opt,
+		    struct reason *why)
+{
+	struct journal_where where = {
+		.dirfd = st->ephemeral ? st->dir.dirfd : st->dir.journalfd,
+		.ephemeral = st->ephemeral,
+	};
+	struct replay rp = {
+		.st = st,
+		.set = st->set,
+		.why = why,
+	};
+	struct journal_id id = { 0 };
+	uint64_t discarded = 0;
+	int err = store_epoch(st->dir.dirfd, id.epoch);
+
+	if (err)
+		return err;
+	if (st->dir.created)
+		return create_journal(st, &where, &id);
+	st->set->replaying = true;
+	err = journal_open(&st->journal, &where, &id, st->use != STORE_CHANGE,
+			   replay_group, &rp, &discarded);
+	st->set->replaying = false;
+	if (err == -ENOENT && st->use == STORE_CHANGE)
+		return store_dir_has_pages(&st->dir) ?
+			       -EUCLEAN :
+			       create_journal(st, &where, &id);
+	if (err == -EXDEV)
+		return refuse_root(st, opt, why);
+	if (err)
+		return err;
+	if (!rp.seen_head)
+		return -EUCLEAN;
+	err = check_base(st, opt, why);
+	if (err)
+		return err;
+	err = lineage_renew_signatures(&st->lineage, st->set);
+	if (err)
+		return err;
+	if (discarded)
+		log_line(
+			LOG_NOTICE,
+			"store %s: %llu operations after the last sync point were lost with the machine",
+			st->dir.path, (unsigned long long)discarded);
+	journal_set_needs(st->journal, is_needed, st);
+	if (st->use != STORE_CHANGE)
+		return 0;
+	/* The new segment builds on pages that must be durable before it. */
+	err = arena_sync(st->arena);
+	if (err)
+		return err;
+	err = journal_start(st->journal);
+	return err ? err : renew_base(st);
+}
+
+/* Finds a snapshot by name and holds it, so that nobody deletes it. */
+static int hold_snapshot(struct store *st, const char *name,
+			 struct store_facts *facts, struct snapshot **out,
+			 struct reason *why)
+{
+	const struct snapshot *one;
+	uint64_t id = 0;
+	int err;
+
+	/* Again once it is held: it may have been deleted in between. */
+	for (int n = 0; n < 2; n++) {
+		store_facts_fini(facts);
+		err = store_peek(facts, st->dir.dirfd, st->dir.path, why);
+		if (err)
+			return err;
+		one = snapshots_find(&facts->snapshots, name);
+		if (!one || (n > 0 && one->rec.id != id)) {
+			reason_no_snapshot(why, st->dir.path, name);
+			return -ENOENT;
+		}
+		id = one->rec.id;
+		if (n == 0 && st->dir.readersfd >= 0)
+			err = holds_take(st->dir.readersfd, id);
+		if (err)
+			return err;
+	}
+	*out = (struct snapshot *)one;
+	return store_snapshot_may_show(&facts->snapshots, one, st->dir.path,
+				       why);
+}
+
+int recover_snapshot(struct store *st, const struct store_options *opt,
+		     struct reason *why)
+{
+	struct store_facts facts = { 0 };
+	struct snapshot *one = NULL;
+	int err = hold_snapshot(st, opt->snapshot, &facts, &one, why);
+
+	if (!err)
+		err = store_check_base(opt, st->dir.path, facts.base,
+				       &facts.base_id, why);
+	if (!err)
+		err = store_snapshot_load(st, one, &facts.snapshots, st->set);
+	if (err == -EXDEV && reason_is_empty(why))
+		err = store_refuse_base(opt, st->dir.path, facts.base, why);
+	store_facts_fini(&facts);
+	return err;
+}
