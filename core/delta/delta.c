@@ -359,8 +359,7 @@ static int apply_dentry(struct delta_set *s, const struct record_dentry *r)
 			return -EUCLEAN;
 		(void)inode_put(s->itable, i);
 	}
-	return namespace_insert(&s->names, r->dir, r->name, r->name_bytes,
-				r->ino, (uint16_t)r->type, r->over_base);
+	return namespace_insert(&s->names, r);
 }
 
 static int apply_hidden(struct delta_set *s, const struct record_hidden *r)

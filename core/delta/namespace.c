@@ -276,16 +276,18 @@ static struct dirlist *dirlist_find_or_add(struct namespace *ns, mapfs_ino dir)
 	return l;
 }
 
-static struct dentry *dentry_new(mapfs_ino dir, const char *name,
-				 size_t name_bytes)
+static struct dentry *dentry_new(const struct record_dentry *r)
 {
-	struct dentry *d = calloc(1, sizeof(*d) + name_bytes + 1);
+	struct dentry *d = calloc(1, sizeof(*d) + r->name_bytes + 1);
 
 	if (!d)
 		return NULL;
-	d->dir = dir;
-	d->name_bytes = (uint16_t)name_bytes;
-	memcpy(d->name, name, name_bytes);
+	d->dir = r->dir;
+	d->ino = r->ino;
+	d->type = (uint16_t)r->type;
+	d->over_base = r->over_base;
+	d->name_bytes = (uint16_t)r->name_bytes;
+	memcpy(d->name, r->name, r->name_bytes);
 	return d;
 }
 
@@ -428,28 +430,23 @@ static void dentry_place(struct namespace *ns, struct dirlist *l,
 	dirlist_insert(l, d);
 }
 
-int namespace_insert(struct namespace *ns, mapfs_ino dir, const char *name,
-		     size_t name_bytes, mapfs_ino ino, uint16_t type,
-		     bool over_base)
+int namespace_insert(struct namespace *ns, const struct record_dentry *r)
 {
-	struct dirlist *l = dirlist_find_or_add(ns, dir);
+	struct dirlist *l = dirlist_find_or_add(ns, r->dir);
 	struct dentry *old;
 	struct dentry *d;
 
 	if (!l)
 		return -ENOMEM;
-	d = dentry_new(dir, name, name_bytes);
+	d = dentry_new(r);
 	if (!d)
 		return -ENOMEM;
-	d->ino = ino;
-	d->type = type;
-	d->over_base = over_base;
-	old = namespace_lookup(ns, dir, name, name_bytes);
+	old = namespace_lookup(ns, r->dir, r->name, r->name_bytes);
 	d->hidden = old ? old->hidden : 0;
 	/* For a moment the name is there twice, so that this can fail. */
 	HASH_ADD(hh, ns->dentries, dir,
 		 offsetof(struct dentry, name) - offsetof(struct dentry, dir) +
-			 name_bytes,
+			 r->name_bytes,
 		 d);
 	if (!d->hh.tbl) {
 		free(d);

@@ -34,6 +34,7 @@
  */
 #include "core/lib/types.h"
 #include "core/lib/uthash_safe.h"
+#include "record.h"
 
 #define POSITION_PLACE_BITS 16
 #define POSITION_PLACE_MASK ((1ULL << POSITION_PLACE_BITS) - 1)
@@ -82,9 +83,8 @@ struct dentry *namespace_lookup(const struct namespace *ns, mapfs_ino dir,
  */
 void namespace_change(struct namespace *ns);
 /* Adds, or replaces what the delta said (`hidden` stays). */
-int must_check namespace_insert(struct namespace *ns, mapfs_ino dir,
-				const char *name, size_t name_bytes,
-				mapfs_ino ino, uint16_t type, bool over_base);
+int must_check namespace_insert(struct namespace *ns,
+				const struct record_dentry *r);
 /* Not being there is fine. */
 void namespace_remove(struct namespace *ns, mapfs_ino dir, const char *name,
 		      size_t name_bytes);

@@ -58,30 +58,50 @@ static uint8_t *group_room(struct group *g, size_t len)
 	return p;
 }
 
-/* One record of up to three pieces, padded to 8 bytes. */
+/* What follows the header of a record: fixed fields, then texts. */
+struct payload {
+	const void *fixed;
+	size_t fixed_bytes;
+	const void *text;
+	size_t text_bytes;
+	const void *value; /* behind the text */
+	size_t value_bytes;
+};
+
 static void group_put(struct group *g, enum record_type type, uint16_t flags,
-		      const void *fixed, size_t fixed_bytes, const void *a,
-		      size_t a_bytes, const void *b, size_t b_bytes)
+		      const struct payload *p)
 {
-	size_t payload = fixed_bytes + a_bytes + b_bytes;
-	size_t padded = (payload + 7) & ~(size_t)7;
+	size_t bytes = p->fixed_bytes + p->text_bytes + p->value_bytes;
+	size_t padded = (bytes + 7) & ~(size_t)7;
 	struct head_disk head = {
 		.type = le16_of((uint16_t)type),
 		.flags = le16_of(flags),
-		.payload_bytes = le32_of((uint32_t)payload),
+		.payload_bytes = le32_of((uint32_t)bytes),
 	};
-	uint8_t *p = group_room(g, sizeof(head) + padded);
+	uint8_t *at = group_room(g, sizeof(head) + padded);
 
-	if (!p)
+	if (!at)
 		return;
-	memcpy(p, &head, sizeof(head));
-	p += sizeof(head);
-	memcpy(p, fixed, fixed_bytes);
-	if (a_bytes)
-		memcpy(p + fixed_bytes, a, a_bytes);
-	if (b_bytes)
-		memcpy(p + fixed_bytes + a_bytes, b, b_bytes);
-	memset(p + payload, 0, padded - payload);
+	memcpy(at, &head, sizeof(head));
+	at += sizeof(head);
+	memcpy(at, p->fixed, p->fixed_bytes);
+	if (p->text_bytes)
+		memcpy(at + p->fixed_bytes, p->text, p->text_bytes);
+	if (p->value_bytes)
+		memcpy(at + p->fixed_bytes + p->text_bytes, p->value,
+		       p->value_bytes);
+	memset(at + bytes, 0, padded - bytes);
+}
+
+/* A record without flags and texts. */
+static void group_put_fixed(struct group *g, enum record_type type,
+			    const void *fixed, size_t fixed_bytes)
+{
+	group_put(g, type, 0,
+		  &(struct payload){
+			  .fixed = fixed,
+			  .fixed_bytes = fixed_bytes,
+		  });
 }
 
 static struct time_disk time_encode(struct timespec t)
@@ -141,8 +161,13 @@ static void group_add_inode(struct group *g, const struct record_inode *i)
 		.text_bytes = le32_of((uint32_t)i->text_bytes),
 	};
 
-	group_put(g, RECORD_INODE, i->has_base ? FLAG_HAS_BASE : 0, &d,
-		  sizeof(d), i->text, i->text_bytes, NULL, 0);
+	group_put(g, RECORD_INODE, i->has_base ? FLAG_HAS_BASE : 0,
+		  &(struct payload){
+			  .fixed = &d,
+			  .fixed_bytes = sizeof(d),
+			  .text = i->text,
+			  .text_bytes = i->text_bytes,
+		  });
 }
 
 static void group_add_dentry(struct group *g, enum record_type type,
@@ -155,8 +180,13 @@ static void group_add_dentry(struct group *g, enum record_type type,
 		.name_bytes = le32_of((uint32_t)e->name_bytes),
 	};
 
-	group_put(g, type, e->over_base ? FLAG_OVER_BASE : 0, &d, sizeof(d),
-		  e->name, e->name_bytes, NULL, 0);
+	group_put(g, type, e->over_base ? FLAG_OVER_BASE : 0,
+		  &(struct payload){
+			  .fixed = &d,
+			  .fixed_bytes = sizeof(d),
+			  .text = e->name,
+			  .text_bytes = e->name_bytes,
+		  });
 }
 
 static void group_add_xattr(struct group *g, enum record_type type,
@@ -169,8 +199,15 @@ static void group_add_xattr(struct group *g, enum record_type type,
 		.value_bytes = le32_of((uint32_t)x->value_bytes),
 	};
 
-	group_put(g, type, 0, &d, sizeof(d), x->name, name_bytes, x->value,
-		  x->value_bytes);
+	group_put(g, type, 0,
+		  &(struct payload){
+			  .fixed = &d,
+			  .fixed_bytes = sizeof(d),
+			  .text = x->name,
+			  .text_bytes = name_bytes,
+			  .value = x->value,
+			  .value_bytes = x->value_bytes,
+		  });
 }
 
 static void group_add_pages(struct group *g, const struct record_pages *p)
@@ -183,7 +220,7 @@ static void group_add_pages(struct group *g, const struct record_pages *p)
 		.kind = le32_of(p->kind),
 	};
 
-	group_put(g, RECORD_PAGES, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+	group_put_fixed(g, RECORD_PAGES, &d, sizeof(d));
 }
 
 static void group_add_store(struct group *g, const struct record_store *s)
@@ -195,8 +232,13 @@ static void group_add_store(struct group *g, const struct record_store *s)
 		.base_bytes = le32_of((uint32_t)s->base_bytes),
 	};
 
-	group_put(g, RECORD_STORE, 0, &d, sizeof(d), s->base, s->base_bytes,
-		  NULL, 0);
+	group_put(g, RECORD_STORE, 0,
+		  &(struct payload){
+			  .fixed = &d,
+			  .fixed_bytes = sizeof(d),
+			  .text = s->base,
+			  .text_bytes = s->base_bytes,
+		  });
 }
 
 static void group_add_hidden(struct group *g, const struct record_hidden *h)
@@ -207,8 +249,13 @@ static void group_add_hidden(struct group *g, const struct record_hidden *h)
 		.name_bytes = le32_of((uint32_t)h->name_bytes),
 	};
 
-	group_put(g, RECORD_HIDDEN, 0, &d, sizeof(d), h->name, h->name_bytes,
-		  NULL, 0);
+	group_put(g, RECORD_HIDDEN, 0,
+		  &(struct payload){
+			  .fixed = &d,
+			  .fixed_bytes = sizeof(d),
+			  .text = h->name,
+			  .text_bytes = h->name_bytes,
+		  });
 }
 
 static void group_add_line(struct group *g, const struct record_line *l)
@@ -219,7 +266,7 @@ static void group_add_line(struct group *g, const struct record_line *l)
 		.next_snapshot = le64_of(l->next_snapshot),
 	};
 
-	group_put(g, RECORD_LINE, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+	group_put_fixed(g, RECORD_LINE, &d, sizeof(d));
 }
 
 static void group_add_snapshot(struct group *g, const struct record_snapshot *s)
@@ -236,9 +283,15 @@ static void group_add_snapshot(struct group *g, const struct record_snapshot *s)
 		.message_bytes = le32_of((uint32_t)s->message_bytes),
 	};
 
-	group_put(g, RECORD_SNAPSHOT, s->pins_follow ? FLAG_PINS_FOLLOW : 0, &d,
-		  sizeof(d), s->name, s->name_bytes, s->message,
-		  s->message_bytes);
+	group_put(g, RECORD_SNAPSHOT, s->pins_follow ? FLAG_PINS_FOLLOW : 0,
+		  &(struct payload){
+			  .fixed = &d,
+			  .fixed_bytes = sizeof(d),
+			  .text = s->name,
+			  .text_bytes = s->name_bytes,
+			  .value = s->message,
+			  .value_bytes = s->message_bytes,
+		  });
 }
 
 static void group_add_pinned(struct group *g, const struct record_pinned *p)
@@ -249,7 +302,7 @@ static void group_add_pinned(struct group *g, const struct record_pinned *p)
 		.count = le64_of(p->count),
 	};
 
-	group_put(g, RECORD_PINNED, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+	group_put_fixed(g, RECORD_PINNED, &d, sizeof(d));
 }
 
 static void group_add_parent(struct group *g, const struct record_parent *p)
@@ -260,8 +313,13 @@ static void group_add_parent(struct group *g, const struct record_parent *p)
 	};
 
 	memcpy(d.uuid, p->uuid, sizeof(d.uuid));
-	group_put(g, RECORD_PARENT, p->begins ? FLAG_BEGINS : 0, &d, sizeof(d),
-		  p->path, p->path_bytes, NULL, 0);
+	group_put(g, RECORD_PARENT, p->begins ? FLAG_BEGINS : 0,
+		  &(struct payload){
+			  .fixed = &d,
+			  .fixed_bytes = sizeof(d),
+			  .text = p->path,
+			  .text_bytes = p->path_bytes,
+		  });
 }
 
 static void group_add_new_signature(struct group *g,
@@ -272,7 +330,7 @@ static void group_add_new_signature(struct group *g,
 		.sig = sig_encode(&r->sig),
 	};
 
-	group_put(g, RECORD_NEW_SIGNATURE, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+	group_put_fixed(g, RECORD_NEW_SIGNATURE, &d, sizeof(d));
 }
 
 static void group_add_base(struct group *g, const struct base_identity *b)
@@ -284,7 +342,7 @@ static void group_add_base(struct group *g, const struct base_identity *b)
 		.handle_sum = le64_of(b->handle_sum),
 	};
 
-	group_put(g, RECORD_BASE, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+	group_put_fixed(g, RECORD_BASE, &d, sizeof(d));
 }
 
 void group_add(struct group *g, const struct record *r)
@@ -299,7 +357,7 @@ void group_add(struct group *g, const struct record *r)
 	case RECORD_ATTR: {
 		struct attr_disk d = attr_encode(&r->attr);
 
-		group_put(g, r->type, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+		group_put_fixed(g, r->type, &d, sizeof(d));
 		return;
 	}
 	case RECORD_DENTRY:
@@ -339,7 +397,7 @@ void group_add(struct group *g, const struct record *r)
 	case RECORD_INODE_GONE: {
 		le64 d = le64_of(r->ino); /* or snapshot_id */
 
-		group_put(g, r->type, 0, &d, sizeof(d), NULL, 0, NULL, 0);
+		group_put_fixed(g, r->type, &d, sizeof(d));
 		return;
 	}
 	}

@@ -12,9 +12,27 @@
 static void insert(struct namespace *ns, mapfs_ino dir, const char *name,
 		   mapfs_ino ino)
 {
-	assert_int_equal(namespace_insert(ns, dir, name, strlen(name), ino, 0,
-					  false),
-			 0);
+	const struct record_dentry r = {
+		.dir = dir,
+		.ino = ino,
+		.name = name,
+		.name_bytes = strlen(name),
+	};
+
+	assert_int_equal(namespace_insert(ns, &r), 0);
+}
+
+static void insert_whiteout(struct namespace *ns, mapfs_ino dir,
+			    const char *name)
+{
+	const struct record_dentry r = {
+		.dir = dir,
+		.over_base = true,
+		.name = name,
+		.name_bytes = strlen(name),
+	};
+
+	assert_int_equal(namespace_insert(ns, &r), 0);
 }
 
 static void test_namespace__same_name_in_two_directories(void **state)
@@ -218,9 +236,7 @@ static void test_namespace__iterating_goes_from_the_oldest(void **state)
 		(void)snprintf(name, sizeof(name), "%d", n);
 		insert(&ns, 1, name, (mapfs_ino)n);
 		(void)snprintf(name, sizeof(name), "w%d", n);
-		assert_int_equal(namespace_insert(&ns, 1, name, strlen(name), 0,
-						  0, true),
-				 0);
+		insert_whiteout(&ns, 1, name);
 	}
 	assert_int_equal(namespace_iterate(&ns, next_ino, &last), 0);
 	assert_int_equal(last, 1000);
