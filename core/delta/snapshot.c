@@ -215,7 +215,7 @@ const struct record_sig *snapshots_signature_now(const struct snapshots *s,
 int snapshots_apply(struct snapshots *s, const struct record *r,
 		    struct arena *a, bool replaying)
 {
-	switch ((int)r->type) {
+	switch (r->type) {
 	case RECORD_LINE:
 		return snapshots_set_line(s, &r->line);
 	case RECORD_NEW_SIGNATURE:
@@ -227,9 +227,22 @@ int snapshots_apply(struct snapshots *s, const struct record *r,
 		return snapshot_remove(s, r->snapshot_id, a, replaying);
 	case RECORD_PINNED:
 		return snapshot_add_pages(s, &r->pinned, a);
-	default:
-		return -EUCLEAN;
+	case RECORD_STORE:
+	case RECORD_INODE:
+	case RECORD_ATTR:
+	case RECORD_DENTRY:
+	case RECORD_DENTRY_GONE:
+	case RECORD_PAGES:
+	case RECORD_XATTR:
+	case RECORD_XATTR_GONE:
+	case RECORD_XATTR_OWN:
+	case RECORD_INODE_GONE:
+	case RECORD_HIDDEN:
+	case RECORD_PARENT:
+	case RECORD_BASE:
+		break; /* not about snapshots */
 	}
+	return -EUCLEAN;
 }
 
 static int dump_pins(const struct snapshot *one, struct group *g,

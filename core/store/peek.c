@@ -56,7 +56,7 @@ static void look_at_inode(struct store_facts *f, const struct record_inode *i)
 
 static int look_at_record(struct facts_look *look, const struct record *r)
 {
-	switch ((int)r->type) {
+	switch (r->type) {
 	case RECORD_STORE:
 	case RECORD_PARENT:
 		look->seen_store |= r->type == RECORD_STORE;
@@ -73,9 +73,18 @@ static int look_at_record(struct facts_look *look, const struct record *r)
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:
 		return snapshots_apply(&look->facts->snapshots, r, NULL, true);
-	default:
-		return 0;
+	case RECORD_ATTR:
+	case RECORD_DENTRY:
+	case RECORD_DENTRY_GONE:
+	case RECORD_PAGES:
+	case RECORD_XATTR:
+	case RECORD_XATTR_GONE:
+	case RECORD_XATTR_OWN:
+	case RECORD_INODE_GONE:
+	case RECORD_HIDDEN:
+		break; /* the delta is not read */
 	}
+	return 0;
 }
 
 static int look_at_group(void *arg, mapfs_lsn lsn, const void *records,
