@@ -218,7 +218,7 @@ static int rewrite(struct rewriting *r, struct record *rec)
 	case RECORD_HIDDEN:
 		return rewrite_hidden(r, &rec->hidden);
 	case RECORD_STORE:
-	case RECORD_LINE:
+	case RECORD_COUNTERS:
 	case RECORD_SNAPSHOT:
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:
@@ -276,7 +276,7 @@ static bool record_remains(struct rewriting *r, const struct record *rec)
 		return name_remains(r, rec->hidden.dir, rec->hidden.name,
 				    rec->hidden.name_bytes);
 	case RECORD_STORE:
-	case RECORD_LINE:
+	case RECORD_COUNTERS:
 	case RECORD_SNAPSHOT:
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:
@@ -374,7 +374,8 @@ static int with_kept(struct commit_ctx *ctx, const struct snapshot *one,
 int commit_delta_empty(struct commit_ctx *ctx)
 {
 	const struct snapshot *one = find_snapshot(ctx);
-	const struct record_line *line = &ctx->overlay->set.snapshots.line;
+	const struct record_counters *line =
+		&ctx->overlay->set.snapshots.counters;
 	uint64_t version = store_new_base_version(ctx->overlay->store);
 
 	if (!one)
@@ -420,7 +421,7 @@ static int sum_record(struct summing *s, struct record *rec)
 		break;
 	case RECORD_HIDDEN:
 	case RECORD_STORE:
-	case RECORD_LINE:
+	case RECORD_COUNTERS:
 	case RECORD_SNAPSHOT:
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:

@@ -154,7 +154,7 @@ static int renew_signature_of_name(void *arg, const struct dentry *d)
 	return 0;
 }
 
-int delta_set_renew_signature(struct delta_set *s, const struct snapshots *by)
+int delta_set_renew_signatures(struct delta_set *s, const struct snapshots *by)
 {
 	mapfs_ino *inos = NULL;
 	size_t count = 0;
@@ -528,7 +528,7 @@ static int apply_record(struct delta_set *s, const struct record *r,
 		return apply_inode_gone(s, r->ino, locked);
 	case RECORD_HIDDEN:
 		return apply_hidden(s, &r->hidden);
-	case RECORD_LINE:
+	case RECORD_COUNTERS:
 	case RECORD_NEW_SIGNATURE:
 	case RECORD_SNAPSHOT:
 	case RECORD_SNAPSHOT_GONE:

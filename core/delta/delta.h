@@ -97,8 +97,8 @@ int must_check delta_set_clear(struct delta_set *s, struct namespace *names);
  * Objects of the base that an undo gave another signature have that one.
  * Nobody else may know the set yet, or every stripe is held.
  */
-int must_check delta_set_renew_signature(struct delta_set *s,
-					 const struct snapshots *by);
+int must_check delta_set_renew_signatures(struct delta_set *s,
+					  const struct snapshots *by);
 /* Every stripe for writing, ns_lock held for writing; applying takes none. */
 void delta_set_lock(struct delta_set *s);
 void delta_set_unlock(struct delta_set *s);

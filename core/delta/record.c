@@ -258,15 +258,15 @@ static void group_add_hidden(struct group *g, const struct record_hidden *h)
 		  });
 }
 
-static void group_add_line(struct group *g, const struct record_line *l)
+static void group_add_counters(struct group *g, const struct record_counters *l)
 {
-	struct line_disk d = {
+	struct counters_disk d = {
 		.base_version = le64_of(l->base_version),
 		.next_base_version = le64_of(l->next_base_version),
 		.next_snapshot = le64_of(l->next_snapshot),
 	};
 
-	group_put_fixed(g, RECORD_LINE, &d, sizeof(d));
+	group_put_fixed(g, RECORD_COUNTERS, &d, sizeof(d));
 }
 
 static void group_add_snapshot(struct group *g, const struct record_snapshot *s)
@@ -374,8 +374,8 @@ void group_add(struct group *g, const struct record *r)
 	case RECORD_HIDDEN:
 		group_add_hidden(g, &r->hidden);
 		return;
-	case RECORD_LINE:
-		group_add_line(g, &r->line);
+	case RECORD_COUNTERS:
+		group_add_counters(g, &r->counters);
 		return;
 	case RECORD_SNAPSHOT:
 		group_add_snapshot(g, &r->snapshot);

@@ -30,7 +30,7 @@ enum record_type {
 	RECORD_XATTR_OWN,   /* the base's extended attributes count no more */
 	RECORD_INODE_GONE,  /* an inode and its pages leave the delta */
 	RECORD_HIDDEN,	    /* which version of a base object a name hides */
-	RECORD_LINE,	    /* numbers of the line of snapshots */
+	RECORD_COUNTERS,    /* numbers of the line of snapshots */
 	RECORD_SNAPSHOT,    /* this moment has a name from now on */
 	RECORD_SNAPSHOT_GONE,
 	RECORD_PINNED, /* pages of a snapshot that precedes this segment */
@@ -117,7 +117,7 @@ struct record_hidden {
 	size_t name_bytes;
 };
 
-struct record_line {
+struct record_counters {
 	uint64_t base_version;	    /* of the base this delta belongs to */
 	uint64_t next_base_version; /* never used so far */
 	uint64_t next_snapshot;	    /* never used so far */
@@ -168,7 +168,7 @@ struct record {
 		struct record_pages pages;
 		struct record_xattr xattr;
 		struct record_hidden hidden;
-		struct record_line line;
+		struct record_counters counters;
 		struct record_snapshot snapshot;
 		struct record_pinned pinned;
 		struct record_parent parent;

@@ -280,11 +280,11 @@ static int decode_hidden(struct record *r, const uint8_t *p, size_t len)
 
 static int decode_line(struct record *r, const uint8_t *p, size_t len)
 {
-	const struct line_disk *d = (const void *)p;
+	const struct counters_disk *d = (const void *)p;
 
 	if (len != sizeof(*d))
 		return -EUCLEAN;
-	r->line = (struct record_line){
+	r->counters = (struct record_counters){
 		.base_version = le64_get(d->base_version),
 		.next_base_version = le64_get(d->next_base_version),
 		.next_snapshot = le64_get(d->next_snapshot),
@@ -423,7 +423,7 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 		return decode_xattr(r, p, len);
 	case RECORD_HIDDEN:
 		return decode_hidden(r, p, len);
-	case RECORD_LINE:
+	case RECORD_COUNTERS:
 		return decode_line(r, p, len);
 	case RECORD_SNAPSHOT:
 		return decode_snapshot(r, p, len, flags);

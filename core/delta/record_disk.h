@@ -104,12 +104,12 @@ struct hidden_disk {
 };
 static_assert(sizeof(struct hidden_disk) == 20, "no padding");
 
-struct line_disk {
+struct counters_disk {
 	le64 base_version;
 	le64 next_base_version;
 	le64 next_snapshot;
 };
-static_assert(sizeof(struct line_disk) == 24, "no padding");
+static_assert(sizeof(struct counters_disk) == 24, "no padding");
 
 struct snapshot_disk {
 	le64 id;

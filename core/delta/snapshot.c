@@ -17,7 +17,7 @@
 void snapshots_init(struct snapshots *s)
 {
 	*s = (struct snapshots){
-		.line = {
+		.counters = {
 			.base_version = 1,
 			.next_base_version = 2,
 			.next_snapshot = 1,
@@ -88,7 +88,7 @@ bool snapshots_need(const struct snapshots *s, uint64_t segment)
 bool snapshots_is_reachable(const struct snapshots *s,
 			    const struct snapshot *one)
 {
-	return one->rec.base_version == s->line.base_version;
+	return one->rec.base_version == s->counters.base_version;
 }
 
 static int snapshot_pin(struct snapshot *one, struct arena *a)
@@ -124,8 +124,8 @@ static int snapshot_add(struct snapshots *s, const struct record_snapshot *r,
 		return err;
 	}
 	DL_APPEND(s->list, one);
-	if (s->line.next_snapshot <= r->id)
-		s->line.next_snapshot = r->id + 1;
+	if (s->counters.next_snapshot <= r->id)
+		s->counters.next_snapshot = r->id + 1;
 	return 0;
 }
 
@@ -154,7 +154,8 @@ static int snapshot_add_pages(struct snapshots *s,
 }
 
 /* A number given twice would be journaled before it is found out. */
-static int snapshots_set_line(struct snapshots *s, const struct record_line *r)
+static int snapshots_set_counters(struct snapshots *s,
+				  const struct record_counters *r)
 {
 	const struct snapshot *one;
 
@@ -165,7 +166,7 @@ static int snapshots_set_line(struct snapshots *s, const struct record_line *r)
 	DL_FOREACH(s->list, one)
 		if (one->rec.id >= r->next_snapshot)
 			return -EUCLEAN;
-	s->line = *r;
+	s->counters = *r;
 	return 0;
 }
 
@@ -216,8 +217,8 @@ int snapshots_apply(struct snapshots *s, const struct record *r,
 		    struct arena *a, bool replaying)
 {
 	switch (r->type) {
-	case RECORD_LINE:
-		return snapshots_set_line(s, &r->line);
+	case RECORD_COUNTERS:
+		return snapshots_set_counters(s, &r->counters);
 	case RECORD_NEW_SIGNATURE:
 		return snapshots_renew_signature(s, r->new_signature.sum,
 						 &r->new_signature.sig);
@@ -280,7 +281,8 @@ int snapshots_dump(const struct snapshots *s, struct group *g,
 				.sig = signature->sig,
 			},
 		});
-	group_add(g, &(struct record){ .type = RECORD_LINE, .line = s->line });
+	group_add(g, &(struct record){ .type = RECORD_COUNTERS,
+				       .counters = s->counters });
 	err = emit(arg, g);
 	DL_FOREACH(s->list, one) {
 		struct record r = {

@@ -43,14 +43,14 @@ struct new_signature {
 struct snapshots {
 	struct new_signature *new_signature;
 	struct snapshot *list; /* oldest first */
-	struct record_line line;
+	struct record_counters counters;
 };
 
 void snapshots_init(struct snapshots *s);
 /* `a` is where the pins are, and is closed next; NULL if there are none. */
 void snapshots_fini(struct snapshots *s, struct arena *a);
 /*
- * RECORD_LINE, RECORD_NEW_SIGNATURE, RECORD_SNAPSHOT, RECORD_SNAPSHOT_GONE, RECORD_PINNED.  Without
+ * RECORD_COUNTERS, RECORD_NEW_SIGNATURE, RECORD_SNAPSHOT, RECORD_SNAPSHOT_GONE, RECORD_PINNED.  Without
  * an arena nothing is pinned.
  */
 int must_check snapshots_apply(struct snapshots *s, const struct record *r,

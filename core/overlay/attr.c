@@ -221,7 +221,7 @@ static int setattr_once(struct overlay *o, mapfs_ino ino,
 	if (!err)
 		err = add_setattr(o, i, &g, &fresh, set);
 	if (!err)
-		err = store_commit(o->store, &g, i);
+		err = store_apply(o->store, &g, i);
 	if (err)
 		fresh_undo(o, &fresh);
 	else

@@ -208,7 +208,7 @@ static int create_locked(struct creation *c, struct mapfs_entry *out)
 		return err;
 	group_init(&g);
 	add_creation(c, &g, ino, &was);
-	err = store_commit(o->store, &g, NULL);
+	err = store_apply(o->store, &g, NULL);
 	group_fini(&g);
 	if (!err)
 		err = overlay_get(o, ino, &i);

@@ -238,7 +238,7 @@ static int allocate(struct overlay *o, struct inode *i, uint64_t off,
 			     allocate_chunk(o, i, &g, &fresh, at, last - at,
 					    &done);
 		if (!err)
-			err = store_commit(o->store, &g, i);
+			err = store_apply(o->store, &g, i);
 		if (err)
 			fresh_undo(o, &fresh);
 		else
@@ -262,7 +262,7 @@ static int finish_fallocate(struct overlay *o, struct inode *i, struct group *g,
 	if (grow_to > r.attr.size_bytes)
 		r.attr.size_bytes = grow_to;
 	group_add(g, &r);
-	err = store_commit(o->store, g, i);
+	err = store_apply(o->store, g, i);
 	if (err)
 		fresh_undo(o, fresh);
 	return err;

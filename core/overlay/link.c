@@ -116,7 +116,7 @@ static int link_locked(struct overlay *o, struct inode *i, struct inode *dir,
 	overlay_add_name(&g, dir, name, &was, i);
 	add_links(&g, i, 1, now);
 	overlay_add_dir_change(&g, dir, 0, now);
-	err = store_commit(o->store, &g, NULL);
+	err = store_apply(o->store, &g, NULL);
 	group_fini(&g);
 	return err ? err : overlay_fill_entry(o, i, out);
 }
@@ -190,7 +190,7 @@ static int remove_locked(struct overlay *o, struct inode *dir, const char *name,
 	overlay_add_name(&g, dir, name, was, NULL);
 	add_links(&g, was->inode, -1, now);
 	overlay_add_dir_change(&g, dir, is_dir ? -1 : 0, now);
-	err = store_commit(o->store, &g, NULL);
+	err = store_apply(o->store, &g, NULL);
 	group_fini(&g);
 	return err;
 }

@@ -70,7 +70,7 @@ static void reap_locked(struct overlay *o, mapfs_ino ino)
 				      .ino = ino,
 			      });
 		/* A latched store keeps its orphans; the next open sweeps. */
-		if (store_commit(o->store, &g, NULL))
+		if (store_apply(o->store, &g, NULL))
 			(void)0;
 		group_fini(&g);
 	}
@@ -203,7 +203,7 @@ int overlay_copy_up(struct overlay *o, struct inode *i, bool locked)
 	r.inode.text_bytes = strlen(path);
 	group_init(&g);
 	group_add(&g, &r);
-	err = store_commit(o->store, &g, locked ? i : NULL);
+	err = store_apply(o->store, &g, locked ? i : NULL);
 	group_fini(&g);
 	free(path);
 	return err;

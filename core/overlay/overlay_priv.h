@@ -7,7 +7,7 @@
  *
  * Every change goes the same way: look and decide under the lock, make sure
  * the inodes concerned are in the delta (overlay_copy_up()), build a group of
- * records, store_commit() it.  Nothing is changed by hand.
+ * records, store_apply() it.  Nothing is changed by hand.
  *
  * Lifetime: as overlay.h.  overlay_get() gives a hold that overlay_put() ends.
  * Errors:   0 or a negative errno; -ESTALE: no such inode any more.

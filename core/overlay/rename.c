@@ -157,7 +157,7 @@ static int commit_rename(struct renaming *r)
 		add_replaced(&g, r->dst.inode, now);
 	add_dirs(&g, r, now);
 	if (!err)
-		err = store_commit(r->o->store, &g, NULL);
+		err = store_apply(r->o->store, &g, NULL);
 	group_fini(&g);
 	return err;
 }

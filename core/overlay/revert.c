@@ -572,7 +572,7 @@ static int revert_locked(struct reverting *r, struct stale *stale)
 	err = fates_apply(&r->fates, &state);
 	if (!err)
 		err = store_replace(o->store, &state,
-				    o->set.snapshots.line.base_version);
+				    o->set.snapshots.counters.base_version);
 	if (!err)
 		stale_mark(stale);
 	delta_set_fini(&state);
@@ -709,8 +709,9 @@ int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
 	for (len = copy ? strlen(copy) : 0; len > 0 && copy[len - 1] == '/';)
 		copy[--len] = '\0';
 	if (!err && len == 0)
-		err = overlay_replace(
-			o, NULL, o->set.snapshots.line.base_version, fn, arg);
+		err = overlay_replace(o, NULL,
+				      o->set.snapshots.counters.base_version,
+				      fn, arg);
 	else if (!err)
 		err = revert_path(o, copy, stale, why);
 	free(copy);

@@ -127,7 +127,8 @@ static int rollback_locked(struct overlay *o, const char *name,
 	err = load(o, name, &state, why);
 	if (!err)
 		err = replace_locked(o, &state,
-				     o->set.snapshots.line.base_version, stale);
+				     o->set.snapshots.counters.base_version,
+				     stale);
 	delta_set_fini(&state);
 	itable_destroy(table);
 	return err;

@@ -220,7 +220,7 @@ static int write_chunk(struct overlay *o, struct inode *i,
 	if (!err && attr_after_write(o, &r.attr, w->off + w->len))
 		group_add(&g, &r);
 	if (!err)
-		err = store_commit(o->store, &g, i);
+		err = store_apply(o->store, &g, i);
 	if (err)
 		fresh_undo(o, &fresh);
 	else

@@ -375,7 +375,7 @@ static int setxattr_once(struct overlay *o, mapfs_ino ino,
 		add_ctime(i, &g);
 	}
 	if (!err)
-		err = store_commit(o->store, &g, i);
+		err = store_apply(o->store, &g, i);
 	group_fini(&g);
 	overlay_change_end(o, i);
 	return err;
@@ -409,7 +409,7 @@ int overlay_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
 	if (!err) {
 		add_xattr_gone(&g, i->ino, name);
 		add_ctime(i, &g);
-		err = store_commit(o->store, &g, i);
+		err = store_apply(o->store, &g, i);
 	}
 	group_fini(&g);
 	overlay_change_end(o, i);

@@ -149,7 +149,7 @@ void store_compact_if_grown(struct store *st)
 
 uint64_t store_new_base_version(const struct store *st)
 {
-	return st->set->snapshots.line.next_base_version;
+	return st->set->snapshots.counters.next_base_version;
 }
 
 static int apply_group(void *arg, const struct group *g)
@@ -183,18 +183,18 @@ unlock:
 int store_replace(struct store *st, struct delta_set *state,
 		  uint64_t base_version)
 {
-	struct record_line *line = &st->set->snapshots.line;
-	const struct record_line was = *line;
+	struct record_counters *counters = &st->set->snapshots.counters;
+	const struct record_counters was = *counters;
 	int err = store_may_change(st);
 
 	if (err)
 		return err;
-	line->base_version = base_version;
-	if (line->next_base_version <= base_version)
-		line->next_base_version = base_version + 1;
+	counters->base_version = base_version;
+	if (counters->next_base_version <= base_version)
+		counters->next_base_version = base_version + 1;
 	err = begin_anew(st, state);
 	if (err) {
-		*line = was;
+		*counters = was;
 		return err;
 	}
 	st->compacted_bytes = journal_bytes(st->journal);

@@ -273,7 +273,7 @@ int lineage_renew_signatures(const struct lineage *line, struct delta_set *set)
 	int err = 0;
 
 	for (unsigned int n = 0; !err && n < line->count; n++)
-		err = delta_set_renew_signature(set, &line->up[n].known);
+		err = delta_set_renew_signatures(set, &line->up[n].known);
 	return err;
 }
 

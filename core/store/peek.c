@@ -67,7 +67,7 @@ static int look_at_record(struct facts_look *look, const struct record *r)
 	case RECORD_INODE:
 		look_at_inode(look->facts, &r->inode);
 		return 0;
-	case RECORD_LINE:
+	case RECORD_COUNTERS:
 	case RECORD_NEW_SIGNATURE:
 	case RECORD_SNAPSHOT:
 	case RECORD_SNAPSHOT_GONE:

@@ -98,7 +98,7 @@ int store_snapshot_load(struct store *st, const struct snapshot *one,
 	into->replaying = false;
 	if (!err)
 		err = lineage_renew_signatures(&st->lineage, into);
-	return err ? err : delta_set_renew_signature(into, known);
+	return err ? err : delta_set_renew_signatures(into, known);
 }
 
 static bool is_needed(void *arg, uint64_t segment)
@@ -125,8 +125,8 @@ static int create_journal(struct store *st, const struct journal_where *where,
 	group_init(&g);
 	head_add(&g, &head);
 	group_add(&g, &(struct record){
-			      .type = RECORD_LINE,
-			      .line = st->set->snapshots.line,
+			      .type = RECORD_COUNTERS,
+			      .counters = st->set->snapshots.counters,
 		      });
 	err = group_verify(&g);
 	if (!err)
@@ -187,7 +187,7 @@ static int renew_base(struct store *st)
 	head = head_of(st);
 	group_init(&g);
 	head_add_base(&g, &head);
-	err = store_commit(st, &g, NULL);
+	err = store_apply(st, &g, NULL);
 	group_fini(&g);
 	return err;
 }

@@ -104,12 +104,12 @@ static int check_new_name(const char *name, const char *message,
 static int create_locked(struct store *st, const char *name,
 			 const char *message, struct reason *why)
 {
-	const struct record_line *line = &st->set->snapshots.line;
+	const struct record_counters *counters = &st->set->snapshots.counters;
 	struct record r = {
 		.type = RECORD_SNAPSHOT,
 		.snapshot = {
-			.id = line->next_snapshot,
-			.base_version = line->base_version,
+			.id = counters->next_snapshot,
+			.base_version = counters->base_version,
 			.name = name,
 			.name_bytes = strlen(name),
 			.message = message,
@@ -134,7 +134,7 @@ static int create_locked(struct store *st, const char *name,
 			 &r.snapshot.last_segment, &r.snapshot.lsn);
 	group_init(&g);
 	group_add(&g, &r);
-	err = store_commit(st, &g, NULL);
+	err = store_apply(st, &g, NULL);
 	group_fini(&g);
 	return err;
 }
@@ -238,7 +238,7 @@ static int delete_locked(struct store *st, const char *name, uint64_t *held,
 			      .type = RECORD_SNAPSHOT_GONE,
 			      .snapshot_id = one->rec.id,
 		      });
-	err = store_commit(st, &g, NULL);
+	err = store_apply(st, &g, NULL);
 	group_fini(&g);
 	return err;
 }

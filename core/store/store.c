@@ -42,8 +42,8 @@ void store_touch(struct store *st)
 	atomic_fetch_add(&st->changes, 1);
 }
 
-int store_commit(struct store *st, const struct group *g,
-		 const struct inode *locked)
+int store_apply(struct store *st, const struct group *g,
+		const struct inode *locked)
 {
 	struct records all;
 	mapfs_lsn lsn;

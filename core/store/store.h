@@ -16,7 +16,7 @@
  * Errors:   0 or a negative errno.  [D4] After a failed sync, or when memory
  *           and journal differ, the store is latched: every change is -EROFS
  *           until the store is opened again.
- * Locking:  store_commit() as its delta_set_apply() asks.  store_lock() takes
+ * Locking:  store_apply() as its delta_set_apply() asks.  store_lock() takes
  *           RANK_SYNC and RANK_NAMESPACE.  The other calls take no lock and
  *           may be made with any lock held.
  */
@@ -39,8 +39,8 @@ int must_check store_may_change(struct store *st);
  * delta_set_apply().  A group that group_verify() does not accept is refused
  * with its errno; then nothing was written and nothing happened.
  */
-int must_check store_commit(struct store *st, const struct group *g,
-			    const struct inode *locked);
+int must_check store_apply(struct store *st, const struct group *g,
+			   const struct inode *locked);
 /* The bytes of a page were changed in place: the next sync has work to do. */
 void store_touch(struct store *st);
 /*

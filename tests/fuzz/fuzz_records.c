@@ -73,8 +73,8 @@ static struct record some_line_record(enum record_type type)
 	struct record r = { .type = type };
 
 	switch ((int)type) {
-	case RECORD_LINE:
-		r.line.next_snapshot = (uint64_t)(random() % 4);
+	case RECORD_COUNTERS:
+		r.counters.next_snapshot = (uint64_t)(random() % 4);
 		break;
 	case RECORD_SNAPSHOT:
 		r.snapshot = (struct record_snapshot){
@@ -162,7 +162,7 @@ static struct record some_record(void)
 			.name_bytes = 1 + (size_t)(random() % 4),
 		};
 		break;
-	case RECORD_LINE:
+	case RECORD_COUNTERS:
 	case RECORD_SNAPSHOT:
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:

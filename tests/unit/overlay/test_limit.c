@@ -84,7 +84,7 @@ static void refuse(struct fixture *f, mapfs_ino ino, const struct over *bad)
 	/* Sound records before it must not be applied either. */
 	group_add(&g, &good);
 	group_add(&g, &bad->rec);
-	assert_int_equal(store_commit(store_of(f), &g, NULL), bad->err);
+	assert_int_equal(store_apply(store_of(f), &g, NULL), bad->err);
 	group_fini(&g);
 	after = journal_now(f, &after_bytes);
 	assert_int_equal(before_bytes, after_bytes);
@@ -183,7 +183,7 @@ static void test_limit__group_that_is_too_long_changes_nothing(void **state)
 						 .value = value,
 						 .value_bytes = len },
 			      });
-	assert_int_equal(store_commit(store_of(f), &g, NULL), -E2BIG);
+	assert_int_equal(store_apply(store_of(f), &g, NULL), -E2BIG);
 	assert_int_equal(store_may_change(store_of(f)), 0);
 	group_fini(&g);
 	free(value);
@@ -310,7 +310,7 @@ static void test_limit__one_name_more_than_can_be_counted(void **state)
 	r.attr.nlink = UINT32_MAX - 1;
 	group_init(&g);
 	group_add(&g, &r);
-	assert_int_equal(store_commit(store_of(f), &g, NULL), 0);
+	assert_int_equal(store_apply(store_of(f), &g, NULL), 0);
 	group_fini(&g);
 	assert_int_equal(mapfs_link(f->v, r.attr.ino, root(f), "g", &e), 0);
 	assert_int_equal(e.attr.nlink, UINT32_MAX);
@@ -424,7 +424,7 @@ static void test_limit__data_that_takes_no_blocks_is_not_denied(void **state)
 	r.inode.text_bytes = 3;
 	group_init(&g);
 	group_add(&g, &r);
-	assert_int_equal(store_commit(store_of(f), &g, NULL), 0);
+	assert_int_equal(store_apply(store_of(f), &g, NULL), 0);
 	group_fini(&g);
 	for (int round = 0; round < 2; round++) {
 		assert_int_equal(blocks_of(f, ino), 8);

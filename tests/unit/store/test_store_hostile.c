@@ -188,8 +188,8 @@ static void forge_line(struct forged *s, uint64_t base, uint64_t next_base,
 		       uint64_t next_snapshot)
 {
 	forge_add(s, &(struct record){
-			     .type = RECORD_LINE,
-			     .line = {
+			     .type = RECORD_COUNTERS,
+			     .counters = {
 				     .base_version = base,
 				     .next_base_version = next_base,
 				     .next_snapshot = next_snapshot,
