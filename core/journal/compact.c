@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compaction: the state as a new segment that says "forget all before".  It
- * ends in a sync mark of its own and is durable before it gets its name, so
- * it can be trusted whatever happens to the machine then.
+ * Compaction: the state becomes a new segment whose header says that all
+ * segments before it are to be ignored.  It ends in a sync mark of its own and
+ * is durable before it gets its name, so a power cut after that cannot make it
+ * untrusted.
  *
  *   write N+1.tmp, flush | rename | fsync directory | remove 1..N
  *     old history counts | one of the two counts    | the new state counts
  *
- * When the directory cannot be flushed after the rename, the next opening may
- * find either, and whatever followed in one would be missing in the other:
- * the journal takes nothing more.
+ * If the directory cannot be flushed after the rename, the next opening may
+ * find either name.  A group appended to one segment would be missing in the
+ * other, so the journal accepts no more.
  */
-#include "journal_priv.h"
+#include "compact.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/lib/fault.h"
+#include "state.h"
 
 struct journal_compaction {
 	struct journal *j; /* borrowed */
@@ -38,8 +39,12 @@ int journal_compact_begin(struct journal *j, struct journal_compaction **out)
 		return -ENOMEM;
 	c->j = j;
 	c->next_lsn = j->next_lsn;
-	err = segment_create(j, &c->seg, j->seg.number + 1, c->next_lsn,
-			     SEGMENT_FROM_NOTHING);
+	c->seg = (struct segment){
+		.number = j->seg.number + 1,
+		.first_lsn = c->next_lsn,
+		.flags = SEGMENT_FROM_NOTHING,
+	};
+	err = segment_create(&c->seg, &j->where, &j->id);
 	if (err) {
 		free(c);
 		return err;
@@ -59,7 +64,10 @@ int journal_compact_append(struct journal_compaction *c, const void *records,
 	return err;
 }
 
-/* The new segment takes the place of all before; the error passes through. */
+/*
+ * The new segment replaces all others.  If its publication failed after the
+ * rename (`err`), the journal is broken and nothing is removed.
+ */
 static void compact_install(struct journal_compaction *c, int err)
 {
 	struct journal *j = c->j;
@@ -77,7 +85,7 @@ static void compact_install(struct journal_compaction *c, int err)
 	j->broken = err != 0;
 	rmutex_unlock(&j->lock);
 	if (!err)
-		segments_remove(j, first, c->seg.number);
+		journal_remove_segments(j, first, c->seg.number);
 	free(c);
 }
 
@@ -90,7 +98,8 @@ int journal_compact_end(struct journal_compaction *c)
 	if (!err)
 		c->next_lsn++;
 	if (!err)
-		err = segment_publish(c->j, &c->seg, c->next_lsn - 1);
+		err = segment_publish(&c->seg, &c->j->where, &c->j->id,
+				      c->next_lsn - 1);
 	if (err && !c->seg.named)
 		journal_compact_abort(c);
 	else
@@ -100,6 +109,6 @@ int journal_compact_end(struct journal_compaction *c)
 
 void journal_compact_abort(struct journal_compaction *c)
 {
-	segment_discard(c->j, &c->seg);
+	segment_discard(&c->seg, &c->j->where);
 	free(c);
 }

@@ -1,39 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal while it is open: one segment takes the groups, the ones before
+ * An open journal: groups are appended to one segment, and the segments before
  * it are history.
  *
- *   create:  segment 1, born with the first records and a mark
- *   start:   segment N + 1, empty; N stays as recovery left it
- *   compact: segment N + 1, born with the whole state and a mark; 1..N go
+ *   create:  segment 1, published with the first records and a mark
+ *   start:   segment N + 1, published empty; N stays as recovery left it
+ *   compact: segment N + 1, published with the whole state and a mark;
+ *            1..N are removed
  *
- * A segment gets its name when it holds all that its birth promises, so each
- * of these is there whole or not at all.
+ * A segment is published (gets its name) only when these groups are in it, so
+ * each of the three happens as a whole or not at all.
  */
-#include "journal_priv.h"
+#include "journal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "core/lib/fault.h"
 #include "core/lib/io.h"
-
-struct journal *journal_alloc(const struct journal_where *where,
-			      const struct journal_id *id)
-{
-	struct journal *j = calloc(1, sizeof(*j));
-
-	if (!j)
-		return NULL;
-	j->where = *where;
-	j->id = *id;
-	j->seg.fd = -1;
-	j->next_lsn = 1;
-	j->first_number = 1;
-	rmutex_init(&j->lock, RANK_JOURNAL);
-	return j;
-}
+#include "state.h"
 
 static int refuse_segment(void *arg, uint64_t number, bool tmp)
 {
@@ -50,20 +34,23 @@ int journal_create(struct journal **out, const struct journal_where *where,
 
 	if (!j)
 		return -ENOMEM;
+	j->seg.number = 1;
+	j->seg.first_lsn = 1;
+	j->seg.flags = SEGMENT_FROM_NOTHING;
 	if (!where->ephemeral)
 		err = segment_iterate(where->dirfd, refuse_segment, NULL);
 	if (!err)
-		err = segment_create(j, &j->seg, 1, 1, SEGMENT_FROM_NOTHING);
+		err = segment_create(&j->seg, where, id);
 	if (!err)
 		err = segment_append(&j->seg, GROUP_RECORDS, 1, records, len);
-	/* Born durable: a power cut right after finds this first state. */
+	/* So that a power cut right after the creation loses nothing. */
 	if (!err)
 		err = segment_append_mark(&j->seg, GROUP_SYNC, 2, 1, 0);
 	if (!err)
-		err = segment_publish(j, &j->seg, 2);
+		err = segment_publish(&j->seg, where, id, 2);
 	if (err) {
-		segment_discard(j, &j->seg);
-		journal_close(j);
+		segment_discard(&j->seg, where);
+		journal_free(j);
 		return err;
 	}
 	j->next_lsn = 3;
@@ -72,14 +59,14 @@ int journal_create(struct journal **out, const struct journal_where *where,
 	return 0;
 }
 
-/* What never got a name, and what a compaction did not live to remove. */
+/* Removes what was never published, and what a compaction left. */
 static int remove_leftover(void *arg, uint64_t number, bool tmp)
 {
 	const struct journal *j = arg;
 	char name[SEGMENT_NAME_BYTES];
 
 	if (tmp ||
-	    (number < j->first_number && !segment_is_needed(j, number))) {
+	    (number < j->first_number && !journal_needs_segment(j, number))) {
 		segment_name(number, tmp, name);
 		(void)unlinkat(j->where.dirfd, name, 0);
 	}
@@ -88,21 +75,23 @@ static int remove_leftover(void *arg, uint64_t number, bool tmp)
 
 int journal_start(struct journal *j)
 {
-	struct segment s;
+	struct segment s = {
+		.number = j->last_number + 1,
+		.first_lsn = j->next_lsn,
+	};
 	int err;
 
 	assert(j->seg.fd < 0);
 	assert(!j->where.ephemeral);
-	err = segment_create(j, &s, j->last_number + 1, j->next_lsn, 0);
-	if (err)
-		return err;
-	err = segment_publish(j, &s, j->next_lsn - 1);
+	err = segment_create(&s, &j->where, &j->id);
+	if (!err)
+		err = segment_publish(&s, &j->where, &j->id, j->next_lsn - 1);
 	if (err) {
-		segment_discard(j, &s);
+		segment_discard(&s, &j->where);
 		return err;
 	}
 	j->seg = s;
-	/* They count for nothing, so a failure costs space only. */
+	/* A file that stays counts for nothing and costs only space. */
 	journal_tidy(j);
 	return 0;
 }
@@ -218,11 +207,9 @@ void journal_close(struct journal *j)
 {
 	if (!j)
 		return;
-	/* Gives back what was reserved for groups that never came. */
+	/* Gives back the space reserved for groups that were not appended. */
 	if (j->seg.fd >= 0 && !j->where.ephemeral &&
 	    j->seg.reserved > j->seg.end)
 		(void)!ftruncate(j->seg.fd, (off_t)j->seg.end);
-	segment_end(&j->seg);
-	rmutex_fini(&j->lock);
-	free(j);
+	journal_free(j);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing one segment.  A group is put together in memory and written with
- * one pwrite into space reserved before, so an error leaves at most bytes
- * that the next group overwrites and no reader believes.
+ * One segment is written.  A group is put together in memory and written with
+ * one pwrite into space that was reserved before, so that an error leaves at
+ * most bytes that no checksum confirms and that the next group overwrites.
  *
  *   segment N: | header, 4096 | group | group | ... | reserved: zeros |
  *
@@ -10,7 +10,7 @@
  *   -----------> N.tmp ------------> N
  *                      header, fsync, rename, fsync of the directory
  */
-#include "journal_priv.h"
+#include "segment.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/lib/checksum.h"
@@ -28,10 +29,10 @@
 
 #define RESERVE_MIN_BYTES (16ULL << 10)
 #define RESERVE_MAX_BYTES (4ULL << 20)
-/* A buffer that one huge group made larger is not kept. */
+/* A buffer that a huge group made larger than this is not kept. */
 #define SCRATCH_KEEP_BYTES (1U << 20)
 
-void segment_name(uint64_t number, bool tmp, char *out)
+void segment_name(uint64_t number, bool tmp, char out[SEGMENT_NAME_BYTES])
 {
 	(void)snprintf(out, SEGMENT_NAME_BYTES, "%" PRIu64 "%s", number,
 		       tmp ? ".tmp" : "");
@@ -47,7 +48,7 @@ uint64_t segment_number(const char *name, bool *tmp)
 		if (n > SEGMENT_NUMBER_MAX)
 			return 0;
 	}
-	/* One number, one name: no leading zeros, nothing behind. */
+	/* One number has one name: no leading zeros, nothing behind it. */
 	segment_name(n, false, again);
 	*tmp = false;
 	if (strcmp(name, again) == 0)
@@ -108,7 +109,7 @@ int segment_iterate(int dirfd, int (*fn)(void *arg, uint64_t number, bool tmp),
 }
 
 /* Space for `need` bytes at the end of the segment [D5]. */
-static int segment_reserve(struct segment *s, uint64_t need)
+static int reserve(struct segment *s, uint64_t need)
 {
 	uint64_t least;
 	uint64_t more = s->reserved;
@@ -138,38 +139,62 @@ static int segment_reserve(struct segment *s, uint64_t need)
 	return err;
 }
 
-int segment_create(struct journal *j, struct segment *s, uint64_t number,
-		   mapfs_lsn first_lsn, unsigned int flags)
+int segment_open(const struct journal_where *where, uint64_t number, int *fd,
+		 uint64_t *file_bytes)
 {
 	char name[SEGMENT_NAME_BYTES];
-	int err = fault_point("journal.create");
-	int fd;
+	struct stat st;
+	int err = fault_point("journal.open");
 
 	if (err)
 		return err;
-	if (j->where.ephemeral) {
-		err = io_tmpfile(j->where.dirfd, &fd);
-		if (err)
-			return err;
-	} else {
-		segment_name(number, true, name);
-		err = owner_create_file(j->where.dirfd, name, O_RDWR, &fd);
-		if (err)
-			return err;
+	segment_name(number, false, name);
+	/* O_NONBLOCK: to open a fifo with a segment's name must not block. */
+	*fd = openat(where->dirfd, name,
+		     O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (*fd < 0)
+		return errno == ENOENT || errno == ELOOP ? -EUCLEAN : -errno;
+	if (fstat(*fd, &st) < 0)
+		err = -errno;
+	else if (!S_ISREG(st.st_mode) || st.st_size < SEGMENT_HEADER_BYTES)
+		err = -EUCLEAN;
+	if (err) {
+		close(*fd);
+		return err;
 	}
-	*s = (struct segment){
-		.fd = fd,
-		.number = number,
-		.first_lsn = first_lsn,
-		.flags = flags,
-		.seed = segment_seed(&j->id, number),
-		.end = SEGMENT_HEADER_BYTES,
-	};
+	*file_bytes = (uint64_t)st.st_size;
 	return 0;
 }
 
-static int segment_write_header(const struct journal *j,
-				const struct segment *s, mapfs_lsn durable_lsn)
+int segment_create(struct segment *s, const struct journal_where *where,
+		   const struct journal_id *id)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int err;
+	int fd;
+
+	*s = (struct segment){
+		.fd = -1,
+		.number = s->number,
+		.first_lsn = s->first_lsn,
+		.flags = s->flags,
+		.seed = segment_seed(id, s->number),
+		.end = SEGMENT_HEADER_BYTES,
+	};
+	err = fault_point("journal.create");
+	if (err)
+		return err;
+	segment_name(s->number, true, name);
+	err = where->ephemeral ?
+		      io_tmpfile(where->dirfd, &fd) :
+		      owner_create_file(where->dirfd, name, O_RDWR, &fd);
+	if (!err)
+		s->fd = fd;
+	return err;
+}
+
+static int write_header(const struct segment *s, const struct journal_id *id,
+			mapfs_lsn durable_lsn)
 {
 	uint8_t block[SEGMENT_HEADER_BYTES] = { 0 };
 	struct segment_disk d = {
@@ -182,36 +207,37 @@ static int segment_write_header(const struct journal *j,
 		.durable_lsn = le64_of(durable_lsn),
 	};
 
-	memcpy(d.uuid, j->id.uuid, sizeof(d.uuid));
-	memcpy(d.epoch, j->id.epoch, sizeof(d.epoch));
+	memcpy(d.uuid, id->uuid, sizeof(d.uuid));
+	memcpy(d.epoch, id->epoch, sizeof(d.epoch));
 	d.sum = le64_of(segment_sum(&d));
 	memcpy(block, &d, sizeof(d));
 	return io_pwrite_all("journal.header", s->fd, block, sizeof(block), 0);
 }
 
-int segment_publish(struct journal *j, struct segment *s, mapfs_lsn durable_lsn)
+int segment_publish(struct segment *s, const struct journal_where *where,
+		    const struct journal_id *id, mapfs_lsn durable_lsn)
 {
 	char tmp[SEGMENT_NAME_BYTES];
 	char name[SEGMENT_NAME_BYTES];
 	int err;
 
-	if (j->where.ephemeral)
+	if (where->ephemeral)
 		return 0;
 	segment_name(s->number, true, tmp);
 	segment_name(s->number, false, name);
-	err = segment_write_header(j, s, durable_lsn);
-	/* The name must not lead to a segment that is not there yet. */
+	err = write_header(s, id, durable_lsn);
+	/* The name must not lead to groups that are not durable yet. */
 	if (!err)
 		err = io_fsync("journal.fsync", s->fd);
 	if (!err)
 		err = fault_point("journal.rename");
-	if (!err && renameat(j->where.dirfd, tmp, j->where.dirfd, name) < 0)
+	if (!err && renameat(where->dirfd, tmp, where->dirfd, name) < 0)
 		err = -errno;
 	if (err)
 		return err;
 	s->named = true;
-	/* What it replaces may go only after the new name is durable. */
-	return io_fsync("journal.dir", j->where.dirfd);
+	/* What it replaces is removed only after the new name is durable. */
+	return io_fsync("journal.dir", where->dirfd);
 }
 
 void segment_end(struct segment *s)
@@ -222,13 +248,13 @@ void segment_end(struct segment *s)
 	*s = (struct segment){ .fd = -1 };
 }
 
-void segment_discard(struct journal *j, struct segment *s)
+void segment_discard(struct segment *s, const struct journal_where *where)
 {
 	char name[SEGMENT_NAME_BYTES];
 
-	if (s->fd >= 0 && !s->named && !j->where.ephemeral) {
+	if (s->fd >= 0 && !s->named && !where->ephemeral) {
 		segment_name(s->number, true, name);
-		(void)unlinkat(j->where.dirfd, name, 0);
+		(void)unlinkat(where->dirfd, name, 0);
 	}
 	segment_end(s);
 }
@@ -268,7 +294,7 @@ int segment_append(struct segment *s, enum group_kind kind, mapfs_lsn lsn,
 	p = scratch_room(s, total);
 	if (!p)
 		return -ENOMEM;
-	err = segment_reserve(s, total);
+	err = reserve(s, total);
 	if (err)
 		return err;
 	d.sum = le64_of(group_sum(&d, payload, len, s->seed));
@@ -298,23 +324,4 @@ int segment_append_mark(struct segment *s, enum group_kind kind, mapfs_lsn lsn,
 	assert(covers < lsn);
 	assert(flushed < lsn);
 	return segment_append(s, kind, lsn, &d, sizeof(d));
-}
-
-bool segment_is_needed(const struct journal *j, uint64_t number)
-{
-	return j->needs && j->needs(j->needs_arg, number);
-}
-
-void segments_remove(struct journal *j, uint64_t first, uint64_t end)
-{
-	char name[SEGMENT_NAME_BYTES];
-
-	/* What stays behind is removed at the next start. */
-	for (uint64_t n = first; n < end && !j->where.ephemeral; n++) {
-		if (segment_is_needed(j, n) ||
-		    fault_point("journal.remove") != 0)
-			continue;
-		segment_name(n, false, name);
-		(void)unlinkat(j->where.dirfd, name, 0);
-	}
 }

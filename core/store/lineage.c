@@ -251,6 +251,8 @@ static int load_group(void *arg, mapfs_lsn lsn, const void *records, size_t len)
 int lineage_load(struct lineage *line, unsigned int n, struct delta_set *set)
 {
 	struct line_load load = { .line = line, .n = n, .set = set };
+	const struct journal_replay replay = { .fn = load_group, .arg = &load };
+	struct journal_history history;
 	struct journal_where where;
 	struct journal_id id = { 0 };
 	struct ancestor *a;
@@ -261,9 +263,12 @@ int lineage_load(struct lineage *line, unsigned int n, struct delta_set *set)
 	a = &line->up[n];
 	where = (struct journal_where){ .dirfd = a->journalfd };
 	set->depth = n + 1;
-	err = journal_replay_past(&where, &id, a->snapshot.first_segment,
-				  a->snapshot.last_segment, a->snapshot.lsn,
-				  load_group, &load);
+	history = (struct journal_history){
+		.first_segment = a->snapshot.first_segment,
+		.last_segment = a->snapshot.last_segment,
+		.lsn = a->snapshot.lsn,
+	};
+	err = journal_replay_history(&where, &id, &history, &replay);
 	set->depth = 0;
 	return err;
 }

@@ -108,8 +108,8 @@ static int look(struct store_facts *f, int dirfd)
 	struct facts_look arg = { .facts = f };
 	struct journal_where where = { 0 };
 	struct journal_id id = { 0 };
+	struct journal_replay replay = { .fn = look_at_group, .arg = &arg };
 	struct journal *j;
-	uint64_t discarded;
 	int err = store_epoch(dirfd, id.epoch);
 
 	if (err)
@@ -119,8 +119,7 @@ static int look(struct store_facts *f, int dirfd)
 	if (where.dirfd < 0)
 		return -errno;
 	snapshots_init(&f->snapshots);
-	err = journal_open(&j, &where, &id, true, look_at_group, &arg,
-			   &discarded);
+	err = journal_open(&j, &where, &id, true, &replay);
 	close(where.dirfd);
 	if (err)
 		return err;

@@ -89,12 +89,16 @@ int store_snapshot_load(struct store *st, const struct snapshot *one,
 		.set = into,
 		.why = &why,
 	};
+	const struct journal_history history = {
+		.first_segment = one->rec.first_segment,
+		.last_segment = one->rec.last_segment,
+		.lsn = one->rec.lsn,
+	};
+	const struct journal_replay replay = { .fn = replay_group, .arg = &rp };
 	int err;
 
 	into->replaying = true;
-	err = journal_replay_past(&where, &id, one->rec.first_segment,
-				  one->rec.last_segment, one->rec.lsn,
-				  replay_group, &rp);
+	err = journal_replay_history(&where, &id, &history, &replay);
 	into->replaying = false;
 	if (!err)
 		err = lineage_renew_signatures(&st->lineage, into);
@@ -205,7 +209,7 @@ int recover_journal(struct store *st, const struct store_options *opt,
 		.why = why,
 	};
 	struct journal_id id = { 0 };
-	uint64_t discarded = 0;
+	struct journal_replay replay = { .fn = replay_group, .arg = &rp };
 	int err = store_epoch(st->dir.dirfd, id.epoch);
 
 	if (err)
@@ -214,7 +218,7 @@ int recover_journal(struct store *st, const struct store_options *opt,
 		return create_journal(st, &where, &id);
 	st->set->replaying = true;
 	err = journal_open(&st->journal, &where, &id, st->use != STORE_CHANGE,
-			   replay_group, &rp, &discarded);
+			   &replay);
 	st->set->replaying = false;
 	if (err == -ENOENT && st->use == STORE_CHANGE)
 		return store_dir_has_pages(&st->dir) ?
@@ -232,11 +236,11 @@ int recover_journal(struct store *st, const struct store_options *opt,
 	err = lineage_renew_signatures(&st->lineage, st->set);
 	if (err)
 		return err;
-	if (discarded)
+	if (replay.discarded)
 		log_line(
 			LOG_NOTICE,
 			"store %s: %llu operations after the last sync point were lost with the machine",
-			st->dir.path, (unsigned long long)discarded);
+			st->dir.path, (unsigned long long)replay.discarded);
 	journal_set_needs(st->journal, is_needed, st);
 	if (st->use != STORE_CHANGE)
 		return 0;

@@ -368,12 +368,11 @@ static int stop_replay(void *arg, mapfs_lsn lsn, const void *records,
 static void test_journal__callback_can_stop_the_replay(void **state)
 {
 	struct journal_id id = id_of('a');
+	struct journal_replay replay = { .fn = stop_replay };
 	struct journal *j = NULL;
-	uint64_t discarded;
 
 	three_segments();
-	assert_int_equal(journal_open(&j, &where_dir, &id, true, stop_replay,
-				      NULL, &discarded),
+	assert_int_equal(journal_open(&j, &where_dir, &id, true, &replay),
 			 -EXDEV);
 	assert_null(j);
 }
@@ -402,7 +401,7 @@ static void test_journal__groups_up_to_the_limit(void **state)
 	struct journal_id id = id_of('a');
 	struct measured m = { .count = 0 };
 	uint8_t *p = malloc((64 << 20) + 1);
-	uint64_t discarded;
+	struct journal_replay replay = { .fn = measure, .arg = &m };
 	mapfs_lsn lsn;
 
 	assert_non_null(p);
@@ -413,9 +412,7 @@ static void test_journal__groups_up_to_the_limit(void **state)
 	assert_int_equal(journal_append(j, p, (64 << 20) + 1, &lsn), -EMSGSIZE);
 	journal_close(j);
 	free(p);
-	assert_int_equal(journal_open(&j, &where_dir, &id, true, measure, &m,
-				      &discarded),
-			 0);
+	assert_int_equal(journal_open(&j, &where_dir, &id, true, &replay), 0);
 	journal_close(j);
 	assert_int_equal(m.count, 5);
 	assert_memory_equal(m.bytes + 1, sizes, sizeof(sizes));

@@ -49,8 +49,8 @@ static void make_old(struct fixture *f)
 	struct stripped *s = calloc(1, sizeof(*s));
 	struct journal_where where = { 0 };
 	struct journal_id id = { 0 };
+	struct journal_replay replay = { .fn = strip_group, .arg = s };
 	struct journal *j;
-	uint64_t discarded;
 	char is[128];
 	char was[128];
 
@@ -58,9 +58,7 @@ static void make_old(struct fixture *f)
 	(void)snprintf(was, sizeof(was), "%s/journal.was", f->dir);
 	where.dirfd = open(is, O_RDONLY | O_DIRECTORY);
 	assert_true(where.dirfd >= 0);
-	assert_int_equal(journal_open(&j, &where, &id, true, strip_group, s,
-				      &discarded),
-			 0);
+	assert_int_equal(journal_open(&j, &where, &id, true, &replay), 0);
 	journal_close(j);
 	close(where.dirfd);
 	assert_true(s->bases > 0);

@@ -164,13 +164,14 @@ static inline void sync_journal(struct journal *j)
 static inline int look(char epoch, struct seen *s)
 {
 	struct journal_id id = id_of(epoch);
+	struct journal_replay replay = { .fn = note_group, .arg = s };
 	struct journal *j = NULL;
 	int err;
 
 	*s = (struct seen){ .count = 0 };
 	memset(id.uuid, 0, sizeof(id.uuid));
-	err = journal_open(&j, &where_dir, &id, true, note_group, s,
-			   &s->discarded);
+	err = journal_open(&j, &where_dir, &id, true, &replay);
+	s->discarded = replay.discarded;
 	if (!err)
 		assert_int_equal(id.uuid[0], 'u');
 	journal_close(j);
@@ -182,8 +183,8 @@ static inline int try_reopen(char epoch, struct journal **j)
 {
 	struct journal_id id = id_of(epoch);
 	struct seen s = { .count = 0 };
-	int err = journal_open(j, &where_dir, &id, false, note_group, &s,
-			       &s.discarded);
+	struct journal_replay replay = { .fn = note_group, .arg = &s };
+	int err = journal_open(j, &where_dir, &id, false, &replay);
 
 	if (err)
 		return err;

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_CORE_JOURNAL_JOURNAL_PRIV_H
-#define MAPFS_CORE_JOURNAL_JOURNAL_PRIV_H
+#ifndef MAPFS_CORE_JOURNAL_SEGMENT_H
+#define MAPFS_CORE_JOURNAL_SEGMENT_H
 
 /*
- * What the files of the journal share: the bytes of a segment (FORMAT.md) and
- * the segment that is being written.
+ * One segment of the journal: its bytes (FORMAT.md), its name, and the steps
+ * that write it.
  *
- * Lifetime: segment_create() to segment_end() or segment_discard().
- * Errors, locking: as journal.h.
+ * Calling sequence: segment_create() opens it under its temporary name;
+ *   segment_append() and segment_append_mark(); segment_publish() writes the
+ *   header, flushes and renames, which makes the segment part of the history;
+ *   further appends; segment_end().  segment_discard() instead of
+ *   segment_end() removes a segment that has only its temporary name, which
+ *   is also what death before the rename leaves to the next opening.
+ *
+ * Lifetime: struct segment is the caller's; create to end or discard.
+ * Errors:   0 or a negative errno.  After a failed append nothing of the group
+ *           counts, and the next group overwrites it.  After a failed publish
+ *           look at `named`: the rename may have happened.
+ * Locking:  none here; whoever owns the segment writes it.
  */
 #include <assert.h>
 
 #include "core/lib/le.h"
-#include "core/lib/lock.h"
-#include "journal.h"
+#include "where.h"
 
 #define SEGMENT_MAGIC 0x4c4e4a534650414dULL /* "MAPFSJNL" */
 #define SEGMENT_VERSION 1U
@@ -25,6 +34,12 @@
 
 #define GROUP_MAGIC 0x5052474dU /* "MGRP" */
 
+enum group_kind {
+	GROUP_RECORDS = 1, /* records of the caller */
+	GROUP_SYNC,	   /* a mark: a sync point */
+	GROUP_CLOSE,	   /* a mark: the last group of a closed journal */
+};
+
 #define SEGMENT_NAME_BYTES 32
 
 /*
@@ -33,7 +48,7 @@
  *     8     4  version, SEGMENT_VERSION
  *    12     4  flags
  *    16     8  feature bits a reader and a writer may ignore
- *    24     8  feature bits that make whoever does not know them refuse
+ *    24     8  feature bits that a reader or a writer must know, or refuse
  *    32     8  feature bits a writer that does not know them must clear
  *    40    16  uuid of the store
  *    56     8  number of the segment, as in its name
@@ -104,65 +119,53 @@ struct segment {
 	uint64_t reserved;   /* bytes of the file that have space */
 	bool cannot_reserve; /* the file system has no such call */
 	bool named;	     /* it has its final name */
-	uint8_t *scratch;    /* a group on its way to the file */
+	uint8_t *scratch;    /* the group that is being written */
 	size_t scratch_bytes;
 };
 
-struct journal {
-	struct journal_where where; /* fixed while open */
-	struct journal_id id;	    /* fixed while open */
-	struct rmutex lock;	    /* RANK_JOURNAL */
-	struct segment seg;	    /* by lock */
-	mapfs_lsn next_lsn;	    /* by lock */
-	mapfs_lsn flushed_lsn;	    /* durable up to here; by lock */
-	uint64_t older_bytes;	    /* history before this segment; by lock */
-	uint64_t first_number;	    /* oldest segment that counts; by lock */
-	uint64_t last_number;	    /* newest that open saw; fixed then */
-	bool (*needs)(void *arg, uint64_t segment); /* fixed early */
-	void *needs_arg;			    /* fixed early */
-	bool broken; /* nobody knows which name counts */
-	bool closed; /* a GROUP_CLOSE was written; by lock */
-};
-
-struct journal *journal_alloc(const struct journal_where *where,
-			      const struct journal_id *id);
 /*
- * The number a file name stands for; 0: none, it is no segment.
- * *tmp: one that never got its final name.
+ * The number that a file name stands for; 0: it is not a segment.
+ * *tmp: it is the temporary name of one that was never published.
  */
 uint64_t segment_number(const char *name, bool *tmp);
-void segment_name(uint64_t number, bool tmp, char *out);
-/* Keeps groups of one segment from vouching for those of another. */
+void segment_name(uint64_t number, bool tmp, char out[SEGMENT_NAME_BYTES]);
+/* With it, the groups of one segment do not fit into another. */
 uint64_t segment_seed(const struct journal_id *id, uint64_t number);
 uint64_t segment_sum(const struct segment_disk *d);
 uint64_t group_sum(const struct group_disk *d, const void *payload, size_t len,
 		   uint64_t seed);
-/* Calls `fn` for each segment and leftover in the directory. */
+/*
+ * Calls `fn` for each segment in the directory, published or not, in no
+ * order.  What `fn` returns other than 0 ends it and is returned.
+ */
 int must_check segment_iterate(int dirfd,
 			       int (*fn)(void *arg, uint64_t number, bool tmp),
 			       void *arg);
 /*
- * A new segment under its temporary name.  It becomes history with
- * segment_publish(), which writes the header ("durable up to ..."), flushes
- * and renames.  On failure look at s->named: the rename may have happened.
+ * Opens a published segment for reading.  -EUCLEAN: there is no regular file
+ * of that name, or it is shorter than a header.
  */
-int must_check segment_create(struct journal *j, struct segment *s,
-			      uint64_t number, mapfs_lsn first_lsn,
-			      unsigned int flags);
-int must_check segment_publish(struct journal *j, struct segment *s,
+int must_check segment_open(const struct journal_where *where, uint64_t number,
+			    int *fd, uint64_t *file_bytes);
+
+/* number, first_lsn and flags of `s` are the caller's; the rest is set here. */
+int must_check segment_create(struct segment *s,
+			      const struct journal_where *where,
+			      const struct journal_id *id);
+/* `durable_lsn`: the groups up to it are durable when it is called. */
+int must_check segment_publish(struct segment *s,
+			       const struct journal_where *where,
+			       const struct journal_id *id,
 			       mapfs_lsn durable_lsn);
-/* Ends the struct; the file stays. */
-void segment_end(struct segment *s);
-/* Ends the struct, and the file unless it has its final name. */
-void segment_discard(struct journal *j, struct segment *s);
-/* Appends one group; nothing counts if it fails. */
+/* Appends one group in one write; -EMSGSIZE: more than GROUP_MAX_BYTES. */
 int must_check segment_append(struct segment *s, enum group_kind kind,
 			      mapfs_lsn lsn, const void *payload, size_t len);
 int must_check segment_append_mark(struct segment *s, enum group_kind kind,
 				   mapfs_lsn lsn, mapfs_lsn covers,
 				   mapfs_lsn flushed);
-/* Removes the segments [first, end) that are there and not needed. */
-void segments_remove(struct journal *j, uint64_t first, uint64_t end);
-bool segment_is_needed(const struct journal *j, uint64_t number);
+/* Ends the struct; the file stays. */
+void segment_end(struct segment *s);
+/* Ends the struct, and removes the file unless it is published. */
+void segment_discard(struct segment *s, const struct journal_where *where);
 
 #endif

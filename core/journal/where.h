@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_JOURNAL_WHERE_H
+#define MAPFS_CORE_JOURNAL_WHERE_H
+
+/*
+ * Where a journal is, and which store and which opening its segments name.
+ *
+ * Lifetime: both structs are the caller's; the journal copies them, and
+ *           borrows the descriptor until it is closed.
+ * Errors, locking: values.
+ */
+#include "core/lib/types.h"
+
+#define JOURNAL_EPOCH_BYTES 32
+#define JOURNAL_UUID_BYTES 16
+
+struct journal_where {
+	int dirfd;	/* directory of segments (borrowed), or of tmpfiles */
+	bool ephemeral; /* unlinked files; dirfd < 0: memory; never flushed */
+};
+
+struct journal_id {
+	uint8_t uuid[JOURNAL_UUID_BYTES];
+	uint8_t epoch[JOURNAL_EPOCH_BYTES];
+};
+
+#endif
