@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The arena: whose pages are whose, when they may be used again, and how its
- * file grows and shrinks.
+ * The arena: the states of its pages, when a freed page may be used again, and
+ * how its file grows and shrinks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,84 +23,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/arena/arena.h"
 #include "core/arena/pins.h"
 #include "core/lib/fault.h"
 #include "core/lib/io.h"
-
-#define PAGE MAPFS_PAGE_SIZE
-#define NOWHERE UINT64_MAX
-
-struct fixture {
-	struct arena *a;
-	int fd; /* a duplicate: the arena owns the other */
-};
-
-static struct fixture open_arena_on(int fd)
-{
-	struct fixture f = { .fd = dup(fd) };
-
-	assert_true(f.fd >= 0);
-	assert_int_equal(arena_open(&f.a, fd), 0);
-	return f;
-}
-
-static struct fixture open_arena(void)
-{
-	int fd = -1;
-
-	assert_int_equal(io_tmpfile(-1, &fd), 0);
-	return open_arena_on(fd);
-}
-
-static void close_arena(struct fixture *f)
-{
-	assert_true(arena_check(f->a));
-	arena_close(f->a);
-	close(f->fd);
-}
-
-static void reopen_arena(struct fixture *f)
-{
-	int fd = dup(f->fd);
-
-	close_arena(f);
-	*f = open_arena_on(fd);
-}
-
-/* Exactly `count` neighbouring pages. */
-static mapfs_apage take(struct arena *a, uint64_t count, mapfs_apage hint)
-{
-	mapfs_apage first = 0;
-	uint64_t got = 0;
-
-	assert_int_equal(arena_alloc(a, count, hint, &first, &got), 0);
-	assert_int_equal(got, count);
-	return first;
-}
-
-static void sync_point(struct arena *a)
-{
-	arena_seal_freed(a);
-	assert_int_equal(arena_sync(a), 0);
-	arena_release_sealed(a);
-}
-
-static struct arena_stats stats_of(struct arena *a)
-{
-	struct arena_stats s;
-
-	arena_stats(a, &s);
-	return s;
-}
-
-static struct stat stat_of(const struct fixture *f)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(f->fd, &st), 0);
-	return st;
-}
+#include "tests/unit/support/arena_fixture.h"
+#include "tests/unit/support/child.h"
+#include "tests/unit/support/points.h"
 
 static void test_arena__written_pages_are_read_back(void **state)
 {
@@ -427,56 +355,62 @@ static void test_arena__works_where_nothing_can_be_reserved(void **state)
 	close_arena(&f);
 }
 
-static void one_of_each(struct arena *a, bool *failed)
+static int use_once(void *arg)
 {
+	const struct fixture *f = arg;
 	mapfs_apage first;
 	uint64_t got;
+	int err = arena_alloc(f->a, 700, NOWHERE, &first, &got);
+	int sync_err;
 
-	if (arena_alloc(a, 700, NOWHERE, &first, &got) != 0) {
-		*failed = true;
-		return;
-	}
-	if (arena_write(a, first * PAGE, "x", 1) != 0)
-		*failed = true;
-	arena_free(a, first, got);
-	arena_seal_freed(a);
-	if (arena_sync(a) != 0)
-		*failed = true;
-	else
-		arena_release_sealed(a);
+	if (err)
+		return err;
+	err = arena_write(f->a, first * PAGE, "x", 1);
+	arena_free(f->a, first, got);
+	arena_seal_freed(f->a);
+	sync_err = arena_sync(f->a);
+	if (sync_err == 0)
+		arena_release_sealed(f->a);
+	return err ? err : sync_err;
+}
+
+static void open_for_use(void *arg)
+{
+	struct fixture *f = arg;
+
+	*f = open_arena();
+}
+
+static void check_use(void *arg, int result)
+{
+	struct fixture *f = arg;
+
+	(void)result;
+	assert_true(arena_check(f->a));
+	assert_int_equal(use_once(f), 0);
+	assert_int_equal(stats_of(f->a).used_pages, 0);
+	close_arena(f);
 }
 
 /*
  * Goal: whatever fails, the books stay right and nothing is lost for good.
- * Method: count the points of a good round, then fail each alone.
+ * Method: fail each point of a round alone, then go another round.
  */
 static void test_arena__every_fault_leaves_the_books_right(void **state)
 {
-	unsigned int points;
+	const struct points_test t = {
+		.prepare = open_for_use,
+		.operation = use_once,
+		.check = check_use,
+	};
 	struct fixture f = open_arena();
-	bool failed = false;
 
 	fault_reset();
-	one_of_each(f.a, &failed);
-	points = fault_passed();
+	assert_int_equal(use_once(&f), 0);
+	assert_true(fault_passed() >= 6);
 	fault_disarm();
-	assert_false(failed);
 	close_arena(&f);
-	assert_true(points >= 6);
-	for (unsigned int i = 0; i < points; i++) {
-		bool other = false;
-
-		f = open_arena();
-		fault_arm(i, EIO);
-		one_of_each(f.a, &failed);
-		fault_disarm();
-		assert_true(arena_check(f.a));
-		one_of_each(f.a, &other);
-		assert_false(other);
-		assert_int_equal(stats_of(f.a).used_pages, 0);
-		close_arena(&f);
-	}
-	assert_true(failed);
+	assert_true(points_fail(&t, EIO, &f) > 0);
 }
 
 #define MODEL_PAGES 3000
@@ -611,33 +545,15 @@ static void free_twice(void)
 	arena_free(f.a, p, 1);
 }
 
-static int signal_of(void (*fn)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-		(void)dup2(null, STDERR_FILENO);
-		(void)signal(SIGABRT, SIG_DFL);
-		fn();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
-
 /* [P1] and its neighbours. */
 static void test_arena__misuse_aborts(void **state)
 {
 #ifdef NDEBUG
 	skip();
 #endif
-	assert_int_equal(signal_of(write_pinned), SIGABRT);
-	assert_int_equal(signal_of(write_beyond_own), SIGABRT);
-	assert_int_equal(signal_of(free_twice), SIGABRT);
+	assert_int_equal(child_signal(write_pinned), SIGABRT);
+	assert_int_equal(child_signal(write_beyond_own), SIGABRT);
+	assert_int_equal(child_signal(free_twice), SIGABRT);
 }
 
 #define FULL_BYTES "size=1m,mode=700"
@@ -670,7 +586,7 @@ static bool mount_small_disk(void)
 }
 
 /* Fills a file system of a megabyte; says where it went wrong. */
-static int fill_small_disk(void)
+static int fill_small_disk(void *arg)
 {
 	char page[PAGE];
 	uint64_t pages = 0;
@@ -680,6 +596,7 @@ static int fill_small_disk(void)
 	int err;
 	int fd;
 
+	(void)arg;
 	memset(page, 'x', sizeof(page));
 	if (!mount_small_disk())
 		return NOT_ALLOWED;
@@ -710,17 +627,11 @@ static int fill_small_disk(void)
 
 static void test_arena__full_disk_is_enospc_and_leaves_a_rest(void **state)
 {
-	int status;
-	pid_t pid = fork();
+	int end = child_run(fill_small_disk, NULL);
 
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(fill_small_disk());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == NOT_ALLOWED)
+	if (end == NOT_ALLOWED)
 		skip();
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(end, 0);
 }
 
 static void *use_arena(void *arg)

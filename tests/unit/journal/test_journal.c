@@ -3,16 +3,28 @@
  * The journal as promised: what comes back after which end, and what is
  * refused.
  */
-#include "tests/unit/support/journal_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/wait.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/lib/checksum.h"
 #include "core/lib/fault.h"
+#include "core/lib/io.h"
 #include "core/lib/le.h"
+#include "tests/unit/support/child.h"
+#include "tests/unit/support/journal_fixture.h"
 
 #define OFF_VERSION 8
 #define OFF_FLAGS 12
@@ -459,33 +471,17 @@ static void close_without_covering_all(void)
 	(void)!journal_mark(j, GROUP_CLOSE, journal_last_lsn(j) - 1);
 }
 
-static int signal_of(void (*fn)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-		(void)dup2(null, STDERR_FILENO);
-		(void)signal(SIGABRT, SIG_DFL);
-		fn();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	(void)files_in_dir(true);
-	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
-
 static void test_journal__nothing_follows_a_close(void **state)
 {
 #ifdef NDEBUG
 	skip();
 #endif
-	assert_int_equal(signal_of(append_after_close), SIGABRT);
-	assert_int_equal(signal_of(mark_after_close), SIGABRT);
-	assert_int_equal(signal_of(close_without_covering_all), SIGABRT);
+	assert_int_equal(child_signal(append_after_close), SIGABRT);
+	(void)files_in_dir(true);
+	assert_int_equal(child_signal(mark_after_close), SIGABRT);
+	(void)files_in_dir(true);
+	assert_int_equal(child_signal(close_without_covering_all), SIGABRT);
+	(void)files_in_dir(true);
 }
 
 static void use_ephemeral(int dirfd)
@@ -572,10 +568,6 @@ static void test_journal__threads_append_whole_groups(void **state)
 	}
 	free(s);
 }
-
-#define test_in_dir(fn)                                            \
-	cmocka_unit_test_setup_teardown(fn, journal_fixture_begin, \
-					journal_fixture_end)
 
 int main(void)
 {

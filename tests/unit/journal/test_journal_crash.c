@@ -3,13 +3,23 @@
  * The journal after accidents: every torn end, every flipped bit, death and
  * failure at every step.
  */
-#include "tests/unit/support/journal_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 
 #include <errno.h>
-#include <signal.h>
-#include <sys/wait.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/lib/fault.h"
+#include "core/lib/io.h"
+#include "tests/unit/support/journal_fixture.h"
+#include "tests/unit/support/points.h"
 
 #define HEADER_BYTES 4096
 #define EVENTS_MAX 64
@@ -30,26 +40,24 @@ struct history {
 	size_t len;
 };
 
+/* Notes a group that was just appended, with `payload` bytes; e: the rest. */
 static void note_event(struct history *h, struct journal *j, size_t payload,
-		       bool is_mark, size_t records, size_t covered)
+		       struct event e)
 {
 	size_t padded = (payload + 7) & ~(size_t)7;
 	size_t end = (size_t)journal_bytes(j);
 
 	assert_true(h->count < EVENTS_MAX);
-	h->event[h->count++] = (struct event){
-		.begin = end - padded - 32,
-		.end = end - padded + payload,
-		.is_mark = is_mark,
-		.records = records,
-		.covered = covered,
-	};
+	e.begin = end - padded - 32;
+	e.end = end - padded + payload;
+	h->event[h->count++] = e;
 }
 
 static void append_noted(struct history *h, struct journal *j, uint64_t tag)
 {
 	append(j, tag, tag);
-	note_event(h, j, group_bytes(tag), false, (size_t)tag + 1, 0);
+	note_event(h, j, group_bytes(tag),
+		   (struct event){ .records = (size_t)tag + 1 });
 }
 
 /* Tags 0 to 8, three marks that lag behind, and perhaps flushes. */
@@ -68,7 +76,12 @@ static struct history write_history(bool flush)
 			continue;
 		covered = (size_t)tag;
 		assert_int_equal(journal_mark(j, GROUP_SYNC, covers), 0);
-		note_event(&h, j, 16, true, (size_t)tag + 1, covered);
+		note_event(&h, j, 16,
+			   (struct event){
+				   .is_mark = true,
+				   .records = (size_t)tag + 1,
+				   .covered = covered,
+			   });
 		if (flush)
 			assert_int_equal(journal_flush(j), 0);
 	}
@@ -219,21 +232,6 @@ static void test_journal__every_flipped_bit(void **state)
 	free(h.bytes);
 }
 
-/* How a process that ran fn() ended: its exit code, or -signal. */
-static int end_of(void (*fn)(unsigned int n), unsigned int n)
-{
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		fn(n);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 /* The state of tags 0 to 19 is the one group 500. */
 static int compact(struct journal *j)
 {
@@ -319,225 +317,279 @@ static void test_journal__cut_compaction_is_damage(void **state)
 	free(p);
 }
 
-static void compact_and_die(unsigned int n)
-{
-	struct journal *j = reopen('a');
+/* A journal that is compacted, and the outcomes that were seen. */
+struct compaction_test {
+	struct journal *j;
+	bool seen_old;
+	bool seen_new;
+	unsigned int broken;
+};
 
-	fault_arm_kill(n);
-	if (compact(j) != 0)
-		_exit(1);
+static void put_two_segments(void *arg)
+{
+	(void)arg;
+	(void)files_in_dir(true);
+	journal_close(two_segments());
+}
+
+static void reopen_to_compact(void *arg)
+{
+	struct compaction_test *c = arg;
+
+	c->j = reopen('a');
+}
+
+static int compact_it(void *arg)
+{
+	const struct compaction_test *c = arg;
+
+	return compact(c->j);
+}
+
+static void check_old_or_new(void *arg, int result)
+{
+	struct compaction_test *c = arg;
+	struct journal *j;
+	struct seen s[2];
+	bool is_new;
+
+	(void)result;
+	assert_int_equal(look('a', &s[0]), 0);
+	assert_int_equal(look('b', &s[1]), 0);
+	is_new = seen_is(&s[0], RUNS({ 500, 509 }));
+	c->seen_new |= is_new;
+	c->seen_old |= !is_new;
+	if (!is_new)
+		assert_true(seen_is(&s[0], RUNS({ 0, 19 })));
+	assert_int_equal(s[0].count, s[1].count);
+	assert_int_equal(s[0].tag[0], s[1].tag[0]);
+	j = reopen('a');
+	append(j, 600, 600);
+	journal_close(j);
+	if (is_new) {
+		assert_seen('a', { 500, 509 }, { 600, 600 });
+		assert_int_equal(files_in_dir(false), 2);
+	} else {
+		assert_seen('a', { 0, 19 }, { 600, 600 });
+		assert_int_equal(files_in_dir(false), 4);
+	}
+	(void)files_in_dir(true);
 }
 
 /*
- * Goal: death in a compaction leaves the old history or the new state.
- * Method: a process that dies at each fault point in turn, until none is
- *         left; then a writer cleans up behind it.
+ * Goal: death in a compaction leaves the old history or the new state, and the
+ *       next writer removes the rest.
  */
 static void test_journal__death_at_every_step_of_compaction(void **state)
 {
-	bool seen_old = false;
-	bool seen_new = false;
-	unsigned int n;
-	int end = -SIGKILL;
+	const struct points_test t = {
+		.prepare = put_two_segments,
+		.begin = reopen_to_compact,
+		.operation = compact_it,
+		.check = check_old_or_new,
+	};
+	struct compaction_test c = { .j = NULL };
 
-	for (n = 0; end == -SIGKILL; n++) {
-		struct journal *j = two_segments();
-		struct seen s[2];
-		bool is_new;
+	assert_true(points_kill(&t, &c) >= 15);
+	assert_true(c.seen_old);
+	assert_true(c.seen_new);
+}
 
-		journal_close(j);
-		end = end_of(compact_and_die, n);
-		assert_int_equal(look('a', &s[0]), 0);
-		assert_int_equal(look('b', &s[1]), 0);
-		is_new = seen_is(&s[0], RUNS({ 500, 509 }));
-		seen_new |= is_new;
-		seen_old |= !is_new;
-		if (!is_new)
-			assert_true(seen_is(&s[0], RUNS({ 0, 19 })));
-		assert_int_equal(s[0].count, s[1].count);
-		assert_int_equal(s[0].tag[0], s[1].tag[0]);
-		j = reopen('a');
-		append(j, 600, 600);
-		journal_close(j);
-		if (is_new) {
-			assert_seen('a', { 500, 509 }, { 600, 600 });
-			assert_int_equal(files_in_dir(false), 2);
-		} else {
-			assert_seen('a', { 0, 19 }, { 600, 600 });
-			assert_int_equal(files_in_dir(false), 4);
-		}
-		(void)files_in_dir(true);
+static void open_two_segments(void *arg)
+{
+	struct compaction_test *c = arg;
+
+	c->j = two_segments();
+}
+
+static void check_after_failure(void *arg, int result)
+{
+	struct compaction_test *c = arg;
+
+	if (try_append(c->j, 20) == 0) {
+		sync_journal(c->j);
+		journal_close(c->j);
+		if (result == 0)
+			assert_seen('b', { 500, 509 }, { 20, 20 });
+		else
+			assert_seen('b', { 0, 20 });
+	} else {
+		c->broken++;
+		assert_int_equal(try_append(c->j, 20), -EROFS);
+		assert_int_equal(journal_mark(c->j, GROUP_SYNC, 1), -EROFS);
+		assert_int_equal(journal_flush(c->j), -EROFS);
+		journal_close(c->j);
+		assert_seen('b', { 500, 509 });
 	}
-	assert_int_equal(end, 0);
-	assert_true(seen_old);
-	assert_true(seen_new);
-	assert_true(n > 15);
+	(void)files_in_dir(true);
 }
 
 /*
- * Goal: a compaction that fails costs nothing; if nobody can say which
+ * Goal: a compaction that fails changes nothing; if it is not known which
  *       segment counts, nothing more is accepted.
- * Method: fail each point of it alone, then go on.
  */
 static void test_journal__failure_at_every_step_of_compaction(void **state)
 {
-	unsigned int broken = 0;
-	unsigned int failed = 0;
-	bool done = false;
+	const struct points_test t = {
+		.begin = open_two_segments,
+		.operation = compact_it,
+		.check = check_after_failure,
+	};
+	struct compaction_test c = { .j = NULL };
 
-	for (unsigned int n = 0; !done; n++) {
-		struct journal *j = two_segments();
-		int err;
-
-		fault_reset();
-		fault_arm(n, EIO);
-		err = compact(j);
-		done = fault_passed() <= n;
-		fault_disarm();
-		failed += err != 0;
-		err = err ? err : 1;
-		if (try_append(j, 20) == 0) {
-			sync_journal(j);
-			journal_close(j);
-			if (err == 1)
-				assert_seen('b', { 500, 509 }, { 20, 20 });
-			else
-				assert_seen('b', { 0, 20 });
-		} else {
-			broken++;
-			assert_int_equal(try_append(j, 20), -EROFS);
-			assert_int_equal(journal_mark(j, GROUP_SYNC, 1),
-					 -EROFS);
-			assert_int_equal(journal_flush(j), -EROFS);
-			journal_close(j);
-			assert_seen('b', { 500, 509 });
-		}
-		(void)files_in_dir(true);
-	}
-	assert_true(failed > 10);
-	assert_int_equal(broken, 1); /* the flush of the directory */
+	assert_true(points_fail(&t, EIO, &c) > 10);
+	assert_int_equal(c.broken, 1); /* the flush of the directory */
 }
 
-static void create_and_die(unsigned int n)
+static int create_it(void *arg)
 {
-	fault_arm_kill(n);
-	(void)create_journal('a');
+	(void)arg;
+	journal_close(create_journal('a'));
+	return 0;
+}
+
+static void check_created_or_not(void *arg, int result)
+{
+	struct seen s;
+	int err = look('b', &s);
+
+	(void)arg;
+	(void)result;
+	if (err == 0)
+		assert_prefix(&s, 1);
+	else
+		assert_int_equal(err, -ENOENT);
+	if (err == -ENOENT)
+		journal_close(create_journal('a'));
+	assert_seen('b', { 0, 0 });
+	(void)files_in_dir(true);
 }
 
 static void test_journal__death_at_every_step_of_creation(void **state)
 {
-	unsigned int n;
-	int end = -SIGKILL;
+	const struct points_test t = {
+		.operation = create_it,
+		.check = check_created_or_not,
+	};
 
-	for (n = 0; end == -SIGKILL; n++) {
-		struct seen s;
-		int err;
-
-		end = end_of(create_and_die, n);
-		err = look('b', &s);
-		if (err == 0)
-			assert_prefix(&s, 1);
-		else
-			assert_int_equal(err, -ENOENT);
-		if (err == -ENOENT)
-			journal_close(create_journal('a'));
-		assert_seen('b', { 0, 0 });
-		(void)files_in_dir(true);
-	}
-	assert_int_equal(end, 0);
-	assert_true(n > 5);
+	assert_true(points_kill(&t, NULL) >= 5);
 }
 
-static void reopen_and_die(unsigned int n)
+static int reopen_it(void *arg)
 {
-	fault_arm_kill(n);
-	journal_close(reopen('b'));
+	struct journal *j = NULL;
+	int err = try_reopen(*(const char *)arg, &j);
+
+	if (!err)
+		journal_close(j);
+	return err;
 }
 
+static void check_nothing_lost(void *arg, int result)
+{
+	(void)arg;
+	(void)result;
+	assert_seen('b', { 0, 19 });
+	assert_seen('c', { 0, 19 });
+}
+
+/* A second death at the same point is no other accident. */
 static void test_journal__death_at_every_step_of_opening(void **state)
 {
-	unsigned int n;
-	int end = -SIGKILL;
+	const struct points_test t = {
+		.prepare = put_two_segments,
+		.operation = reopen_it,
+		.check = check_nothing_lost,
+		.dies_twice = true,
+	};
+	char epoch = 'b';
 
-	for (n = 0; end == -SIGKILL; n++) {
-		journal_close(two_segments());
-		end = end_of(reopen_and_die, n);
-		assert_seen('b', { 0, 19 });
-		assert_seen('c', { 0, 19 });
-		/* Twice the same accident is no other one. */
-		(void)end_of(reopen_and_die, n);
-		assert_seen('c', { 0, 19 });
-		(void)files_in_dir(true);
-	}
-	assert_int_equal(end, 0);
-	assert_true(n > 8);
+	assert_true(points_kill(&t, &epoch) >= 8);
+}
+
+static void check_can_be_used(void *arg, int result)
+{
+	struct journal *j = reopen('a');
+
+	(void)arg;
+	(void)result;
+	append(j, 20, 20);
+	journal_close(j);
+	assert_seen('a', { 0, 20 });
+	(void)files_in_dir(true);
 }
 
 static void test_journal__failure_at_every_step_of_opening(void **state)
 {
-	struct journal *j = NULL;
-	unsigned int failed = 0;
-	bool done = false;
+	const struct points_test t = {
+		.prepare = put_two_segments,
+		.operation = reopen_it,
+		.check = check_can_be_used,
+	};
+	char epoch = 'a';
 
-	for (unsigned int n = 0; !done; n++) {
-		int err;
-
-		journal_close(two_segments());
-		fault_reset();
-		fault_arm(n, EIO);
-		err = try_reopen('a', &j);
-		done = fault_passed() <= n;
-		fault_disarm();
-		if (!err)
-			journal_close(j);
-		failed += err != 0;
-		j = reopen('a');
-		append(j, 20, 20);
-		journal_close(j);
-		assert_seen('a', { 0, 20 });
-		(void)files_in_dir(true);
-	}
-	assert_true(failed > 8);
+	assert_true(points_fail(&t, EIO, &epoch) > 8);
 }
 
-/*
- * Goal: an append that fails was never there, and the next one counts.
- * Method: fail each point of a batch alone, for two reasons.
- */
+#define LAST_TAG 150
+
+struct append_test {
+	struct journal *j;
+	int error;   /* what a point fails with */
+	size_t good; /* groups that were appended */
+};
+
+static void create_to_append(void *arg)
+{
+	struct append_test *a = arg;
+
+	a->j = create_journal('a');
+	a->good = 1;
+}
+
+static int append_until_last(void *arg)
+{
+	struct append_test *a = arg;
+	int result = 0;
+
+	for (uint64_t tag = 1; tag < LAST_TAG; tag++) {
+		int err = try_append(a->j, tag);
+
+		if (err && err != -ENOMEM)
+			assert_int_equal(err, -a->error);
+		a->good += err == 0;
+		result = err ? err : result;
+	}
+	return result;
+}
+
+static void check_appended(void *arg, int result)
+{
+	struct append_test *a = arg;
+	struct seen s;
+
+	assert_int_equal(result == 0, a->good == LAST_TAG);
+	append(a->j, LAST_TAG, LAST_TAG);
+	journal_close(a->j);
+	assert_int_equal(look('a', &s), 0);
+	assert_int_equal(s.count, a->good + 1);
+	assert_int_equal(s.tag[a->good], LAST_TAG);
+	(void)files_in_dir(true);
+}
+
+/* Goal: an append that fails was never there, and the next one counts. */
 static void test_journal__failed_append_was_never_there(void **state)
 {
-	static const int reasons[] = { ENOSPC, EIO };
+	const struct points_test t = {
+		.prepare = create_to_append,
+		.operation = append_until_last,
+		.check = check_appended,
+	};
+	struct append_test full = { .error = ENOSPC };
+	struct append_test broken = { .error = EIO };
 
-	for (size_t r = 0; r < 2; r++) {
-		unsigned int failed = 0;
-		bool done = false;
-
-		for (unsigned int n = 0; !done; n++) {
-			struct journal *j = create_journal('a');
-			struct seen s;
-			size_t good = 1;
-
-			fault_reset();
-			fault_arm(n, reasons[r]);
-			for (uint64_t tag = 1; tag < 150; tag++) {
-				int err = try_append(j, tag);
-
-				if (err && err != -ENOMEM)
-					assert_int_equal(err, -reasons[r]);
-				good += err == 0;
-			}
-			done = fault_passed() <= n;
-			fault_disarm();
-			append(j, 150, 150);
-			journal_close(j);
-			assert_int_equal(look('a', &s), 0);
-			assert_int_equal(s.count, good + 1);
-			assert_int_equal(s.tag[good], 150);
-			failed += good < 150;
-			(void)files_in_dir(true);
-		}
-		assert_true(failed > 150);
-	}
+	assert_true(points_fail(&t, full.error, &full) > LAST_TAG);
+	assert_true(points_fail(&t, broken.error, &broken) > LAST_TAG);
 }
 
 /* The flushed part of a half-written group must not count. */
@@ -591,10 +643,6 @@ static void test_journal__works_where_nothing_can_be_reserved(void **state)
 	journal_close(j);
 	assert_seen('a', { 0, 210 });
 }
-
-#define test_in_dir(fn)                                            \
-	cmocka_unit_test_setup_teardown(fn, journal_fixture_begin, \
-					journal_fixture_end)
 
 int main(void)
 {
