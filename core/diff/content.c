@@ -7,82 +7,22 @@
  * sizes, are read.  Two different files are read as far as both have bytes.
  * Either way holes that both have are skipped.
  */
-#include "diff_priv.h"
+#include "content.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define CHUNK_BYTES (256U << 10)
 
 struct comparison {
 	struct differ *d;
-	const struct subject *subject[SIDES];
+	const struct diff_object *object[SIDES];
 	struct difference *out;
 	char *buf[SIDES];
 	uint64_t next_page; /* pages below it are counted already */
 };
-
-ssize_t subject_read(struct differ *d, const struct subject *s, void *buf,
-		     size_t len, uint64_t off)
-{
-	if (s->o)
-		return overlay_read(&s->o->view, mapfs_file_of(s->inode->ino),
-				    buf, len, off);
-	return base_read(d->to->base, s->inode, buf, len, off);
-}
-
-static int seek_data(struct differ *d, const struct subject *s, uint64_t off,
-		     uint64_t *out)
-{
-	int err;
-
-	if (s->o)
-		err = overlay_lseek(&s->o->view, mapfs_file_of(s->inode->ino),
-				    off, SEEK_DATA, out);
-	else
-		err = base_seek(d->to->base, s->inode, off, SEEK_DATA, out);
-	if (err == -ENXIO)
-		*out = UINT64_MAX;
-	return err == -ENXIO ? 0 : err;
-}
-
-static int add_range(struct difference *diff, uint64_t off, uint64_t len)
-{
-	struct mapfs_range *last =
-		diff->range_count ? &diff->ranges[diff->range_count - 1] : NULL;
-
-	if (last && last->off_bytes + last->len_bytes == off) {
-		last->len_bytes += len;
-		return 0;
-	}
-	if (diff->range_count == diff->range_cap) {
-		size_t cap = diff->range_cap ? diff->range_cap * 2 : 16;
-		struct mapfs_range *p = realloc(diff->ranges, cap * sizeof(*p));
-
-		if (!p)
-			return -ENOMEM;
-		diff->ranges = p;
-		diff->range_cap = cap;
-	}
-	assert(diff->ranges);
-	diff->ranges[diff->range_count++] =
-		(struct mapfs_range){ .off_bytes = off, .len_bytes = len };
-	return 0;
-}
-
-int difference_add(struct difference *diff, bool want_ranges, uint64_t off,
-		   uint64_t len)
-{
-	if (len == 0)
-		return 0;
-	diff->pages += page_ceil(off + len) - page_of(off);
-	diff->bytes += len;
-	return want_ranges ? add_range(diff, off, len) : 0;
-}
 
 static uint64_t count_unequal(const char *a, const char *b, size_t len)
 {
@@ -109,22 +49,22 @@ static int compare_chunk(struct comparison *c, uint64_t off, size_t len)
 		c->out->pages++;
 		c->next_page = page_of(off + at) + 1;
 		if (c->d->opt->want_ranges)
-			err = add_range(c->out, off + at, n);
+			err = difference_add_range(c->out, off + at, n);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-/* A file that became shorter under our hands ends in zeros. */
+/* A file that became shorter meanwhile reads as zeros behind its end. */
 static int read_side(struct comparison *c, enum side s, size_t len,
 		     uint64_t off)
 {
 	size_t have = 0;
 
 	while (have < len) {
-		ssize_t n = subject_read(c->d, c->subject[s], c->buf[s] + have,
-					 len - have, off + have);
+		ssize_t n = object_read(c->d, c->object[s], c->buf[s] + have,
+					len - have, off + have);
 
 		if (n < 0)
 			return (int)n;
@@ -149,15 +89,15 @@ static int tell_progress(struct differ *d, uint64_t bytes)
 	return d->opt->progress(d->opt->progress_arg, d->done_bytes);
 }
 
-/* Where to go on after a chunk of zeros: the first data of either. */
+/* After a chunk of zeros the next one begins at the first data of either. */
 static int skip_holes(struct comparison *c, uint64_t *off)
 {
 	uint64_t data[SIDES];
 	uint64_t first;
-	int err = seek_data(c->d, c->subject[OLD], *off, &data[OLD]);
+	int err = object_seek_data(c->d, c->object[OLD], *off, &data[OLD]);
 
 	if (!err)
-		err = seek_data(c->d, c->subject[NEW], *off, &data[NEW]);
+		err = object_seek_data(c->d, c->object[NEW], *off, &data[NEW]);
 	if (err)
 		return err;
 	first = data[OLD] < data[NEW] ? data[OLD] : data[NEW];
@@ -191,15 +131,15 @@ static int compare_span(struct comparison *c, uint64_t off, uint64_t end)
 	return err;
 }
 
-/* The base's bytes that may show in the subject. */
-static uint64_t visible_bytes(const struct subject *s)
+/* The bytes of the base that may show in the object. */
+static uint64_t visible_bytes(const struct diff_object *s)
 {
 	return s->changed ? s->changed->attr.visible_base_bytes :
 			    s->shown.size_bytes;
 }
 
-/* The first run of the subject's page table at or after `pgno`. */
-static bool next_run(const struct subject *s, mapfs_pgno pgno,
+/* The first run of the object's page table at or after `pgno`. */
+static bool next_run(const struct diff_object *s, mapfs_pgno pgno,
 		     struct pt_run *run)
 {
 	struct rwlock *stripe;
@@ -215,7 +155,7 @@ static bool next_run(const struct subject *s, mapfs_pgno pgno,
 	return found;
 }
 
-/* Bytes of a file, of which one thing is true. */
+/* Bytes of a file that are treated alike. */
 struct span {
 	uint64_t off;
 	uint64_t end;
@@ -239,8 +179,8 @@ static void span_cut(struct span *s, uint64_t off, uint64_t end)
 static bool next_span(const struct comparison *c, uint64_t off,
 		      struct span *out)
 {
-	const uint64_t a = visible_bytes(c->subject[OLD]);
-	const uint64_t b = visible_bytes(c->subject[NEW]);
+	const uint64_t a = visible_bytes(c->object[OLD]);
+	const uint64_t b = visible_bytes(c->object[NEW]);
 	const uint64_t gap = (a < b ? a : b) & ~(uint64_t)(MAPFS_PAGE_SIZE - 1);
 	const uint64_t gap_end = page_ceil(a < b ? b : a) * MAPFS_PAGE_SIZE;
 	struct span s = { UINT64_MAX, UINT64_MAX };
@@ -249,7 +189,7 @@ static bool next_span(const struct comparison *c, uint64_t off,
 	if (a != b && off < gap_end)
 		span_cut(&s, gap > off ? gap : off, gap_end);
 	for (int i = OLD; i < SIDES; i++)
-		if (next_run(c->subject[i], page_of(off), &run[i]))
+		if (next_run(c->object[i], page_of(off), &run[i]))
 			span_cut(&s, run[i].first * MAPFS_PAGE_SIZE,
 				 (run[i].first + run[i].count) *
 					 MAPFS_PAGE_SIZE);
@@ -259,15 +199,15 @@ static bool next_span(const struct comparison *c, uint64_t off,
 	return true;
 }
 
-/* Is it the very same pages that both sides have there? */
+/* Do both sides have the same pages of the arena there? */
 static bool is_shared(const struct comparison *c, const struct span *s)
 {
 	const mapfs_pgno first = page_of(s->off);
 	struct pt_run a;
 	struct pt_run b;
 
-	return c->d->shares_pages && next_run(c->subject[OLD], first, &a) &&
-	       next_run(c->subject[NEW], first, &b) && a.first == first &&
+	return c->d->shares_pages && next_run(c->object[OLD], first, &a) &&
+	       next_run(c->object[NEW], first, &b) && a.first == first &&
 	       b.first == first && a.kind == PT_ARENA && b.kind == PT_ARENA &&
 	       a.apage == b.apage;
 }
@@ -284,7 +224,7 @@ static int compare_versions(struct comparison *c, uint64_t size)
 	return err;
 }
 
-/* What one file has behind the end of the other. */
+/* Counts what one file has behind the end of the other. */
 static int add_growth(struct comparison *c, uint64_t from, uint64_t to)
 {
 	int err;
@@ -300,10 +240,10 @@ static int add_growth(struct comparison *c, uint64_t from, uint64_t to)
 }
 
 /*
- * The base file is not the one that was changed in the view, so what it is
- * there nobody can say any more: reading it fails.
+ * Has the base file changed since the view first changed it?  Then its content
+ * in the view is not known any more, and reading it fails.
  */
-static bool is_drifted(const struct subject *s)
+static bool is_drifted(const struct diff_object *s)
 {
 	struct record_sig sig;
 	struct statx stx;
@@ -324,8 +264,8 @@ static bool is_drifted(const struct subject *s)
 
 static int compare_bytes(struct comparison *c, bool same_file)
 {
-	const uint64_t a = c->subject[OLD]->shown.size_bytes;
-	const uint64_t b = c->subject[NEW]->shown.size_bytes;
+	const uint64_t a = c->object[OLD]->shown.size_bytes;
+	const uint64_t b = c->object[NEW]->shown.size_bytes;
 	const uint64_t size = a < b ? a : b;
 	int err = same_file ? compare_versions(c, size) :
 			      compare_span(c, 0, size);
@@ -333,21 +273,21 @@ static int compare_bytes(struct comparison *c, bool same_file)
 	if (!err)
 		err = add_growth(c, size, a < b ? b : a);
 	if (err != -EIO ||
-	    !(is_drifted(c->subject[OLD]) || is_drifted(c->subject[NEW])))
+	    !(is_drifted(c->object[OLD]) || is_drifted(c->object[NEW])))
 		return err;
-	/* Commit and status name it; here all of it is another file. */
+	/* Commit and status report it; here all of its bytes differ. */
 	difference_fini(c->out);
 	c->next_page = 0;
 	return add_growth(c, 0, a < b ? b : a);
 }
 
-int content_compare(struct differ *d, const struct subject *a,
-		    const struct subject *b, struct difference *out)
+int content_compare(struct differ *d, const struct diff_object *a,
+		    const struct diff_object *b, struct difference *out)
 {
 	const unsigned int what = out->what;
 	struct comparison c = {
 		.d = d,
-		.subject = { a, b },
+		.object = { a, b },
 		.out = out,
 	};
 	int err = 0;

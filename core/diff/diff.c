@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From edges to entries.
+ * From names to entries.
  *
- * A directory that both sides have is followed by identity: in another place
- * it is renamed, whatever else had that name.  All other objects belong to
- * their names: a name on both sides is modified or retyped, a name on one
- * side is added or deleted; and a file that lost one name and got another is
- * renamed.  So each object of either side is in one entry at most.
+ * A directory that both sides have is followed by identity: if it is in another
+ * place, it is renamed, whatever had that name before.  All other objects are
+ * compared by name: a name on both sides is modified or retyped, a name on one
+ * side is added or deleted; and a file that has lost one name and got another
+ * is renamed.  So each object of either side is in one entry at most.
  */
-#include "diff_priv.h"
+#include "core/mapfs.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* A change that is known by its names only; whether M is one is not yet. */
+#include "candidates.h"
+#include "compare.h"
+#include "core/lib/array.h"
+#include "links.h"
+#include "renames.h"
+
+/* Found by names only: a MODIFIED one may turn out to be no change. */
 struct change {
 	enum mapfs_change kind;
-	const struct edge *edge;
-	const struct edge *from; /* where the old object is */
+	const struct diff_name *name;
+	const struct diff_name *from; /* where the old object is */
 	char *path;
 	char *old_path;
 };
@@ -30,115 +36,7 @@ struct changes {
 	size_t cap;
 };
 
-/* An edge that only one side has, on the way to finding renames. */
-struct loose {
-	struct edge *edge;
-	mapfs_ino id;
-	char *path;
-};
-
-struct loosened {
-	struct loose *loose;
-	size_t count;
-	size_t cap;
-};
-
-static int grow(void **p, size_t *cap, size_t count, size_t size)
-{
-	size_t n = *cap ? *cap * 2 : 64;
-	void *q;
-
-	if (count < *cap)
-		return 0;
-	q = realloc(*p, n * size);
-	if (!q)
-		return -ENOMEM;
-	*p = q;
-	*cap = n;
-	return 0;
-}
-
-static int loosened_add(struct differ *d, struct loosened *all, struct edge *e,
-			mapfs_ino id, enum side s)
-{
-	void *p = all->loose;
-	char *path;
-	int err = grow(&p, &all->cap, all->count, sizeof(*all->loose));
-
-	all->loose = p;
-	if (!err)
-		err = dnode_path(d, e->dir, e->name, s, &path);
-	if (err)
-		return err;
-	all->loose[all->count++] = (struct loose){ e, id, path };
-	return 0;
-}
-
-static void loosened_free(struct loosened *all)
-{
-	for (size_t n = 0; n < all->count; n++)
-		free(all->loose[n].path);
-	free(all->loose);
-}
-
-static int by_id_and_path(const void *a, const void *b)
-{
-	const struct loose *x = a;
-	const struct loose *y = b;
-
-	if (x->id != y->id)
-		return x->id < y->id ? -1 : 1;
-	return strcmp(x->path, y->path);
-}
-
-/* Names of files that went, and names of files that came. */
-static int collect_loose(struct differ *d, struct loosened all[SIDES])
-{
-	int err = 0;
-
-	for (struct edge *e = d->edges; e && !err; e = e->hh.next) {
-		struct object was = { 0 };
-		struct object is = { 0 };
-
-		err = edge_object(d, e, OLD, &was);
-		if (!err)
-			err = edge_object(d, e, NEW, &is);
-		if (!err && was.id && !was.dir && !is.id)
-			err = loosened_add(d, &all[OLD], e, was.id, OLD);
-		else if (!err && is.id && !is.dir && !was.id)
-			err = loosened_add(d, &all[NEW], e, is.id, NEW);
-	}
-	for (int s = OLD; s < SIDES; s++)
-		if (all[s].count > 1)
-			qsort(all[s].loose, all[s].count, sizeof(*all[s].loose),
-			      by_id_and_path);
-	return err;
-}
-
-static int find_renamed_files(struct differ *d)
-{
-	struct loosened all[SIDES] = { 0 };
-	size_t i = 0;
-	size_t j = 0;
-	int err = collect_loose(d, all);
-
-	while (!err && i < all[OLD].count && j < all[NEW].count) {
-		struct loose *was = &all[OLD].loose[i];
-		struct loose *is = &all[NEW].loose[j];
-
-		if (was->id == is->id) {
-			is->edge->from = was->edge;
-			was->edge->is_source = true;
-		}
-		i += was->id <= is->id;
-		j += is->id <= was->id;
-	}
-	loosened_free(&all[OLD]);
-	loosened_free(&all[NEW]);
-	return err;
-}
-
-/* Is the path one that was asked for? */
+/* Is the path `top` or below it? */
 static bool is_below(const char *path, const char *top)
 {
 	size_t len = strlen(top);
@@ -174,18 +72,16 @@ static bool is_asked_for(const struct differ *d, const struct change *c)
 }
 
 static int add_change(struct differ *d, struct changes *all,
-		      enum mapfs_change kind, const struct edge *e,
-		      const struct edge *from)
+		      enum mapfs_change kind, const struct diff_name *dn,
+		      const struct diff_name *from)
 {
-	struct change c = { .kind = kind, .edge = e, .from = from };
-	void *p = all->change;
-	int err = grow(&p, &all->cap, all->count, sizeof(*all->change));
+	struct change c = { .kind = kind, .name = dn, .from = from };
+	int err = array_reserve(&all->change, &all->cap, all->count + 1);
 
-	all->change = p;
 	if (!err)
-		err = dnode_path(d, e->dir, e->name, NEW, &c.path);
+		err = dir_path(d, dn->dir, dn->name, NEW, &c.path);
 	if (!err)
-		err = dnode_path(d, from->dir, from->name, OLD, &c.old_path);
+		err = dir_path(d, from->dir, from->name, OLD, &c.old_path);
 	if (!err && is_asked_for(d, &c)) {
 		all->change[all->count++] = c;
 		return 0;
@@ -195,68 +91,68 @@ static int add_change(struct differ *d, struct changes *all,
 	return err;
 }
 
-/* A directory that moved here: the edge that it moved from. */
-static int find_renamed_dir(struct differ *d, const struct edge *e,
-			    struct edge **from)
+/* If a directory was moved here: the name that it had. */
+static int find_renamed_dir(struct differ *d, const struct diff_name *dn,
+			    struct diff_name **from)
 {
-	struct dnode *dir = e->object[NEW].dir;
+	struct diff_dir *dir = dn->target[NEW].dir;
 	const struct place *p;
 	bool moved = false;
-	int err = dir ? dnode_is_moved(d, dir, &moved) : 0;
+	int err = dir ? dir_is_moved(d, dir, &moved) : 0;
 
 	*from = NULL;
 	if (err || !moved)
 		return err;
-	err = dnode_place(d, dir, OLD, &p);
+	err = dir_place(d, dir, OLD, &p);
 	return err ? err :
-		     edge_add(d, p->parent, p->name, strlen(p->name), from);
+		     name_add(d, p->parent, p->name, strlen(p->name), from);
 }
 
 /* The same object on both sides, and in the delta of neither. */
-static bool is_untouched(const struct differ *d, const struct edge *e)
+static bool is_untouched(const struct differ *d, const struct diff_name *dn)
 {
-	const mapfs_ino id = e->object[OLD].id;
+	const mapfs_ino id = dn->target[OLD].id;
 
-	return id == e->object[NEW].id && !side_inode(&d->side[OLD], id) &&
+	return id == dn->target[NEW].id && !side_inode(&d->side[OLD], id) &&
 	       !side_inode(&d->side[NEW], id);
 }
 
-/* At most two: something else may have had the name of what moved here. */
+/* At most two: another object may have had the name of a moved directory. */
 static int add_changes_of(struct differ *d, struct changes *all,
-			  const struct edge *e)
+			  const struct diff_name *dn)
 {
-	struct object was = { 0 };
-	struct object is = { 0 };
-	struct edge *from;
+	struct name_target was = { 0 };
+	struct name_target is = { 0 };
+	struct diff_name *from;
 	bool covered = false;
 	int err;
 
-	if (is_untouched(d, e))
+	if (is_untouched(d, dn))
 		return 0;
-	err = edge_object(d, e, OLD, &was);
+	err = name_target(d, dn, OLD, &was);
 	if (!err)
-		err = edge_object(d, e, NEW, &is);
+		err = name_target(d, dn, NEW, &is);
 	if (!err)
-		err = dnode_is_covered(d, e->dir, &covered);
+		err = dir_is_covered(d, dn->dir, &covered);
 	if (!err && was.id && is.id)
 		err = add_change(d, all,
 				 was.type == is.type ? MAPFS_MODIFIED :
 						       MAPFS_RETYPED,
-				 e, e);
-	else if (!err && was.id && !e->is_source && !covered)
-		err = add_change(d, all, MAPFS_DELETED, e, e);
-	else if (!err && is.id && e->from)
-		err = add_change(d, all, MAPFS_RENAMED, e, e->from);
+				 dn, dn);
+	else if (!err && was.id && !dn->is_source && !covered)
+		err = add_change(d, all, MAPFS_DELETED, dn, dn);
+	else if (!err && is.id && dn->from)
+		err = add_change(d, all, MAPFS_RENAMED, dn, dn->from);
 	else if (!err && is.id && !covered)
-		err = add_change(d, all, MAPFS_ADDED, e, e);
+		err = add_change(d, all, MAPFS_ADDED, dn, dn);
 	if (!err)
-		err = find_renamed_dir(d, e, &from);
+		err = find_renamed_dir(d, dn, &from);
 	if (!err && from)
-		err = add_change(d, all, MAPFS_RENAMED, e, from);
+		err = add_change(d, all, MAPFS_RENAMED, dn, from);
 	return err;
 }
 
-/* What goes comes before what takes its name. */
+/* By path; a deletion comes before what has the name now. */
 static int by_path(const void *a, const void *b)
 {
 	const struct change *x = a;
@@ -272,32 +168,40 @@ static int collect_changes(struct differ *d, struct changes *all)
 {
 	int err = 0;
 
-	for (struct edge *e = d->edges; e && !err; e = e->hh.next)
-		err = add_changes_of(d, all, e);
+	for (struct diff_name *dn = d->names; dn && !err; dn = dn->hh.next)
+		err = add_changes_of(d, all, dn);
 	if (!err && all->count > 1)
 		qsort(all->change, all->count, sizeof(*all->change), by_path);
 	return err;
 }
 
 static int open_old(struct differ *d, const struct change *c,
-		    struct subject *out)
+		    struct diff_object *out)
 {
-	if (c->kind == MAPFS_ADDED)
-		return 0;
-	return subject_init(d, OLD, c->from, OLD, &c->from->object[OLD], out);
+	const struct object_of_name which = {
+		.name = c->from,
+		.where = OLD,
+		.id = c->from->target[OLD].id,
+	};
+
+	return c->kind == MAPFS_ADDED ? 0 : object_init(d, OLD, &which, out);
 }
 
 static int open_new(struct differ *d, const struct change *c,
-		    struct subject *out)
+		    struct diff_object *out)
 {
-	if (c->kind == MAPFS_DELETED)
-		return 0;
-	return subject_init(d, NEW, c->edge, NEW, &c->edge->object[NEW], out);
+	const struct object_of_name which = {
+		.name = c->name,
+		.where = NEW,
+		.id = c->name->target[NEW].id,
+	};
+
+	return c->kind == MAPFS_DELETED ? 0 : object_init(d, NEW, &which, out);
 }
 
-/* Objects that are not the same in kind: all of the one that counts. */
-static int measure(const struct differ *d, const struct subject *a,
-		   const struct subject *b, struct difference *out)
+/* Added, deleted or retyped: all bytes count, of the new file if it is one. */
+static int measure(const struct differ *d, const struct diff_object *a,
+		   const struct diff_object *b, struct difference *out)
 {
 	const struct mapfs_diff_side *s = S_ISREG(b->shown.mode) ? &b->shown :
 								   &a->shown;
@@ -308,7 +212,7 @@ static int measure(const struct differ *d, const struct subject *a,
 }
 
 static int tell(struct differ *d, const struct change *c,
-		const struct subject *a, const struct subject *b,
+		const struct diff_object *a, const struct diff_object *b,
 		const struct difference *diff)
 {
 	const struct mapfs_diff_entry entry = {
@@ -316,8 +220,8 @@ static int tell(struct differ *d, const struct change *c,
 		.what = diff->what,
 		.path = c->path,
 		.old_path = c->old_path,
-		.old_side = subject_show(d, a),
-		.new_side = subject_show(d, b),
+		.old_side = object_show(d, a),
+		.new_side = object_show(d, b),
 		.pages = diff->pages,
 		.bytes = diff->bytes,
 		.ranges = diff->ranges,
@@ -331,8 +235,8 @@ static int tell(struct differ *d, const struct change *c,
 
 static int compare_and_tell(struct differ *d, const struct change *c)
 {
-	struct subject a = { 0 };
-	struct subject b = { 0 };
+	struct diff_object a = { 0 };
+	struct diff_object b = { 0 };
 	struct difference diff = { 0 };
 	int err = open_old(d, c, &a);
 
@@ -341,7 +245,7 @@ static int compare_and_tell(struct differ *d, const struct change *c)
 	err = open_new(d, c, &b);
 	if (!err) {
 		if (c->kind == MAPFS_MODIFIED || c->kind == MAPFS_RENAMED)
-			err = subject_compare(d, &a, &b, &diff);
+			err = objects_compare(d, &a, &b, &diff);
 		else
 			err = measure(d, &a, &b, &diff);
 		if (!err && c->kind == MAPFS_RETYPED)
@@ -349,27 +253,27 @@ static int compare_and_tell(struct differ *d, const struct change *c)
 		if (!err)
 			err = tell(d, c, &a, &b, &diff);
 		difference_fini(&diff);
-		subject_fini(d, &b);
+		object_fini(d, &b);
 	}
-	subject_fini(d, &a);
+	object_fini(d, &a);
 	return err;
 }
 
 static int compare_sides(struct differ *d, struct overlay *from)
 {
 	struct changes all = { 0 };
-	int err = side_load(d, OLD, from);
+	int err = side_load(&d->side[OLD], from, NULL);
 
 	if (!err)
-		err = side_load(d, NEW, d->to);
+		err = side_load(&d->side[NEW], d->to, &d->side[OLD]);
 	if (!err)
-		err = dnodes_load(d);
+		err = dirs_load(d);
 	if (!err)
-		err = diff_expand(d);
+		err = diff_candidates_find(d);
 	if (!err)
-		err = diff_find_links(d);
+		err = diff_links_find(d);
 	if (!err)
-		err = find_renamed_files(d);
+		err = diff_renames_find(d);
 	if (!err)
 		err = collect_changes(d, &all);
 	for (size_t n = 0; n < all.count; n++) {
@@ -397,7 +301,7 @@ static int check_same_base(const struct overlay *a, const struct overlay *b)
 	return x.st_dev == y.st_dev && x.st_ino == y.st_ino ? 0 : -EXDEV;
 }
 
-/* Of one store, so that a number means the same page on both sides. */
+/* Are they views of one store, in which a page has one number? */
 static bool is_one_store(struct mapfs_view *a, struct mapfs_view *b)
 {
 	struct mapfs_info x;
@@ -429,8 +333,8 @@ int mapfs_diff(struct mapfs_view *from, struct mapfs_view *to,
 	}
 	if (!err)
 		err = compare_sides(&d, from ? overlay_of(from) : NULL);
-	edges_unload(&d);
-	dnodes_unload(&d);
+	names_unload(&d);
+	dirs_unload(&d);
 	side_unload(&d.side[OLD]);
 	side_unload(&d.side[NEW]);
 	return err;

@@ -1,42 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Directories by identity.  One of the base is known by its path there (a
- * directory has one name), one made in a view by its inode number.
+ * Directories by identity.  A directory of the base is known by its path there
+ * (a directory has one name), one made in a view by its inode number.
  *
- * Where a side has a directory of the base follows from the path alone: the
- * nearest directory above that the side changed either says something else
- * of the next name on the way, or all below it is as in the base.  So a
- * directory that nobody changed costs no look at the base.
+ * Where a side has a directory of the base follows from the path alone.  Take
+ * the nearest directory above it that the side changed: either its delta has
+ * another target for the next name of the path, or all below is as in the
+ * base.  So a directory that neither side changed is not looked up in the base.
  */
-#include "diff_priv.h"
+#include "dir.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
-static struct dnode *find_path(const struct differ *d, const char *path,
-			       size_t bytes)
+#include "core/lib/timespec.h"
+
+static struct diff_dir *find_path(const struct differ *d, const char *path,
+				  size_t bytes)
 {
-	struct dnode *dir = NULL;
+	struct diff_dir *dir = NULL;
 
 	if (d->by_path)
 		HASH_FIND(hh_path, d->by_path, path, bytes, dir);
 	return dir;
 }
 
-struct dnode *dnode_of_id(const struct differ *d, mapfs_ino id)
+struct diff_dir *dir_of_id(const struct differ *d, mapfs_ino id)
 {
-	struct dnode *dir = NULL;
+	struct diff_dir *dir = NULL;
 
 	if (d->by_id && id)
 		HASH_FIND(hh_id, d->by_id, &id, sizeof(id), dir);
 	return dir;
 }
 
-static int dnode_add_id(struct differ *d, struct dnode *dir, mapfs_ino id)
+static int dir_add_id(struct differ *d, struct diff_dir *dir, mapfs_ino id)
 {
 	assert(dir->id == 0);
 	dir->id = id;
@@ -47,29 +48,29 @@ static int dnode_add_id(struct differ *d, struct dnode *dir, mapfs_ino id)
 	return -ENOMEM;
 }
 
-static int dnode_create(struct differ *d, struct dnode **out)
+static int dir_create(struct differ *d, struct diff_dir **out)
 {
-	struct dnode *dir = calloc(1, sizeof(*dir));
+	struct diff_dir *dir = calloc(1, sizeof(*dir));
 
 	if (!dir)
 		return -ENOMEM;
-	dir->next = d->dnodes;
-	d->dnodes = dir;
+	dir->next = d->dirs;
+	d->dirs = dir;
 	*out = dir;
 	return 0;
 }
 
-int dnode_of_path(struct differ *d, const char *path, size_t bytes,
-		  struct dnode **out)
+int dir_of_path(struct differ *d, const char *path, size_t bytes,
+		struct diff_dir **out)
 {
-	struct dnode *dir = find_path(d, path, bytes);
+	struct diff_dir *dir = find_path(d, path, bytes);
 	int err;
 
 	if (dir) {
 		*out = dir;
 		return 0;
 	}
-	err = dnode_create(d, &dir);
+	err = dir_create(d, &dir);
 	if (err)
 		return err;
 	dir->base_path = strndup(path, bytes);
@@ -83,13 +84,13 @@ int dnode_of_path(struct differ *d, const char *path, size_t bytes,
 }
 
 /*
- * The base can have replaced a directory of the delta by another one of the
- * same path, which is in the delta too.  Only one of them is found by path.
+ * The base may have replaced a directory that is in the delta by another one of
+ * the same path that is in the delta too.  Only one of them is found by path.
  */
 static int displaced_create(struct differ *d, const char *path,
-			    struct dnode **out)
+			    struct diff_dir **out)
 {
-	int err = dnode_create(d, out);
+	int err = dir_create(d, out);
 
 	if (err)
 		return err;
@@ -99,20 +100,20 @@ static int displaced_create(struct differ *d, const char *path,
 
 static int load_dir(struct differ *d, enum side s, const struct side_inode *si)
 {
-	struct dnode *dir = dnode_of_id(d, si->id);
+	struct diff_dir *dir = dir_of_id(d, si->id);
 	int err = 0;
 
 	if (dir)
 		return 0;
 	if (si->base_path)
-		err = dnode_of_path(d, si->base_path, strlen(si->base_path),
-				    &dir);
+		err = dir_of_path(d, si->base_path, strlen(si->base_path),
+				  &dir);
 	else
-		err = dnode_create(d, &dir);
+		err = dir_create(d, &dir);
 	if (!err && dir->id != 0)
 		err = displaced_create(d, si->base_path, &dir);
 	if (!err)
-		err = dnode_add_id(d, dir, si->id);
+		err = dir_add_id(d, dir, si->id);
 	/* By number, so that its path cannot lead to another directory. */
 	if (!err && si->base_path && d->side[s].o == d->to) {
 		inode_hold(d->to->itable, si->inode);
@@ -121,18 +122,18 @@ static int load_dir(struct differ *d, enum side s, const struct side_inode *si)
 	return err;
 }
 
-int dnodes_load(struct differ *d)
+int dirs_load(struct differ *d)
 {
 	struct side_inode *si;
 	struct side_inode *next;
-	int err = dnode_of_path(d, "", 0, &d->root);
+	int err = dir_of_path(d, "", 0, &d->root);
 
 	if (!err)
-		err = dnode_add_id(d, d->root, d->to->view.root_ino);
+		err = dir_add_id(d, d->root, d->to->view.root_ino);
 	if (err)
 		return err;
 	d->root->inode = itable_get(d->to->itable, d->to->view.root_ino);
-	/* Of two of one path, the one that was not removed is found by it. */
+	/* Of two with one path, the one that was not removed is found by it. */
 	for (int pass = 0; pass < 2 * SIDES; pass++) {
 		const enum side s = pass % SIDES == OLD ? OLD : NEW;
 
@@ -147,14 +148,14 @@ int dnodes_load(struct differ *d)
 	return 0;
 }
 
-void dnodes_unload(struct differ *d)
+void dirs_unload(struct differ *d)
 {
 	HASH_CLEAR(hh_id, d->by_id);
 	HASH_CLEAR(hh_path, d->by_path);
-	while (d->dnodes) {
-		struct dnode *dir = d->dnodes;
+	while (d->dirs) {
+		struct diff_dir *dir = d->dirs;
 
-		d->dnodes = dir->next;
+		d->dirs = dir->next;
 		if (dir->inode)
 			overlay_put(d->to, dir->inode);
 		free(dir->base_path);
@@ -162,7 +163,7 @@ void dnodes_unload(struct differ *d)
 	}
 }
 
-/* Length of the path above, and the name behind it. */
+/* Length of the parent's path, and the name behind it. */
 static size_t split_path(const char *path, size_t bytes, const char **name)
 {
 	while (bytes > 0 && path[bytes - 1] != '/')
@@ -171,16 +172,16 @@ static size_t split_path(const char *path, size_t bytes, const char **name)
 	return bytes > 0 ? bytes - 1 : 0;
 }
 
-/* Does the side leave the way to this place as it is in the base? */
-static bool base_way_is_free(const struct differ *d, const char *path,
-			     enum side s)
+/* Does the path lead to the same place on this side as in the base? */
+static bool is_where_base_has_it(const struct differ *d, const char *path,
+				 enum side s)
 {
 	size_t bytes = strlen(path);
 
 	while (bytes > 0) {
 		const char *name;
 		size_t above = split_path(path, bytes, &name);
-		const struct dnode *dir = find_path(d, path, above);
+		const struct diff_dir *dir = find_path(d, path, above);
 		const struct side_inode *si =
 			dir ? side_inode(&d->side[s], dir->id) : NULL;
 
@@ -193,7 +194,7 @@ static bool base_way_is_free(const struct differ *d, const char *path,
 	return true;
 }
 
-static int find_place(struct differ *d, struct dnode *dir, enum side s,
+static int find_place(struct differ *d, struct diff_dir *dir, enum side s,
 		      struct place *p)
 {
 	const struct side_inode *si = side_inode(&d->side[s], dir->id);
@@ -205,22 +206,22 @@ static int find_place(struct differ *d, struct dnode *dir, enum side s,
 	if (si && si->attr.nlink == 0)
 		return 0;
 	if (si && si->names) {
-		p->parent = dnode_of_id(d, si->names->dir);
+		p->parent = dir_of_id(d, si->names->dir);
 		p->name = si->names->name;
 		p->is_present = p->parent != NULL;
 		return p->parent ? 0 : -EUCLEAN;
 	}
-	if (!dir->base_path || !base_way_is_free(d, dir->base_path, s))
+	if (!dir->base_path || !is_where_base_has_it(d, dir->base_path, s))
 		return 0;
 	p->is_present = true;
-	return dnode_of_path(d, dir->base_path,
-			     split_path(dir->base_path, strlen(dir->base_path),
-					&p->name),
-			     &p->parent);
+	return dir_of_path(d, dir->base_path,
+			   split_path(dir->base_path, strlen(dir->base_path),
+				      &p->name),
+			   &p->parent);
 }
 
-int dnode_place(struct differ *d, struct dnode *dir, enum side s,
-		const struct place **out)
+int dir_place(struct differ *d, struct diff_dir *dir, enum side s,
+	      const struct place **out)
 {
 	struct place *p = &dir->place[s];
 	int err = 0;
@@ -233,47 +234,47 @@ int dnode_place(struct differ *d, struct dnode *dir, enum side s,
 	return err;
 }
 
-int dnode_is_present(struct differ *d, struct dnode *dir, enum side s,
-		     bool *present)
+int dir_is_present(struct differ *d, struct diff_dir *dir, enum side s,
+		   bool *present)
 {
 	const struct place *p;
-	int err = dnode_place(d, dir, s, &p);
+	int err = dir_place(d, dir, s, &p);
 
 	*present = !err && p->is_present;
 	return err;
 }
 
-int dnode_on(struct differ *d, struct dnode *dir, enum side s,
-	     struct dnode **out)
+int dir_on(struct differ *d, struct diff_dir *dir, enum side s,
+	   struct diff_dir **out)
 {
 	bool present;
-	int err = dnode_is_present(d, dir, s, &present);
+	int err = dir_is_present(d, dir, s, &present);
 
-	*out = present ? dir : dir->twin;
+	*out = present ? dir : dir->replacement;
 	return err;
 }
 
-int dnode_is_moved(struct differ *d, struct dnode *dir, bool *moved)
+int dir_is_moved(struct differ *d, struct diff_dir *dir, bool *moved)
 {
 	const struct place *old_place = &dir->place[OLD];
 	const struct place *new_place = &dir->place[NEW];
-	int err = dnode_place(d, dir, OLD, &old_place);
+	int err = dir_place(d, dir, OLD, &old_place);
 
 	*moved = false;
 	if (!err)
-		err = dnode_place(d, dir, NEW, &new_place);
+		err = dir_place(d, dir, NEW, &new_place);
 	if (err || !old_place->is_present || !new_place->is_present ||
 	    dir == d->root)
 		return err;
 	*moved = strcmp(old_place->name, new_place->name) != 0 ||
 		 (old_place->parent != new_place->parent &&
-		  old_place->parent != new_place->parent->twin);
+		  old_place->parent != new_place->parent->replacement);
 	return 0;
 }
 
-/* The directory `name` of the base in one whose inode is there already. */
-static int find_inode(struct differ *d, struct dnode *above, const char *name,
-		      struct dnode *dir)
+/* The directory `name` of the base, in one whose inode is known. */
+static int find_inode(struct differ *d, struct diff_dir *above,
+		      const char *name, struct diff_dir *dir)
 {
 	struct statx stx;
 	bool foreign;
@@ -285,7 +286,7 @@ static int find_inode(struct differ *d, struct dnode *above, const char *name,
 		err = itable_get_or_add(d->to->itable, stx.stx_ino,
 					base_generation(&stx), S_IFDIR,
 					above->inode, name, false, &dir->inode);
-	/* Another one than the delta speaks of. */
+	/* It is not the directory that the delta changed. */
 	if (!err && dir->id && dir->inode->ino != dir->id) {
 		overlay_put(d->to, dir->inode);
 		dir->inode = NULL;
@@ -294,10 +295,10 @@ static int find_inode(struct differ *d, struct dnode *above, const char *name,
 	return err;
 }
 
-int dnode_inode(struct differ *d, struct dnode *dir, struct inode **out)
+int dir_inode(struct differ *d, struct diff_dir *dir, struct inode **out)
 {
 	const char *path = dir->base_path;
-	struct dnode *above = d->root;
+	struct diff_dir *above = d->root;
 	char name[NAME_MAX + 1];
 	int err = 0;
 
@@ -306,13 +307,13 @@ int dnode_inode(struct differ *d, struct dnode *dir, struct inode **out)
 		size_t start = above == d->root ? 0 :
 						  strlen(above->base_path) + 1;
 		size_t bytes = strcspn(path + start, "/");
-		struct dnode *next;
+		struct diff_dir *next;
 
 		if (bytes == 0 || bytes > NAME_MAX)
 			return -EUCLEAN;
 		memcpy(name, path + start, bytes);
 		name[bytes] = '\0';
-		err = dnode_of_path(d, path, start + bytes, &next);
+		err = dir_of_path(d, path, start + bytes, &next);
 		if (!err && !next->inode)
 			err = find_inode(d, above, name, next);
 		above = next;
@@ -322,8 +323,8 @@ int dnode_inode(struct differ *d, struct dnode *dir, struct inode **out)
 }
 
 /*
- * A number is given again once its object is gone: then it is not the one
- * that a delta knows by it.
+ * The base reuses a number once its object is gone.  Is this the object that
+ * the deltas know by the number?
  */
 static bool is_of_delta(const struct differ *d, const struct statx *stx)
 {
@@ -351,13 +352,13 @@ static void facts_of(const struct differ *d, const struct statx *stx,
 		.nlink = stx->stx_nlink,
 		.uid = stx->stx_uid,
 		.gid = stx->stx_gid,
-		.mtime = { stx->stx_mtime.tv_sec, stx->stx_mtime.tv_nsec },
+		.mtime = timespec_of_statx(stx->stx_mtime),
 		.is_foreign = foreign,
 	};
 }
 
-int dnode_base_lookup(struct differ *d, struct dnode *dir, const char *name,
-		      struct base_facts *facts)
+int dir_base_lookup(struct differ *d, struct diff_dir *dir, const char *name,
+		    struct base_facts *facts)
 {
 	struct inode *inode;
 	struct statx stx;
@@ -367,27 +368,27 @@ int dnode_base_lookup(struct differ *d, struct dnode *dir, const char *name,
 	*facts = (struct base_facts){ 0 };
 	if (!dir->base_path || dir->is_foreign)
 		return 0;
-	err = dnode_inode(d, dir, &inode);
+	err = dir_inode(d, dir, &inode);
 	if (!err)
 		err = base_stat(d->to->base, inode, name, &stx, &foreign);
 	if (!err)
 		facts_of(d, &stx, foreign, facts);
-	/* A name or a directory that the base lost meanwhile. */
+	/* The base may have lost the name or the directory meanwhile. */
 	return err == -ENOENT || err == -ENOTDIR || err == -ESTALE ? 0 : err;
 }
 
-/* One step up on the way to the root, as `s` has it if it can. */
-static int step_up(struct differ *d, struct dnode **dir, enum side s,
+/* One step towards the root, as side `s` has it if it does. */
+static int step_up(struct differ *d, struct diff_dir **dir, enum side s,
 		   const char **name)
 {
 	const enum side other = s == OLD ? NEW : OLD;
 	const struct place *p;
-	int err = dnode_place(d, *dir, s, &p);
+	int err = dir_place(d, *dir, s, &p);
 
-	if (!err && !p->is_present && (*dir)->twin)
-		err = dnode_place(d, (*dir)->twin, s, &p);
+	if (!err && !p->is_present && (*dir)->replacement)
+		err = dir_place(d, (*dir)->replacement, s, &p);
 	if (!err && !p->is_present)
-		err = dnode_place(d, *dir, other, &p);
+		err = dir_place(d, *dir, other, &p);
 	if (!err && (!p->is_present || !p->parent))
 		err = -EUCLEAN;
 	if (err)
@@ -397,14 +398,14 @@ static int step_up(struct differ *d, struct dnode **dir, enum side s,
 	return 0;
 }
 
-/* A path that grows at its beginning. */
-struct way {
+/* A path that is extended at its beginning. */
+struct path_buf {
 	char *buf;
 	size_t at; /* of the first byte */
 	size_t cap;
 };
 
-static int way_prepend(struct way *w, const char *name)
+static int path_prepend(struct path_buf *w, const char *name)
 {
 	size_t len = strlen(name);
 	size_t cap = w->cap ? w->cap : 128;
@@ -426,26 +427,27 @@ static int way_prepend(struct way *w, const char *name)
 	}
 	w->at -= len + 1;
 	memcpy(w->buf + w->at, name, len);
-	/* Ends the last name, or stands between two. */
+	/* Ends the path, or separates two names. */
 	w->buf[w->at + len] = w->at + len + 1 == w->cap ? '\0' : '/';
 	return 0;
 }
 
-int dnode_path(struct differ *d, struct dnode *dir, const char *name,
-	       enum side s, char **out)
+int dir_path(struct differ *d, struct diff_dir *dir, const char *name,
+	     enum side s, char **out)
 {
-	/* A way that visits more directories than there are is a circle. */
+	/* More steps than there are directories: the delta has a circle. */
 	const uint64_t most = 2 * (HASH_CNT(hh_id, d->by_id) +
 				   HASH_CNT(hh_path, d->by_path)) +
 			      4096;
-	struct way w = { 0 };
+	struct path_buf w = { 0 };
 	uint64_t steps = 0;
-	int err = dir || *name ? way_prepend(&w, name) : 0;
+	int err = dir || *name ? path_prepend(&w, name) : 0;
 
 	while (!err && dir && dir != d->root) {
 		err = step_up(d, &dir, s, &name);
 		if (!err)
-			err = ++steps > most ? -EUCLEAN : way_prepend(&w, name);
+			err = ++steps > most ? -EUCLEAN :
+					       path_prepend(&w, name);
 	}
 	if (!err) {
 		*out = w.buf ? strdup(w.buf + w.at) : strdup("");

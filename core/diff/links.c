@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A change of a file with several names in the base shows under all of them,
- * but the delta knows only the names it met.  Only when some are missing is
- * the base walked, by the numbers its directories list, until all are found.
+ * but the delta knows only those through which the file was reached.  Only if
+ * some are missing, the base is walked, and the inode numbers in its listings
+ * are compared, until all names are found.
  */
-#include "diff_priv.h"
+#include "links.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "compare.h"
 #include "core/lib/path.h"
 
 struct linked {
@@ -19,13 +20,13 @@ struct linked {
 	mapfs_ino ino;
 	uint32_t nlink;
 	uint32_t known;
-	struct edge *edge; /* one of its names in the base */
+	struct diff_name *name; /* one of its names in the base */
 };
 
 struct walk_dir {
 	struct walk_dir *next;
 	struct inode *inode; /* with a hold */
-	char path[];
+	char *path;
 };
 
 struct walk {
@@ -45,7 +46,7 @@ static struct linked *linked_find(const struct walk *w, mapfs_ino ino)
 	return l;
 }
 
-static int count_name(struct walk *w, struct edge *e,
+static int count_name(struct walk *w, struct diff_name *dn,
 		      const struct base_facts *f)
 {
 	struct linked *l;
@@ -68,8 +69,8 @@ static int count_name(struct walk *w, struct edge *e,
 		}
 	}
 	l->known++;
-	if (f == &e->facts[OLD])
-		l->edge = e;
+	if (f == &dn->facts[OLD])
+		l->name = dn;
 	return 0;
 }
 
@@ -77,11 +78,11 @@ static int count_names(struct walk *w)
 {
 	int err = 0;
 
-	for (struct edge *e = w->d->edges; e && !err; e = e->hh.next) {
-		err = count_name(w, e, &e->facts[OLD]);
-		/* Without a twin both are the same name. */
-		if (!err && e->dir && e->dir->twin)
-			err = count_name(w, e, &e->facts[NEW]);
+	for (struct diff_name *dn = w->d->names; dn && !err; dn = dn->hh.next) {
+		err = count_name(w, dn, &dn->facts[OLD]);
+		/* Without a replacement both are the same name. */
+		if (!err && dn->dir && dn->dir->replacement)
+			err = count_name(w, dn, &dn->facts[NEW]);
 	}
 	return err;
 }
@@ -93,34 +94,35 @@ static bool is_there(const struct differ *d, enum side s, mapfs_ino id)
 	return !si || si->attr.nlink > 0;
 }
 
-/* Is it another file now, so that its other names matter? */
+/* Does the file differ, so that its other names are needed? */
 static int is_wanted(struct differ *d, const struct linked *l, bool *wanted)
 {
-	const struct object object = {
+	const struct diff_name *dn = l->name;
+	const struct object_of_name which = {
+		.name = dn,
+		.where = OLD,
 		.id = l->ino,
-		.type = (uint16_t)(l->edge ? l->edge->facts[OLD].mode & S_IFMT :
-					     0),
 	};
 	struct difference diff = { 0 };
-	struct subject a;
-	struct subject b;
+	struct diff_object a;
+	struct diff_object b;
 	int err;
 
 	*wanted = false;
-	if (l->known >= l->nlink || !l->edge || !is_there(d, OLD, l->ino) ||
+	if (l->known >= l->nlink || !dn || !is_there(d, OLD, l->ino) ||
 	    !is_there(d, NEW, l->ino))
 		return 0;
-	err = subject_init(d, OLD, l->edge, OLD, &object, &a);
+	err = object_init(d, OLD, &which, &a);
 	if (err)
 		return err;
-	err = subject_init(d, NEW, l->edge, OLD, &object, &b);
+	err = object_init(d, NEW, &which, &b);
 	if (!err) {
-		err = subject_compare(d, &a, &b, &diff);
+		err = objects_compare(d, &a, &b, &diff);
 		*wanted = !err && diff.what != 0;
 		difference_fini(&diff);
-		subject_fini(d, &b);
+		object_fini(d, &b);
 	}
-	subject_fini(d, &a);
+	object_fini(d, &a);
 	return err;
 }
 
@@ -149,19 +151,19 @@ static int keep_wanted(struct walk *w)
 	return 0;
 }
 
+/* Takes the hold of the inode, also when it fails. */
 static int push_dir(struct walk *w, struct inode *inode, const char *above,
 		    const char *name)
 {
-	const char *sep = *above ? "/" : "";
-	size_t bytes = strlen(above) + strlen(name) + 2;
-	struct walk_dir *dir = malloc(sizeof(*dir) + bytes);
+	struct walk_dir *dir = malloc(sizeof(*dir));
+	int err = dir ? path_join(&dir->path, above, name) : -ENOMEM;
 
-	if (!dir) {
+	if (err) {
 		overlay_put(w->d->to, inode);
-		return -ENOMEM;
+		free(dir);
+		return err;
 	}
 	dir->inode = inode;
-	(void)snprintf(dir->path, bytes, "%s%s%s", above, sep, name);
 	dir->next = w->todo;
 	w->todo = dir;
 	return 0;
@@ -188,9 +190,9 @@ static int visit_name(void *arg, const char *name, uint64_t ino, mode_t type,
 		      uint64_t cookie)
 {
 	struct walk *w = arg;
-	struct dnode *dir;
-	struct edge *e;
-	unsigned int before = HASH_COUNT(w->d->edges);
+	struct diff_dir *dir;
+	struct diff_name *dn;
+	unsigned int before = HASH_COUNT(w->d->names);
 	int err;
 
 	(void)cookie;
@@ -200,12 +202,25 @@ static int visit_name(void *arg, const char *name, uint64_t ino, mode_t type,
 		return visit_dir(w, name);
 	if (!linked_find(w, ino))
 		return 0;
-	err = dnode_of_path(w->d, w->dir->path, strlen(w->dir->path), &dir);
+	err = dir_of_path(w->d, w->dir->path, strlen(w->dir->path), &dir);
 	if (!err)
-		err = edge_add(w->d, dir, name, strlen(name), &e);
-	if (!err && HASH_COUNT(w->d->edges) > before && --w->missing == 0)
+		err = name_add(w->d, dir, name, strlen(name), &dn);
+	if (!err && HASH_COUNT(w->d->names) > before && --w->missing == 0)
 		return 1;
 	return err;
+}
+
+static void walk_pop(struct walk *w)
+{
+	w->dir = w->todo;
+	w->todo = w->dir->next;
+}
+
+static void walk_drop(struct walk *w)
+{
+	overlay_put(w->d->to, w->dir->inode);
+	free(w->dir->path);
+	free(w->dir);
 }
 
 static int walk_base(struct walk *w)
@@ -216,25 +231,21 @@ static int walk_base(struct walk *w)
 	inode_hold(w->d->to->itable, root);
 	ret = push_dir(w, root, "", "");
 	while (w->todo && !ret) {
-		w->dir = w->todo;
-		w->todo = w->dir->next;
+		walk_pop(w);
 		ret = base_readdir(w->d->to->base, w->dir->inode, 0, visit_name,
 				   w);
 		if (ret == -ENOENT || ret == -ESTALE)
 			ret = 0;
-		overlay_put(w->d->to, w->dir->inode);
-		free(w->dir);
+		walk_drop(w);
 	}
 	while (w->todo) {
-		w->dir = w->todo;
-		w->todo = w->dir->next;
-		overlay_put(w->d->to, w->dir->inode);
-		free(w->dir);
+		walk_pop(w);
+		walk_drop(w);
 	}
 	return ret < 0 ? ret : 0;
 }
 
-int diff_find_links(struct differ *d)
+int diff_links_find(struct differ *d)
 {
 	struct walk w = { .d = d };
 	struct linked *l;

@@ -1,70 +1,74 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An edge is a name in a directory, whatever the directory is called on
- * either side.  What it leads to on a side is what that side's delta says of
- * the name, else what the base says, as overlay_find() has it.
+ * A name in a directory, wherever the sides have the directory.  Its target on
+ * a side is what the delta of that side says, else what the base says; the
+ * rules are those of overlay_find().
  */
-#include "diff_priv.h"
+#include "name.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-struct edge_key {
-	struct dnode *dir;
+#include "core/lib/path.h"
+#include "core/lib/timespec.h"
+
+struct name_key {
+	struct diff_dir *dir;
 	char name[NAME_MAX + 1];
 };
 
 /* Bytes of the key in front of the name. */
-#define KEY_BYTES offsetof(struct edge_key, name)
-static_assert(offsetof(struct edge, name) - offsetof(struct edge, dir) ==
+#define KEY_BYTES offsetof(struct name_key, name)
+static_assert(offsetof(struct diff_name, name) -
+			      offsetof(struct diff_name, dir) ==
 		      KEY_BYTES,
-	      "an edge holds its key");
+	      "a name holds its key");
 
-static struct edge *edge_find(const struct differ *d, struct dnode *dir,
-			      const char *name, size_t name_bytes)
+static struct diff_name *name_find(const struct differ *d, struct diff_dir *dir,
+				   const char *name, size_t name_bytes)
 {
-	struct edge_key key = { .dir = dir };
-	struct edge *e = NULL;
+	struct name_key key = { .dir = dir };
+	struct diff_name *dn = NULL;
 
-	if (!d->edges)
+	if (!d->names)
 		return NULL;
 	memcpy(key.name, name, name_bytes);
-	HASH_FIND(hh, d->edges, &key, KEY_BYTES + name_bytes, e);
-	return e;
+	HASH_FIND(hh, d->names, &key, KEY_BYTES + name_bytes, dn);
+	return dn;
 }
 
 static int object_of_dentry(const struct differ *d,
-			    const struct side_dentry *de, struct object *out)
+			    const struct side_dentry *de,
+			    struct name_target *out)
 {
-	*out = (struct object){ .id = de->id, .type = de->type };
+	*out = (struct name_target){ .id = de->id, .type = de->type };
 	if (!S_ISDIR(de->type))
 		return 0;
-	out->dir = dnode_of_id(d, de->id);
+	out->dir = dir_of_id(d, de->id);
 	return out->dir ? 0 : -EUCLEAN;
 }
 
-/* The dnode of a directory that the base has as `name` in `dir`. */
-static int object_of_base(struct differ *d, const struct dnode *dir,
+/* The object that the base has as `name` in `dir`. */
+static int object_of_base(struct differ *d, const struct diff_dir *dir,
 			  const char *name, const struct base_facts *facts,
-			  struct object *out)
+			  struct name_target *out)
 {
-	const char *sep = *dir->base_path ? "/" : "";
 	char *path;
 	int err;
 
-	*out = (struct object){
+	*out = (struct name_target){
 		.id = facts->ino,
 		.type = (uint16_t)(facts->mode & S_IFMT),
 	};
 	if (!S_ISDIR(facts->mode))
 		return 0;
-	if (asprintf(&path, "%s%s%s", dir->base_path, sep, name) < 0)
-		return -ENOMEM;
-	err = dnode_of_path(d, path, strlen(path), &out->dir);
+	err = path_join(&path, dir->base_path, name);
+	if (err)
+		return err;
+	err = dir_of_path(d, path, strlen(path), &out->dir);
 	free(path);
 	if (!err && facts->is_foreign)
 		out->dir->is_foreign = true;
@@ -72,133 +76,137 @@ static int object_of_base(struct differ *d, const struct dnode *dir,
 }
 
 /*
- * What the side has there of an object that the base lost, as
- * overlay_find_lost() has it.
+ * The object in the side's delta whose place in the base this is.  The base may
+ * have lost it; the rules are those of overlay_find_lost().
  */
-static int object_of_place(struct differ *d, const struct dnode *dir,
-			   const char *name, enum side s, struct object *out)
+static int object_of_place(struct differ *d, const struct diff_dir *dir,
+			   const char *name, enum side s,
+			   struct name_target *out)
 {
 	const struct side_inode *si;
 	char *path;
+	int err;
 
 	if (!d->side[s].places || !dir->base_path)
 		return 0;
-	if (asprintf(&path, "%s%s%s", dir->base_path,
-		     *dir->base_path ? "/" : "", name) < 0)
-		return -ENOMEM;
+	err = path_join(&path, dir->base_path, name);
+	if (err)
+		return err;
 	si = side_place(&d->side[s], path);
 	free(path);
 	if (!si)
 		return 0;
-	*out = (struct object){
+	*out = (struct name_target){
 		.id = si->id,
 		.type = (uint16_t)(si->attr.mode & S_IFMT),
 	};
 	if (!S_ISDIR(si->attr.mode))
 		return 0;
-	out->dir = dnode_of_id(d, si->id);
+	out->dir = dir_of_id(d, si->id);
 	return out->dir ? 0 : -EUCLEAN;
 }
 
-static int resolve(struct differ *d, struct edge *e, enum side s)
+static int resolve(struct differ *d, struct diff_name *dn, enum side s)
 {
-	const struct base_facts *f = &e->facts[s];
+	const struct base_facts *f = &dn->facts[s];
 	const struct side_dentry *de;
-	struct dnode *dir;
-	int err = dnode_on(d, e->dir, s, &dir);
+	struct diff_dir *dir;
+	int err = dir_on(d, dn->dir, s, &dir);
 
 	if (err || !dir)
 		return err;
-	de = side_dentry(&d->side[s], dir->id, e->name, strlen(e->name));
+	de = side_dentry(&d->side[s], dir->id, dn->name, strlen(dn->name));
 	if (de)
-		return object_of_dentry(d, de, &e->object[s]);
+		return object_of_dentry(d, de, &dn->target[s]);
 	if (!f->ino || !side_inode(&d->side[s], f->ino))
-		err = object_of_place(d, dir, e->name, s, &e->object[s]);
-	if (err || e->object[s].id || !f->ino)
+		err = object_of_place(d, dir, dn->name, s, &dn->target[s]);
+	if (err || dn->target[s].id || !f->ino)
 		return err;
-	return object_of_base(d, dir, e->name, f, &e->object[s]);
+	return object_of_base(d, dir, dn->name, f, &dn->target[s]);
 }
 
 /*
- * Without a base, what the view says of it must do: a name that it hides or
- * replaces was there, and so was what it changed.
+ * Without a base, its names follow from the delta: a name that the view hides
+ * or replaces was there, and so was an object that it changed.
  */
-static int recall_base(struct differ *d, struct edge *e)
+static int recall_base(struct differ *d, struct diff_name *dn)
 {
-	const struct side_dentry *de = side_dentry(&d->side[NEW], e->dir->id,
-						   e->name, strlen(e->name));
-	struct object was = { 0 };
-	int err = object_of_place(d, e->dir, e->name, NEW, &was);
+	const struct side_dentry *de = side_dentry(&d->side[NEW], dn->dir->id,
+						   dn->name, strlen(dn->name));
+	struct name_target was = { 0 };
+	int err = object_of_place(d, dn->dir, dn->name, NEW, &was);
 
 	if (!err && !was.id && de && de->over_base)
 		was.id = ANOTHER_OBJECT | ++d->unseen;
-	e->facts[OLD] = (struct base_facts){ .ino = was.id, .mode = was.type };
+	dn->facts[OLD] = (struct base_facts){ .ino = was.id, .mode = was.type };
 	return err;
 }
 
-static int look_at_base(struct differ *d, struct edge *e)
+static int look_at_base(struct differ *d, struct diff_name *dn)
 {
-	struct dnode *dir;
-	int err = base_is_absent(d->to->base) ?
-			  recall_base(d, e) :
-			  dnode_base_lookup(d, e->dir, e->name, &e->facts[OLD]);
+	struct diff_dir *dir;
+	int err =
+		base_is_absent(d->to->base) ?
+			recall_base(d, dn) :
+			dir_base_lookup(d, dn->dir, dn->name, &dn->facts[OLD]);
 
 	if (err || base_is_absent(d->to->base))
 		return err;
-	e->facts[NEW] = e->facts[OLD];
-	err = dnode_on(d, e->dir, NEW, &dir);
-	/* Twins: each has its own in the base, or the new one has none. */
-	if (!err && dir && dir != e->dir)
-		err = dnode_base_lookup(d, dir, e->name, &e->facts[NEW]);
+	dn->facts[NEW] = dn->facts[OLD];
+	err = dir_on(d, dn->dir, NEW, &dir);
+	/* The replacement has a place of its own in the base, or none. */
+	if (!err && dir && dir != dn->dir)
+		err = dir_base_lookup(d, dir, dn->name, &dn->facts[NEW]);
 	return err;
 }
 
-/* The dnode that stands for the directory in the keys of edges. */
-static int canonical(struct differ *d, struct dnode *dir, struct dnode **out)
+/* The directory that is in the keys of names: the one of the old side. */
+static int canonical(struct differ *d, struct diff_dir *dir,
+		     struct diff_dir **out)
 {
 	bool present = true;
 	int err = 0;
 
-	if (dir->twin)
-		err = dnode_is_present(d, dir, OLD, &present);
-	*out = present ? dir : dir->twin;
+	if (dir->replacement)
+		err = dir_is_present(d, dir, OLD, &present);
+	*out = present ? dir : dir->replacement;
 	return err;
 }
 
-int edge_add(struct differ *d, struct dnode *dir, const char *name,
-	     size_t name_bytes, struct edge **out)
+int name_add(struct differ *d, struct diff_dir *dir, const char *name,
+	     size_t name_bytes, struct diff_name **out)
 {
-	struct edge *e;
+	struct diff_name *dn;
 	int err = canonical(d, dir, &dir);
 
 	assert(name_bytes <= NAME_MAX);
 	if (err)
 		return err;
-	*out = edge_find(d, dir, name, name_bytes);
+	*out = name_find(d, dir, name, name_bytes);
 	if (*out)
 		return 0;
-	e = calloc(1, sizeof(*e) + name_bytes + 1);
-	if (!e)
+	dn = calloc(1, sizeof(*dn) + name_bytes + 1);
+	if (!dn)
 		return -ENOMEM;
-	e->dir = dir;
-	memcpy(e->name, name, name_bytes);
-	HASH_ADD(hh, d->edges, dir, KEY_BYTES + name_bytes, e);
-	if (!e->hh.tbl) {
-		free(e);
+	dn->dir = dir;
+	memcpy(dn->name, name, name_bytes);
+	HASH_ADD(hh, d->names, dir, KEY_BYTES + name_bytes, dn);
+	if (!dn->hh.tbl) {
+		free(dn);
 		return -ENOMEM;
 	}
-	err = look_at_base(d, e);
+	err = look_at_base(d, dn);
 	for (int s = OLD; s < SIDES && !err; s++)
-		err = resolve(d, e, s);
-	*out = e;
+		err = resolve(d, dn, s);
+	*out = dn;
 	return err;
 }
 
-int edge_add_root(struct differ *d)
+int name_add_root(struct differ *d)
 {
 	struct base_facts *facts;
 	struct statx stx = { .stx_ino = d->root->id, .stx_mode = S_IFDIR };
-	struct edge *e;
+	struct diff_name *dn;
 	bool foreign;
 	int err = 0;
 
@@ -207,26 +215,25 @@ int edge_add_root(struct differ *d)
 				&foreign);
 	if (err)
 		return err;
-	e = calloc(1, sizeof(*e) + 1);
-	if (!e)
+	dn = calloc(1, sizeof(*dn) + 1);
+	if (!dn)
 		return -ENOMEM;
-	HASH_ADD(hh, d->edges, dir, KEY_BYTES, e);
-	if (!e->hh.tbl) {
-		free(e);
+	HASH_ADD(hh, d->names, dir, KEY_BYTES, dn);
+	if (!dn->hh.tbl) {
+		free(dn);
 		return -ENOMEM;
 	}
-	facts = &e->facts[OLD];
+	facts = &dn->facts[OLD];
 	facts->ino = stx.stx_ino;
 	facts->mode = stx.stx_mode;
 	facts->nlink = stx.stx_nlink;
 	facts->uid = stx.stx_uid;
 	facts->gid = stx.stx_gid;
 	facts->size_bytes = stx.stx_size;
-	facts->mtime = (struct timespec){ stx.stx_mtime.tv_sec,
-					  stx.stx_mtime.tv_nsec };
-	e->facts[NEW] = *facts;
+	facts->mtime = timespec_of_statx(stx.stx_mtime);
+	dn->facts[NEW] = *facts;
 	for (int s = OLD; s < SIDES; s++)
-		e->object[s] = (struct object){
+		dn->target[s] = (struct name_target){
 			.id = d->root->id,
 			.type = S_IFDIR,
 			.dir = d->root,
@@ -234,27 +241,27 @@ int edge_add_root(struct differ *d)
 	return 0;
 }
 
-void edges_unload(struct differ *d)
+void names_unload(struct differ *d)
 {
-	struct edge *e;
-	struct edge *next;
+	struct diff_name *dn;
+	struct diff_name *next;
 
-	HASH_ITER(hh, d->edges, e, next) {
-		HASH_DEL(d->edges, e);
-		free(e);
+	HASH_ITER(hh, d->names, dn, next) {
+		HASH_DEL(d->names, dn);
+		free(dn);
 	}
 }
 
-int edge_object(struct differ *d, const struct edge *e, enum side s,
-		struct object *out)
+int name_target(struct differ *d, const struct diff_name *dn, enum side s,
+		struct name_target *out)
 {
 	bool moved = false;
 	int err = 0;
 
-	if (e->object[s].dir)
-		err = dnode_is_moved(d, e->object[s].dir, &moved);
-	*out = e->object[s];
+	if (dn->target[s].dir)
+		err = dir_is_moved(d, dn->target[s].dir, &moved);
+	*out = dn->target[s];
 	if (moved)
-		*out = (struct object){ 0 };
+		*out = (struct name_target){ 0 };
 	return err;
 }

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One object compared with another, or with itself as the other side has it.
- * What follows from names and from being looked at does not count: links,
- * change and access times, and the modification time of a directory.
+ * An object of a side is read through the view whose delta has it, or from the
+ * base.  The base is that of the newer view: both views have the same one.
  */
-#include "diff_priv.h"
+#include "object.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void show_changed(const struct side_inode *si,
 			 struct mapfs_diff_side *out)
@@ -41,38 +38,38 @@ static void show_base(const struct base_facts *f, struct mapfs_diff_side *out)
 	};
 }
 
-/* The inode of what the base has at the edge. */
-static int open_base(struct differ *d, const struct edge *e, enum side where,
-		     struct subject *out)
+/* The inode of what the base has under the name. */
+static int open_base(struct differ *d, const struct diff_name *dn,
+		     enum side where, struct diff_object *out)
 {
-	const struct base_facts *f = &e->facts[where];
-	struct dnode *dir = e->dir;
+	const struct base_facts *f = &dn->facts[where];
+	struct diff_dir *dir = dn->dir;
 	struct inode *above;
 	int err = 0;
 
-	if (!e->dir || f->is_foreign || base_is_absent(d->to->base))
+	if (!dn->dir || f->is_foreign || base_is_absent(d->to->base))
 		return 0;
 	if (where == NEW)
-		err = dnode_on(d, e->dir, NEW, &dir);
+		err = dir_on(d, dn->dir, NEW, &dir);
 	if (!dir)
-		dir = e->dir;
+		dir = dn->dir;
 	if (!err)
-		err = dnode_inode(d, dir, &above);
+		err = dir_inode(d, dir, &above);
 	if (!err)
 		err = itable_get_or_add(d->to->itable, f->ino, f->generation,
-					f->mode & S_IFMT, above, e->name, false,
-					&out->inode);
+					f->mode & S_IFMT, above, dn->name,
+					false, &out->inode);
 	out->held = !err;
 	return err;
 }
 
-int subject_init(struct differ *d, enum side s, const struct edge *e,
-		 enum side where, const struct object *object,
-		 struct subject *out)
+int object_init(struct differ *d, enum side s,
+		const struct object_of_name *which, struct diff_object *out)
 {
-	struct side_inode *si = side_inode(&d->side[s], object->id);
+	const struct base_facts *facts = &which->name->facts[which->where];
+	struct side_inode *si = side_inode(&d->side[s], which->id);
 
-	*out = (struct subject){ .id = object->id, .changed = si };
+	*out = (struct diff_object){ .id = which->id, .changed = si };
 	if (si) {
 		out->o = d->side[s].o;
 		out->inode = si->inode;
@@ -80,210 +77,79 @@ int subject_init(struct differ *d, enum side s, const struct edge *e,
 		show_changed(si, &out->shown);
 		return 0;
 	}
-	show_base(&e->facts[where], &out->shown);
-	out->rdev = e->facts[where].rdev;
-	if (!e->dir)
+	show_base(facts, &out->shown);
+	out->rdev = facts->rdev;
+	if (!which->name->dir)
 		out->inode = d->root->inode;
-	return open_base(d, e, where, out);
+	return open_base(d, which->name, which->where, out);
 }
 
-void subject_fini(struct differ *d, struct subject *s)
+void object_fini(struct differ *d, struct diff_object *o)
 {
-	if (s->held)
-		overlay_put(d->to, s->inode);
+	if (o->held)
+		overlay_put(d->to, o->inode);
 }
 
-static ssize_t get_xattr(struct differ *d, const struct subject *s,
-			 const char *name, void *buf, size_t len)
+ssize_t object_getxattr(struct differ *d, const struct diff_object *o,
+			const char *name, void *buf, size_t len)
 {
-	if (s->o)
-		return overlay_getxattr(&s->o->view, s->inode->ino, name, buf,
+	if (o->o)
+		return overlay_getxattr(&o->o->view, o->inode->ino, name, buf,
 					len);
-	return base_getxattr(d->to->base, s->inode, name, buf, len);
+	return base_getxattr(d->to->base, o->inode, name, buf, len);
 }
 
-struct mapfs_diff_side subject_show(struct differ *d, const struct subject *s)
+struct mapfs_diff_side object_show(struct differ *d,
+				   const struct diff_object *o)
 {
-	struct mapfs_diff_side shown = s->shown;
+	struct mapfs_diff_side shown = o->shown;
 
 	if (S_ISCHR(shown.mode) || S_ISBLK(shown.mode))
-		shown.rdev = s->rdev;
-	/* As good as a set-uid bit of root's. */
-	if (S_ISREG(shown.mode) && s->inode)
+		shown.rdev = o->rdev;
+	/* It gives rights as a set-uid bit of root does. */
+	if (S_ISREG(shown.mode) && o->inode)
 		shown.has_capability =
-			get_xattr(d, s, "security.capability", NULL, 0) > 0;
+			object_getxattr(d, o, "security.capability", NULL, 0) >
+			0;
 	return shown;
 }
 
-/* Names into fresh memory of XATTR_LIST_MAX bytes. */
-static ssize_t list_xattrs(struct differ *d, const struct subject *s,
-			   char **out)
+ssize_t object_listxattr(struct differ *d, const struct diff_object *o,
+			 char *buf, size_t len)
 {
-	ssize_t n = 0;
-
-	*out = malloc(XATTR_LIST_MAX);
-	if (!*out)
-		return -ENOMEM;
-	if (s->o)
-		n = overlay_listxattr(&s->o->view, s->inode->ino, *out,
-				      XATTR_LIST_MAX);
-	else if (s->inode)
-		n = base_listxattr(d->to->base, s->inode, *out, XATTR_LIST_MAX);
-	return n == -EOPNOTSUPP ? 0 : n;
+	if (o->o)
+		return overlay_listxattr(&o->o->view, o->inode->ino, buf, len);
+	return o->inode ? base_listxattr(d->to->base, o->inode, buf, len) : 0;
 }
 
-static size_t count_names(const char *list, ssize_t n)
+ssize_t object_readlink(struct differ *d, const struct diff_object *o,
+			char *buf, size_t len)
 {
-	size_t count = 0;
-
-	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(list + at) + 1)
-		count++;
-	return count;
+	if (o->o)
+		return overlay_readlink(&o->o->view, o->inode->ino, buf, len);
+	return base_readlink(d->to->base, o->inode, buf, len);
 }
 
-static int compare_values(struct differ *d, const struct subject *const s[2],
-			  const char *name, bool *same)
+ssize_t object_read(struct differ *d, const struct diff_object *o, void *buf,
+		    size_t len, uint64_t off)
 {
-	char *value = malloc(2 * XATTR_SIZE_MAX);
-	ssize_t a;
-	ssize_t b;
-
-	if (!value)
-		return -ENOMEM;
-	a = get_xattr(d, s[OLD], name, value, XATTR_SIZE_MAX);
-	b = get_xattr(d, s[NEW], name, value + XATTR_SIZE_MAX, XATTR_SIZE_MAX);
-	*same = a == b &&
-		(a < 0 || !memcmp(value, value + XATTR_SIZE_MAX, (size_t)a));
-	free(value);
-	if (a < 0 && a != -ENODATA)
-		return (int)a;
-	return b < 0 && b != -ENODATA ? (int)b : 0;
+	if (o->o)
+		return overlay_read(&o->o->view, mapfs_file_of(o->inode->ino),
+				    buf, len, off);
+	return base_read(d->to->base, o->inode, buf, len, off);
 }
 
-static int compare_xattrs(struct differ *d, const struct subject *const s[2],
-			  struct difference *out)
+int object_seek_data(struct differ *d, const struct diff_object *o,
+		     uint64_t off, uint64_t *out)
 {
-	char *list[SIDES] = { NULL, NULL };
-	ssize_t n[SIDES] = { 0, 0 };
-	bool same;
-	int err = 0;
+	int err;
 
-	for (int i = OLD; i < SIDES && !err; i++) {
-		n[i] = list_xattrs(d, s[i], &list[i]);
-		err = n[i] < 0 ? (int)n[i] : 0;
-	}
-	same = !err &&
-	       count_names(list[OLD], n[OLD]) == count_names(list[NEW], n[NEW]);
-	for (ssize_t at = 0; !err && same && at < n[OLD];
-	     at += (ssize_t)strlen(list[OLD] + at) + 1)
-		err = compare_values(d, s, list[OLD] + at, &same);
-	if (!err && !same)
-		out->what |= MAPFS_WHAT_XATTR;
-	free(list[OLD]);
-	free(list[NEW]);
-	return err;
-}
-
-static ssize_t read_target(struct differ *d, const struct subject *s, char *buf)
-{
-	if (s->o)
-		return overlay_readlink(&s->o->view, s->inode->ino, buf,
-					PATH_MAX);
-	return base_readlink(d->to->base, s->inode, buf, PATH_MAX);
-}
-
-static int compare_targets(struct differ *d, const struct subject *a,
-			   const struct subject *b, struct difference *out)
-{
-	char *target[SIDES] = { malloc(PATH_MAX), malloc(PATH_MAX) };
-	ssize_t n = -ENOMEM;
-	ssize_t m = -ENOMEM;
-
-	if (target[OLD] && target[NEW]) {
-		n = read_target(d, a, target[OLD]);
-		m = read_target(d, b, target[NEW]);
-	}
-	if (n >= 0 && m >= 0 &&
-	    (n != m || memcmp(target[OLD], target[NEW], (size_t)n) != 0))
-		out->what |= MAPFS_WHAT_CONTENT;
-	free(target[OLD]);
-	free(target[NEW]);
-	if (n < 0)
-		return (int)n;
-	return m < 0 ? (int)m : 0;
-}
-
-static bool is_same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static void compare_attrs(const struct mapfs_diff_side *a,
-			  const struct mapfs_diff_side *b,
-			  struct difference *out)
-{
-	if ((a->mode & 07777) != (b->mode & 07777))
-		out->what |= MAPFS_WHAT_MODE;
-	if (a->uid != b->uid || a->gid != b->gid)
-		out->what |= MAPFS_WHAT_OWNER;
-	if (!S_ISDIR(a->mode) && !is_same_time(a->mtime, b->mtime))
-		out->what |= MAPFS_WHAT_TIME;
-}
-
-static bool owns_xattrs(const struct subject *s)
-{
-	return s->changed && s->changed->owns_xattrs;
-}
-
-static int compare_all(struct differ *d, const struct subject *a,
-		       const struct subject *b, struct difference *out)
-{
-	const struct subject *const both[SIDES] = { a, b };
-	const bool is_same = a->id == b->id;
-	int err = 0;
-
-	if (is_same && !a->changed && !b->changed)
-		return 0;
-	compare_attrs(&a->shown, &b->shown, out);
-	if (S_ISREG(a->shown.mode))
-		err = content_compare(d, a, b, out);
-	else if (S_ISLNK(a->shown.mode) && !is_same)
-		err = compare_targets(d, a, b, out);
-	else if ((S_ISCHR(a->shown.mode) || S_ISBLK(a->shown.mode)) &&
-		 a->rdev != b->rdev)
-		out->what |= MAPFS_WHAT_CONTENT;
-	if (!err && (!is_same || owns_xattrs(a) || owns_xattrs(b)))
-		err = compare_xattrs(d, both, out);
-	return err;
-}
-
-/*
- * Both are of the same type, unless the base lost the object meanwhile; then
- * what it was nobody can say any more, and all else is still to be told.
- */
-int subject_compare(struct differ *d, const struct subject *a,
-		    const struct subject *b, struct difference *out)
-{
-	int err = -ESTALE;
-
-	*out = (struct difference){ 0 };
-	/* It is in the delta, and more nobody can say. */
-	if (base_is_absent(d->to->base) && !(a->o && b->o)) {
-		out->what = MAPFS_WHAT_CONTENT;
-		return 0;
-	}
-	if ((a->shown.mode & S_IFMT) == (b->shown.mode & S_IFMT))
-		err = compare_all(d, a, b, out);
-	if (err != -ESTALE && err != -ENOENT)
-		return err;
-	difference_fini(out);
-	if (!S_ISDIR(b->shown.mode))
-		out->what = MAPFS_WHAT_CONTENT;
-	return 0;
-}
-
-void difference_fini(struct difference *diff)
-{
-	free(diff->ranges);
-	*diff = (struct difference){ 0 };
+	if (o->o)
+		err = overlay_lseek(&o->o->view, mapfs_file_of(o->inode->ino),
+				    off, SEEK_DATA, out);
+	else
+		err = base_seek(d->to->base, o->inode, off, SEEK_DATA, out);
+	if (err == -ENXIO)
+		*out = UINT64_MAX;
+	return err == -ENXIO ? 0 : err;
 }

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The delta of one side, copied: as large as what changed, and from then on
- * the view may go on changing without anybody waiting.
+ * The delta of a side is copied.  The copy is as large as what changed, and
+ * once it is made, the view may change without waiting for the comparison.
  */
-#include "diff_priv.h"
+#include "side.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/lib/timespec.h"
+
 /*
  * Two stores of one origin may have given the same number to different new
- * objects.  Then the new side's gets an id no inode has.
+ * objects.  Then the new side's object gets an id that no inode has.
  */
 #define ID_CLASH (1ULL << 63)
 
@@ -54,33 +55,32 @@ struct side_dentry *side_dentry(const struct diff_side *side, mapfs_ino dir,
 static bool same_birth(const struct side_inode *a, const struct delta *b)
 {
 	return !a->base_path && !b->base &&
-	       a->btime.tv_sec == b->btime.tv_sec &&
-	       a->btime.tv_nsec == b->btime.tv_nsec &&
+	       timespec_is_equal(a->btime, b->btime) &&
 	       (a->attr.mode & S_IFMT) == (b->attr.mode & S_IFMT);
 }
 
-static mapfs_ino id_of(const struct differ *d, enum side s, mapfs_ino ino,
+static mapfs_ino id_of(const struct diff_side *old, mapfs_ino ino,
 		       const struct delta *delta)
 {
-	const struct side_inode *old;
+	const struct side_inode *si;
 
-	if (s == OLD || !d->side[OLD].o || delta->base)
+	if (!old || !old->o || delta->base)
 		return ino;
-	old = side_inode(&d->side[OLD], ino);
-	return old && !same_birth(old, delta) ? ino | ID_CLASH : ino;
+	si = side_inode(old, ino);
+	return si && !same_birth(si, delta) ? ino | ID_CLASH : ino;
 }
 
 /* `i` is taken when this succeeds. */
-static int add_inode(struct differ *d, enum side s, struct inode *i)
+static int add_inode(struct diff_side *side, const struct diff_side *old,
+		     struct inode *i)
 {
-	struct diff_side *side = &d->side[s];
 	const struct delta *delta = i->delta;
 	struct side_inode *si = calloc(1, sizeof(*si));
 	int err = 0;
 
 	if (!si)
 		return -ENOMEM;
-	si->id = id_of(d, s, i->ino, delta);
+	si->id = id_of(old, i->ino, delta);
 	si->attr = delta->attr;
 	si->rdev = delta->rdev;
 	si->btime = delta->btime;
@@ -108,9 +108,9 @@ static int add_inode(struct differ *d, enum side s, struct inode *i)
 	return 0;
 }
 
-static int load_inodes(struct differ *d, enum side s)
+static int load_inodes(struct diff_side *side, const struct diff_side *old)
 {
-	struct overlay *o = d->side[s].o;
+	struct overlay *o = side->o;
 	mapfs_ino *inos = NULL;
 	size_t count = 0;
 	int err = itable_list_kept(o->itable, &inos, &count);
@@ -120,8 +120,8 @@ static int load_inodes(struct differ *d, enum side s)
 
 		if (!i)
 			continue;
-		err = i->delta ? add_inode(d, s, i) : 0;
-		/* ns_lock is held, so an orphan must wait for the next put. */
+		err = i->delta ? add_inode(side, old, i) : 0;
+		/* ns_lock is held: an orphan is removed at the next put. */
 		if (err || !i->delta)
 			(void)inode_put(o->itable, i);
 	}
@@ -129,12 +129,7 @@ static int load_inodes(struct differ *d, enum side s)
 	return err;
 }
 
-struct loading {
-	struct differ *d;
-	enum side s;
-};
-
-/* The id the side knows an inode of its delta under; 0: it has none. */
+/* The inode of the delta with this number; NULL: there is none. */
 static struct side_inode *find_ino(const struct diff_side *side, mapfs_ino ino)
 {
 	struct side_inode *si = side_inode(side, ino | ID_CLASH);
@@ -144,8 +139,7 @@ static struct side_inode *find_ino(const struct diff_side *side, mapfs_ino ino)
 
 static int add_dentry(void *arg, const struct dentry *from)
 {
-	struct loading *l = arg;
-	struct diff_side *side = &l->d->side[l->s];
+	struct diff_side *side = arg;
 	struct side_inode *dir = find_ino(side, from->dir);
 	struct side_inode *i = from->ino ? find_ino(side, from->ino) : NULL;
 	struct side_dentry *de;
@@ -177,19 +171,19 @@ static int add_dentry(void *arg, const struct dentry *from)
 	return 0;
 }
 
-int side_load(struct differ *d, enum side s, struct overlay *o)
+int side_load(struct diff_side *side, struct overlay *o,
+	      const struct diff_side *old)
 {
-	struct loading l = { .d = d, .s = s };
 	int err;
 
-	d->side[s].o = o;
+	side->o = o;
 	if (!o)
 		return 0;
 	/* For writing: changes of one file's attributes only read-lock it. */
 	rwlock_write(&o->ns_lock);
-	err = load_inodes(d, s);
+	err = load_inodes(side, old);
 	if (!err)
-		err = namespace_iterate(&o->set.names, add_dentry, &l);
+		err = namespace_iterate(&o->set.names, add_dentry, side);
 	rwlock_unlock(&o->ns_lock);
 	return err;
 }

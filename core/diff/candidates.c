@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which edges are looked at: never the base as a whole.
+ * The names that may differ, found without a walk of the whole base:
  *
- *  1. Each name in a delta, in a directory that both sides have.  Where that
- *     finds two directories that only one side has each, they are twins, and
- *     every name in either is an edge too (the base's listing is read).
+ *  1. Each name in a delta, in a directory that both sides have.  If such a
+ *     name means one directory on the old side and another one on the new
+ *     side, and each of them is on one side only, they are each other's
+ *     replacement; then every name in either is a candidate too (the base's
+ *     listing is read).
  *  2. The places of each changed inode.
- *  3. What is in directories that only one side has.  Of a directory of the
- *     base that needs a walk, so it is done only when it was asked for.
+ *  3. The names in directories that only one side has.  For a directory of the
+ *     base that is a walk, so it is done only if the caller wants the tree.
  *
- * Twins must be known before a directory that has one gets any edge, because
- * both share them.
+ * A replacement must be known before any name is added to either directory,
+ * because the two share their names.
  */
-#include "diff_priv.h"
+#include "candidates.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "core/lib/path.h"
+#include "name.h"
 
-static void enqueue(struct differ *d, struct dnode *dir)
+static void enqueue(struct differ *d, struct diff_dir *dir)
 {
 	if (dir->is_queued)
 		return;
@@ -30,51 +33,51 @@ static void enqueue(struct differ *d, struct dnode *dir)
 }
 
 /* Is it only on side `s`, as far as identity goes? */
-static int is_alone(struct differ *d, struct dnode *dir, enum side s,
+static int is_alone(struct differ *d, struct diff_dir *dir, enum side s,
 		    bool *alone)
 {
 	bool here = false;
 	bool there = false;
-	int err = dnode_is_present(d, dir, s, &here);
+	int err = dir_is_present(d, dir, s, &here);
 
 	if (!err)
-		err = dnode_is_present(d, dir, s == OLD ? NEW : OLD, &there);
+		err = dir_is_present(d, dir, s == OLD ? NEW : OLD, &there);
 	*alone = !err && here && !there;
 	return err;
 }
 
-static int find_twins(struct differ *d, const struct edge *e)
+static int find_replacement(struct differ *d, const struct diff_name *dn)
 {
-	struct dnode *was = e->object[OLD].dir;
-	struct dnode *is = e->object[NEW].dir;
+	struct diff_dir *was = dn->target[OLD].dir;
+	struct diff_dir *is = dn->target[NEW].dir;
 	bool alone = false;
 	int err = 0;
 
-	if (!was || !is || was == is || was->twin || is->twin)
+	if (!was || !is || was == is || was->replacement || is->replacement)
 		return 0;
 	err = is_alone(d, was, OLD, &alone);
 	if (!err && alone)
 		err = is_alone(d, is, NEW, &alone);
 	if (err || !alone)
 		return err;
-	was->twin = is;
-	is->twin = was;
+	was->replacement = is;
+	is->replacement = was;
 	enqueue(d, was);
 	return 0;
 }
 
 struct listing_arg {
 	struct differ *d;
-	struct dnode *dir;
-	bool want_twins;
+	struct diff_dir *dir;
+	bool want_replacements;
 };
 
 static int add_name(const struct listing_arg *l, const char *name)
 {
-	struct edge *e;
-	int err = edge_add(l->d, l->dir, name, strlen(name), &e);
+	struct diff_name *dn;
+	int err = name_add(l->d, l->dir, name, strlen(name), &dn);
 
-	return !err && l->want_twins ? find_twins(l->d, e) : err;
+	return !err && l->want_replacements ? find_replacement(l->d, dn) : err;
 }
 
 static int add_base_name(void *arg, const char *name, uint64_t ino, mode_t type,
@@ -87,7 +90,7 @@ static int add_base_name(void *arg, const char *name, uint64_t ino, mode_t type,
 }
 
 static int list_dentries(const struct listing_arg *l, enum side s,
-			 const struct dnode *dir)
+			 const struct diff_dir *dir)
 {
 	const struct side_inode *si = side_inode(&l->d->side[s], dir->id);
 	const struct side_dentry *de = si ? si->dentries : NULL;
@@ -98,29 +101,31 @@ static int list_dentries(const struct listing_arg *l, enum side s,
 	return err;
 }
 
-static int list_base(struct listing_arg *l, struct dnode *dir)
+static int list_base(struct listing_arg *l, struct diff_dir *dir)
 {
 	struct inode *inode;
 	int err;
 
 	if (!dir->base_path || dir->is_foreign)
 		return 0;
-	err = dnode_inode(l->d, dir, &inode);
+	err = dir_inode(l->d, dir, &inode);
 	if (!err)
 		err = base_readdir(l->d->to->base, inode, 0, add_base_name, l);
 	return err == -ENOENT || err == -ENOTDIR || err == -ESTALE ? 0 : err;
 }
 
-static int add_twins_names(struct differ *d, struct dnode *was)
+static int add_names_of_replaced(struct differ *d, struct diff_dir *was)
 {
-	struct listing_arg l = { .d = d, .dir = was, .want_twins = true };
+	struct listing_arg l = { .d = d,
+				 .dir = was,
+				 .want_replacements = true };
 	int err = list_base(&l, was);
 
 	if (!err)
 		err = list_dentries(&l, OLD, was);
 	if (!err)
-		err = list_base(&l, was->twin);
-	return err ? err : list_dentries(&l, NEW, was->twin);
+		err = list_base(&l, was->replacement);
+	return err ? err : list_dentries(&l, NEW, was->replacement);
 }
 
 static int add_changed_names(struct differ *d)
@@ -133,17 +138,17 @@ static int add_changed_names(struct differ *d)
 		HASH_ITER(hh, d->side[s].inodes, si, next) {
 			struct listing_arg l = {
 				.d = d,
-				.dir = dnode_of_id(d, si->id),
-				.want_twins = true,
+				.dir = dir_of_id(d, si->id),
+				.want_replacements = true,
 			};
 			bool here = false;
 			bool there = false;
 
 			if (!l.dir || !si->dentries)
 				continue;
-			err = dnode_is_present(d, l.dir, OLD, &here);
+			err = dir_is_present(d, l.dir, OLD, &here);
 			if (!err)
-				err = dnode_is_present(d, l.dir, NEW, &there);
+				err = dir_is_present(d, l.dir, NEW, &there);
 			if (!err && here && there)
 				err = list_dentries(&l, s, l.dir);
 			if (err)
@@ -151,25 +156,25 @@ static int add_changed_names(struct differ *d)
 		}
 	}
 	while (d->queue && !err) {
-		struct dnode *was = d->queue;
+		struct diff_dir *was = d->queue;
 
 		d->queue = was->queued;
-		err = add_twins_names(d, was);
+		err = add_names_of_replaced(d, was);
 	}
 	return err;
 }
 
-static int add_places_of_dir(struct differ *d, struct dnode *dir)
+static int add_places_of_dir(struct differ *d, struct diff_dir *dir)
 {
 	const struct place *p;
-	struct edge *e;
+	struct diff_name *dn;
 	int err = 0;
 
 	for (int s = OLD; s < SIDES && !err; s++) {
-		err = dnode_place(d, dir, s, &p);
+		err = dir_place(d, dir, s, &p);
 		if (!err && p->parent)
-			err = edge_add(d, p->parent, p->name, strlen(p->name),
-				       &e);
+			err = name_add(d, p->parent, p->name, strlen(p->name),
+				       &dn);
 	}
 	return err;
 }
@@ -178,24 +183,24 @@ static int add_base_place(struct differ *d, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	struct dnode *dir;
-	struct edge *e;
-	int err = dnode_of_path(d, path, slash ? (size_t)(slash - path) : 0,
-				&dir);
+	struct diff_dir *dir;
+	struct diff_name *dn;
+	int err =
+		dir_of_path(d, path, slash ? (size_t)(slash - path) : 0, &dir);
 
-	return err ? err : edge_add(d, dir, name, strlen(name), &e);
+	return err ? err : name_add(d, dir, name, strlen(name), &dn);
 }
 
 static int add_places_of_file(struct differ *d, const struct side_inode *si)
 {
 	const struct side_dentry *de = si->names;
-	struct edge *e;
+	struct diff_name *dn;
 	int err = 0;
 
 	for (; de && !err; de = de->next_of_object) {
-		struct dnode *dir = dnode_of_id(d, de->dir);
+		struct diff_dir *dir = dir_of_id(d, de->dir);
 
-		err = dir ? edge_add(d, dir, de->name, strlen(de->name), &e) :
+		err = dir ? name_add(d, dir, de->name, strlen(de->name), &dn) :
 			    -EUCLEAN;
 	}
 	if (!err && si->base_path)
@@ -215,7 +220,7 @@ static int add_places(struct differ *d)
 				continue;
 			if (S_ISDIR(si->attr.mode))
 				err = add_places_of_dir(d,
-							dnode_of_id(d, si->id));
+							dir_of_id(d, si->id));
 			else
 				err = add_places_of_file(d, si);
 			if (err)
@@ -225,14 +230,14 @@ static int add_places(struct differ *d)
 	return 0;
 }
 
-/* A directory that only side `s` has, and no twin of it. */
-static int add_names_alone(struct differ *d, struct dnode *dir, enum side s)
+/* Lists a directory that only side `s` has and that nothing replaces. */
+static int add_names_alone(struct differ *d, struct diff_dir *dir, enum side s)
 {
 	struct listing_arg l = { .d = d, .dir = dir };
 	bool alone = false;
 	int err = 0;
 
-	if (!dir || dir->twin || dir->is_queued)
+	if (!dir || dir->replacement || dir->is_queued)
 		return 0;
 	err = is_alone(d, dir, s, &alone);
 	if (err || !alone || (dir->base_path && !d->opt->want_tree))
@@ -242,33 +247,33 @@ static int add_names_alone(struct differ *d, struct dnode *dir, enum side s)
 	return err ? err : list_dentries(&l, s, dir);
 }
 
-int diff_expand(struct differ *d)
+int diff_candidates_find(struct differ *d)
 {
-	int err = edge_add_root(d);
+	int err = name_add_root(d);
 
 	if (!err)
 		err = add_changed_names(d);
 	if (!err)
 		err = add_places(d);
-	/* New edges come at the end, so this finds them too. */
-	for (struct edge *e = d->edges; e && !err; e = e->hh.next) {
-		err = add_names_alone(d, e->object[OLD].dir, OLD);
+	/* New names are added at the end, so the loop reaches them too. */
+	for (struct diff_name *dn = d->names; dn && !err; dn = dn->hh.next) {
+		err = add_names_alone(d, dn->target[OLD].dir, OLD);
 		if (!err)
-			err = add_names_alone(d, e->object[NEW].dir, NEW);
+			err = add_names_alone(d, dn->target[NEW].dir, NEW);
 	}
 	return err;
 }
 
-int dnode_is_covered(struct differ *d, struct dnode *dir, bool *covered)
+int dir_is_covered(struct differ *d, struct diff_dir *dir, bool *covered)
 {
 	*covered = false;
-	while (dir && dir != d->root && !dir->twin) {
+	while (dir && dir != d->root && !dir->replacement) {
 		const struct place *old_place = &dir->place[OLD];
 		const struct place *new_place = &dir->place[NEW];
-		int err = dnode_place(d, dir, OLD, &old_place);
+		int err = dir_place(d, dir, OLD, &old_place);
 
 		if (!err)
-			err = dnode_place(d, dir, NEW, &new_place);
+			err = dir_place(d, dir, NEW, &new_place);
 		if (err || old_place->is_present == new_place->is_present)
 			return err;
 		if (dir->base_path && !d->opt->want_tree) {
