@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #include "fs/request/loop.h"
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 #include "fs/request/node.h"
 
 /* As the kernel's fs/fuse makes it: node and generation, 12 bytes. */

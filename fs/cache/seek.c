@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
 

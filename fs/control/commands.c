@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "fs/cache/invalidate.h"
-#include "fs/request/logfile.h"
-#include "fs/request/mount.h"
+#include "fs/mount/logfile.h"
+#include "fs/mount/mount.h"
 
 bool verb_is_known(uint32_t verb)
 {

@@ -14,7 +14,7 @@
 #include <linux/fs.h>
 #include <string.h>
 
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
 

@@ -3,7 +3,7 @@
 #define MAPFS_FS_CONTROL_IOCTL_H
 
 /*
- * The ioctls of fs/request/protocol.h on a mount's root, and those of inode
+ * The ioctls of fs/control/protocol.h on a mount's root, and those of inode
  * flags on any file; all others are answered with ENOTTY.
  *
  * Locking: called by the request's own thread, which holds none.
@@ -13,8 +13,5 @@
 void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
 	      struct fuse_file_info *fi, unsigned int flags, const void *in,
 	      size_t in_bytes, size_t out_bytes);
-
-/* "lookup"; NULL for numbers that name nothing. */
-const char *control_op_name(unsigned int op);
 
 #endif

@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "commands.h"
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 
 #define JOBS_MOST 32
 #define FORGET_MS 60000

@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 
 #include "fs/request/barrier.h"
-#include "fs/request/protocol.h"
+#include "fs/control/protocol.h"
 #include "wire.h"
 
 struct jobs;

@@ -7,7 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "fs/cache/invalidate.h"
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
 #include "ops.h"

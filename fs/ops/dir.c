@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
 #include "ops.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 #include "fs/request/reply.h"
 
 struct ask {

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 
 #include "fs/cache/seek.h"
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
 #include "ops.h"

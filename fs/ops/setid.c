@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #include "caller.h"
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 #include "fs/request/node.h"
 
 #define SET_ID_BITS (S_ISUID | S_ISGID)

@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "mount.h"
+#include "fs/mount/mount.h"
 #include "node.h"
 
 #define USER_LIMIT "/sys/module/fuse/parameters/max_user_bgreq"

@@ -5,7 +5,7 @@
  */
 #include "node.h"
 
-#include "mount.h"
+#include "fs/mount/mount.h"
 
 static uint64_t swap_root(const struct mount *m, uint64_t n)
 {

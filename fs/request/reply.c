@@ -5,7 +5,7 @@
  */
 #include "reply.h"
 
-#include "mount.h"
+#include "fs/mount/mount.h"
 #include "node.h"
 
 bool reply_is_ring(fuse_req_t req)

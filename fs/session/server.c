@@ -32,9 +32,10 @@
 #include "fs/cache/seek.h"
 #include "fs/control/job.h"
 #include "fs/ops/far.h"
+#include "fs/ops/setid.h"
 #include "fs/request/barrier.h"
-#include "fs/request/logfile.h"
-#include "fs/request/mount.h"
+#include "fs/mount/logfile.h"
+#include "fs/mount/mount.h"
 #include "session.h"
 #include "unmount.h"
 
@@ -340,6 +341,7 @@ static int server_open_view(struct server *s, struct reason *why)
 		return err;
 	err = mount_init(&s->mount, s->view, opt);
 	s->mount.log = s->log;
+	s->mount.base_drops_setid = setid_base_drops(&s->mount);
 	if (!err)
 		return 0;
 	reason_set(why, "out of memory; try again later");

@@ -10,7 +10,7 @@
  *           `why`, afterwards a line in the log.
  * Locking:  called while the process has one thread.
  */
-#include "options.h"
+#include "fs/mount/options.h"
 
 /*
  * Opens the view, mounts it and serves it until it is unmounted or a signal

@@ -12,7 +12,7 @@
  *           for people to `why`.
  * Locking:  session_mount() replaces the process's stderr for a moment.
  */
-#include "fs/request/mount.h"
+#include "fs/mount/mount.h"
 
 int must_check session_mount(struct mount *m, struct reason *why);
 /*

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "fs/session/options.h"
+#include "fs/mount/options.h"
 #include "fs/session/server.h"
 #include "fs/session/unmount.h"
 #include "tools/lib/mounts.h"

@@ -28,7 +28,7 @@
 #include <termios.h>
 
 #include "core/mapfs.h"
-#include "fs/session/options.h"
+#include "fs/mount/options.h"
 
 enum run_status {
 	RUN_FAILED = 125, /* the command was not started */

@@ -16,7 +16,7 @@
 
 #include "core/mapfs.h"
 #include "fs/control/wire.h"
-#include "fs/request/protocol.h"
+#include "fs/control/protocol.h"
 
 struct control_call {
 	enum mapfs_verb verb;

@@ -9,7 +9,7 @@
 
 #include "core/mapfs.h"
 #include "text.h"
-#include "fs/control/ioctl.h"
+#include "fs/mount/operation.h"
 #include "tools/cmd/command.h"
 
 void json_add_string(cJSON *to, const char *key, const char *value)
@@ -49,8 +49,8 @@ void json_add_info(cJSON *to, const struct mapfs_control_info *info)
 	cJSON_AddNumberToObject(to, "inodes_changed",
 				(double)info->inodes_changed);
 	requests = cJSON_AddObjectToObject(to, "requests");
-	for (unsigned int i = 0; control_op_name(i); i++)
-		cJSON_AddNumberToObject(requests, control_op_name(i),
+	for (unsigned int i = 0; operation_name(i); i++)
+		cJSON_AddNumberToObject(requests, operation_name(i),
 					(double)info->requests[i]);
 }
 

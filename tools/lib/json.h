@@ -10,7 +10,7 @@
  */
 #include <cjson/cJSON.h>
 
-#include "fs/request/protocol.h"
+#include "fs/control/protocol.h"
 
 /* cJSON itself would pass on bytes that are no UTF-8; NULL is null. */
 void json_add_string(cJSON *to, const char *key, const char *value);

@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 #include "core/mapfs.h"
-#include "fs/request/protocol.h"
+#include "fs/control/protocol.h"
 
 struct mounts;
 

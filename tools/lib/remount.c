@@ -18,8 +18,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "fs/request/protocol.h"
-#include "fs/session/options.h"
+#include "fs/control/protocol.h"
+#include "fs/mount/options.h"
 #include "mounts.h"
 #include "text.h"
 

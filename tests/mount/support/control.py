@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a mount says of itself and does when told: the ioctls of fs/request/protocol.h.
+"""What a mount says of itself and does when told: the ioctls of fs/control/protocol.h.
 
-The names of the requests and verbs are read from that header, so that the two
-cannot disagree.
+The names of the verbs are read from that header, and those of the requests
+from fs/mount/operation.h, so that the two cannot disagree.
 """
 import fcntl
 import os
@@ -28,8 +28,8 @@ def _number(layout, n):
     return 3 << 30 | layout.size << 16 | ord("M") << 8 | n
 
 
-def _enum(name, prefix):
-    text = (REPO / "fs/request/protocol.h").read_text()
+def _enum(header, name, prefix):
+    text = (REPO / header).read_text()
     body = re.search(r"enum %s \{(.*?)\};" % name, text, re.S).group(1)
     body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
     names = re.findall(prefix + r"(\w+)", body)
@@ -37,11 +37,11 @@ def _enum(name, prefix):
 
 
 def _names():
-    return _enum("mapfs_op", "MAPFS_OP_")
+    return _enum("fs/mount/operation.h", "mapfs_op", "MAPFS_OP_")
 
 
 def verb(name):
-    return _enum("mapfs_verb", "MAPFS_VERB_").index(name)
+    return _enum("fs/control/protocol.h", "mapfs_verb", "MAPFS_VERB_").index(name)
 
 
 def ask(fd, n, layout, *values):

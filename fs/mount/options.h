@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_FS_SESSION_OPTIONS_H
-#define MAPFS_FS_SESSION_OPTIONS_H
+#ifndef MAPFS_FS_MOUNT_OPTIONS_H
+#define MAPFS_FS_MOUNT_OPTIONS_H
 
 /*
  * What to mount, where, and how.

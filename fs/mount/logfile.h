@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_FS_REQUEST_LOGFILE_H
-#define MAPFS_FS_REQUEST_LOGFILE_H
+#ifndef MAPFS_FS_MOUNT_LOGFILE_H
+#define MAPFS_FS_MOUNT_LOGFILE_H
 
 /*
  * Where the daemon's lines go: a file, stderr or syslog.  A line of a file:

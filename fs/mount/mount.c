@@ -15,8 +15,6 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "fs/ops/setid.h"
-
 #define FOR_GOOD (365.0 * 24 * 60 * 60)
 
 struct buffer {
@@ -65,7 +63,6 @@ int mount_init(struct mount *m, struct mapfs_view *view,
 	m->owner = getuid();
 	m->is_stateless = mapfs_is_stateless(view);
 	mount_set_timeouts(m);
-	m->base_drops_setid = setid_base_drops(m);
 	return -pthread_key_create(&m->buffer_key, buffer_destroy);
 }
 

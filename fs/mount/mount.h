@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_FS_REQUEST_MOUNT_H
-#define MAPFS_FS_REQUEST_MOUNT_H
+#ifndef MAPFS_FS_MOUNT_MOUNT_H
+#define MAPFS_FS_MOUNT_MOUNT_H
 
 /*
  * One mounted view, as every FUSE operation finds it.
@@ -15,8 +15,8 @@
 #include <stdatomic.h>
 
 #include "core/mapfs.h"
-#include "fs/session/options.h"
-#include "protocol.h"
+#include "operation.h"
+#include "options.h"
 
 struct far;
 struct jobs;
@@ -40,7 +40,8 @@ struct mount {
 	uid_t owner;			/* fixed at birth */
 	bool is_stateless;		/* fixed at birth */
 	bool has_writeback;		/* fixed before the first request */
-	bool base_drops_setid;		/* fixed at birth; see fs/setid.h */
+	bool base_drops_setid;		/* set before the first request: see
+					   fs/ops/setid.h */
 	_Atomic dev_t dev;		/* 0 until the mount has answered */
 	_Atomic pid_t corrector;	/* see fs/stale.c; or 0 */
 	atomic_bool correction_settles; /* likewise */
