@@ -359,9 +359,9 @@ static void walk_or_wait(struct base *b, const struct base_finder *f)
 	rmutex_lock(&b->walk_lock);
 	walks = b->walks;
 	if (b->is_walking) {
-		/* Woken by who walks. */
+		/* Woken by the thread that walks. */
 		while (b->walks == walks)
-			pthread_cond_wait(&b->walked, &b->walk_lock.m);
+			rmutex_wait(&b->walk_lock, &b->walked);
 		rmutex_unlock(&b->walk_lock);
 		return;
 	}

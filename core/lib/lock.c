@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ranked locks.
- *
  * Ranks only climb, so a thread holds at most one lock of each rank: one
- * pointer per rank is the whole bookkeeping, and it also says exactly which
- * lock is held.  Builds with NDEBUG keep none of it.
+ * pointer per rank is all that must be kept, and it says which lock is held.
+ * Builds with NDEBUG keep nothing.
  */
 #include "lock.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #define RANKS (RANK_LEAF + 1)
@@ -56,7 +55,7 @@ static void rank_clear(enum lock_rank rank, const void *lock)
 
 #endif
 
-/* Locks fail only when they are misused; nothing sane can follow that. */
+/* Locks fail only when they are misused; then no later state is sound. */
 static void must_succeed(int err)
 {
 	if (err)
@@ -94,6 +93,26 @@ void rmutex_assert_held(const struct rmutex *m)
 #else
 	(void)m;
 #endif
+}
+
+void rmutex_wait(struct rmutex *m, pthread_cond_t *wake)
+{
+	rank_clear(m->rank, m);
+	rank_check_above(m->rank);
+	must_succeed(pthread_cond_wait(wake, &m->m));
+	rank_set(m->rank, m);
+}
+
+void rmutex_wait_until(struct rmutex *m, pthread_cond_t *wake,
+		       const struct timespec *until)
+{
+	int err;
+
+	rank_clear(m->rank, m);
+	rank_check_above(m->rank);
+	err = pthread_cond_timedwait(wake, &m->m, until);
+	must_succeed(err == ETIMEDOUT ? 0 : err);
+	rank_set(m->rank, m);
 }
 
 void rwlock_init(struct rwlock *l, enum lock_rank rank)

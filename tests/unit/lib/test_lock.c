@@ -226,6 +226,66 @@ static void claim_not_held(void)
 	rmutex_assert_held(&b);
 }
 
+static void wait_with_one_above(void)
+{
+	pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+	struct rmutex low;
+	struct rmutex high;
+
+	rmutex_init(&low, RANK_FS);
+	rmutex_init(&high, RANK_SYNC);
+	rmutex_lock(&low);
+	rmutex_lock(&high);
+	rmutex_wait(&low, &wake);
+}
+
+static struct rmutex door_lock;
+static pthread_cond_t door_opened = PTHREAD_COND_INITIALIZER;
+static bool is_door_open; /* by door_lock */
+
+static void *open_door(void *arg)
+{
+	rmutex_lock(&door_lock);
+	is_door_open = true;
+	pthread_cond_signal(&door_opened);
+	rmutex_unlock(&door_lock);
+	return arg;
+}
+
+/*
+ * Goal: the lock is free during a wait and held again afterwards.
+ * Method: the other thread can only signal while it holds the lock.
+ */
+static void test_lock__wait_frees_the_lock_and_takes_it_again(void **state)
+{
+	pthread_t opener;
+
+	rmutex_init(&door_lock, RANK_FS);
+	is_door_open = false;
+	rmutex_lock(&door_lock);
+	assert_int_equal(pthread_create(&opener, NULL, open_door, NULL), 0);
+	while (!is_door_open)
+		rmutex_wait(&door_lock, &door_opened);
+	rmutex_assert_held(&door_lock);
+	rmutex_unlock(&door_lock);
+	lock_assert_none();
+	pthread_join(opener, NULL);
+	rmutex_fini(&door_lock);
+}
+
+static void
+test_lock__wait_until_a_past_moment_returns_with_the_lock(void **state)
+{
+	const struct timespec past = { 0 };
+
+	rmutex_init(&door_lock, RANK_FS);
+	rmutex_lock(&door_lock);
+	rmutex_wait_until(&door_lock, &door_opened, &past);
+	rmutex_assert_held(&door_lock);
+	rmutex_unlock(&door_lock);
+	rmutex_fini(&door_lock);
+}
+
 static void test_lock__misuse_aborts(void **state)
 {
 #ifdef NDEBUG
@@ -236,6 +296,7 @@ static void test_lock__misuse_aborts(void **state)
 	assert_int_equal(signal_of(unlock_other), SIGABRT);
 	assert_int_equal(signal_of(reply_with_lock), SIGABRT);
 	assert_int_equal(signal_of(claim_not_held), SIGABRT);
+	assert_int_equal(signal_of(wait_with_one_above), SIGABRT);
 }
 
 int main(void)
@@ -246,6 +307,10 @@ int main(void)
 		cmocka_unit_test(
 			test_lock__waiting_writer_comes_before_new_readers),
 		cmocka_unit_test(test_lock__climbing_and_any_unlock_order),
+		cmocka_unit_test(
+			test_lock__wait_frees_the_lock_and_takes_it_again),
+		cmocka_unit_test(
+			test_lock__wait_until_a_past_moment_returns_with_the_lock),
 		cmocka_unit_test(test_lock__misuse_aborts),
 	};
 
