@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Everything waits for what the kernel had sent before: so the view that a
- * verb works on is the one that programs saw when it was asked for.
+ * command works on is the one that programs saw when it was asked for.
  */
 #include "commands.h"
 
@@ -13,14 +13,14 @@
 #include "fs/mount/logfile.h"
 #include "fs/mount/mount.h"
 
-bool verb_is_known(uint32_t verb)
+bool commands_has(uint32_t command)
 {
-	return verb > MAPFS_VERB_MARK && verb < MAPFS_VERB_COUNT;
+	return command > MAPFS_COMMAND_MARK && command < MAPFS_COMMAND_COUNT;
 }
 
-uint64_t verb_flags(uint32_t verb)
+uint64_t commands_flags(uint32_t command)
 {
-	return verb == MAPFS_VERB_DIFF ?
+	return command == MAPFS_COMMAND_DIFF ?
 		       MAPFS_CONTROL_RANGES | MAPFS_CONTROL_TREE :
 		       0;
 }
@@ -154,36 +154,36 @@ static int diff_from(struct mount *m, struct job *job)
 	return err;
 }
 
-int verb_run(struct mount *m, struct job *job)
+int commands_run(struct mount *m, struct job *job)
 {
 	int err = barrier_wait(m, &job->barrier);
 
 	if (err)
 		return err;
-	switch ((enum mapfs_verb)job->ask.verb) {
-	case MAPFS_VERB_FLUSH:
+	switch ((enum mapfs_command)job->ask.command) {
+	case MAPFS_COMMAND_FLUSH:
 		return 0;
-	case MAPFS_VERB_LOG:
+	case MAPFS_COMMAND_LOG:
 		return mapfs_snapshot_iterate(m->view, put_snapshot, job);
-	case MAPFS_VERB_STATUS:
+	case MAPFS_COMMAND_STATUS:
 		return status(m, job);
-	case MAPFS_VERB_SNAPSHOT:
+	case MAPFS_COMMAND_SNAPSHOT:
 		return mapfs_snapshot_create(m->view, job->ask.name,
 					     job->ask.message, &job->why);
-	case MAPFS_VERB_SNAPSHOT_DELETE:
+	case MAPFS_COMMAND_SNAPSHOT_DELETE:
 		return mapfs_snapshot_delete(m->view, job->ask.name, &job->why);
-	case MAPFS_VERB_ROLLBACK:
+	case MAPFS_COMMAND_ROLLBACK:
 		return rollback(m, job);
-	case MAPFS_VERB_REVERT:
+	case MAPFS_COMMAND_REVERT:
 		return revert(m, job);
-	case MAPFS_VERB_DIFF:
+	case MAPFS_COMMAND_DIFF:
 		return job->ask.name[0] ? diff_from(m, job) :
 					  diff(m, job, NULL);
-	case MAPFS_VERB_BASE:
+	case MAPFS_COMMAND_BASE:
 		wire_put(&job->result, (uint64_t)mapfs_base_fd(m->view));
 		return job->result.err;
-	case MAPFS_VERB_MARK:
-	case MAPFS_VERB_COUNT:
+	case MAPFS_COMMAND_MARK:
+	case MAPFS_COMMAND_COUNT:
 		break;
 	}
 	return -EINVAL;

@@ -115,7 +115,8 @@ static bool is_ended(const char *s, size_t room)
 
 static int start(struct mount *m, struct mapfs_control_start *ask)
 {
-	if (ask->bytes != sizeof(*ask) || (ask->flags & ~verb_flags(ask->verb)))
+	if (ask->bytes != sizeof(*ask) ||
+	    (ask->flags & ~commands_flags(ask->command)))
 		return -EINVAL;
 	/* A list of paths ends with an empty one. */
 	if (ask->path[sizeof(ask->path) - 1] != '\0' ||
@@ -124,11 +125,11 @@ static int start(struct mount *m, struct mapfs_control_start *ask)
 	if (!is_ended(ask->name, sizeof(ask->name)) ||
 	    !is_ended(ask->message, sizeof(ask->message)))
 		return -EINVAL;
-	if (ask->verb == MAPFS_VERB_MARK) {
+	if (ask->command == MAPFS_COMMAND_MARK) {
 		ask->since = barrier_moment(m);
 		return 0;
 	}
-	if (!verb_is_known(ask->verb))
+	if (!commands_has(ask->command))
 		return -EOPNOTSUPP;
 	return jobs_start(m->jobs, ask);
 }

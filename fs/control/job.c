@@ -134,7 +134,7 @@ static void *jobs_run(void *arg)
 		int err = -ECANCELED;
 
 		if (job_is_wanted(job))
-			err = verb_run(j->m, job);
+			err = commands_run(j->m, job);
 
 		if (!err)
 			err = job->result.err;

@@ -14,7 +14,7 @@
  *           for a minute; for two seconds, when the place is needed.
  * Errors:   0 or a negative errno.  -ENOENT: no such job (any more);
  *           -EBUSY: too many wait; -ESHUTDOWN: the mount ends.
- * Locking:  one mutex, held for moments and not while a verb is at work.
+ * Locking:  one mutex, held for moments and not while a command is at work.
  */
 #include <stdatomic.h>
 

@@ -12,9 +12,9 @@
  * the kernel sent before START has been done, so to have what programs wrote
  *
  *    fd = the mount's root
- *    ioctl START with verb MARK    -> moment
+ *    ioctl START with command MARK    -> moment
  *    syncfs(fd)                    the kernel sends its dirty pages
- *    ioctl START with the verb and that moment    -> job
+ *    ioctl START with the command and that moment    -> job
  *    ioctl POLL until its state is DONE or FAILED
  *    ioctl READ from 0 on, as far as POLL's result_bytes
  *
@@ -84,31 +84,31 @@ struct mapfs_control_options {
 #define MAPFS_IOC_OPTIONS _IOR('M', 0xf9, struct mapfs_control_options)
 
 /* What is to be done; results are records as fs/wire.h has them. */
-enum mapfs_verb {
-	MAPFS_VERB_MARK,     /* no job: `since` is the moment */
-	MAPFS_VERB_FLUSH,    /* nothing but wait for what was sent before */
-	MAPFS_VERB_LOG,	     /* result: the snapshots, oldest first */
-	MAPFS_VERB_STATUS,   /* result: latched or not, then what drifted */
-	MAPFS_VERB_SNAPSHOT, /* `name`, `message` */
-	MAPFS_VERB_SNAPSHOT_DELETE, /* `name` */
-	MAPFS_VERB_ROLLBACK,	    /* to `name` */
-	MAPFS_VERB_REVERT,	    /* `path`, from the view's root */
+enum mapfs_command {
+	MAPFS_COMMAND_MARK,	/* no job: `since` is the moment */
+	MAPFS_COMMAND_FLUSH,	/* nothing but wait for what was sent before */
+	MAPFS_COMMAND_LOG,	/* result: the snapshots, oldest first */
+	MAPFS_COMMAND_STATUS,	/* result: latched or not, then what drifted */
+	MAPFS_COMMAND_SNAPSHOT, /* `name`, `message` */
+	MAPFS_COMMAND_SNAPSHOT_DELETE, /* `name` */
+	MAPFS_COMMAND_ROLLBACK,	       /* to `name` */
+	MAPFS_COMMAND_REVERT,	       /* `path`, from the view's root */
 	/*
 	 * What changed since snapshot `name` (empty: the base); `flags` is
 	 * enum mapfs_control_diff; `path`: only these and what is below, each
 	 * ended by a NUL and the last by two; none: all.
 	 */
-	MAPFS_VERB_DIFF,
-	MAPFS_VERB_BASE, /* result: the daemon's descriptor of the base */
-	MAPFS_VERB_COUNT
+	MAPFS_COMMAND_DIFF,
+	MAPFS_COMMAND_BASE, /* result: the daemon's descriptor of the base */
+	MAPFS_COMMAND_COUNT
 };
 
 struct mapfs_control_start {
-	uint32_t bytes; /* of this struct */
-	uint32_t verb;	/* enum mapfs_verb */
-	uint64_t since; /* the moment before syncfs(); MARK: the answer */
-	uint64_t job;	/* the answer */
-	uint64_t flags; /* of the verb; others must be 0 */
+	uint32_t bytes;	  /* of this struct */
+	uint32_t command; /* enum mapfs_command */
+	uint64_t since;	  /* the moment before syncfs(); MARK: the answer */
+	uint64_t job;	  /* the answer */
+	uint64_t flags;	  /* of the command; others must be 0 */
 	char name[256];
 	char message[2048];
 	char path[4096];

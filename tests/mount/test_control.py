@@ -148,7 +148,7 @@ def test_requests_that_make_no_sense_are_refused(view):
 
     with _root(view) as fd:
         size = control.START.size
-        good = (control.verb("flush"), 0, 0, 0, b"", b"", b"")
+        good = (control.command("flush"), 0, 0, 0, b"", b"", b"")
         for change in ((0, *good), (size + 1, *good),
                        (size, 4711, *good[1:]),
                        (size, 2**32 - 1, *good[1:]),

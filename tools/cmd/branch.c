@@ -27,7 +27,7 @@ static int snapshot_live(const struct target *t, const char *name,
 			 struct reason *why)
 {
 	const struct control_call call = {
-		.verb = MAPFS_VERB_SNAPSHOT,
+		.command = MAPFS_COMMAND_SNAPSHOT,
 		.name = name,
 		.message = "taken by mapfs branch",
 	};
@@ -75,7 +75,7 @@ static int snapshot_now(const struct target *t, char *name, size_t name_bytes,
 static void take_back(const struct target *t, const char *name)
 {
 	const struct control_call call = {
-		.verb = MAPFS_VERB_SNAPSHOT_DELETE,
+		.command = MAPFS_COMMAND_SNAPSHOT_DELETE,
 		.name = name,
 	};
 	struct control_result none;

@@ -38,11 +38,11 @@ struct source {
 	bool is_partial; /* something had to be left out */
 };
 
-static int snapshot_call(const struct target *t, enum mapfs_verb verb,
+static int snapshot_call(const struct target *t, enum mapfs_command command,
 			 const char *name, struct reason *why)
 {
 	const struct control_call call = {
-		.verb = verb,
+		.command = command,
 		.name = name,
 		.message = "mapfs export",
 	};
@@ -62,7 +62,7 @@ static int moment_make(struct source *s, struct reason *why)
 	if (!s->target.store)
 		return 0; /* target_open_view() has the words */
 	snprintf(name, sizeof(name), "export-%d", (int)getpid());
-	err = snapshot_call(&s->target, MAPFS_VERB_SNAPSHOT, name, why);
+	err = snapshot_call(&s->target, MAPFS_COMMAND_SNAPSHOT, name, why);
 	if (err)
 		return err;
 	memcpy(s->moment, name, sizeof(name));
@@ -74,8 +74,9 @@ static void moment_forget(struct source *s)
 {
 	struct reason why = { "out of memory" };
 
-	if (*s->moment && snapshot_call(&s->target, MAPFS_VERB_SNAPSHOT_DELETE,
-					s->moment, &why))
+	if (*s->moment &&
+	    snapshot_call(&s->target, MAPFS_COMMAND_SNAPSHOT_DELETE, s->moment,
+			  &why))
 		say("%s; remove it with mapfs snapshot -d", why.text);
 }
 

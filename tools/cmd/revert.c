@@ -101,7 +101,7 @@ static int revert_one(struct revert *r, const struct item *it)
 {
 	const struct target *t = it->own ? it->own : &r->t;
 	const struct control_call call = {
-		.verb = MAPFS_VERB_REVERT,
+		.command = MAPFS_COMMAND_REVERT,
 		.path = it->path,
 	};
 	struct control_result none;

@@ -26,7 +26,7 @@ static int run_live(const struct target *t, const char *name,
 		    struct reason *why)
 {
 	const struct control_call call = {
-		.verb = MAPFS_VERB_ROLLBACK,
+		.command = MAPFS_COMMAND_ROLLBACK,
 		.name = name,
 	};
 	struct control_result none;

@@ -24,8 +24,8 @@ static int run_live(const struct target *t, const struct snapshot_args *args,
 		    struct reason *why)
 {
 	const struct control_call call = {
-		.verb = args->is_delete ? MAPFS_VERB_SNAPSHOT_DELETE :
-					  MAPFS_VERB_SNAPSHOT,
+		.command = args->is_delete ? MAPFS_COMMAND_SNAPSHOT_DELETE :
+					     MAPFS_COMMAND_SNAPSHOT,
 		.name = args->name,
 		.message = args->message,
 	};

@@ -114,7 +114,7 @@ static int add_drift(void *arg, const char *path, bool is_gone)
 
 static int look_live(struct status *s)
 {
-	const struct control_call call = { .verb = MAPFS_VERB_STATUS };
+	const struct control_call call = { .command = MAPFS_COMMAND_STATUS };
 	struct control_result result;
 	struct wire_in in;
 	int err = control_run(s->t.fd, s->t.shown, &call, &result, &s->why);

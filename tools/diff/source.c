@@ -171,7 +171,7 @@ int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
 /* The base below a live view, by the daemon's descriptor of it. */
 static int open_base_there(struct diff_source *s)
 {
-	const struct control_call call = { .verb = MAPFS_VERB_BASE };
+	const struct control_call call = { .command = MAPFS_COMMAND_BASE };
 	const struct target *t = &s->target;
 	struct control_result result;
 	struct reason why;

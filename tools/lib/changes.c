@@ -30,7 +30,7 @@ static void on_progress(void *arg, uint64_t done)
 		(void)opt->progress(opt->progress_arg, done);
 }
 
-/* As MAPFS_VERB_DIFF wants them; none when the root is one of them. */
+/* As MAPFS_COMMAND_DIFF wants them; none when the root is one of them. */
 static int join_paths(const struct mapfs_diff_options *opt, char *out,
 		      size_t room)
 {
@@ -80,7 +80,7 @@ static int iterate_live(const struct iteration *it, const char *from)
 {
 	char paths[sizeof(((struct mapfs_control_start *)NULL)->path)];
 	const struct control_call call = {
-		.verb = MAPFS_VERB_DIFF,
+		.command = MAPFS_COMMAND_DIFF,
 		.name = from,
 		.paths = paths,
 		.paths_bytes = sizeof(paths),

@@ -80,23 +80,23 @@ static int fill(char *to, size_t room, const char *from)
 	return 0;
 }
 
-static int ask_start(const struct run *r, uint32_t verb,
+static int ask_start(const struct run *r, uint32_t command,
 		     struct mapfs_control_start *s)
 {
 	s->bytes = sizeof(*s);
-	s->verb = verb;
+	s->command = command;
 	return ioctl(r->fd, MAPFS_IOC_START, s) < 0 ? -errno : 0;
 }
 
 static int start(struct run *r)
 {
 	struct mapfs_control_start s = { 0 };
-	int err = ask_start(r, MAPFS_VERB_MARK, &s);
+	int err = ask_start(r, MAPFS_COMMAND_MARK, &s);
 
 	if (err)
 		return refuse(r, err);
 	/* The kernel sends its dirty pages; START comes behind them. */
-	if (syncfs(r->fd) < 0 && r->call->verb == MAPFS_VERB_SNAPSHOT &&
+	if (syncfs(r->fd) < 0 && r->call->command == MAPFS_COMMAND_SNAPSHOT &&
 	    errno != ESTALE) {
 		err = -errno;
 		reason_set(
@@ -119,7 +119,7 @@ static int start(struct run *r)
 	}
 	if (r->call->paths)
 		memcpy(s.path, r->call->paths, r->call->paths_bytes);
-	err = ask_start(r, r->call->verb, &s);
+	err = ask_start(r, r->call->command, &s);
 	if (err)
 		return refuse(r, err);
 	r->job = s.job;

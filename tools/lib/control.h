@@ -19,11 +19,11 @@
 #include "fs/control/protocol.h"
 
 struct control_call {
-	enum mapfs_verb verb;
+	enum mapfs_command command;
 	const char *name;    /* or NULL */
 	const char *message; /* or NULL */
 	const char *path;    /* below the view's root, or NULL */
-	const char *paths;   /* or this: a list as MAPFS_VERB_DIFF has it */
+	const char *paths;   /* or this: a list as MAPFS_COMMAND_DIFF has it */
 	size_t paths_bytes;
 	uint64_t flags;
 	/* Now and then; may be NULL. */

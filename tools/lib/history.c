@@ -38,7 +38,7 @@ static int add(void *arg, const struct mapfs_snapshot *s)
 static int read_live(struct history *h, const struct target *t,
 		     struct reason *why)
 {
-	const struct control_call call = { .verb = MAPFS_VERB_LOG };
+	const struct control_call call = { .command = MAPFS_COMMAND_LOG };
 	struct control_result result;
 	struct mapfs_snapshot s;
 	struct wire_in in;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a mount says of itself and does when told: the ioctls of fs/control/protocol.h.
 
-The names of the verbs are read from that header, and those of the requests
+The names of the commands are read from that header, and those of the requests
 from fs/mount/operation.h, so that the two cannot disagree.
 """
 import fcntl
@@ -40,8 +40,8 @@ def _names():
     return _enum("fs/mount/operation.h", "mapfs_op", "MAPFS_OP_")
 
 
-def verb(name):
-    return _enum("fs/control/protocol.h", "mapfs_verb", "MAPFS_VERB_").index(name)
+def command(name):
+    return _enum("fs/control/protocol.h", "mapfs_command", "MAPFS_COMMAND_").index(name)
 
 
 def ask(fd, n, layout, *values):
@@ -53,7 +53,7 @@ def ask(fd, n, layout, *values):
 
 def start(fd, what, since=0, name=b"", message=b"", path=b"", flags=0):
     """The number of a job; the moment, for "mark"."""
-    r = ask(fd, 0xf6, START, verb(what), since, 0, flags, name, message, path)
+    r = ask(fd, 0xf6, START, command(what), since, 0, flags, name, message, path)
     return r[2] if what == "mark" else r[3]
 
 
