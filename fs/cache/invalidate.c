@@ -38,36 +38,36 @@
 
 #define NOTIFY_PRUNE 9 /* FUSE_NOTIFY_PRUNE in Linux 6.18 */
 
-void stale_begin(struct stale *s, struct mount *m)
+void kernel_refresh_begin(struct kernel_refresh *r, struct mount *m)
 {
 	struct stat st;
 
-	*s = (struct stale){ .m = m };
-	s->root_fd =
+	*r = (struct kernel_refresh){ .m = m };
+	r->root_fd =
 		open(m->opt->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->root_fd < 0)
+	if (r->root_fd < 0)
 		return;
 	/* Another mount may cover ours. */
-	if (fstat(s->root_fd, &st) == 0 && st.st_dev == atomic_load(&m->dev))
+	if (fstat(r->root_fd, &st) == 0 && st.st_dev == atomic_load(&m->dev))
 		return;
-	close(s->root_fd);
-	s->root_fd = -1;
+	close(r->root_fd);
+	r->root_fd = -1;
 }
 
-void stale_end(struct stale *s)
+void kernel_refresh_end(struct kernel_refresh *r)
 {
-	if (s->root_fd >= 0)
-		close(s->root_fd);
-	s->root_fd = -1;
-	if (s->failed)
+	if (r->root_fd >= 0)
+		close(r->root_fd);
+	r->root_fd = -1;
+	if (r->failed)
 		fuse_log(FUSE_LOG_WARNING,
 			 "%u open files keep the size or time they had; close "
 			 "them to see what the view has\n",
-			 s->failed);
+			 r->failed);
 }
 
 /* libfuse does not know this one yet. */
-static int prune_names(const struct stale *s, mapfs_ino ino)
+static int prune_names(const struct kernel_refresh *r, mapfs_ino ino)
 {
 	struct {
 		struct fuse_out_header head;
@@ -78,30 +78,30 @@ static int prune_names(const struct stale *s, mapfs_ino ino)
 	} message = {
 		.head = { .len = sizeof(message), .error = NOTIFY_PRUNE },
 		.count = 1,
-		.node = node_of_ino(s->m, ino),
+		.node = node_of_ino(r->m, ino),
 	};
 
-	if (write(fuse_session_fd(s->m->se), &message, sizeof(message)) < 0)
+	if (write(fuse_session_fd(r->m->se), &message, sizeof(message)) < 0)
 		return -errno;
 	return 0;
 }
 
 /* `path` is taken apart into the directory's number and the last name. */
-static int find_dir(const struct stale *s, char *path, mapfs_ino *dir,
+static int find_dir(const struct kernel_refresh *r, char *path, mapfs_ino *dir,
 		    const char **name)
 {
 	struct mapfs_entry e;
 	char *slash;
 	int err = 0;
 
-	*dir = s->m->root_ino;
+	*dir = r->m->root_ino;
 	while (!err && (slash = strchr(path, '/'))) {
 		*slash = '\0';
-		err = mapfs_lookup(s->m->view, *dir, path, &e);
+		err = mapfs_lookup(r->m->view, *dir, path, &e);
 		if (err)
 			break;
 		/* The kernel has what it needs of it counted. */
-		mapfs_forget(s->m->view, e.attr.ino, 1);
+		mapfs_forget(r->m->view, e.attr.ino, 1);
 		*dir = e.attr.ino;
 		path = slash + 1;
 	}
@@ -110,42 +110,42 @@ static int find_dir(const struct stale *s, char *path, mapfs_ino *dir,
 }
 
 /* Takes one name back; others may go on to hold the inode. */
-static int drop_name(const struct stale *s, mapfs_ino ino)
+static int drop_name(const struct kernel_refresh *r, mapfs_ino ino)
 {
 	const char *name;
 	mapfs_ino dir;
 	char *path;
-	int err = mapfs_find_path(s->m->view, ino, &path);
+	int err = mapfs_find_path(r->m->view, ino, &path);
 
 	if (err)
 		return err;
-	err = find_dir(s, path, &dir, &name);
+	err = find_dir(r, path, &dir, &name);
 	if (!err)
 		err = fuse_lowlevel_notify_inval_entry(
-			s->m->se, node_of_ino(s->m, dir), name, strlen(name));
+			r->m->se, node_of_ino(r->m, dir), name, strlen(name));
 	free(path);
 	return err;
 }
 
 /* Best effort: what is still held then is corrected. */
-static void let_go(struct stale *s, mapfs_ino ino)
+static void let_go(struct kernel_refresh *r, mapfs_ino ino)
 {
-	if (!s->cannot_prune && prune_names(s, ino) == -EINVAL)
-		s->cannot_prune = true;
-	if (s->cannot_prune && drop_name(s, ino))
+	if (!r->cannot_prune && prune_names(r, ino) == -EINVAL)
+		r->cannot_prune = true;
+	if (r->cannot_prune && drop_name(r, ino))
 		fuse_log(FUSE_LOG_DEBUG, "inode %llu has no name to drop\n",
 			 (unsigned long long)ino);
 }
 
-static int open_by_handle(const struct stale *s, const struct mapfs_stale *what,
-			  int *fd)
+static int open_by_handle(const struct kernel_refresh *r,
+			  const struct mapfs_stale *what, int *fd)
 {
 	union {
 		struct file_handle h;
 		char room[sizeof(struct file_handle) + HANDLE_BYTES];
 	} u = { .h = { .handle_bytes = HANDLE_BYTES,
 		       .handle_type = HANDLE_TYPE } };
-	uint64_t node = node_of_ino(s->m, what->ino);
+	uint64_t node = node_of_ino(r->m, what->ino);
 	const uint32_t words[] = {
 		(uint32_t)(node >> 32),
 		(uint32_t)node,
@@ -154,14 +154,14 @@ static int open_by_handle(const struct stale *s, const struct mapfs_stale *what,
 
 	_Static_assert(sizeof(words) == HANDLE_BYTES, "three words");
 	memcpy(u.h.f_handle, words, sizeof(words));
-	*fd = open_by_handle_at(s->root_fd, &u.h, O_PATH | O_CLOEXEC);
+	*fd = open_by_handle_at(r->root_fd, &u.h, O_PATH | O_CLOEXEC);
 	return *fd < 0 ? -errno : 0;
 }
 
 /* `path` is taken apart; no symbolic link is followed. */
-static int walk(const struct stale *s, char *path, int *out)
+static int walk(const struct kernel_refresh *r, char *path, int *out)
 {
-	int at = dup(s->root_fd);
+	int at = dup(r->root_fd);
 	char *save = NULL;
 
 	for (char *name = strtok_r(path, "/", &save); name && at >= 0;
@@ -177,21 +177,21 @@ static int walk(const struct stale *s, char *path, int *out)
 	return at < 0 ? -errno : 0;
 }
 
-static int open_by_path(const struct stale *s, const struct mapfs_stale *what,
-			int *fd)
+static int open_by_path(const struct kernel_refresh *r,
+			const struct mapfs_stale *what, int *fd)
 {
 	struct stat st;
 	char *path;
-	int err = mapfs_find_path(s->m->view, what->ino, &path);
+	int err = mapfs_find_path(r->m->view, what->ino, &path);
 
 	if (err)
 		return err;
-	err = walk(s, path, fd);
+	err = walk(r, path, fd);
 	free(path);
 	if (err)
 		return err;
 	if (fstat(*fd, &st) == 0 && st.st_ino == what->ino &&
-	    st.st_dev == atomic_load(&s->m->dev))
+	    st.st_dev == atomic_load(&r->m->dev))
 		return 0;
 	close(*fd);
 	return -ENOENT;
@@ -239,26 +239,27 @@ static int correct(struct mount *m, int fd, const struct mapfs_attr *attr)
 	return err;
 }
 
-static int correct_file(const struct stale *s, const struct mapfs_stale *what)
+static int correct_file(const struct kernel_refresh *r,
+			const struct mapfs_stale *what)
 {
 	struct mapfs_attr attr;
 	int fd;
-	int err = mapfs_getattr(s->m->view, mapfs_file_of(what->ino), &attr);
+	int err = mapfs_getattr(r->m->view, mapfs_file_of(what->ino), &attr);
 
 	if (err)
 		return err;
-	if (s->root_fd < 0)
+	if (r->root_fd < 0)
 		return -EXDEV;
-	err = open_by_handle(s, what, &fd);
+	err = open_by_handle(r, what, &fd);
 	if (err == -ESTALE)
 		return 0; /* the kernel holds it no more */
 	if (err)
-		err = open_by_path(s, what, &fd);
+		err = open_by_path(r, what, &fd);
 	if (err)
 		return err;
-	atomic_store(&s->m->corrector, gettid());
-	err = correct(s->m, fd, &attr);
-	atomic_store(&s->m->corrector, 0);
+	atomic_store(&r->m->corrector, gettid());
+	err = correct(r->m, fd, &attr);
+	atomic_store(&r->m->corrector, 0);
 	close(fd);
 	return err;
 }
@@ -280,41 +281,43 @@ static void look_again(struct mount *m, mapfs_ino ino)
 			 (unsigned long long)ino, strerror(-err));
 }
 
-static void forget_inode(struct stale *s, const struct mapfs_stale *what)
+static void forget_inode(struct kernel_refresh *r,
+			 const struct mapfs_stale *what)
 {
-	struct mount *m = s->m;
+	struct mount *m = r->m;
 	int err = fuse_lowlevel_notify_inval_inode(
 		m->se, node_of_ino(m, what->ino), 0, 0);
 
 	if (!err && is_owned(m, what)) {
-		let_go(s, what->ino);
-		err = correct_file(s, what);
+		let_go(r, what->ino);
+		err = correct_file(r, what);
 		/* Then the inode goes when its last user does. */
-		if (err && drop_name(s, what->ino) == 0)
+		if (err && drop_name(r, what->ino) == 0)
 			fuse_log(FUSE_LOG_DEBUG, "dropped its name\n");
 	}
 	/* -ENOENT: the kernel has forgotten it by itself. */
 	if (err && err != -ENOENT) {
 		fuse_log(FUSE_LOG_NOTICE, "inode %llu: %s\n",
 			 (unsigned long long)what->ino, strerror(-err));
-		s->failed++;
+		r->failed++;
 	}
 	mapfs_settle(m->view, what->ino);
 	if (is_owned(m, what))
 		look_again(m, what->ino);
 }
 
-static void forget_name(struct stale *s, const struct mapfs_stale *what)
+static void forget_name(struct kernel_refresh *r,
+			const struct mapfs_stale *what)
 {
-	int err = fuse_lowlevel_notify_inval_entry(s->m->se,
-						   node_of_ino(s->m, what->dir),
+	int err = fuse_lowlevel_notify_inval_entry(r->m->se,
+						   node_of_ino(r->m, what->dir),
 						   what->name,
 						   strlen(what->name));
 
 	if (!err || err == -ENOENT)
 		return;
 	fuse_log(FUSE_LOG_NOTICE, "name %s: %s\n", what->name, strerror(-err));
-	s->failed++;
+	r->failed++;
 }
 
 /*
@@ -322,38 +325,38 @@ static void forget_name(struct stale *s, const struct mapfs_stale *what)
  * behind the invalidation: the kernel would believe it for good.  The rings'
  * threads are libfuse's, and cannot be waited for.
  */
-static void wait_for_answers(struct stale *s)
+static void wait_for_answers(struct kernel_refresh *r)
 {
 	struct loop_mark mark;
 
-	if (s->has_waited)
+	if (r->has_waited)
 		return;
-	s->has_waited = true;
-	if (!s->m->loop)
+	r->has_waited = true;
+	if (!r->m->loop)
 		return;
-	loop_mark(s->m->loop, &mark);
-	loop_wait(s->m->loop, &mark);
+	loop_mark(r->m->loop, &mark);
+	loop_wait(r->m->loop, &mark);
 }
 
-void stale_forget(void *stale, const struct mapfs_stale *what)
+void kernel_refresh_apply(void *refresh, const struct mapfs_stale *what)
 {
-	wait_for_answers(stale);
+	wait_for_answers(refresh);
 	if (what->name)
-		forget_name(stale, what);
+		forget_name(refresh, what);
 	else
-		forget_inode(stale, what);
+		forget_inode(refresh, what);
 }
 
-bool stale_is_correction(struct mount *m, fuse_req_t req)
+bool kernel_refresh_is_correction(struct mount *m, fuse_req_t req)
 {
 	pid_t corrector = atomic_load(&m->corrector);
 
 	return corrector && fuse_req_ctx(req)->pid == corrector;
 }
 
-int stale_answer_correction(struct mount *m, mapfs_ino ino,
-			    const struct mapfs_setattr *set,
-			    struct mapfs_attr *out)
+int kernel_refresh_answer_correction(struct mount *m, mapfs_ino ino,
+				     const struct mapfs_setattr *set,
+				     struct mapfs_attr *out)
 {
 	struct mapfs_setattr times = *set;
 

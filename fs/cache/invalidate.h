@@ -7,8 +7,8 @@
  * attributes, pages, and of files that it still holds the size and time that
  * it believes to own.
  *
- * Lifetime: stale_begin() .. stale_end() around a call of the core that
- *           takes stale_forget() as its mapfs_stale_fn, with the struct as
+ * Lifetime: kernel_refresh_begin() .. kernel_refresh_end() around a core call that
+ *           takes kernel_refresh_apply() as its mapfs_stale_fn, with the struct as
  *           its argument.
  * Errors:   what cannot be put right is logged, and counted in `failed`.
  * Locking:  a thread that serves no requests, holding nothing.
@@ -19,7 +19,7 @@
 
 struct mount;
 
-struct stale {
+struct kernel_refresh {
 	struct mount *m;
 	int root_fd;	   /* of the mount; -1: cannot be had */
 	bool has_waited;   /* for replies with what was before */
@@ -27,16 +27,16 @@ struct stale {
 	unsigned int failed;
 };
 
-void stale_begin(struct stale *s, struct mount *m);
+void kernel_refresh_begin(struct kernel_refresh *r, struct mount *m);
 /* A mapfs_stale_fn. */
-void stale_forget(void *stale, const struct mapfs_stale *what);
-void stale_end(struct stale *s);
+void kernel_refresh_apply(void *refresh, const struct mapfs_stale *what);
+void kernel_refresh_end(struct kernel_refresh *r);
 
 /* A SETATTR that only serves to tell the kernel what the view has. */
-bool stale_is_correction(struct mount *m, fuse_req_t req);
+bool kernel_refresh_is_correction(struct mount *m, fuse_req_t req);
 /* What the view has, for the answer to `set`. */
-int must_check stale_answer_correction(struct mount *m, mapfs_ino ino,
-				       const struct mapfs_setattr *set,
-				       struct mapfs_attr *out);
+int must_check kernel_refresh_answer_correction(struct mount *m, mapfs_ino ino,
+						const struct mapfs_setattr *set,
+						struct mapfs_attr *out);
 
 #endif

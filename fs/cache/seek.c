@@ -55,7 +55,7 @@ struct answer {
 
 static const struct answer kernel_decides = { .err = -ENOSYS };
 
-struct notify {
+struct seek_queue {
 	struct mount *m;	 /* fixed at birth */
 	pthread_t thread;	 /* fixed at birth */
 	pthread_mutex_t lock;	 /* never held across a call out */
@@ -147,102 +147,102 @@ static void seek_answer(struct seek *s, struct answer a)
 }
 
 /* The next request, or NULL when all are answered and no more come. */
-static struct seek *notify_take(struct notify *n)
+static struct seek *seek_queue_take(struct seek_queue *q)
 {
 	struct seek *s;
 
-	pthread_mutex_lock(&n->lock);
-	/* Woken by notify_seek() and notify_stop(). */
-	while (!n->first && !n->is_ending)
-		pthread_cond_wait(&n->wake, &n->lock);
-	s = n->first;
+	pthread_mutex_lock(&q->lock);
+	/* Woken by seek_queue_add() and seek_queue_stop(). */
+	while (!q->first && !q->is_ending)
+		pthread_cond_wait(&q->wake, &q->lock);
+	s = q->first;
 	if (s)
-		n->first = s->next;
-	if (!n->first)
-		n->last_next = &n->first;
-	pthread_mutex_unlock(&n->lock);
+		q->first = s->next;
+	if (!q->first)
+		q->last_next = &q->first;
+	pthread_mutex_unlock(&q->lock);
 	return s;
 }
 
-static void *notify_run(void *arg)
+static void *seek_queue_run(void *arg)
 {
-	struct notify *n = arg;
+	struct seek_queue *q = arg;
 	struct seek *s;
 
-	while ((s = notify_take(n)) != NULL)
-		seek_answer(s, seek_settle(n->m, s));
+	while ((s = seek_queue_take(q)) != NULL)
+		seek_answer(s, seek_settle(q->m, s));
 	return NULL;
 }
 
-int notify_create(struct notify **out, struct mount *m)
+int seek_queue_create(struct seek_queue **out, struct mount *m)
 {
-	struct notify *n = calloc(1, sizeof(*n));
+	struct seek_queue *q = calloc(1, sizeof(*q));
 	int err;
 
-	if (!n)
+	if (!q)
 		return -ENOMEM;
-	n->m = m;
-	n->last_next = &n->first;
-	pthread_mutex_init(&n->lock, NULL);
-	pthread_cond_init(&n->wake, NULL);
-	err = pthread_create(&n->thread, NULL, notify_run, n);
+	q->m = m;
+	q->last_next = &q->first;
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_cond_init(&q->wake, NULL);
+	err = pthread_create(&q->thread, NULL, seek_queue_run, q);
 	if (err) {
-		pthread_cond_destroy(&n->wake);
-		pthread_mutex_destroy(&n->lock);
-		free(n);
+		pthread_cond_destroy(&q->wake);
+		pthread_mutex_destroy(&q->lock);
+		free(q);
 		return -err;
 	}
-	*out = n;
+	*out = q;
 	return 0;
 }
 
-int notify_stop(struct notify *n)
+int seek_queue_stop(struct seek_queue *q)
 {
 	struct timespec until;
 	int err;
 
-	pthread_mutex_lock(&n->lock);
-	n->is_ending = true;
-	pthread_cond_signal(&n->wake);
-	pthread_mutex_unlock(&n->lock);
-	if (n->is_joined)
+	pthread_mutex_lock(&q->lock);
+	q->is_ending = true;
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+	if (q->is_joined)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += STOP_SECONDS;
-	err = -pthread_timedjoin_np(n->thread, NULL, &until);
-	n->is_joined = !err;
+	err = -pthread_timedjoin_np(q->thread, NULL, &until);
+	q->is_joined = !err;
 	return err;
 }
 
-void notify_destroy(struct notify *n)
+void seek_queue_destroy(struct seek_queue *q)
 {
-	if (!n)
+	if (!q)
 		return;
-	assert(n->is_joined);
-	assert(!n->first);
-	pthread_cond_destroy(&n->wake);
-	pthread_mutex_destroy(&n->lock);
-	free(n);
+	assert(q->is_joined);
+	assert(!q->first);
+	pthread_cond_destroy(&q->wake);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
 }
 
 /* False: the thread is ending, nobody would answer. */
-static bool notify_put(struct notify *n, struct seek *s)
+static bool seek_queue_put(struct seek_queue *q, struct seek *s)
 {
 	bool is_taken;
 
-	pthread_mutex_lock(&n->lock);
-	is_taken = !n->is_ending;
+	pthread_mutex_lock(&q->lock);
+	is_taken = !q->is_ending;
 	if (is_taken) {
-		*n->last_next = s;
-		n->last_next = &s->next;
-		pthread_cond_signal(&n->wake);
+		*q->last_next = s;
+		q->last_next = &s->next;
+		pthread_cond_signal(&q->wake);
 	}
-	pthread_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&q->lock);
 	return is_taken;
 }
 
-void notify_seek(struct notify *n, fuse_req_t req, fuse_ino_t node, uint64_t fh,
-		 uint64_t off, int whence)
+void seek_queue_add(struct seek_queue *q, fuse_req_t req, fuse_ino_t node,
+		    uint64_t fh, uint64_t off, int whence)
 {
 	struct seek *s = malloc(sizeof(*s));
 
@@ -257,6 +257,6 @@ void notify_seek(struct notify *n, fuse_req_t req, fuse_ino_t node, uint64_t fh,
 		.off = off,
 		.whence = whence,
 	};
-	if (reply_is_ring(req) || !notify_put(n, s))
+	if (reply_is_ring(req) || !seek_queue_put(q, s))
 		seek_answer(s, kernel_decides);
 }

@@ -52,25 +52,25 @@ static int status(struct mount *m, struct job *job)
 
 static int rollback(struct mount *m, struct job *job)
 {
-	struct stale stale;
+	struct kernel_refresh refresh;
 	int err;
 
-	stale_begin(&stale, m);
-	err = mapfs_rollback(m->view, job->ask.name, stale_forget, &stale,
-			     &job->why);
-	stale_end(&stale);
+	kernel_refresh_begin(&refresh, m);
+	err = mapfs_rollback(m->view, job->ask.name, kernel_refresh_apply,
+			     &refresh, &job->why);
+	kernel_refresh_end(&refresh);
 	return err;
 }
 
 static int revert(struct mount *m, struct job *job)
 {
-	struct stale stale;
+	struct kernel_refresh refresh;
 	int err;
 
-	stale_begin(&stale, m);
-	err = mapfs_revert(m->view, job->ask.path, stale_forget, &stale,
-			   &job->why);
-	stale_end(&stale);
+	kernel_refresh_begin(&refresh, m);
+	err = mapfs_revert(m->view, job->ask.path, kernel_refresh_apply,
+			   &refresh, &job->why);
+	kernel_refresh_end(&refresh);
 	return err;
 }
 

@@ -223,15 +223,15 @@ static struct job **jobs_find_locked(struct jobs *j, uint64_t id)
 static void poll_fill(struct mount *m, struct job *job,
 		      struct mapfs_control_poll *out)
 {
-	uint64_t anew_all = atomic_load(&m->anew_all_bytes);
+	uint64_t compaction_all = atomic_load(&m->compaction_all_bytes);
 
 	*out = (struct mapfs_control_poll){
 		.bytes = sizeof(*out),
 		.state = (uint32_t)job->state,
 		.job = job->ask.job,
-		.done = atomic_load(anew_all ? &m->anew_done_bytes :
-					       &job->done),
-		.all = anew_all,
+		.done = atomic_load(compaction_all ? &m->compaction_done_bytes :
+						     &job->done),
+		.all = compaction_all,
 	};
 	if (!is_over(job))
 		return;

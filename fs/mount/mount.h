@@ -22,7 +22,7 @@ struct far;
 struct jobs;
 struct logfile;
 struct loop;
-struct notify;
+struct seek_queue;
 
 /* The largest READ and WRITE; more gains nothing (256 pages). */
 #define MOUNT_IO_BYTES (1U << 20)
@@ -35,7 +35,7 @@ struct mount {
 	struct loop *loop;		/* likewise; NULL with io_uring */
 	struct jobs *jobs;		/* likewise */
 	struct far *far;		/* likewise */
-	struct notify *notify;		/* likewise; NULL in read mode */
+	struct seek_queue *seeks;	/* likewise; NULL in read mode */
 	mapfs_ino root_ino;		/* fixed at birth */
 	uid_t owner;			/* fixed at birth */
 	bool is_stateless;		/* fixed at birth */
@@ -43,15 +43,15 @@ struct mount {
 	bool base_drops_setid;		/* set before the first request: see
 					   fs/ops/setid.h */
 	_Atomic dev_t dev;		/* 0 until the mount has answered */
-	_Atomic pid_t corrector;	/* see fs/stale.c; or 0 */
+	_Atomic pid_t corrector;	/* see fs/cache/invalidate.c; or 0 */
 	atomic_bool correction_settles; /* likewise */
 	double entry_timeout;		/* seconds, fixed at birth */
 	double negative_timeout;	/* seconds, fixed at birth */
 	double attr_timeout;		/* seconds, fixed at birth */
 	/* How far the journal is written anew; 0: it is not. */
-	atomic_uint_fast64_t anew_done_bytes; /* atomic */
-	atomic_uint_fast64_t anew_all_bytes;  /* atomic */
-	pthread_key_t buffer_key;	      /* each thread's own buffer */
+	atomic_uint_fast64_t compaction_done_bytes; /* atomic */
+	atomic_uint_fast64_t compaction_all_bytes;  /* atomic */
+	pthread_key_t buffer_key; /* each thread's own buffer */
 	atomic_uint_fast64_t requests[MAPFS_OP_COUNT]; /* atomic */
 };
 

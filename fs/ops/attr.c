@@ -111,9 +111,9 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
 	int err;
 
 	set.valid |= group_bit_of_set(req, m, node, set.valid);
-	if (stale_is_correction(m, req))
-		err = stale_answer_correction(m, node_ino(m, node), &set,
-					      &attr);
+	if (kernel_refresh_is_correction(m, req))
+		err = kernel_refresh_answer_correction(m, node_ino(m, node),
+						       &set, &attr);
 	else
 		err = mapfs_setattr(m->view, node_file(m, node, handle_of(fi)),
 				    &set, &attr);

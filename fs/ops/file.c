@@ -224,9 +224,9 @@ void op_lseek(fuse_req_t req, fuse_ino_t node, off_t off, int whence,
 	uint64_t found;
 	int err;
 
-	if (m->notify) {
-		notify_seek(m->notify, req, node, fi->fh, (uint64_t)off,
-			    whence);
+	if (m->seeks) {
+		seek_queue_add(m->seeks, req, node, fi->fh, (uint64_t)off,
+			       whence);
 		return;
 	}
 	err = mapfs_lseek(m->view, node_file(m, node, fi->fh), (uint64_t)off,

@@ -219,7 +219,7 @@ static void stop_gently(struct server *s)
 	}
 	if (s->mount.far)
 		far_stop(s->mount.far);
-	if (s->mount.notify && notify_stop(s->mount.notify))
+	if (s->mount.seeks && seek_queue_stop(s->mount.seeks))
 		logfile_say(s->log, LOG_ERR, "a seek does not end");
 	if (jobs_stop(s->mount.jobs))
 		logfile_say(s->log, LOG_ERR, "a job does not end");
@@ -310,8 +310,8 @@ static void note_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 {
 	struct server *s = arg;
 
-	atomic_store(&s->mount.anew_done_bytes, done_bytes);
-	atomic_store(&s->mount.anew_all_bytes, all_bytes);
+	atomic_store(&s->mount.compaction_done_bytes, done_bytes);
+	atomic_store(&s->mount.compaction_all_bytes, all_bytes);
 }
 
 static int server_open_view(struct server *s, struct reason *why)
@@ -368,7 +368,7 @@ static int start_threads(struct server *s)
 	int err = 0;
 
 	if (s->opt->mode != MAPFS_READ)
-		err = notify_create(&s->mount.notify, &s->mount);
+		err = seek_queue_create(&s->mount.seeks, &s->mount);
 	if (!err)
 		err = jobs_create(&s->mount.jobs, &s->mount);
 	if (!err)
@@ -406,7 +406,7 @@ static int server_run(struct server *s, struct reason *why)
 	}
 	if (s->mount.far)
 		far_stop(s->mount.far);
-	if (s->mount.notify && notify_stop(s->mount.notify)) {
+	if (s->mount.seeks && seek_queue_stop(s->mount.seeks)) {
 		/* It still uses the view: leave like a crash, which is safe. */
 		logfile_say(s->log, LOG_ERR, "a seek does not end, giving up");
 		_exit(1);
@@ -415,7 +415,7 @@ static int server_run(struct server *s, struct reason *why)
 		logfile_say(s->log, LOG_ERR, "a job does not end, giving up");
 		_exit(1);
 	}
-	notify_destroy(s->mount.notify);
+	seek_queue_destroy(s->mount.seeks);
 	jobs_destroy(s->mount.jobs);
 	far_destroy(s->mount.far);
 	return err;
