@@ -139,10 +139,7 @@ static struct answer seek_settle(struct mount *m, const struct seek *s)
 /* Answers with `a`, and frees `s`. */
 static void seek_answer(struct seek *s, struct answer a)
 {
-	if (a.err)
-		reply_err(s->req, a.err);
-	else
-		fuse_reply_lseek(s->req, (off_t)a.at);
+	reply_lseek(s->req, a.err, a.at);
 	free(s);
 }
 

@@ -42,10 +42,7 @@ static void reply_get(struct mount *m, fuse_req_t req,
 
 	if (c->out_bytes >= value_bytes(what))
 		err = mapfs_get_fileattr(m->view, file, what, &a);
-	if (err)
-		reply_err(req, err);
-	else
-		fuse_reply_ioctl(req, 0, &a, value_bytes(what));
+	reply_ioctl(req, err, &a, value_bytes(what));
 }
 
 static void reply_set(struct mount *m, fuse_req_t req,
@@ -61,10 +58,7 @@ static void reply_set(struct mount *m, fuse_req_t req,
 		memcpy(&a, c->in, value_bytes(what));
 		err = mapfs_set_fileattr(m->view, &cred, file, what, &a);
 	}
-	if (err)
-		reply_err(req, err);
-	else
-		fuse_reply_ioctl(req, 0, NULL, 0);
+	reply_ioctl(req, err, NULL, 0);
 }
 
 bool fileattr_ioctl(struct mount *m, fuse_req_t req,

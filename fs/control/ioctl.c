@@ -50,7 +50,7 @@ static void reply_info(struct mount *m, fuse_req_t req)
 		return;
 	}
 	info_fill(m, info);
-	fuse_reply_ioctl(req, 0, info, sizeof(*info));
+	reply_ioctl(req, 0, info, sizeof(*info));
 	free(info);
 }
 
@@ -96,16 +96,8 @@ static void reply_options(struct mount *m, fuse_req_t req)
 	snprintf(out->store, sizeof(out->store), "%s", or_empty(opt->store));
 	snprintf(out->logfile, sizeof(out->logfile), "%s",
 		 or_empty(opt->logfile));
-	fuse_reply_ioctl(req, 0, out, sizeof(*out));
+	reply_ioctl(req, 0, out, sizeof(*out));
 	free(out);
-}
-
-static void reply_ioctl(fuse_req_t req, int err, const void *out, size_t bytes)
-{
-	if (err)
-		reply_err(req, err);
-	else
-		fuse_reply_ioctl(req, 0, out, bytes);
 }
 
 static bool is_ended(const char *s, size_t room)

@@ -90,7 +90,7 @@ static void reply_gone(fuse_req_t req, mapfs_ino ino)
 {
 	const struct stat st = { .st_ino = ino, .st_mode = S_IFREG };
 
-	fuse_reply_attr(req, &st, 0);
+	reply_stat(req, &st, 0);
 }
 
 void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
@@ -168,7 +168,7 @@ void op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
 		stx.stx_mask |= STATX_BTIME;
 		stx.stx_btime = statx_time(a.btime);
 	}
-	fuse_reply_statx(req, 0, &stx, m->attr_timeout);
+	reply_statx(m, req, &stx);
 }
 #endif
 
@@ -176,11 +176,6 @@ void op_statfs(fuse_req_t req, fuse_ino_t node)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_STATFS);
 	struct statvfs st;
-	int err;
 
-	err = mapfs_statfs(m->view, &st);
-	if (err)
-		reply_err(req, err);
-	else
-		fuse_reply_statfs(req, &st);
+	reply_statfs(req, mapfs_statfs(m->view, &st), &st);
 }

@@ -104,7 +104,7 @@ static void listing_reply(struct listing *l, int err)
 {
 	if (err && l->used_bytes == 0)
 		reply_err(l->req, err);
-	else if (fuse_reply_buf(l->req, l->buf, l->used_bytes) < 0)
+	else if (!reply_entries(l->req, l->buf, l->used_bytes))
 		listing_uncount(l);
 }
 

@@ -221,7 +221,7 @@ void op_lseek(fuse_req_t req, fuse_ino_t node, off_t off, int whence,
 	      struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_LSEEK);
-	uint64_t found;
+	uint64_t found = 0;
 	int err;
 
 	if (m->seeks) {
@@ -231,10 +231,7 @@ void op_lseek(fuse_req_t req, fuse_ino_t node, off_t off, int whence,
 	}
 	err = mapfs_lseek(m->view, node_file(m, node, fi->fh), (uint64_t)off,
 			  whence, &found);
-	if (err)
-		reply_err(req, err);
-	else
-		fuse_reply_lseek(req, (off_t)found);
+	reply_lseek(req, err, found);
 }
 
 void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off,

@@ -35,7 +35,7 @@ void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t nlookup)
 
 	if (node != FUSE_ROOT_ID)
 		mapfs_forget(m->view, node_ino(m, node), nlookup);
-	fuse_reply_none(req);
+	reply_none(req);
 }
 
 void op_forget_multi(fuse_req_t req, size_t count,
@@ -49,7 +49,7 @@ void op_forget_multi(fuse_req_t req, size_t count,
 		mapfs_forget(m->view, node_ino(m, forgets[i].ino),
 			     forgets[i].nlookup);
 	}
-	fuse_reply_none(req);
+	reply_none(req);
 }
 
 void op_readlink(fuse_req_t req, fuse_ino_t node)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Swapping two numbers is its own inverse, so one function serves both ways
- * and every number stays unique, whatever the root's number is.
+ * Swapping two numbers is its own inverse, so one function translates in both
+ * directions, and numbers stay unique whatever the root's number is.
  */
 #include "node.h"
 
@@ -32,10 +32,11 @@ fuse_ino_t node_of_ino(const struct mount *m, mapfs_ino ino)
 }
 
 /*
- * Dirty pages count as no blocks until the file is closed, however long that
- * takes, and tar takes a file of 0 blocks for one hole: so an empty file has
- * one page in advance.  Any other number that is too small is harmless, for
- * whoever compares it with the size then asks for the holes.
+ * A page that is dirty in the kernel adds no block until the file is closed,
+ * and tar(1) takes a file of 0 blocks for one hole: so a file without blocks is
+ * reported with the blocks of one page.  Any other number that is too small
+ * does no harm: a program that finds it smaller than the size asks where the
+ * holes are.
  */
 uint64_t node_blocks(const struct mount *m, const struct mapfs_attr *attr)
 {
