@@ -9,7 +9,7 @@
  * What each lock protects:
  *   loop.lock         the number of worker threads, and whether the loop ends
  *   seek_queue.lock   requests of LSEEK that wait for the kernel's pages
- *   far.lock          lookups that wait for a walk over the base
+ *   lookup_queue.lock lookups that wait for a walk over the base
  *   job_queue.lock    the list of jobs, and the state of each
  *   store.sync_lock   one sync point or compaction at a time
  *   overlay.ns_lock   names, and every change of a copy view: changes of
@@ -30,7 +30,7 @@
  *   listings.lock     the directory listings that a copy view keeps
  *
  * Order, outermost first; no thread holds two locks of one line:
- *   RANK_FS           loop, seek_queue, far, job_queue
+ *   RANK_FS           loop, seek_queue, lookup_queue, job_queue
  *     RANK_SYNC           store.sync_lock
  *       RANK_NAMESPACE      overlay.ns_lock
  *         RANK_INODE          a delta stripe

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SEEK_DATA and SEEK_HOLE, where the kernel holds bytes we have not seen.
+ * With the writeback cache, and below shared mappings in any mode, the kernel
+ * may hold a dirty page where the view has a hole.  The kernel sends LSEEK
+ * without writing such pages back first; if the answer called such a page a
+ * hole, cp(1) would lose it.  So each claim of a hole is verified: the range is
+ * invalidated, which makes the kernel write its dirty pages back, and if the
+ * view then gives the same answer, the answer is right.
  *
- * With the writeback cache, and below shared mappings in any mode, a page
- * may have been written into a hole without a WRITE so far.  The kernel asks
- * LSEEK without sending it first; an answer that calls such a page a hole
- * makes cp lose it.  So each claim of a hole is checked: invalidating the
- * range makes the kernel send its dirty pages, and if the answer is then the
- * same, it holds.
+ *     answer               what it claims
+ *     SEEK_DATA -> d       [off, d) is a hole
+ *     SEEK_DATA -> ENXIO   [off, end) is a hole
+ *     SEEK_HOLE -> h       the page at h is a hole
+ *     SEEK_HOLE -> ENXIO   the file ends at or before off
  *
- *     claim:   SEEK_DATA -> d      [off, d) is a hole
- *              SEEK_DATA -> ENXIO  [off, end) is a hole
- *              SEEK_HOLE -> h      the page at h is a hole
- *              SEEK_HOLE -> ENXIO  the file ends at or before off
+ * In two cases the answer is ENOSYS, after which the kernel answers by itself
+ * and reports every file as data up to its end, which is always allowed:
  *
- * A file that grows faster than we look gets ENOSYS: from then on the kernel
- * answers itself, and calls every file data to its end, which is always
- * allowed.  So does a request that came through io_uring: only the thread of
- * its queue may answer it, and the kernel may need that very thread to take
- * the pages.
+ *  - The file grows faster than the ranges can be verified.
+ *  - The request came through io_uring.  Only the thread of its queue may
+ *    answer it, and the kernel may need that thread to receive the pages.
  */
 #include "seek.h"
 
@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/lib/lock.h"
 #include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
@@ -40,14 +41,10 @@
 
 struct seek {
 	struct seek *next;
-	fuse_req_t req;
-	fuse_ino_t node;
-	uint64_t fh;
-	uint64_t off;
-	int whence;
+	struct seek_request ask;
 };
 
-/* What LSEEK would answer: `at` when err is 0. */
+/* The answer of the view: `at` if err is 0. */
 struct answer {
 	int err;
 	uint64_t at;
@@ -58,15 +55,15 @@ static const struct answer kernel_decides = { .err = -ENOSYS };
 struct seek_queue {
 	struct mount *m;	 /* fixed at birth */
 	pthread_t thread;	 /* fixed at birth */
-	pthread_mutex_t lock;	 /* never held across a call out */
-	pthread_cond_t wake;	 /* a request came, or the end */
+	struct rmutex lock;	 /* RANK_FS */
+	pthread_cond_t wake;	 /* a request was added, or is_ending */
 	struct seek *first;	 /* by lock */
 	struct seek **last_next; /* by lock */
 	bool is_ending;		 /* by lock */
-	bool is_joined;		 /* by whoever stops it; one at a time */
+	bool is_joined;		 /* by the caller of seek_queue_stop() */
 };
 
-static struct answer seek_ask(struct mount *m, const struct seek *s)
+static struct answer seek_ask(struct mount *m, const struct seek_request *s)
 {
 	struct answer a = { 0 };
 
@@ -75,15 +72,18 @@ static struct answer seek_ask(struct mount *m, const struct seek *s)
 	return a;
 }
 
-/* Whether `a` calls anything a hole. */
-static bool claims_hole(const struct seek *s, const struct answer *a)
+/* Does the answer claim that a range is a hole? */
+static bool claims_hole(const struct seek_request *s, const struct answer *a)
 {
 	if (a->err)
 		return a->err == -ENXIO;
 	return s->whence == SEEK_HOLE || a->at > s->off;
 }
 
-/* How far to look behind a hole: the more often we had to, the farther. */
+/*
+ * How many bytes behind the start of a hole to verify.  The number doubles with
+ * each round, so that a long run of dirty pages takes few rounds.
+ */
 static uint64_t hole_bytes(unsigned int round)
 {
 	uint64_t bytes = HOLE_FIRST_BYTES;
@@ -93,8 +93,11 @@ static uint64_t hole_bytes(unsigned int round)
 	return bytes;
 }
 
-/* The kernel sends its dirty pages of what `a` claims; `round` from 0. */
-static int flush_claim(struct mount *m, const struct seek *s,
+/*
+ * Makes the kernel write back its dirty pages of the range that `a` claims to
+ * be a hole.  Rounds are counted from 0.
+ */
+static int flush_claim(struct mount *m, const struct seek_request *s,
 		       const struct answer *a, unsigned int round)
 {
 	uint64_t from = s->off;
@@ -113,11 +116,11 @@ static int flush_claim(struct mount *m, const struct seek *s,
 		len = 0;
 	err = fuse_lowlevel_notify_inval_inode(m->se, s->node, (off_t)from,
 					       (off_t)len);
-	/* The kernel does not know the inode: it holds no pages of it. */
+	/* The kernel has forgotten the inode, so it holds no pages of it. */
 	return err == -ENOENT ? 0 : err;
 }
 
-static struct answer seek_settle(struct mount *m, const struct seek *s)
+static struct answer seek_verify(struct mount *m, const struct seek_request *s)
 {
 	struct answer a = seek_ask(m, s);
 
@@ -136,38 +139,38 @@ static struct answer seek_settle(struct mount *m, const struct seek *s)
 	return kernel_decides;
 }
 
-/* Answers with `a`, and frees `s`. */
+/* Replies with `a`, and frees `s`. */
 static void seek_answer(struct seek *s, struct answer a)
 {
-	reply_lseek(s->req, a.err, a.at);
+	reply_lseek(s->ask.req, a.err, a.at);
 	free(s);
 }
 
-/* The next request, or NULL when all are answered and no more come. */
-static struct seek *seek_queue_take(struct seek_queue *q)
+/* The next request; NULL when the queue is empty and ends. */
+static struct seek *queue_take(struct seek_queue *q)
 {
 	struct seek *s;
 
-	pthread_mutex_lock(&q->lock);
-	/* Woken by seek_queue_add() and seek_queue_stop(). */
+	rmutex_lock(&q->lock);
+	/* Woken by queue_put() and seek_queue_stop(). */
 	while (!q->first && !q->is_ending)
-		pthread_cond_wait(&q->wake, &q->lock);
+		rmutex_wait(&q->lock, &q->wake);
 	s = q->first;
 	if (s)
 		q->first = s->next;
 	if (!q->first)
 		q->last_next = &q->first;
-	pthread_mutex_unlock(&q->lock);
+	rmutex_unlock(&q->lock);
 	return s;
 }
 
-static void *seek_queue_run(void *arg)
+static void *queue_run(void *arg)
 {
 	struct seek_queue *q = arg;
 	struct seek *s;
 
-	while ((s = seek_queue_take(q)) != NULL)
-		seek_answer(s, seek_settle(q->m, s));
+	while ((s = queue_take(q)) != NULL)
+		seek_answer(s, seek_verify(q->m, &s->ask));
 	return NULL;
 }
 
@@ -180,12 +183,12 @@ int seek_queue_create(struct seek_queue **out, struct mount *m)
 		return -ENOMEM;
 	q->m = m;
 	q->last_next = &q->first;
-	pthread_mutex_init(&q->lock, NULL);
+	rmutex_init(&q->lock, RANK_FS);
 	pthread_cond_init(&q->wake, NULL);
-	err = pthread_create(&q->thread, NULL, seek_queue_run, q);
+	err = pthread_create(&q->thread, NULL, queue_run, q);
 	if (err) {
 		pthread_cond_destroy(&q->wake);
-		pthread_mutex_destroy(&q->lock);
+		rmutex_fini(&q->lock);
 		free(q);
 		return -err;
 	}
@@ -198,10 +201,10 @@ int seek_queue_stop(struct seek_queue *q)
 	struct timespec until;
 	int err;
 
-	pthread_mutex_lock(&q->lock);
+	rmutex_lock(&q->lock);
 	q->is_ending = true;
 	pthread_cond_signal(&q->wake);
-	pthread_mutex_unlock(&q->lock);
+	rmutex_unlock(&q->lock);
 	if (q->is_joined)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &until);
@@ -218,42 +221,35 @@ void seek_queue_destroy(struct seek_queue *q)
 	assert(q->is_joined);
 	assert(!q->first);
 	pthread_cond_destroy(&q->wake);
-	pthread_mutex_destroy(&q->lock);
+	rmutex_fini(&q->lock);
 	free(q);
 }
 
-/* False: the thread is ending, nobody would answer. */
-static bool seek_queue_put(struct seek_queue *q, struct seek *s)
+/* False: the thread ends, and would not answer. */
+static bool queue_put(struct seek_queue *q, struct seek *s)
 {
 	bool is_taken;
 
-	pthread_mutex_lock(&q->lock);
+	rmutex_lock(&q->lock);
 	is_taken = !q->is_ending;
 	if (is_taken) {
 		*q->last_next = s;
 		q->last_next = &s->next;
 		pthread_cond_signal(&q->wake);
 	}
-	pthread_mutex_unlock(&q->lock);
+	rmutex_unlock(&q->lock);
 	return is_taken;
 }
 
-void seek_queue_add(struct seek_queue *q, fuse_req_t req, fuse_ino_t node,
-		    uint64_t fh, uint64_t off, int whence)
+void seek_queue_add(struct seek_queue *q, const struct seek_request *ask)
 {
 	struct seek *s = malloc(sizeof(*s));
 
 	if (!s) {
-		reply_err(req, -ENOMEM);
+		reply_err(ask->req, -ENOMEM);
 		return;
 	}
-	*s = (struct seek){
-		.req = req,
-		.node = node,
-		.fh = fh,
-		.off = off,
-		.whence = whence,
-	};
-	if (reply_is_ring(req) || !seek_queue_put(q, s))
+	*s = (struct seek){ .ask = *ask };
+	if (reply_is_ring(ask->req) || !queue_put(q, s))
 		seek_answer(s, kernel_decides);
 }

@@ -17,7 +17,7 @@
 #include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
-#include "job.h"
+#include "job_queue.h"
 
 static void info_fill(struct mount *m, struct mapfs_control_info *out)
 {
@@ -123,7 +123,7 @@ static int start(struct mount *m, struct mapfs_control_start *ask)
 	}
 	if (!commands_has(ask->command))
 		return -EOPNOTSUPP;
-	return jobs_start(m->jobs, ask);
+	return job_queue_start(m->jobs, ask);
 }
 
 /* What came with a request has no alignment to speak of: work on copies. */
@@ -142,7 +142,7 @@ static void reply_poll(struct mount *m, fuse_req_t req, const void *in)
 
 	memcpy(&poll, in, sizeof(poll));
 	if (poll.bytes == sizeof(poll))
-		err = jobs_poll(m->jobs, &poll);
+		err = job_queue_poll(m->jobs, &poll);
 	reply_ioctl(req, err, &poll, sizeof(poll));
 }
 
@@ -153,7 +153,7 @@ static void reply_read(struct mount *m, fuse_req_t req, const void *in)
 
 	memcpy(&read, in, sizeof(read));
 	if (read.bytes == sizeof(read))
-		err = jobs_read(m->jobs, &read);
+		err = job_queue_read(m->jobs, &read);
 	reply_ioctl(req, err, &read, sizeof(read));
 }
 

@@ -18,8 +18,8 @@
 #include "operation.h"
 #include "options.h"
 
-struct far;
-struct jobs;
+struct lookup_queue;
+struct job_queue;
 struct logfile;
 struct loop;
 struct seek_queue;
@@ -33,8 +33,8 @@ struct mount {
 	struct logfile *log;		/* fixed at birth; or NULL */
 	struct fuse_session *se;	/* set before the first request */
 	struct loop *loop;		/* likewise; NULL with io_uring */
-	struct jobs *jobs;		/* likewise */
-	struct far *far;		/* likewise */
+	struct job_queue *jobs;		/* likewise */
+	struct lookup_queue *lookups;	/* likewise */
 	struct seek_queue *seeks;	/* likewise; NULL in read mode */
 	mapfs_ino root_ino;		/* fixed at birth */
 	uid_t owner;			/* fixed at birth */

@@ -221,12 +221,18 @@ void op_lseek(fuse_req_t req, fuse_ino_t node, off_t off, int whence,
 	      struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req, MAPFS_OP_LSEEK);
+	const struct seek_request ask = {
+		.req = req,
+		.node = node,
+		.fh = fi->fh,
+		.off = (uint64_t)off,
+		.whence = whence,
+	};
 	uint64_t found = 0;
 	int err;
 
 	if (m->seeks) {
-		seek_queue_add(m->seeks, req, node, fi->fh, (uint64_t)off,
-			       whence);
+		seek_queue_add(m->seeks, &ask);
 		return;
 	}
 	err = mapfs_lseek(m->view, node_file(m, node, fi->fh), (uint64_t)off,

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names: finding, making, moving and removing them.
+ * Names: lookup, create, link, rename and remove; and FORGET, which lowers the
+ * lookup count that LOOKUP raised.
  */
 #include <errno.h>
 #include <limits.h>
 #include <linux/fs.h>
 
-#include "far.h"
+#include "core/lib/path.h"
 #include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
+#include "lookup_queue.h"
 #include "ops.h"
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -19,8 +21,8 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	int err;
 
 	err = mapfs_lookup(m->view, node_ino(m, parent), name, &e);
-	if (err == -EAGAIN && far_is_dot(name)) {
-		far_lookup(m->far, req, node_ino(m, parent), name);
+	if (err == -EAGAIN && path_is_dot(name)) {
+		lookup_queue_add(m->lookups, req, node_ino(m, parent), name);
 		return;
 	}
 	if (err == -ENOENT && m->negative_timeout > 0)
@@ -63,7 +65,10 @@ void op_readlink(fuse_req_t req, fuse_ino_t node)
 	reply_bytes(req, target, n);
 }
 
-/* The entry is handed over only if its name is as durable as asked for. */
+/*
+ * The kernel gets the entry only if its name is as durable as the options of
+ * the mount demand.
+ */
 static int entry_sync(struct mount *m, fuse_ino_t parent,
 		      const struct mapfs_entry *e)
 {
@@ -183,7 +188,10 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	};
 	int err;
 
-	/* The kernel forgets the old name: it asks who is there now. */
+	/*
+	 * The kernel forgets the old name after the reply, and looks up the
+	 * whiteout when it needs it.
+	 */
 	if (flags & RENAME_WHITEOUT)
 		err = mapfs_rename_whiteout(m->view, &cred, &rename);
 	else

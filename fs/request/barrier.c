@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * syncfs(2) makes the kernel send every dirty page as a WRITE before it
- * returns, but does not wait for answers.  Requests are handed out in order,
- * so when a request that was sent after it is taken, those WRITEs have been
- * taken; loop_wait() then waits until they are done.
+ * syncfs(2) makes the kernel send every dirty page in a WRITE before it
+ * returns, but does not wait for the answers.  The kernel gives out requests in
+ * order, so once a worker has received a request that was sent after syncfs(2),
+ * those WRITEs have been received, too; loop_wait() waits until they are
+ * finished.
  *
- * Two things break the order:
+ * In two cases this order does not hold:
  *
- *  - WRITEs of dirty pages are background requests, and only so many of them
- *    are let into the queue at a time.  We ask for as many as can be; if that
- *    many were taken since the moment before syncfs, more may be waiting.
- *  - With io_uring there is a queue for each processor, and libfuse owns the
- *    threads.
+ *  - WRITEs of dirty pages are background requests, and the kernel limits how
+ *    many of them are in its queue.  The session requests the largest limit.
+ *    If as many were received since the moment before syncfs(2), more may wait
+ *    outside the queue.
+ *  - With io_uring there is a queue for each processor, and its threads belong
+ *    to libfuse.
  *
- * Then the caches of every file that the kernel knows are invalidated, one
- * by one, which makes the kernel write back and wait for it.
+ * In these cases the caches of every file that the kernel knows are
+ * invalidated, one by one: the kernel then writes back the file's dirty pages
+ * and waits for the answers.
  */
 #include "barrier.h"
 
@@ -29,7 +32,7 @@
 #define USER_LIMIT "/sys/module/fuse/parameters/max_user_bgreq"
 #define KERNEL_DEFAULT 12
 
-/* How many background requests the kernel lets into its queue. */
+/* How many background requests the kernel admits to its queue. */
 static uint64_t background_limit(void)
 {
 	unsigned int limit = KERNEL_DEFAULT;
@@ -46,7 +49,7 @@ static uint64_t background_limit(void)
 	return limit < BARRIER_BACKGROUND ? limit : BARRIER_BACKGROUND;
 }
 
-/* What may be a background request. */
+/* Counts the requests that may be background requests. */
 uint64_t barrier_moment(struct mount *m)
 {
 	return atomic_load(&m->requests[MAPFS_OP_READ]) +
@@ -61,7 +64,7 @@ void barrier_take(struct mount *m, uint64_t moment, struct barrier *out)
 	if (!m->loop)
 		return;
 	loop_mark(m->loop, &out->mark);
-	/* At `moment` each thread may have been at work on one. */
+	/* At `moment` each thread may have been serving another one. */
 	out->may_be_late = taken + LOOP_THREADS >= background_limit();
 }
 
@@ -70,7 +73,7 @@ static int flush_file(struct mount *m, mapfs_ino ino)
 	int err = fuse_lowlevel_notify_inval_inode(m->se, node_of_ino(m, ino),
 						   0, 0);
 
-	/* The kernel has forgotten it since: it holds no pages of it. */
+	/* The kernel has forgotten the inode, so it holds no pages of it. */
 	return err == -ENOENT ? 0 : err;
 }
 

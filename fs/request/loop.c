@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each thread counts its turns:
+ * Each worker thread counts its turns:
  *
- *    even   waits in read(2) for a request, or holds one that it has not
- *           looked at yet; nobody can tell which
- *    odd    serves a request
+ *    even   the thread waits in read(2) for a request, or has just received
+ *           one; other threads cannot tell which
+ *    odd    the thread serves a request
  *
- * A thread at an odd turn has done what it had when it reaches the next even
- * one.  At an even turn it might hold a request that the kernel gave out just
- * before, so it must pass a whole turn; one that waits in vain would not, and
- * is sent a signal that ends its read with EINTR, which counts as a turn.
- * The signal goes out again every now and then: the thread may have been on
- * its way into read.  It is never sent to a thread at work, because system
- * calls on the base or the store should not see EINTR.
+ * A thread at an odd turn has finished its request when it reaches the next
+ * even turn.  A thread at an even turn may hold a request that the kernel gave
+ * it a moment ago, so it must advance by two turns.  A thread that waits for a
+ * request would not advance: it is sent a signal, which ends read(2) with
+ * EINTR, and EINTR counts as two turns.  The signal is repeated, because the
+ * thread may not have reached read(2) when the first one arrived.  A thread
+ * that serves a request is never sent the signal: system calls on the base or
+ * the store must not return EINTR.
  *
- * As in libfuse a thread is added when a request leaves none waiting, and
- * threads stay: making them costs more than keeping them.
+ * As in libfuse's loop a thread is added when a request leaves no thread
+ * waiting.  Threads stay until the end, because a new thread costs more than
+ * an idle one.
  */
 #include "loop.h"
 
@@ -28,34 +30,36 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/lib/lock.h"
+
 #define KICK_SIGNAL SIGUSR1
 #define KICK_NS 200000
-#define TURN_GONE (UINT64_MAX - 1) /* even, and never waited for */
+#define TURN_GONE (UINT64_MAX - 1) /* the thread has ended; even */
 
 struct worker {
 	struct loop *loop;     /* fixed at birth */
 	pthread_t thread;      /* fixed at birth */
-	_Atomic uint64_t turn; /* its own thread's to change */
+	_Atomic uint64_t turn; /* changed by its own thread only */
 };
 
 struct loop {
 	struct fuse_session *se;	     /* fixed at birth */
 	unsigned int max_threads;	     /* fixed at birth */
-	struct worker workers[LOOP_THREADS]; /* the first `count` */
-	_Atomic unsigned int count;	     /* by lock; read freely */
-	atomic_int idle;		     /* threads that wait */
-	atomic_bool has_begun;		     /* a first request has come */
-	atomic_int err;			     /* why it ended, or 0 */
-	pthread_mutex_t lock;
-	pthread_cond_t over; /* a thread left, or loop_stop() */
+	struct worker workers[LOOP_THREADS]; /* `count` are in use */
+	_Atomic unsigned int count;	     /* changed by lock; read without */
+	atomic_int idle;		     /* threads that wait; atomic */
+	atomic_bool has_begun;		     /* the first request has arrived */
+	atomic_int err;			     /* why the loop ended, or 0 */
+	struct rmutex lock;
+	pthread_cond_t over; /* signalled when a thread ends, or by loop_stop() */
 	bool is_over;	     /* by lock */
 };
 
-static _Thread_local struct worker *self; /* NULL: serves nothing */
+static _Thread_local struct worker *self; /* NULL: not a worker thread */
 
 static const struct timespec pause_between_kicks = { .tv_nsec = KICK_NS };
 
-/* Its only effect is EINTR. */
+/* Does nothing: the signal serves to end read(2) with EINTR. */
 static void on_kick(int sig)
 {
 	(void)sig;
@@ -64,10 +68,10 @@ static void on_kick(int sig)
 static void loop_end(struct loop *l)
 {
 	fuse_session_exit(l->se);
-	pthread_mutex_lock(&l->lock);
+	rmutex_lock(&l->lock);
 	l->is_over = true;
 	pthread_cond_signal(&l->over);
-	pthread_mutex_unlock(&l->lock);
+	rmutex_unlock(&l->lock);
 }
 
 static void *worker_run(void *arg);
@@ -77,25 +81,25 @@ static int loop_add_thread(struct loop *l)
 	unsigned int n;
 	int err = 0;
 
-	pthread_mutex_lock(&l->lock);
+	rmutex_lock(&l->lock);
 	n = atomic_load(&l->count);
 	if (n < l->max_threads && !l->is_over) {
 		struct worker *w = &l->workers[n];
 
 		w->loop = l;
 		atomic_fetch_add(&l->idle, 1);
-		/* A mark waits for the lock, so it does not miss the thread. */
+		/* loop_mark() takes the lock, so it sees the new thread. */
 		err = -pthread_create(&w->thread, NULL, worker_run, w);
 		if (err)
 			atomic_fetch_sub(&l->idle, 1);
 		else
 			atomic_store(&l->count, n + 1);
 	}
-	pthread_mutex_unlock(&l->lock);
+	rmutex_unlock(&l->lock);
 	return err;
 }
 
-/* FORGET comes in bursts, wants no answer and is no reason for a thread. */
+/* FORGET has no answer that a program waits for: it adds no thread. */
 static bool is_forget(const struct fuse_buf *buf)
 {
 	const struct fuse_in_header *in = buf->mem;
@@ -110,10 +114,12 @@ static void worker_serve(struct worker *w, const struct fuse_buf *buf)
 	bool is_first = !atomic_exchange(&l->has_begun, true);
 
 	atomic_fetch_add(&w->turn, 1);
-	/* The very first request settles how all others look: alone. */
+	/* INIT negotiates the form of all other requests: it is served alone. */
 	if (is_busy && atomic_fetch_sub(&l->idle, 1) == 1 && !is_first &&
 	    atomic_load(&l->count) < l->max_threads && loop_add_thread(l))
-		fuse_log(FUSE_LOG_WARNING, "no more threads to be had\n");
+		fuse_log(FUSE_LOG_WARNING,
+			 "cannot start another thread; requests "
+			 "may wait longer\n");
 	fuse_session_process_buf(l->se, buf);
 	if (is_busy)
 		atomic_fetch_add(&l->idle, 1);
@@ -151,12 +157,12 @@ static bool is_waiting(const struct worker *w)
 	return atomic_load(&w->turn) % 2 == 0;
 }
 
-/* Until worker `n` has reached `turn`. */
+/* Returns when worker `n` has reached `turn`. */
 static void worker_pass(struct loop *l, unsigned int n, uint64_t turn)
 {
 	struct worker *w = &l->workers[n];
 
-	/* Ends: a kick makes a waiting thread count, requests end. */
+	/* Ends: a signal makes a waiting thread count, and requests end. */
 	while (atomic_load(&w->turn) < turn) {
 		if (is_waiting(w))
 			pthread_kill(w->thread, KICK_SIGNAL);
@@ -175,7 +181,7 @@ int loop_create(struct loop **out, struct fuse_session *se,
 	assert(max_threads <= LOOP_THREADS);
 	if (!l)
 		return -ENOMEM;
-	/* No SA_RESTART: read(2) must end. */
+	/* Without SA_RESTART, so that read(2) returns EINTR. */
 	if (sigaction(KICK_SIGNAL, &kick, NULL) < 0) {
 		int err = -errno;
 
@@ -184,7 +190,7 @@ int loop_create(struct loop **out, struct fuse_session *se,
 	}
 	l->se = se;
 	l->max_threads = max_threads;
-	pthread_mutex_init(&l->lock, NULL);
+	rmutex_init(&l->lock, RANK_FS);
 	pthread_cond_init(&l->over, NULL);
 	*out = l;
 	return 0;
@@ -197,12 +203,12 @@ int loop_run(struct loop *l)
 
 	if (err)
 		return err;
-	pthread_mutex_lock(&l->lock);
-	/* Woken by a thread that leaves, and by loop_stop(). */
+	rmutex_lock(&l->lock);
+	/* Woken by a thread that ends, and by loop_stop(). */
 	while (!l->is_over)
-		pthread_cond_wait(&l->over, &l->lock);
-	pthread_mutex_unlock(&l->lock);
-	/* No thread is added any more. */
+		rmutex_wait(&l->lock, &l->over);
+	rmutex_unlock(&l->lock);
+	/* No thread is added from here on: is_over is set. */
 	count = atomic_load(&l->count);
 	for (unsigned int n = 0; n < count; n++)
 		worker_pass(l, n, TURN_GONE);
@@ -216,22 +222,22 @@ void loop_stop(struct loop *l)
 
 void loop_mark(struct loop *l, struct loop_mark *out)
 {
-	pthread_mutex_lock(&l->lock);
+	rmutex_lock(&l->lock);
 	out->count = atomic_load(&l->count);
 	for (unsigned int n = 0; n < out->count; n++) {
 		uint64_t turn = atomic_load(&l->workers[n].turn);
 
 		out->until[n] = turn % 2 ? turn + 1 : turn + 2;
 		if (&l->workers[n] == self)
-			out->until[n] = 0; /* has done all before this */
+			out->until[n] = 0; /* earlier requests are done */
 	}
-	pthread_mutex_unlock(&l->lock);
+	rmutex_unlock(&l->lock);
 }
 
 void loop_wait(struct loop *l, const struct loop_mark *mark)
 {
 	for (unsigned int n = 0; n < mark->count; n++) {
-		/* A thread that left took nothing with it. */
+		/* A thread that has ended has no request. */
 		if (mark->until[n] < TURN_GONE)
 			worker_pass(l, n, mark->until[n]);
 	}
@@ -244,6 +250,6 @@ void loop_destroy(struct loop *l)
 	for (unsigned int n = 0; n < atomic_load(&l->count); n++)
 		pthread_join(l->workers[n].thread, NULL);
 	pthread_cond_destroy(&l->over);
-	pthread_mutex_destroy(&l->lock);
+	rmutex_fini(&l->lock);
 	free(l);
 }

@@ -30,8 +30,8 @@
 #include <unistd.h>
 
 #include "fs/cache/seek.h"
-#include "fs/control/job.h"
-#include "fs/ops/far.h"
+#include "fs/control/job_queue.h"
+#include "fs/ops/lookup_queue.h"
 #include "fs/ops/setid.h"
 #include "fs/request/barrier.h"
 #include "fs/mount/logfile.h"
@@ -217,11 +217,11 @@ static void stop_gently(struct server *s)
 		else if (wait_for_end(s))
 			return;
 	}
-	if (s->mount.far)
-		far_stop(s->mount.far);
+	if (s->mount.lookups)
+		lookup_queue_stop(s->mount.lookups);
 	if (s->mount.seeks && seek_queue_stop(s->mount.seeks))
 		logfile_say(s->log, LOG_ERR, "a seek does not end");
-	if (jobs_stop(s->mount.jobs))
+	if (job_queue_stop(s->mount.jobs))
 		logfile_say(s->log, LOG_ERR, "a job does not end");
 	session_stop(&s->mount);
 }
@@ -370,9 +370,9 @@ static int start_threads(struct server *s)
 	if (s->opt->mode != MAPFS_READ)
 		err = seek_queue_create(&s->mount.seeks, &s->mount);
 	if (!err)
-		err = jobs_create(&s->mount.jobs, &s->mount);
+		err = job_queue_create(&s->mount.jobs, &s->mount);
 	if (!err)
-		err = far_create(&s->mount.far, &s->mount);
+		err = lookup_queue_create(&s->mount.lookups, &s->mount);
 	if (!err)
 		err = -pthread_create(&s->watcher, NULL, watcher_run, s);
 	return err;
@@ -404,20 +404,20 @@ static int server_run(struct server *s, struct reason *why)
 				   s->opt->mountpoint, strerror(-err));
 		}
 	}
-	if (s->mount.far)
-		far_stop(s->mount.far);
+	if (s->mount.lookups)
+		lookup_queue_stop(s->mount.lookups);
 	if (s->mount.seeks && seek_queue_stop(s->mount.seeks)) {
 		/* It still uses the view: leave like a crash, which is safe. */
 		logfile_say(s->log, LOG_ERR, "a seek does not end, giving up");
 		_exit(1);
 	}
-	if (s->mount.jobs && jobs_stop(s->mount.jobs)) {
+	if (s->mount.jobs && job_queue_stop(s->mount.jobs)) {
 		logfile_say(s->log, LOG_ERR, "a job does not end, giving up");
 		_exit(1);
 	}
 	seek_queue_destroy(s->mount.seeks);
-	jobs_destroy(s->mount.jobs);
-	far_destroy(s->mount.far);
+	job_queue_destroy(s->mount.jobs);
+	lookup_queue_destroy(s->mount.lookups);
 	return err;
 }
 
