@@ -14,11 +14,11 @@
 #include "command.h"
 #include "core/mapfs.h"
 #include "tools/diff/print.h"
+#include "tools/diff/rights.h"
 #include "tools/lib/confirm.h"
 #include "tools/lib/json.h"
 #include "tools/lib/mounts.h"
 #include "tools/lib/progress.h"
-#include "tools/lib/rights.h"
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 #include "tools/lib/viewpath.h"
@@ -218,7 +218,7 @@ static int json_result(struct commit_run *r, bool is_committed)
 	rights_json(&r->rights, cJSON_AddArrayToObject(o, "rights"));
 	cJSON_AddItemToObject(o, "conflicts", r->conflicts);
 	r->conflicts = NULL;
-	return json_print(o);
+	return json_print(o) ? COMMAND_FAILED : COMMAND_OK;
 }
 
 static bool may_go_on(const struct commit_args *a, const char *question)
@@ -251,7 +251,7 @@ static int show_plan(struct commit_run *r)
 	if (n > 0 && r->args->resolution == MAPFS_STOP)
 		return 0;
 	r->printer.format = DIFF_LETTERS;
-	r->printer.usual = r->rights.usual;
+	r->printer.usual = r->rights.owner;
 	err = mapfs_commit_plan(r->commit, print_entry, r, &r->totals);
 	if (err || r->args->json)
 		return err;
@@ -272,7 +272,7 @@ static int rights_begin(struct commit_run *r)
 
 	if (stat(a->store, &st) < 0)
 		return 0;
-	r->rights.usual = st.st_uid;
+	r->rights.owner = st.st_uid;
 	r->rights.is_foreign =
 		a->is_trusted &&
 		mapfs_store_trust_check(a->store, false, &r->why) == -EPERM;

@@ -133,7 +133,7 @@ static int list_json(struct mounts *table)
 			json_add_row(array, &row, mounts_ask(&row, &info),
 				     &info);
 	}
-	return json_print(array);
+	return json_print(array) ? COMMAND_FAILED : COMMAND_OK;
 }
 
 static int list_people(struct mounts *table)

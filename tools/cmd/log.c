@@ -64,7 +64,7 @@ static int print_json(const struct history *h)
 		json_add_string(o, "message", s->message);
 		cJSON_AddBoolToObject(o, "reachable", s->is_reachable);
 	}
-	return json_print(array);
+	return json_print(array) ? COMMAND_FAILED : COMMAND_OK;
 }
 
 static int log_run(const struct look_args *args)

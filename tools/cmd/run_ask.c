@@ -23,7 +23,7 @@
 #include "command.h"
 #include "run.h"
 #include "tools/diff/print.h"
-#include "tools/lib/rights.h"
+#include "tools/diff/rights.h"
 #include "tools/lib/text.h"
 
 #define SHOWN_MOST 10
@@ -158,7 +158,7 @@ int run_changes(const struct run *r, bool shows, bool *any)
 	int err;
 
 	if (stat(r->opt.store, &st) == 0)
-		s.rights.usual = s.printer.usual = st.st_uid;
+		s.rights.owner = s.printer.usual = st.st_uid;
 	err = summary_read(r, &s);
 	if (!err)
 		*any = s.count > 0;

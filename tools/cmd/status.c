@@ -355,7 +355,7 @@ static int print_json(const struct status *s)
 	if (s->has_space)
 		cJSON_AddNumberToObject(o, "space_left_bytes",
 					(double)s->space_bytes);
-	return json_print(o);
+	return json_print(o) ? COMMAND_FAILED : COMMAND_OK;
 }
 
 static void status_fini(struct status *s)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strings go in raw, encoded by text_json(), because names are bytes.
+ * Names are bytes, which cJSON would write as they are; so strings are encoded
+ * by text_json() and added as raw JSON.
  */
 #include "json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/mapfs.h"
-#include "text.h"
 #include "fs/mount/operation.h"
-#include "tools/cmd/command.h"
+#include "text.h"
 
 void json_add_string(cJSON *to, const char *key, const char *value)
 {
@@ -57,11 +58,11 @@ void json_add_info(cJSON *to, const struct mapfs_control_info *info)
 int json_print(cJSON *value)
 {
 	char *text = cJSON_Print(value);
-	int status = COMMAND_FAILED;
+	int err = text ? 0 : -ENOMEM;
 
-	if (text && puts(text) >= 0)
-		status = COMMAND_OK;
+	if (!err && puts(text) < 0)
+		err = -EIO;
 	cJSON_free(text);
 	cJSON_Delete(value);
-	return status;
+	return err;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "rights.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "text.h"
-#include "tools/diff/note.h"
+#include "core/lib/array.h"
+#include "note.h"
+#include "tools/lib/text.h"
 
 #define SHOWN_MOST 20
 
@@ -16,12 +16,12 @@ static void out_of_memory(void)
 	exit(1);
 }
 
-/* The owner of what a stranger's store makes or changes. */
+/* Does a store of another user make or change an object of a third one? */
 static bool is_given_away(const struct rights *r,
 			  const struct mapfs_diff_entry *e)
 {
 	if (!r->is_foreign || e->change == MAPFS_DELETED ||
-	    e->new_side.uid == r->usual)
+	    e->new_side.uid == r->owner)
 		return false;
 	return e->change == MAPFS_ADDED || e->change == MAPFS_RETYPED ||
 	       (e->what & MAPFS_WHAT_OWNER);
@@ -39,15 +39,13 @@ static enum rights_rank rank_of(const struct mapfs_diff_side *s)
 static void add_line(struct rights *r, enum rights_rank rank, const char *note,
 		     const char *path)
 {
-	struct rights_line *more =
-		realloc(r->lines, (r->count + 1) * sizeof(*more));
+	struct rights_line *line;
 
-	if (!more)
+	if (array_reserve(&r->lines, &r->cap, r->count + 1))
 		out_of_memory();
-	r->lines = more;
-	more[r->count].rank = rank;
-	if (asprintf(&more[r->count].text, "%s: %s", note, *path ? path : ".") <
-	    0)
+	line = &r->lines[r->count];
+	line->rank = rank;
+	if (asprintf(&line->text, "%s: %s", note, *path ? path : ".") < 0)
 		out_of_memory();
 	r->count++;
 }
@@ -60,17 +58,17 @@ void rights_add(struct rights *r, const struct mapfs_diff_entry *e)
 	if (*note) {
 		add_line(r, rank_of(&e->new_side), note, e->path);
 	} else if (is_given_away(r, e)) {
-		diff_note(e, r->usual, note);
+		diff_note(e, r->owner, note);
 		add_line(r, RIGHTS_OWNER, note, e->path);
 	}
 }
 
-static uint64_t print_rank(const struct rights *r, enum rights_rank rank,
-			   uint64_t room, FILE *to)
+static size_t print_rank(const struct rights *r, enum rights_rank rank,
+			 size_t room, FILE *to)
 {
-	uint64_t shown = 0;
+	size_t shown = 0;
 
-	for (uint64_t n = 0; n < r->count && shown < room; n++) {
+	for (size_t n = 0; n < r->count && shown < room; n++) {
 		char *line;
 
 		if (r->lines[n].rank != rank)
@@ -85,22 +83,21 @@ static uint64_t print_rank(const struct rights *r, enum rights_rank rank,
 
 void rights_print(const struct rights *r, FILE *to)
 {
-	uint64_t room = SHOWN_MOST;
+	size_t room = SHOWN_MOST;
 
 	if (r->count == 0)
 		return;
-	fprintf(to, "%" PRIu64 " of them give%s rights:\n", r->count,
+	fprintf(to, "%zu of them give%s rights:\n", r->count,
 		r->count == 1 ? "s" : "");
 	for (int rank = 0; rank < RIGHTS_RANKS; rank++)
 		room -= print_rank(r, (enum rights_rank)rank, room, to);
 	if (r->count > SHOWN_MOST)
-		fprintf(to, "  ... and %" PRIu64 " more\n",
-			r->count - SHOWN_MOST);
+		fprintf(to, "  ... and %zu more\n", r->count - SHOWN_MOST);
 }
 
 void rights_json(const struct rights *r, cJSON *array)
 {
-	for (uint64_t n = 0; n < r->count; n++) {
+	for (size_t n = 0; n < r->count; n++) {
 		char *text = text_json(r->lines[n].text);
 
 		cJSON_AddItemToArray(array, cJSON_CreateRaw(text));
@@ -110,9 +107,10 @@ void rights_json(const struct rights *r, cJSON *array)
 
 void rights_fini(struct rights *r)
 {
-	for (uint64_t n = 0; n < r->count; n++)
+	for (size_t n = 0; n < r->count; n++)
 		free(r->lines[n].text);
 	free(r->lines);
 	r->lines = NULL;
 	r->count = 0;
+	r->cap = 0;
 }
