@@ -106,11 +106,11 @@ static ssize_t next_message(int fd, int timeout_ms, char *buf, size_t bytes)
 
 static int give_up(const struct fs_options *opt, pid_t pid, struct reason *why)
 {
-	char said[256];
+	struct reason words;
 
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	if (unmount_path(opt->mountpoint, true, said, sizeof(said)))
+	if (unmount_path(opt->mountpoint, true, &words))
 		reason_set(why,
 			   "%s: mounted, but does not answer; "
 			   "run mapfs umount on it",

@@ -178,16 +178,16 @@ static bool wait_for_end(struct server *s)
 static void unmount_in_use(struct server *s)
 {
 	const char *mountpoint = s->opt->mountpoint;
-	char said[256];
+	struct reason words;
 	int err;
 	int fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	logfile_say(s->log, LOG_WARNING, "%s is in use, its users lose it",
 		    mountpoint);
-	err = unmount_path(mountpoint, true, said, sizeof(said));
+	err = unmount_path(mountpoint, true, &words);
 	if (err)
 		logfile_say(s->log, LOG_ERR, "cannot unmount %s: %s %s",
-			    mountpoint, strerror(-err), said);
+			    mountpoint, strerror(-err), words.text);
 	if (fd < 0)
 		return;
 	err = barrier_flush(&s->mount);
@@ -200,7 +200,7 @@ static void unmount_in_use(struct server *s)
 /* Ends the session. */
 static void stop_gently(struct server *s)
 {
-	char said[256];
+	struct reason words;
 
 	if (s->opt->fuse_fd >= 0) {
 		/*
@@ -211,7 +211,7 @@ static void stop_gently(struct server *s)
 		if (wait_for_end(s))
 			return;
 	} else if (is_on_top(s)) {
-		if (unmount_path(s->opt->mountpoint, false, said, sizeof(said)))
+		if (unmount_path(s->opt->mountpoint, false, &words))
 			unmount_in_use(s);
 		/* The kernel ends it, but for one seen in other namespaces. */
 		else if (wait_for_end(s))
@@ -353,14 +353,14 @@ static int server_open_view(struct server *s, struct reason *why)
 /* Ends what unmounting did not: a session that failed leaves a dead mount. */
 static void clear_dead_mount(struct server *s)
 {
-	char said[256];
+	struct reason words;
 	struct stat st;
 
 	if (stat(s->opt->mountpoint, &st) == 0 || errno != ENOTCONN)
 		return;
-	if (unmount_path(s->opt->mountpoint, true, said, sizeof(said)))
+	if (unmount_path(s->opt->mountpoint, true, &words))
 		logfile_say(s->log, LOG_ERR, "cannot unmount %s: %s",
-			    s->opt->mountpoint, said);
+			    s->opt->mountpoint, words.text);
 }
 
 static int start_threads(struct server *s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fusermount3 tells why it failed in words only; they are compared here and
- * nowhere else.
+ * fusermount3 prints why it failed, and has one exit status for all failures;
+ * its words are compared in this file only.
  */
 #include "unmount.h"
 
@@ -16,24 +16,17 @@
 extern char **environ;
 
 /* Reads to the end; what does not fit is read and dropped. */
-static void read_words(int fd, char *said, size_t said_bytes)
+static void read_words(int fd, struct reason *words)
 {
-	size_t have = 0;
 	char part[256];
 	ssize_t n;
 
-	while ((n = read(fd, part, sizeof(part))) > 0) {
-		size_t room = said_bytes - 1 - have;
-		size_t take = (size_t)n < room ? (size_t)n : room;
-
-		memcpy(said + have, part, take);
-		have += take;
-	}
-	said[have] = '\0';
+	while ((n = read(fd, part, sizeof(part))) > 0)
+		reason_add(words, "%.*s", (int)n, part);
 }
 
 /* Runs argv[0]; its exit status, or a negative errno. */
-static int run(char *const argv[], char *said, size_t said_bytes)
+static int run(char *const argv[], struct reason *words)
 {
 	posix_spawn_file_actions_t actions;
 	int status = 0;
@@ -49,7 +42,7 @@ static int run(char *const argv[], char *said, size_t said_bytes)
 	posix_spawn_file_actions_destroy(&actions);
 	close(fds[1]);
 	if (!err) {
-		read_words(fds[0], said, said_bytes);
+		read_words(fds[0], words);
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
 	}
@@ -59,8 +52,7 @@ static int run(char *const argv[], char *said, size_t said_bytes)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
 }
 
-static int run_fusermount(const char *path, bool lazy, char *said,
-			  size_t said_bytes)
+static int run_fusermount(const char *path, bool lazy, struct reason *words)
 {
 	/* Saying -u twice changes nothing. */
 	char *argv[] = {
@@ -71,28 +63,29 @@ static int run_fusermount(const char *path, bool lazy, char *said,
 		(char *)path,
 		NULL,
 	};
-	int status = run(argv, said, said_bytes);
+	int status = run(argv, words);
 
 	if (status == -ENOENT) {
 		/* A service may have no PATH. */
 		argv[0] = (char *)"/usr/bin/fusermount3";
-		status = run(argv, said, said_bytes);
+		status = run(argv, words);
 	}
 	if (status <= 0)
 		return status;
-	if (strstr(said, "busy"))
+	if (strstr(words->text, "busy"))
 		return -EBUSY;
-	if (strstr(said, "not found in") || strstr(said, "not permitted"))
+	if (strstr(words->text, "not found in") ||
+	    strstr(words->text, "not permitted"))
 		return -EPERM;
 	return -EIO;
 }
 
-int unmount_path(const char *path, bool lazy, char *said, size_t said_bytes)
+int unmount_path(const char *path, bool lazy, struct reason *words)
 {
-	said[0] = '\0';
+	reason_clear(words);
 	if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
 		return 0;
 	if (errno != EPERM)
 		return -errno;
-	return run_fusermount(path, lazy, said, said_bytes);
+	return run_fusermount(path, lazy, words);
 }

@@ -3,22 +3,24 @@
 #define MAPFS_FS_SESSION_UNMOUNT_H
 
 /*
- * Taking a mount away, with umount2(2) where that is allowed, else through
- * fusermount3.
+ * Unmounting, with umount2(2) where that is allowed, else by fusermount3.
  *
  * Lifetime: nothing is kept.
- * Errors:   0 or a negative errno: -EBUSY in use, -EINVAL no mount point,
- *           -EPERM not yours, -ENOENT fusermount3 is missing; -EIO: `said`
- *           holds fusermount3's words.
+ * Errors:   0 or a negative errno: -EBUSY the mount is in use, -EINVAL `path`
+ *           is not a mount point, -EPERM it is another user's mount, -ENOENT
+ *           fusermount3 is missing; -EIO: `words` holds what fusermount3
+ *           printed.
  * Locking:  none.
  */
 #include <stdbool.h>
-#include <stddef.h>
 
-#include "core/mapfs.h"
+#include "core/lib/reason.h"
+#include "core/lib/types.h"
 
-/* lazy: take it out of sight now, end it when the last user is gone. */
-int must_check unmount_path(const char *path, bool lazy, char *said,
-			    size_t said_bytes);
+/*
+ * lazy: the mount disappears at once, and ends when the last process has
+ * stopped using it.
+ */
+int must_check unmount_path(const char *path, bool lazy, struct reason *words);
 
 #endif

@@ -40,7 +40,7 @@ struct mount_args {
 static int place_clear(const char *path, const struct mount_row *row)
 {
 	struct mapfs_control_info info;
-	char said[512];
+	struct reason words;
 	struct stat st;
 	int err;
 
@@ -53,7 +53,7 @@ static int place_clear(const char *path, const struct mount_row *row)
 	}
 	err = mounts_ask(row, &info);
 	if (err == -ENOTCONN || err == -ECONNABORTED) {
-		err = unmount_path(path, true, said, sizeof(said));
+		err = unmount_path(path, true, &words);
 		if (!err)
 			return 1;
 		say("%s: holds a dead mapfs mount that may not be unmounted "

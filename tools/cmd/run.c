@@ -1,7 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs run: a command on a view of a directory, and then what to do with
- * what it changed.
+ * mapfs run: runs a command on a view of a directory, and then does with the
+ * changes what the user wants.
+ *
+ * Processes; the first is the parent of all others:
+ *
+ *    mapfs run    outside: it sees the base
+ *    the daemon   outside; its mount is inside; SIGTERM when the first dies
+ *    COMMAND      inside a mount (and user) namespace, which ends with it;
+ *                 SIGKILL when the first dies
+ *
+ * A process that the command leaves behind becomes a child of the first, too,
+ * and is ended before the view is: otherwise it would suddenly see the bare
+ * base.
+ *
+ * A run is one line of states.  Each is left by the function on its right; a
+ * failure leads to the exit status behind the arrow:
+ *
+ *    the command line is read
+ *      |  run_start(): settle_*()   what to mount, where, which store
+ *      |                            -> 2 or 125
+ *    the store may be in use
+ *      |  await_store()             an earlier daemon closes it  -> 125
+ *    nothing runs                   signals stay pending: run_wait_begin()
+ *      |  run_place_begin()         mount, daemon, waiting child -> 125
+ *      |  run_place_go()            the child becomes COMMAND
+ *    COMMAND runs
+ *      |  run_wait()                COMMAND and what it left have ended
+ *    the view is not used
+ *      |  run_place_end()           the daemon has stored all changes
+ *      |                            -> 1, the store is kept
+ *    the changes rest               a signal means keep: run_note_begin()
+ *      |  finish()                  r->answer: see below
+ *    the store is kept, committed or removed
+ *
+ * r->answer is RUN_ASK until an option or settle_store() decides; finish()
+ * lets run_ask() decide what is still open.  Each failure after COMMAND has
+ * started ends as RUN_KEEP: no change is lost.
  */
 #include <argp.h>
 #include <errno.h>
@@ -16,13 +51,17 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "run.h"
+#include "run_ask.h"
+#include "run_ctx.h"
+#include "run_place.h"
+#include "run_store.h"
+#include "run_wait.h"
 #include "tools/lib/remove.h"
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 
 struct run_args {
-	struct run run;
+	struct run_ctx run;
 	char *shell[2]; /* the command when none is given */
 	struct reason why;
 };
@@ -43,8 +82,9 @@ static char *user_shell(void)
 	return strdup(pw && *pw->pw_shell ? pw->pw_shell : "/bin/sh");
 }
 
-/* Where the command runs: here if that is in the view, else at its top. */
-static int settle_cwd(struct run *r)
+/* The command starts in the current directory, if the view shows that; else
+   at the root of the view. */
+static int settle_cwd(struct run_ctx *r)
 {
 	size_t n = strlen(r->opt.base);
 	char *cwd = getcwd(NULL, 0);
@@ -63,7 +103,7 @@ static int settle_cwd(struct run *r)
 	return 0;
 }
 
-static int settle_base(struct run *r)
+static int settle_base(struct run_ctx *r)
 {
 	const char *dir = r->dir ? r->dir : ".";
 	char path[PATH_MAX];
@@ -92,7 +132,10 @@ static int settle_base(struct run *r)
 	return settle_cwd(r);
 }
 
-/* As root the view is as good as what it covers: neither more nor less. */
+/*
+ * A view that root mounts gets nosuid, nodev and noexec from the mount that it
+ * covers, so that the command may do neither more nor less than there.
+ */
 static void settle_flags(struct fs_options *opt)
 {
 	static const struct {
@@ -108,7 +151,7 @@ static void settle_flags(struct fs_options *opt)
 	if (geteuid() != 0 || statvfs(opt->base, &vfs) < 0)
 		return;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-		/* What the user said counts. */
+		/* An option of the user decides. */
 		if (opt->flags_named & flags[i].flag)
 			continue;
 		opt->flags_named |= flags[i].flag;
@@ -117,8 +160,11 @@ static void settle_flags(struct fs_options *opt)
 	}
 }
 
-/* Nothing is changed there, and the store's newest state is not to do with. */
-static int settle_snapshot(struct run *r)
+/*
+ * A view of a snapshot is read-only, so there will be no changes; and a commit
+ * or discard would mean the newest state of the store.
+ */
+static int settle_snapshot(struct run_ctx *r)
 {
 	if (r->answer == RUN_COMMIT || r->answer == RUN_DISCARD) {
 		say("%s@%s: a snapshot stays as it is; run without %s",
@@ -130,8 +176,11 @@ static int settle_snapshot(struct run *r)
 	return 0;
 }
 
-/* Who is neither asked nor told keeps what was to be kept. */
-static int settle_store(struct run *r)
+/*
+ * Decides between the answers that need no question, and makes a store where
+ * the changes may have to be kept.
+ */
+static int settle_store(struct run_ctx *r)
 {
 	const struct fs_options *opt = &r->opt;
 	bool keeps = r->answer == RUN_KEEP || r->answer == RUN_COMMIT;
@@ -154,7 +203,8 @@ static int settle_store(struct run *r)
 		return -EINVAL;
 	}
 	if (opt->store_kind == MAPFS_STORE_MEMORY && keeps) {
-		say("option --store: memory keeps nothing; name a directory");
+		say("option --store: memory keeps no changes; name a "
+		    "directory");
 		return -EINVAL;
 	}
 	if (keeps || (r->answer == RUN_ASK && is_on_terminal() &&
@@ -164,37 +214,37 @@ static int settle_store(struct run *r)
 	return 0;
 }
 
-static void say_kept(const struct run *r)
+static void say_kept(const struct run_ctx *r)
 {
 	char *store = text_escape(r->opt.store);
 	char *base = text_escape(r->opt.base);
 
 	fprintf(stderr,
 		"mapfs: the changes of %s are kept in %s\n"
-		"  see them:    mapfs diff %s\n"
-		"  apply them:  mapfs commit %s\n"
-		"  go on:       mapfs run -s %s -C %s\n"
-		"  mount them:  mapfs mount -s %s %s MOUNTPOINT\n"
-		"  drop them:   mapfs discard %s\n",
+		"  see them:     mapfs diff %s\n"
+		"  apply them:   mapfs commit %s\n"
+		"  continue:     mapfs run -s %s -C %s\n"
+		"  mount them:   mapfs mount -s %s %s MOUNTPOINT\n"
+		"  remove them:  mapfs discard %s\n",
 		base, store, store, store, store, base, store, base, store);
 	free(store);
 	free(base);
 }
 
-static void say_committed(const struct run *r)
+static void say_committed(const struct run_ctx *r)
 {
 	char *store = text_escape(r->opt.store);
 
 	fprintf(stderr,
-		"mapfs: committed; what that replaced is kept in %s\n"
-		"  take it back:  mapfs commit --undo %s\n"
-		"  forget it:     mapfs discard %s\n",
+		"mapfs: committed; the files that this replaced are kept in %s\n"
+		"  undo the commit:  mapfs commit --undo %s\n"
+		"  remove them:      mapfs discard %s\n",
 		store, store, store);
 	free(store);
 }
 
-/* Nothing to do with the changes but to keep or to forget them. */
-static void put_away(const struct run *r, enum run_answer answer)
+/* The store, once the answer is known. */
+static void put_away(const struct run_ctx *r, enum run_answer answer)
 {
 	switch (answer) {
 	case RUN_COMMIT:
@@ -213,7 +263,7 @@ static void put_away(const struct run *r, enum run_answer answer)
 	abort();
 }
 
-static int finish(struct run *r, const struct termios *modes)
+static int finish(struct run_ctx *r, const struct termios *modes)
 {
 	bool asks = r->answer == RUN_ASK;
 	bool any = true;
@@ -223,7 +273,7 @@ static int finish(struct run *r, const struct termios *modes)
 		put_away(r, r->answer);
 		return 0;
 	}
-	/* What cannot be looked at is kept. */
+	/* Changes that cannot be listed are kept. */
 	if (run_changes(r, asks, &any)) {
 		put_away(r, RUN_KEEP);
 		return -EIO;
@@ -245,8 +295,8 @@ static int finish(struct run *r, const struct termios *modes)
 	return 0;
 }
 
-/* A store of an earlier run, whose daemon may still be closing it. */
-static int await_store(const struct run *r)
+/* The daemon of an earlier run may still be closing the store. */
+static int await_store(const struct run_ctx *r)
 {
 	struct reason why;
 	int err = 0;
@@ -258,7 +308,7 @@ static int await_store(const struct run *r)
 	return err;
 }
 
-static int run_all(struct run *r)
+static int run_all(struct run_ctx *r)
 {
 	struct termios modes = { 0 };
 	int status = RUN_FAILED;
@@ -291,12 +341,12 @@ static int run_all(struct run *r)
 
 static int run_start(struct run_args *a)
 {
-	struct run *r = &a->run;
+	struct run_ctx *r = &a->run;
 	int err;
 
 	if (r->opt.mode != MAPFS_COPY) {
-		say("option mode: only copy mode leaves the directory as it "
-		    "is; drop the option");
+		say("option mode: a run needs copy mode, which leaves the "
+		    "directory as it is; remove the option");
 		return COMMAND_USAGE;
 	}
 	if (!r->command) {
@@ -306,7 +356,8 @@ static int run_start(struct run_args *a)
 	if (settle_base(r))
 		return RUN_FAILED;
 	if (r->opt.remount) {
-		say("option remount: a run has a mount of its own; drop it");
+		say("option remount: a run makes a mount of its own; remove "
+		    "the option");
 		return COMMAND_USAGE;
 	}
 	settle_flags(&r->opt);
@@ -357,7 +408,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		a->run.opt.is_trusted = true;
 		break;
 	case ARGP_KEY_ARG:
-		/* The rest is the command's, whatever it looks like. */
+		/* All that follows belongs to the command. */
 		a->run.command = &state->argv[state->next - 1];
 		state->next = state->argc;
 		break;

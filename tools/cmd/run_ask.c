@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What to do with the changes: what they are, the question, and the other
- * subcommands that do it.  Those run as processes of their own, for they were
- * written to end with their work.
+ * Lists the changes, asks the user, and runs the subcommand that the answer
+ * needs.  A subcommand runs in a process of its own, because it was written to
+ * end with its work.
  *
- * Whatever is not an answer keeps the changes: nothing is lost by a terminal
- * that goes away, or by Ctrl-C.
+ * Anything but an answer keeps the changes: neither a terminal that
+ * disappears nor Ctrl-C loses them.
  */
+#include "run_ask.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -20,8 +22,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "run.h"
 #include "tools/diff/print.h"
 #include "tools/diff/rights.h"
 #include "tools/lib/text.h"
@@ -39,7 +39,7 @@ static const int endings[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
 #define ENDINGS (sizeof(endings) / sizeof(*endings))
 
 static struct sigaction endings_before[ENDINGS];
-static volatile sig_atomic_t interrupted; /* by this signal */
+static volatile sig_atomic_t interrupted; /* the signal, or 0 */
 
 static void note_signal(int sig)
 {
@@ -52,7 +52,7 @@ void run_note_begin(void)
 
 	for (size_t i = 0; i < ENDINGS; i++) {
 		sigaction(endings[i], NULL, &endings_before[i]);
-		/* By nohup, say. */
+		/* nohup(1), for example, ignores one. */
 		if (endings_before[i].sa_handler != SIG_IGN)
 			sigaction(endings[i], &note, NULL);
 	}
@@ -86,8 +86,8 @@ static int summary_take(void *arg, const struct mapfs_diff_entry *e)
 	return interrupted ? -EINTR : 0;
 }
 
-/* What is printed to stdout is for people here, so it goes to stderr. */
-static int summary_read(const struct run *r, struct summary *s)
+/* The list is for people here, so it is printed to stderr. */
+static int summary_read(const struct run_ctx *r, struct summary *s)
 {
 	const struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
@@ -115,8 +115,8 @@ static int summary_read(const struct run *r, struct summary *s)
 	dup2(out, STDOUT_FILENO);
 	close(out);
 	if (err && err != -EINTR)
-		say("%s: the changes cannot be listed: %s", r->opt.store,
-		    strerror(-err));
+		say("%s: the changes cannot be listed: %s; see mapfs status",
+		    r->opt.store, strerror(-err));
 	mapfs_view_info(view, &info);
 	s->private_pages = info.private_pages;
 	if (mapfs_view_close(view) && !err)
@@ -151,7 +151,7 @@ static void summary_print(const struct summary *s)
 	rights_print(&s->rights, stderr);
 }
 
-int run_changes(const struct run *r, bool shows, bool *any)
+int run_changes(const struct run_ctx *r, bool shows, bool *any)
 {
 	struct summary s = { .shown_most = shows ? SHOWN_MOST : 0 };
 	struct stat st;
@@ -168,7 +168,7 @@ int run_changes(const struct run *r, bool shows, bool *any)
 	return err;
 }
 
-/* A subcommand of ours; its exit status, or a negative errno. */
+/* Runs a subcommand of mapfs; its exit status, or a negative errno. */
 static int self_run(char *const argv[], int out)
 {
 	posix_spawn_file_actions_t actions;
@@ -188,9 +188,9 @@ static int self_run(char *const argv[], int out)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
-int run_commit(const struct run *r)
+int run_commit(const struct run_ctx *r)
 {
-	/* The option is there or what it would be before. */
+	/* Without --trust, -y is given twice, which changes nothing. */
 	char *argv[] = {
 		(char *)"mapfs",
 		(char *)"commit",
@@ -205,12 +205,12 @@ int run_commit(const struct run *r)
 	if (status == 0)
 		return 0;
 	if (status < 0 && status != -EINTR)
-		say("%s: cannot be committed: %s", r->opt.store,
-		    strerror(-status));
+		say("%s: cannot be committed: %s; run mapfs commit",
+		    r->opt.store, strerror(-status));
 	return -EIO;
 }
 
-static int show_diff(const struct run *r)
+static int show_diff(const struct run_ctx *r)
 {
 	char *argv[] = {
 		(char *)"mapfs",
@@ -228,12 +228,13 @@ static int show_diff(const struct run *r)
 		return -EIO;
 	}
 	if (self_run(argv, fileno(pager)) < 0)
-		say("%s: the diff was cut short", r->opt.store);
+		say("%s: the diff is not complete; run mapfs diff",
+		    r->opt.store);
 	pclose(pager);
 	return 0;
 }
 
-/* One line without its end; false: there is nobody to answer. */
+/* One line, without its end; false: there is no answer. */
 static bool line_read(char *line, size_t line_bytes, const sigset_t *mask)
 {
 	struct pollfd in = {
@@ -243,7 +244,8 @@ static bool line_read(char *line, size_t line_bytes, const sigset_t *mask)
 	size_t n = 0;
 	char c = 0;
 
-	/* Signals come in here only, or they could come just before. */
+	/* Signals are delivered in ppoll(2) only, so none comes unnoticed
+	   just before it. */
 	if (interrupted || ppoll(&in, 1, NULL, mask) != 1 || interrupted)
 		return false;
 	while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n') {
@@ -259,9 +261,9 @@ static bool is_answer(const char *line, const char *letter, const char *word)
 	return strcasecmp(line, letter) == 0 || strcasecmp(line, word) == 0;
 }
 
-/* Ctrl-C is for the work then, and was no answer. */
-static int work_on(const struct run *r, int (*work)(const struct run *r),
-		   const sigset_t *mask)
+/* During the work Ctrl-C interrupts the work, not the question. */
+static int work_on(const struct run_ctx *r,
+		   int (*work)(const struct run_ctx *r), const sigset_t *mask)
 {
 	sigset_t blocked;
 	int err;
@@ -274,7 +276,7 @@ static int work_on(const struct run *r, int (*work)(const struct run *r),
 	return err;
 }
 
-static enum run_answer ask(const struct run *r, const sigset_t *mask)
+static enum run_answer ask(const struct run_ctx *r, const sigset_t *mask)
 {
 	char line[32];
 
@@ -298,7 +300,7 @@ static enum run_answer ask(const struct run *r, const sigset_t *mask)
 	}
 }
 
-enum run_answer run_ask(const struct run *r, const struct termios *modes)
+enum run_answer run_ask(const struct run_ctx *r, const struct termios *modes)
 {
 	enum run_answer answer;
 	sigset_t old_mask;

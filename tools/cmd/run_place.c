@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The child makes the namespaces and mounts in them; the connection goes to
- * the first process, which starts a daemon on it.  The daemon stays outside:
- * in a user namespace it would see strangers' files as nobody's, and record
- * that.  The child waits until the daemon answers, and becomes the command,
- * so that nothing else holds the namespace.
+ * The child makes the namespaces and mounts the view in them; it passes the
+ * FUSE connection to the first process, which starts a daemon on it.  The
+ * daemon stays outside: in a user namespace it would see the files of other
+ * users as those of nobody, and record that.  The child waits until the daemon
+ * answers, and becomes the command, so that only the command and its children
+ * hold the namespace.
  *
- * Where there is no namespace to be had, the view goes to a directory of its
- * own, by fusermount3.
+ * Where the system allows no namespace, fusermount3 mounts the view at a
+ * directory of its own.
  */
-#include "run.h"
+#include "run_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,16 +30,17 @@
 #include "fs/session/server.h"
 #include "fs/session/session.h"
 #include "fs/session/unmount.h"
+#include "run_wait.h"
 #include "tools/lib/mounts.h"
 #include "tools/lib/text.h"
 
-#define END_MS 30000  /* for the mount to go, and the store to be closed */
-#define TERM_MS 30000 /* the same when it has to be told */
+#define END_MS 30000  /* until the mount has ended and the store is closed */
+#define TERM_MS 30000 /* the same, after SIGTERM */
 
-/* What the child tells; with it comes the connection, if it has one. */
+/* What the child reports; the FUSE connection comes with it, unless err. */
 struct report {
 	int err;
-	bool has_users; /* a user namespace, with the caller alone */
+	bool has_users; /* a user namespace, which knows the caller only */
 	dev_t dev;	/* of the mount, or 0 */
 	struct reason why;
 };
@@ -58,13 +60,13 @@ static int write_file(const char *path, const char *text)
 	return err;
 }
 
-/* The caller's numbers are the only ones in there. */
+/* The caller's user and group are the only ones of the namespace. */
 static int map_ids(uid_t uid, gid_t gid)
 {
 	char line[64];
 	int err;
 
-	/* Kernels since 3.19 ask for this before the groups. */
+	/* Linux 3.19 and later want this before gid_map. */
 	err = write_file("/proc/self/setgroups", "deny");
 	if (err && err != -ENOENT)
 		return err;
@@ -77,9 +79,10 @@ static int map_ids(uid_t uid, gid_t gid)
 }
 
 /*
- * Where "/" is no mount point, as in a plain chroot, mount(2) cannot name the
- * mount that holds it.  Joining the namespace that we are in leads to its
- * root, which is a mount point (setns(2)); afterwards we return to ours.
+ * In a plain chroot "/" is not a mount point, and mount(2) cannot name the
+ * mount that it lies in.  setns(2) to the namespace of this process makes the
+ * root of that namespace, which is a mount point, the root directory;
+ * afterwards chroot(2) returns to the old one.
  */
 static int make_private_from_chroot(void)
 {
@@ -98,7 +101,7 @@ static int make_private_from_chroot(void)
 	return err;
 }
 
-/* No mount that we make in our namespace may reach another one. */
+/* No mount made in this namespace may propagate to another one. */
 static int make_mounts_private(void)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
@@ -177,7 +180,7 @@ static bool receive_report(int sock, struct report *rep, int *fd)
 	return n == (ssize_t)sizeof(*rep);
 }
 
-/* The first process may have died before this was asked for. */
+/* The parent may have died before prctl(2) took effect. */
 static void die_with(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -185,7 +188,7 @@ static void die_with(pid_t parent)
 		_exit(RUN_FAILED);
 }
 
-_Noreturn static void command_exec(struct run *r, const char *cwd)
+_Noreturn static void command_exec(struct run_ctx *r, const char *cwd)
 {
 	int err;
 
@@ -194,14 +197,17 @@ _Noreturn static void command_exec(struct run *r, const char *cwd)
 		    strerror(errno));
 		_exit(RUN_FAILED);
 	}
-	/* A shell would believe the old one if it still led somewhere. */
+	/* A shell trusts PWD if that names the current directory. */
 	if (r->dir || !r->has_namespace)
 		setenv("PWD", cwd, 1);
 	run_wait_restore();
 	execvp(r->command[0], r->command);
 	err = errno;
-	say("%s: %s", r->command[0],
-	    err == ENOENT ? "no such command; see PATH" : strerror(err));
+	if (err == ENOENT)
+		say("%s: no such command; see PATH", r->command[0]);
+	else
+		say("%s: %s; name another command", r->command[0],
+		    strerror(err));
 	_exit(err == ENOENT ? RUN_NOT_FOUND : RUN_NOT_EXECUTABLE);
 }
 
@@ -216,7 +222,7 @@ static bool wait_for_go(int fd)
 	return n == 1;
 }
 
-/* Asks the table: there is nobody yet to answer stat(2). */
+/* From the mount table: no daemon answers stat(2) yet. */
 static dev_t dev_of_mount(const char *target)
 {
 	struct mounts *table;
@@ -230,13 +236,13 @@ static dev_t dev_of_mount(const char *target)
 	return row.dev;
 }
 
-_Noreturn static void inner_child(struct run *r, pid_t parent, int sock)
+_Noreturn static void inner_child(struct run_ctx *r, pid_t parent, int sock)
 {
 	struct report rep = { 0 };
 	int fd = -1;
 
 	rep.err = enter_namespaces(&rep.has_users);
-	/* After that, because a change of rights would take it back. */
+	/* After a change of credentials, which would clear it. */
 	die_with(parent);
 	if (rep.err)
 		reason_set(&rep.why, "no namespace for the view: %s",
@@ -247,7 +253,8 @@ _Noreturn static void inner_child(struct run *r, pid_t parent, int sock)
 		rep.dev = dev_of_mount(r->opt.mountpoint);
 	if (!send_report(sock, &rep, fd))
 		_exit(RUN_FAILED);
-	/* While we held it the daemon's death would go unnoticed. */
+	/* As long as it is open here, the kernel would not notice that the
+	   daemon has died. */
 	if (fd >= 0)
 		close(fd);
 	if (rep.err || !wait_for_go(sock))
@@ -255,7 +262,7 @@ _Noreturn static void inner_child(struct run *r, pid_t parent, int sock)
 	command_exec(r, r->cwd);
 }
 
-_Noreturn static void outer_child(struct run *r, pid_t parent, int sock)
+_Noreturn static void outer_child(struct run_ctx *r, pid_t parent, int sock)
 {
 	char *cwd;
 
@@ -266,8 +273,8 @@ _Noreturn static void outer_child(struct run *r, pid_t parent, int sock)
 	command_exec(r, cwd);
 }
 
-static int child_start(struct run *r, int *sock,
-		       void (*child)(struct run *, pid_t, int))
+static int child_start(struct run_ctx *r, int *sock,
+		       void (*child)(struct run_ctx *, pid_t, int))
 {
 	pid_t self = getpid();
 	int socks[2];
@@ -290,7 +297,7 @@ static int child_start(struct run *r, int *sock,
 	return 0;
 }
 
-static void child_kill(struct run *r)
+static void child_kill(struct run_ctx *r)
 {
 	if (r->child <= 0)
 		return;
@@ -301,7 +308,7 @@ static void child_kill(struct run *r)
 }
 
 /* 0: there is a child in a namespace, and a daemon for it. */
-static int begin_inside(struct run *r, struct report *rep)
+static int begin_inside(struct run_ctx *r, struct report *rep)
 {
 	rep->err = child_start(r, &r->go_fd, inner_child);
 	if (rep->err) {
@@ -312,13 +319,16 @@ static int begin_inside(struct run *r, struct report *rep)
 	}
 	if (!receive_report(r->go_fd, rep, &r->opt.fuse_fd)) {
 		rep->err = -EIO;
-		reason_set(&rep->why, "a process has died");
+		reason_set(&rep->why, "a process of the run has died");
 	}
 	if (rep->err) {
 		child_kill(r);
 		return rep->err;
 	}
-	/* The kernel refuses ACLs, and their files, that name strangers. */
+	/*
+	 * In a user namespace the kernel refuses an ACL that names other
+	 * users, and then the file, too.
+	 */
 	if (rep->has_users)
 		r->opt.acl = false;
 	r->opt.fuse_dev = rep->dev;
@@ -326,7 +336,7 @@ static int begin_inside(struct run *r, struct report *rep)
 	return 0;
 }
 
-static int serve(struct run *r, struct reason *why)
+static int serve(struct run_ctx *r, struct reason *why)
 {
 	int err = daemon_start_bound(&r->opt, &r->daemon, why);
 
@@ -336,8 +346,8 @@ static int serve(struct run *r, struct reason *why)
 	return err;
 }
 
-/* Where Ubuntu lets fusermount3 mount, too. */
-static int place_create(struct run *r)
+/* The places where Ubuntu, too, allows fusermount3 to mount. */
+static int place_create(struct run_ctx *r)
 {
 	const char *const places[] = { getenv("XDG_RUNTIME_DIR"), "/tmp",
 				       getenv("TMPDIR") };
@@ -356,11 +366,12 @@ static int place_create(struct run *r)
 		}
 		free(path);
 	}
-	say("no directory to mount in; set TMPDIR");
+	say("view: no directory can be made to mount it at; set TMPDIR");
 	return -ENOENT;
 }
 
-static int begin_outside(struct run *r, const char *reason)
+/* `no_namespace` says why the view is not in the place of the base. */
+static int begin_outside(struct run_ctx *r, const char *no_namespace)
 {
 	struct reason why;
 	int err = place_create(r);
@@ -369,22 +380,23 @@ static int begin_outside(struct run *r, const char *reason)
 		return err;
 	err = serve(r, &why);
 	if (!err) {
-		say("%s; the view is at %s, so paths differ from %s", reason,
-		    r->opt.mountpoint, r->opt.base);
+		say("%s; the view is at %s, so paths differ from %s",
+		    no_namespace, r->opt.mountpoint, r->opt.base);
 		err = child_start(r, &r->go_fd, outer_child);
 		if (!err)
 			return 0;
-		reason_set(&why, "cannot start a process: %s", strerror(-err));
+		reason_set(&why, "cannot start a process: %s; try again later",
+			   strerror(-err));
 		kill(r->daemon, SIGTERM);
 		waitpid(r->daemon, NULL, 0);
 	}
 	say("%s", why.text);
 	if (rmdir(r->opt.mountpoint) < 0 && errno != ENOENT)
-		say("%s: %s", r->opt.mountpoint, strerror(errno));
+		say("%s: %s; remove it", r->opt.mountpoint, strerror(errno));
 	return err;
 }
 
-int run_place_begin(struct run *r)
+int run_place_begin(struct run_ctx *r)
 {
 	struct report *rep = calloc(1, sizeof(*rep));
 	struct stat st;
@@ -409,7 +421,7 @@ int run_place_begin(struct run *r)
 	return err;
 }
 
-int run_place_go(struct run *r)
+int run_place_go(struct run_ctx *r)
 {
 	ssize_t n = send(r->go_fd, "G", 1, MSG_NOSIGNAL);
 	int err = n == 1 ? 0 : -errno;
@@ -418,13 +430,13 @@ int run_place_go(struct run *r)
 	return err;
 }
 
-int run_place_end(struct run *r)
+int run_place_end(struct run_ctx *r)
 {
-	char said[256];
+	struct reason words;
 	int status = r->daemon_status;
 	bool has_ended = r->daemon == 0;
 
-	/* The namespace goes with its last process, the mount with that. */
+	/* The mount ends with the namespace, that with its last process. */
 	if (!has_ended && r->has_namespace)
 		has_ended = run_wait_for(r->daemon, END_MS, &status);
 	if (!has_ended) {
@@ -438,9 +450,9 @@ int run_place_end(struct run *r)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (!r->has_namespace &&
-	    unmount_path(r->opt.mountpoint, true, said, sizeof(said)) == 0)
+	    unmount_path(r->opt.mountpoint, true, &words) == 0)
 		rmdir(r->opt.mountpoint);
-	say("%s: the daemon of the view did not end well; look into the log",
+	say("%s: the daemon of the view has failed; look into its log",
 	    r->opt.base);
 	return -EIO;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run that was given no store but may have to keep its changes makes one
- * where programs keep their state; changes of a home directory cannot lie
- * there, for the store would lie in its own base.
+ * A run without --store that may have to keep its changes makes a store where
+ * programs keep their state.  A store must not lie in its own base, so a run
+ * on a home directory uses the next place of the list.
  */
+#include "run_store.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,11 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "run.h"
 #include "tools/lib/text.h"
 
-/* Would `path` lie in the base?  What exists of it decides. */
-static bool is_in_base(const struct run *r, const char *path)
+/* Would `path` lie in the base?  Its longest part that exists decides. */
+static bool is_in_base(const struct run_ctx *r, const char *path)
 {
 	size_t n = strlen(r->opt.base);
 	char real[PATH_MAX];
@@ -42,14 +43,14 @@ static void make_parents(char *path)
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		/* What is missing afterwards shows at the last one. */
+		/* mkdtemp() fails if a directory could not be made. */
 		(void)mkdir(path, 0700);
 		*p = '/';
 	}
 }
 
-/* 1: the next place, then. */
-static int create_in(struct run *r, const char *place, const char *below)
+/* 1: not possible in this place. */
+static int create_in(struct run_ctx *r, const char *place, const char *below)
 {
 	struct tm tm;
 	time_t now = time(NULL);
@@ -73,7 +74,7 @@ static int create_in(struct run *r, const char *place, const char *below)
 	return 0;
 }
 
-int run_store_create(struct run *r)
+int run_store_create(struct run_ctx *r)
 {
 	const struct {
 		const char *place;
@@ -91,6 +92,7 @@ int run_store_create(struct run *r)
 		err = create_in(r, places[i].place, places[i].below);
 	if (!err)
 		return 0;
-	say("no directory for the changes; name one with --store");
+	say("store: no directory can be made for the changes; name one with "
+	    "--store");
 	return err < 0 ? err : -ENOENT;
 }

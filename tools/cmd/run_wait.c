@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As sudo does it: what the terminal sends goes to the whole foreground group
- * and needs nobody's help; what a process sends to us was meant for the
- * command.  When the command stops we stop, so that the shell that started us
- * gets its terminal back, and when we go on so does the command.
+ * Signals are treated as sudo treats them.  A signal of the terminal reaches
+ * the whole foreground group, the command among it, so it is not passed on; a
+ * signal that another process sends to the run is meant for the command, and
+ * is passed on.  When the command stops, the run stops, so that the shell that
+ * started it gets the terminal back; when the run is continued, it continues
+ * the command.
  */
-#include <dirent.h>
+#include "run_wait.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,11 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "run.h"
 #include "tools/lib/text.h"
 
 #define TICK_MS 10
-#define TERM_TICKS 40 /* to end by itself when asked */
+#define TERM_TICKS 40 /* after SIGTERM, before SIGKILL */
 #define KILL_TICKS 100
 #define LEFT_MS 50
 
@@ -37,12 +39,13 @@ static const int watched[] = {
 static sigset_t watched_set;
 static sigset_t mask_before;
 static void (*pipe_before)(int);
-static pid_t old_children[OLD_MOST]; /* whoever became us had them */
+/* Children of the program that executed this one. */
+static pid_t old_children[OLD_MOST];
 static size_t old_count;
 static int tty = -1;
 static bool was_foreground;
 
-/* Calls fn for each child; the kernel lists those of this thread. */
+/* Calls fn for each child of this thread, the only one. */
 static void children_iterate(void (*fn)(void *arg, pid_t pid), void *arg)
 {
 	char path[64];
@@ -79,7 +82,8 @@ void run_wait_begin(void)
 	for (size_t i = 0; i < WATCHED; i++)
 		sigaddset(&watched_set, watched[i]);
 	sigprocmask(SIG_BLOCK, &watched_set, &mask_before);
-	/* A word that nobody reads is no reason to leave the work undone. */
+	/* A message that nobody reads is no reason to end before the work is
+	   done. */
 	pipe_before = signal(SIGPIPE, SIG_IGN);
 	children_iterate(old_add, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -97,16 +101,18 @@ void run_wait_end(void)
 {
 	struct timespec none = { 0 };
 
-	/* Those that came too late for the command were not meant for us. */
+	/* Signals that came after the command had ended were meant for it. */
 	while (sigtimedwait(&watched_set, NULL, &none) > 0)
 		;
 	run_wait_restore();
 }
 
 /*
- * From a shell that was killed with the terminal; but not from the one that
- * has sent us to the background meanwhile, and is alive.  SIGTTOU is blocked,
- * so a process that is no longer in front may do this, too.
+ * A command such as a shell puts itself in the foreground; if it was killed,
+ * the terminal has a foreground group without processes, and the run takes its
+ * place.  A foreground group that lives keeps it: that is the shell which has
+ * sent the run to the background meanwhile.  SIGTTOU is blocked, so a process
+ * in the background may call tcsetpgrp(3), too.
  */
 static void take_terminal_back(void)
 {
@@ -117,7 +123,7 @@ static void take_terminal_back(void)
 		tcsetpgrp(tty, getpgrp());
 }
 
-/* Stops with the command, until somebody continues us. */
+/* Stops this process with the command, until SIGCONT. */
 static void stop_too(pid_t child)
 {
 	pid_t group = getpgid(child);
@@ -128,7 +134,7 @@ static void stop_too(pid_t child)
 		tcsetpgrp(tty, getpgrp());
 	kill(getpid(), SIGSTOP);
 	was_foreground = tty >= 0 && tcgetpgrp(tty) == getpgrp();
-	/* A shell of its own group had the terminal, and gets it back. */
+	/* A command with a process group of its own gets the terminal back. */
 	if (had_terminal && was_foreground)
 		tcsetpgrp(tty, group);
 	if (group > 0)
@@ -136,8 +142,8 @@ static void stop_too(pid_t child)
 }
 
 /*
- * Once a process has let go of its namespaces these cannot be seen, so one
- * that merely ends does not count.
+ * A process that is ending gives up its namespaces first: it cannot be seen in
+ * one, and does not count.
  */
 static bool is_at_work(pid_t pid)
 {
@@ -148,21 +154,22 @@ static bool is_at_work(pid_t pid)
 	return stat(path, &st) == 0;
 }
 
-static void say_daemon_ended(const struct run *r, bool has_ended)
+static void say_daemon_ended(const struct run_ctx *r, bool has_ended)
 {
 	if (r->daemon_status != 0)
-		say("%s: the daemon of the view has died; end the command, its "
-		    "files are out of reach",
+		say("%s: the daemon of the view has died, and the command "
+		    "cannot reach its files; end the command",
 		    r->opt.base);
-	/* With the last of its mount it may end before us. */
+	/* A daemon whose mount has no users ends, maybe before the command
+	   has been waited for. */
 	else if (!has_ended && is_at_work(r->child))
-		say("%s: the view has ended before the command; end that, it "
-		    "may go on in the directory itself",
+		say("%s: the view has ended before the command, which may now "
+		    "change the directory itself; end the command",
 		    r->opt.base);
 }
 
-/* True: the command has ended, *status. */
-static bool reap(struct run *r, int *status)
+/* True: the command has ended, with *status of wait(2). */
+static bool reap(struct run_ctx *r, int *status)
 {
 	bool has_ended = false;
 	int what;
@@ -184,9 +191,9 @@ static bool reap(struct run *r, int *status)
 	return has_ended;
 }
 
-static void pass_on(struct run *r, const siginfo_t *info)
+static void pass_on(struct run_ctx *r, const siginfo_t *info)
 {
-	/* The command got the same from the terminal. */
+	/* From the kernel: the terminal has sent it to the command, too. */
 	if (info->si_code > 0)
 		return;
 	if (info->si_pid == r->child)
@@ -195,13 +202,16 @@ static void pass_on(struct run *r, const siginfo_t *info)
 }
 
 struct leftovers {
-	const struct run *run;
+	const struct run_ctx *run;
 	int sig;
 	unsigned int count;
 };
 
-/* Of processes that may not be looked at, ours are the only children. */
-static bool is_outside(const struct run *r, pid_t pid)
+/*
+ * Is it in the mount namespace of the first process, and so no user of the
+ * view?  A child whose namespaces may not be read is one of the view.
+ */
+static bool is_outside(const struct run_ctx *r, pid_t pid)
 {
 	char path[64];
 	struct stat st;
@@ -223,8 +233,8 @@ static void leftover_kill(void *arg, pid_t pid)
 	kill(pid, SIGCONT);
 }
 
-/* Those of the children that have ended, but not the daemon. */
-static void reap_leftovers(struct run *r)
+/* Waits for the children that have ended; the daemon stays for reap(). */
+static void reap_leftovers(struct run_ctx *r)
 {
 	siginfo_t info;
 
@@ -237,8 +247,8 @@ static void reap_leftovers(struct run *r)
 	}
 }
 
-/* Whoever still runs in the view loses it; better with a word than without. */
-static void end_leftovers(struct run *r)
+/* Ends the processes that still run in the view, which is about to end. */
+static void end_leftovers(struct run_ctx *r)
 {
 	const struct timespec tick = { .tv_nsec = LEFT_MS * 1000000L };
 	struct leftovers l = { .run = r };
@@ -247,7 +257,8 @@ static void end_leftovers(struct run *r)
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGCHLD);
 
-	/* Again and again, for their children become ours as they end. */
+	/* Repeatedly: when one ends, its children become children of this
+	   process. */
 	for (int i = 0; i < TERM_TICKS + KILL_TICKS; i++) {
 		l.sig = i < TERM_TICKS ? SIGTERM : SIGKILL;
 		l.count = 0;
@@ -256,14 +267,17 @@ static void end_leftovers(struct run *r)
 		if (l.count == 0)
 			return;
 		if (i == 0)
-			say("%u processes still ran in the view; ending them",
+			say("%u processes still ran in the view; they are being "
+			    "ended",
 			    l.count);
 		sigtimedwait(&ends, NULL, &tick);
 	}
-	say("%u processes in the view do not end; they lose it", l.count);
+	say("%u processes in the view do not end; their files will be out of "
+	    "reach",
+	    l.count);
 }
 
-int run_wait(struct run *r)
+int run_wait(struct run_ctx *r)
 {
 	siginfo_t info;
 	int status = 0;

@@ -95,14 +95,14 @@ static int daemon_wait(const char *target, dev_t dev, int fd)
 }
 
 /* Somebody may look at the mount at this very moment: try again. */
-static int unmount_patiently(const char *target, bool lazy, char *said,
-			     size_t said_bytes)
+static int unmount_patiently(const char *target, bool lazy,
+			     struct reason *words)
 {
 	static const struct timespec tick = { .tv_nsec = 50000000 };
 	int err;
 
 	for (int i = 0; i < BUSY_TRIES; i++) {
-		err = unmount_path(target, lazy, said, said_bytes);
+		err = unmount_path(target, lazy, words);
 		if (err != -EBUSY)
 			break;
 		nanosleep(&tick, NULL);
@@ -110,7 +110,7 @@ static int unmount_patiently(const char *target, bool lazy, char *said,
 	return err;
 }
 
-static void say_refusal(const char *target, int err, const char *said)
+static void say_refusal(const char *target, int err, const struct reason *words)
 {
 	switch (err) {
 	case -EBUSY:
@@ -128,7 +128,7 @@ static void say_refusal(const char *target, int err, const char *said)
 		break;
 	case -EIO:
 		say("%s: fusermount3 refused: %.*s; try as root", target,
-		    (int)strcspn(said, "\n"), said);
+		    (int)strcspn(words->text, "\n"), words->text);
 		break;
 	default:
 		say("%s: %s; see mapfs list", target, strerror(-err));
@@ -140,16 +140,16 @@ static int umount_row(const struct mount_row *row, bool lazy)
 {
 	struct mapfs_control_info *info = calloc(1, sizeof(*info));
 	int status = COMMAND_OK;
-	char said[512];
+	struct reason words;
 	int fd = -1;
 	int err;
 
 	if (info && mounts_ask(row, info) == 0)
 		fd = daemon_fd(info->pid);
 	free(info);
-	err = unmount_patiently(row->target, lazy, said, sizeof(said));
+	err = unmount_patiently(row->target, lazy, &words);
 	if (err) {
-		say_refusal(row->target, err, said);
+		say_refusal(row->target, err, &words);
 		status = COMMAND_FAILED;
 	} else if (fd >= 0 && !lazy) {
 		status = daemon_wait(row->target, row->dev, fd);
