@@ -15,6 +15,8 @@
 
 extern char **environ;
 
+#define MTAB "/etc/mtab: "
+
 /* Reads to the end; what does not fit is read and dropped. */
 static void read_words(int fd, struct reason *words)
 {
@@ -88,4 +90,27 @@ int unmount_path(const char *path, bool lazy, struct reason *words)
 	if (errno != EPERM)
 		return -errno;
 	return run_fusermount(path, lazy, words);
+}
+
+/*
+ * Asks fusermount3 to unmount what is not mounted: it refuses in any case, and
+ * its words tell whether it could read the table.
+ */
+int unmount_is_possible(const char *dir, struct reason *why)
+{
+	struct reason words;
+	const char *missing = NULL;
+
+	if (unmount_path(dir, false, &words) == -EIO)
+		missing = strstr(words.text, MTAB);
+	if (!missing)
+		return 0;
+	missing += strlen(MTAB);
+	reason_set(why,
+		   MTAB
+		   "%.*s, and without it fusermount3 cannot unmount a view "
+		   "of an ordinary user; as root, make it with `ln -s "
+		   "../proc/self/mounts /etc/mtab', or run mapfs as root",
+		   (int)strcspn(missing, "\n"), missing);
+	return -ENOENT;
 }

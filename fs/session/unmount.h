@@ -22,5 +22,11 @@
  * stopped using it.
  */
 int must_check unmount_path(const char *path, bool lazy, struct reason *words);
+/*
+ * Could this user unmount a view at `dir`, which is a directory without a
+ * mount?  fusermount3 unmounts only a mount that it finds in /etc/mtab: without
+ * that file the answer is -ENOENT and a sentence in `why`.
+ */
+int must_check unmount_is_possible(const char *dir, struct reason *why);
 
 #endif

@@ -669,3 +669,36 @@ def test_word_that_nobody_reads_does_not_end_the_run(place):
     os.close(w)
     assert p.returncode == 0
     nothing_is_left(place)
+
+
+# --- a system without /etc/mtab ---------------------------------------------
+
+def _hide_mtab(place):
+    """This test's mount namespace gets an /etc without mtab."""
+    etc = place / "etc"
+    run("cp", "-a", "/etc", etc)
+    (etc / "mtab").unlink(missing_ok=True)
+    sysc.mount(etc, "/etc", None, sysc.MS_BIND)
+
+
+def test_view_that_could_not_be_unmounted_is_refused(lonely):
+    """fusermount3 unmounts only what it finds in /etc/mtab: each run left a
+    dead mount, and said nothing."""
+    _hide_mtab(lonely.place)
+    p = lonely("--", "sh", "-c", "echo new >f")
+    assert p.returncode == 125, p.words
+    assert re.fullmatch("mapfs: /etc/mtab: [^;]+; [^;\n]*\n", p.words)
+    assert "ln -s" in p.words and "as root" in p.words
+    with open("/proc/self/mountinfo") as f:
+        assert "fuse.mapfs" not in f.read()
+    assert os.listdir(lonely.place / "tmp") == []
+    assert read_file(lonely.place / "base/f") == b"bytes"
+    nothing_is_left(lonely.place)
+
+
+def test_view_in_a_namespace_needs_no_mtab(lonely):
+    _hide_mtab(lonely.place)
+    p = view_run("--", "sh", "-c", "echo new >f; cat f",
+                 preexec_fn=_become_user)
+    assert (p.returncode, p.stdout) == (0, b"new\n"), p.words
+    nothing_is_left(lonely.place)

@@ -370,6 +370,17 @@ static int place_create(struct run_ctx *r)
 	return -ENOENT;
 }
 
+/*
+ * A view at a directory of its own has to be unmounted at the end.  Where that
+ * will not be possible nothing is mounted: a dead mount would be left.
+ */
+static int serve_outside(struct run_ctx *r, struct reason *why)
+{
+	int err = unmount_is_possible(r->opt.mountpoint, why);
+
+	return err ? err : serve(r, why);
+}
+
 /* `no_namespace` says why the view is not in the place of the base. */
 static int begin_outside(struct run_ctx *r, const char *no_namespace)
 {
@@ -378,7 +389,7 @@ static int begin_outside(struct run_ctx *r, const char *no_namespace)
 
 	if (err)
 		return err;
-	err = serve(r, &why);
+	err = serve_outside(r, &why);
 	if (!err) {
 		say("%s; the view is at %s, so paths differ from %s",
 		    no_namespace, r->opt.mountpoint, r->opt.base);
