@@ -411,7 +411,7 @@ def test_full_disk_is_an_error(place):
         p = subprocess.run([binary(), "export", place.store], stdout=full,
                            stderr=subprocess.PIPE, timeout=patience())
     assert p.returncode == 1 and \
-        p.stderr == b"mapfs: layer: No space left on device\n"
+        p.stderr == b"mapfs: layer: No space left on device; write it to another file\n"
 
 
 def test_missing_store_is_named_and_not_made(place):

@@ -15,7 +15,8 @@
 
 #include "command.h"
 #include "core/mapfs.h"
-#include "tools/layer/layer.h"
+#include "tools/layer/format.h"
+#include "tools/layer/write.h"
 #include "tools/lib/control.h"
 #include "tools/lib/progress.h"
 #include "tools/lib/stream.h"
@@ -130,7 +131,8 @@ static int archive_begin(struct archive *a, struct stream *out, int fd)
 		    ARCHIVE_WARN ||
 	    archive_write_set_bytes_in_last_block(a, 1) < ARCHIVE_WARN ||
 	    stream_write_begin(out, a, fd)) {
-		say("layer: %s", archive_error_string(a));
+		say("layer: %s; write it to another file",
+		    archive_error_string(a));
 		return -EIO;
 	}
 	return 0;
@@ -148,7 +150,8 @@ static int export_to(struct source *s, int fd)
 	if (!err && archive_write_close(a) < ARCHIVE_WARN) {
 		err = archive_errno(a) == EINTR ? -EINTR : -EIO;
 		if (err != -EINTR)
-			say("layer: %s", strerror(archive_errno(a)));
+			say("layer: %s; write it to another file",
+			    strerror(archive_errno(a)));
 	}
 	/* Closing would write an end, as if it were whole. */
 	if (err)

@@ -15,7 +15,8 @@
 
 #include "command.h"
 #include "core/mapfs.h"
-#include "tools/layer/layer.h"
+#include "tools/layer/apply.h"
+#include "tools/layer/format.h"
 #include "tools/lib/progress.h"
 #include "tools/lib/remove.h"
 #include "tools/lib/stream.h"
@@ -42,7 +43,7 @@ static int input_failed(struct archive *a)
 	if (archive_errno(a) == EINTR)
 		return -EINTR;
 	say("standard input: %s; give a tar of an image layer",
-	    layer_trouble(a));
+	    layer_read_error(a));
 	return -EINVAL;
 }
 

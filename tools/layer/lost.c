@@ -22,7 +22,7 @@ static int add(void *arg, const char *path, bool is_gone)
 
 	if (!is_gone)
 		return 0;
-	say("%s: changed here, but gone from the base since; it may be "
+	say("%s: changed in the view, but gone from the base since; it may be "
 	    "missing in the layer, see mapfs status",
 	    path);
 	one = calloc(1, sizeof(*one) + n + 1);
@@ -39,7 +39,7 @@ int layer_lost_find(struct mapfs_view *view, struct layer_lost **out)
 	return mapfs_drift(view, add, out);
 }
 
-bool layer_lost_is_theirs(struct layer_lost *all, const char *path)
+bool layer_lost_is_removed(struct layer_lost *all, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const struct layer_lost *above = NULL;
@@ -56,7 +56,7 @@ void layer_lost_fini(struct layer_lost *all)
 	struct layer_lost *one = all;
 	struct layer_lost *next;
 
-	/* Without the table the elements still know each other. */
+	/* Without the table the elements are still a list. */
 	HASH_CLEAR(hh, all);
 	for (; one; one = next) {
 		next = one->hh.next;

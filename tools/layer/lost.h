@@ -3,12 +3,15 @@
 #define MAPFS_TOOLS_LAYER_LOST_H
 
 /*
- * What a view changed and its base lost since: a layer has of it what the
- * view has, but for files that others removed from a directory that is still
- * there.
+ * Lost objects: those that the view changed, and that were removed from the
+ * base since.
  *
- * Lifetime: layer_lost_find() fills it, layer_lost_fini() ends it and accepts
- *           NULL.
+ * The layer contains the parts of a lost object that the view has.  An
+ * exception is a file that was removed from a directory of the base that still
+ * exists: its removal was intended, so the layer does not contain it.
+ *
+ * Lifetime: layer_lost_find() makes the set, layer_lost_fini() ends it and
+ *           accepts NULL.
  * Errors:   0 or a negative errno.
  * Locking:  one thread.
  */
@@ -16,11 +19,11 @@
 
 struct layer_lost;
 
-/* Names each of them. */
+/* Finds them, and prints a sentence about each. */
 int must_check layer_lost_find(struct mapfs_view *view,
 			       struct layer_lost **out);
-/* Is it one that others removed, and said so already? */
-bool layer_lost_is_theirs(struct layer_lost *all, const char *path);
+/* Was `path` removed from a directory of the base that still exists? */
+bool layer_lost_is_removed(struct layer_lost *all, const char *path);
 void layer_lost_fini(struct layer_lost *all);
 
 #endif
