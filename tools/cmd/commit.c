@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "core/lib/array.h"
 #include "core/mapfs.h"
 #include "tools/diff/print.h"
 #include "tools/diff/rights.h"
@@ -33,6 +34,7 @@ struct commit_args {
 	const char *store;
 	char **paths;
 	size_t path_count;
+	size_t path_cap;
 	enum mapfs_resolution resolution;
 	bool only_plan;
 	bool is_sure;
@@ -501,16 +503,12 @@ static int do_undo(const struct commit_args *a)
 static void take_path(struct commit_args *a, const char *arg,
 		      struct argp_state *state)
 {
-	char **more;
-
 	if (*arg == '\0')
 		argp_error(state, "'': an empty path; say . for everything");
-	more = realloc(a->paths, (a->path_count + 1) * sizeof(char *));
-	if (!more) {
+	if (array_reserve(&a->paths, &a->path_cap, a->path_count + 1)) {
 		argp_failure(state, COMMAND_FAILED, ENOMEM, "%s", arg);
 		exit(COMMAND_FAILED);
 	}
-	a->paths = more;
 	if (viewpath_normalize(arg, &a->paths[a->path_count]))
 		argp_error(state,
 			   "%s: leaves the base; give paths from its root",

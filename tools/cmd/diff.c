@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "core/lib/array.h"
 #include "core/mapfs.h"
 #include "tools/diff/patch.h"
 #include "tools/diff/print.h"
@@ -42,6 +43,7 @@ struct diff_args {
 	bool is_trusted;
 	char **paths; /* as given */
 	size_t path_count;
+	size_t path_cap;
 };
 
 struct diff_run {
@@ -205,13 +207,10 @@ static bool take_range(struct diff_args *a, const char *arg)
 
 static void take_path(struct diff_args *a, char *arg, struct argp_state *state)
 {
-	char **more = realloc(a->paths, (a->path_count + 1) * sizeof(char *));
-
-	if (!more) {
+	if (array_reserve(&a->paths, &a->path_cap, a->path_count + 1)) {
 		argp_failure(state, DIFF_TROUBLE, ENOMEM, "%s", arg);
 		exit(DIFF_TROUBLE);
 	}
-	a->paths = more;
 	a->paths[a->path_count++] = arg;
 }
 

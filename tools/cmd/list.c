@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "core/lib/array.h"
 #include "tools/lib/json.h"
 #include "tools/lib/mounts.h"
 #include "tools/lib/text.h"
@@ -31,6 +32,7 @@ struct line {
 struct listing {
 	struct line *lines;
 	size_t count;
+	size_t cap;
 	int widths[COLUMNS];
 };
 
@@ -56,18 +58,15 @@ static const char *state_name(int err)
 
 static void listing_add(struct listing *l, const char *const cells[COLUMNS])
 {
-	struct line *more = realloc(l->lines, (l->count + 1) * sizeof(*more));
-
-	if (!more) {
+	if (array_reserve(&l->lines, &l->cap, l->count + 1)) {
 		say("out of memory; try again later");
 		exit(COMMAND_FAILED);
 	}
-	l->lines = more;
 	for (int i = 0; i < COLUMNS; i++) {
 		char *cell = text_escape(cells[i]);
 		int width = (int)strlen(cell);
 
-		more[l->count].cells[i] = cell;
+		l->lines[l->count].cells[i] = cell;
 		if (width > l->widths[i])
 			l->widths[i] = width;
 	}

@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 
 #include "command.h"
+#include "core/lib/array.h"
 #include "tools/lib/changes.h"
 #include "tools/lib/control.h"
 #include "tools/lib/history.h"
@@ -35,6 +36,7 @@ struct status {
 	struct changes changes;
 	struct drifted *drift;
 	size_t drift_count;
+	size_t drift_cap;
 	bool is_copy; /* changes, snapshots and drift mean something */
 	bool is_latched;
 	enum mapfs_base_state base_state;
@@ -98,17 +100,15 @@ static void look_at_space(struct status *s)
 static int add_drift(void *arg, const char *path, bool is_gone)
 {
 	struct status *s = arg;
-	struct drifted *more =
-		realloc(s->drift, (s->drift_count + 1) * sizeof(*more));
+	struct drifted one = { .is_gone = is_gone };
+	int err = array_reserve(&s->drift, &s->drift_cap, s->drift_count + 1);
 
-	if (!more)
+	if (err)
+		return err;
+	one.path = strdup(path);
+	if (!one.path)
 		return -ENOMEM;
-	s->drift = more;
-	more[s->drift_count].path = strdup(path);
-	more[s->drift_count].is_gone = is_gone;
-	if (!more[s->drift_count].path)
-		return -ENOMEM;
-	s->drift_count++;
+	s->drift[s->drift_count++] = one;
 	return 0;
 }
 

@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "core/lib/array.h"
+#include "core/lib/path.h"
 #include "hunks.h"
 #include "tools/lib/text.h"
 
@@ -50,12 +52,17 @@ struct diff_patch {
 	const char *lost; /* a renamed directory that the base lost; or NULL */
 };
 
-static void *need(void *p)
+_Noreturn static void out_of_memory(void)
 {
-	if (p)
-		return p;
 	say("out of memory; try again later");
 	exit(2);
+}
+
+static void *need(void *p)
+{
+	if (!p)
+		out_of_memory();
+	return p;
 }
 
 struct diff_patch *diff_patch_create(void)
@@ -68,11 +75,8 @@ static struct item *item_add(struct diff_patch *p, const char *path,
 {
 	struct item *i = need(calloc(1, sizeof(*i)));
 
-	if (p->count == p->cap) {
-		p->cap = p->cap ? p->cap * 2 : 64;
-		p->items =
-			need(realloc(p->items, p->cap * sizeof(struct item *)));
-	}
+	if (array_reserve(&p->items, &p->cap, p->count + 1))
+		out_of_memory();
 	p->items[p->count++] = i;
 	i->path = need(strdup(path));
 	i->old_path = need(strdup(old_path));
@@ -143,7 +147,9 @@ static int spell_name(void *arg, const char *old_path, mode_t type)
 	}
 	if (i)
 		return 0;
-	path = text_join(s->dir->path, old_path + strlen(s->dir->old_path) + 1);
+	if (path_join(&path, s->dir->path,
+		      old_path + strlen(s->dir->old_path) + 1))
+		out_of_memory();
 	i = item_add(s->patch, path, old_path);
 	free(path);
 	i->change = MAPFS_RENAMED;

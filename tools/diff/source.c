@@ -155,11 +155,17 @@ int diff_source_path(const struct diff_source *s, const char *arg, char **out,
 int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
 		    mapfs_diff_fn fn, void *arg, struct reason *why)
 {
+	const struct changes_query query = {
+		.target = &s->target,
+		.from = s->from_name,
+		.opt = opt,
+		.fn = fn,
+		.arg = arg,
+	};
 	int err;
 
 	if (s->is_live)
-		return changes_iterate(&s->target, s->from_name, opt, fn, arg,
-				       why);
+		return changes_iterate(&query, why);
 	err = mapfs_diff(s->from, s->new_tree.v, opt, fn, arg);
 	if (err < 0)
 		reason_set(why,

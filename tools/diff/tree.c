@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading by path, from a view without a mount or from a mount.  Paths never
- * follow a symbolic link: they name objects of the tree itself.
+ * Objects are read by path, from a view that this process has opened or from a
+ * mount.  Symbolic links are not followed: a path names an object of the tree
+ * itself.
  */
 #include "tree.h"
 
@@ -16,13 +17,15 @@
 #include <unistd.h>
 
 #include "core/lib/beneath.h"
-#include "tools/lib/text.h"
+#include "core/lib/path.h"
+#include "tools/lib/viewdir.h"
+#include "tools/lib/viewpath.h"
 
 #define COPY_BYTES (256U << 10)
 
 void diff_tree_fini(struct diff_tree *t)
 {
-	/* Opened for looking, so there is nothing that closing could lose. */
+	/* A view that is only read has nothing to sync. */
 	(void)mapfs_view_close(t->v);
 	if (t->fd >= 0)
 		close(t->fd);
@@ -37,8 +40,7 @@ static int open_beneath(int root, const char *path, int flags)
 	int fd;
 	int err;
 
-	/* A look at the base leaves its access times [B1], as far as the
-	   kernel lets whoever looks. */
+	/* Reading the base leaves its access times as they are [B1]. */
 	if (!(flags & O_PATH))
 		flags |= O_NOATIME;
 	err = beneath_open_across_mounts(root, name, flags, &fd);
@@ -61,12 +63,13 @@ static int list_mount(int root, const char *dir, diff_tree_fn fn, void *arg)
 		return ret;
 	}
 	while (!ret && (e = readdir(d))) {
-		char *path;
+		char *path = NULL;
 
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+		if (path_is_dot(e->d_name))
 			continue;
-		path = text_join(dir, e->d_name);
-		ret = fn(arg, path, DTTOIF(e->d_type));
+		ret = path_join(&path, dir, e->d_name);
+		if (!ret)
+			ret = fn(arg, path, DTTOIF(e->d_type));
 		free(path);
 	}
 	closedir(d);
@@ -75,33 +78,7 @@ static int list_mount(int root, const char *dir, diff_tree_fn fn, void *arg)
 
 /* --- a view ------------------------------------------------------------ */
 
-/* The inode of a path; counted once, but for the root. */
-static int look_up(struct mapfs_view *v, const char *path,
-		   struct mapfs_entry *out)
-{
-	mapfs_ino at = mapfs_root_ino(v);
-	int err = 0;
-
-	if (!*path)
-		return mapfs_getattr(v, mapfs_file_of(at), &out->attr);
-	while (!err && *path) {
-		size_t len = strcspn(path, "/");
-		char name[NAME_MAX + 1];
-		mapfs_ino above = at;
-
-		if (len > NAME_MAX)
-			return -ENAMETOOLONG;
-		memcpy(name, path, len);
-		name[len] = '\0';
-		err = mapfs_lookup(v, at, name, out);
-		mapfs_forget(v, above, 1);
-		at = out->attr.ino;
-		path += len + (path[len] == '/');
-	}
-	return err;
-}
-
-/* All but the holes, so that a sparse file costs what is in it. */
+/* Copies everything but the holes, so that a sparse file stays small. */
 static int copy_out(struct mapfs_view *v, const struct mapfs_attr *attr,
 		    FILE *to)
 {
@@ -140,7 +117,7 @@ static int read_view(struct mapfs_view *v, const char *path, int *fd)
 {
 	struct mapfs_entry e;
 	FILE *copy;
-	int err = look_up(v, path, &e);
+	int err = viewpath_lookup(v, path, &e);
 
 	if (err)
 		return err;
@@ -156,44 +133,33 @@ static int read_view(struct mapfs_view *v, const char *path, int *fd)
 	} else {
 		err = -errno;
 	}
-	mapfs_forget(v, e.attr.ino, 1);
+	viewpath_put(v, &e);
 	return err;
-}
-
-struct listing {
-	const char *dir;
-	diff_tree_fn fn;
-	void *arg;
-	int ret;
-};
-
-static int tell_name(void *arg, const struct mapfs_dirent *d)
-{
-	struct listing *l = arg;
-	char *path;
-
-	if (strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0)
-		return 0;
-	path = text_join(l->dir, d->name);
-	l->ret = l->fn(l->arg, path, d->type);
-	free(path);
-	return l->ret != 0;
 }
 
 static int list_view(struct mapfs_view *v, const char *dir, diff_tree_fn fn,
 		     void *arg)
 {
-	struct listing l = { .dir = dir, .fn = fn, .arg = arg };
 	struct mapfs_entry e;
-	int err = look_up(v, dir, &e);
+	struct viewdir d;
+	int err = viewpath_lookup(v, dir, &e);
 
 	if (err)
 		return err;
-	err = mapfs_readdir(v, e.attr.ino,
-			    &(struct mapfs_readdir){ .fn = tell_name,
-						     .arg = &l });
-	mapfs_forget(v, e.attr.ino, 1);
-	return err ? err : l.ret;
+	err = viewdir_read(&d, v, e.attr.ino);
+	viewpath_put(v, &e);
+	if (err)
+		return err;
+	for (size_t i = 0; i < d.count && !err; i++) {
+		char *path = NULL;
+
+		err = path_join(&path, dir, d.names[i].name);
+		if (!err)
+			err = fn(arg, path, d.names[i].type);
+		free(path);
+	}
+	viewdir_fini(&d);
+	return err;
 }
 
 /* --- either ------------------------------------------------------------ */
@@ -206,11 +172,11 @@ ssize_t diff_tree_peek(const struct diff_tree *t, const char *path, char *buf,
 	int fd;
 
 	if (t->v) {
-		n = look_up(t->v, path, &e);
+		n = viewpath_lookup(t->v, path, &e);
 		if (n)
 			return n;
 		n = mapfs_read(t->v, mapfs_file_of(e.attr.ino), buf, len, 0);
-		mapfs_forget(t->v, e.attr.ino, 1);
+		viewpath_put(t->v, &e);
 		return n;
 	}
 	fd = open_beneath(t->fd, path, O_RDONLY | O_NONBLOCK);
@@ -239,11 +205,11 @@ ssize_t diff_tree_readlink(const struct diff_tree *t, const char *path,
 	int fd;
 
 	if (t->v) {
-		n = look_up(t->v, path, &e);
+		n = viewpath_lookup(t->v, path, &e);
 		if (n)
 			return n;
 		n = mapfs_readlink(t->v, e.attr.ino, buf, PATH_MAX - 1);
-		mapfs_forget(t->v, e.attr.ino, 1);
+		viewpath_put(t->v, &e);
 	} else {
 		fd = open_beneath(t->fd, path, O_PATH);
 		if (fd < 0)

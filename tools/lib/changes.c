@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A live view is compared by its daemon, which sends the entries; a resting
- * store is opened in this process.
+ * The daemon of a mounted view compares it, and sends the entries; a store that
+ * is not mounted is opened in this process.
  */
 #include "changes.h"
 
@@ -13,24 +13,16 @@
 
 #include "control.h"
 
-struct iteration {
-	const struct target *t;
-	const struct mapfs_diff_options *opt;
-	mapfs_diff_fn fn;
-	void *arg;
-	struct reason *why;
-};
-
 static void on_progress(void *arg, uint64_t done)
 {
 	const struct mapfs_diff_options *opt = arg;
 
-	/* A live view's job ends by itself when nobody asks any more. */
+	/* An interrupted caller stops asking; then the job in the daemon ends. */
 	if (opt->progress)
 		(void)opt->progress(opt->progress_arg, done);
 }
 
-/* As MAPFS_COMMAND_DIFF wants them; none when the root is one of them. */
+/* The list as MAPFS_COMMAND_DIFF expects it; empty if the root is in it. */
 static int join_paths(const struct mapfs_diff_options *opt, char *out,
 		      size_t room)
 {
@@ -52,8 +44,8 @@ static int join_paths(const struct mapfs_diff_options *opt, char *out,
 	return 0;
 }
 
-static int take_entries(const struct iteration *it,
-			const struct control_result *result)
+static int take_entries(const struct changes_query *q,
+			const struct control_result *result, struct reason *why)
 {
 	struct wire_in in = control_result_wire(result);
 	struct mapfs_range *ranges = NULL;
@@ -64,89 +56,79 @@ static int take_entries(const struct iteration *it,
 		wire_take_entry(&in, &e, &ranges);
 		if (in.is_bad)
 			break;
-		err = it->fn(it->arg, &e);
+		err = q->fn(q->arg, &e);
 	}
 	free(ranges);
 	if (!in.is_bad)
 		return err;
-	reason_set(it->why,
-		   "%s: its answer makes no sense; its daemon is of another "
-		   "version, unmount and mount again",
-		   it->t->shown);
+	reason_set(why,
+		   "%s: the answer of its daemon, which is of another version, "
+		   "cannot be read; unmount and mount again",
+		   q->target->shown);
 	return -EBADMSG;
 }
 
-static int iterate_live(const struct iteration *it, const char *from)
+static int iterate_live(const struct changes_query *q, struct reason *why)
 {
 	char paths[sizeof(((struct mapfs_control_start *)NULL)->path)];
 	const struct control_call call = {
 		.command = MAPFS_COMMAND_DIFF,
-		.name = from,
+		.name = q->from,
 		.paths = paths,
 		.paths_bytes = sizeof(paths),
-		.flags = (it->opt->want_ranges ? MAPFS_CONTROL_RANGES : 0) |
-			 (it->opt->want_tree ? MAPFS_CONTROL_TREE : 0),
+		.flags = (q->opt->want_ranges ? MAPFS_CONTROL_RANGES : 0) |
+			 (q->opt->want_tree ? MAPFS_CONTROL_TREE : 0),
 		.progress = on_progress,
-		.progress_arg = (void *)it->opt,
+		.progress_arg = (void *)q->opt,
 	};
 	struct control_result result;
-	int err = join_paths(it->opt, paths, sizeof(paths));
+	int err = join_paths(q->opt, paths, sizeof(paths));
 
 	if (err) {
 		reason_set(
-			it->why,
+			why,
 			"%s: too many paths; name fewer, or unmount it first",
-			it->t->shown);
+			q->target->shown);
 		return err;
 	}
-	err = control_run(it->t->fd, it->t->shown, &call, &result, it->why);
+	err = control_run(q->target->fd, q->target->shown, &call, &result, why);
 	if (err)
 		return err;
-	err = take_entries(it, &result);
+	err = take_entries(q, &result, why);
 	control_result_fini(&result);
 	return err;
 }
 
-static int iterate_resting(const struct iteration *it, const char *from)
+static int iterate_resting(const struct changes_query *q, struct reason *why)
 {
 	struct mapfs_view *past = NULL;
 	struct mapfs_view *v;
-	int err = target_open_view(it->t, true, &v, it->why);
+	int err = target_open_view(q->target, true, &v, why);
 
 	if (err)
 		return err;
-	if (from)
-		err = target_look(it->t, from, &past, it->why);
+	if (q->from)
+		err = target_look(q->target, q->from, &past, why);
 	if (!err) {
-		reason_clear(it->why);
-		err = mapfs_diff(past, v, it->opt, it->fn, it->arg);
+		reason_clear(why);
+		err = mapfs_diff(past, v, q->opt, q->fn, q->arg);
 		if (err)
 			reason_set(
-				it->why,
+				why,
 				"%s: cannot be compared: %s; see mapfs status",
-				it->t->shown, strerror(-err));
+				q->target->shown, strerror(-err));
 	}
-	/* Opened for looking: nothing to sync. */
+	/* A view that is only read has nothing to sync. */
 	(void)!mapfs_view_close(past);
 	(void)!mapfs_view_close(v);
 	return err;
 }
 
-int changes_iterate(const struct target *t, const char *from,
-		    const struct mapfs_diff_options *opt, mapfs_diff_fn fn,
-		    void *arg, struct reason *why)
+int changes_iterate(const struct changes_query *q, struct reason *why)
 {
-	const struct iteration it = {
-		.t = t,
-		.opt = opt,
-		.fn = fn,
-		.arg = arg,
-		.why = why,
-	};
-
-	if (t->kind == TARGET_LIVE && !t->snapshot)
-		return iterate_live(&it, from);
-	return iterate_resting(&it, from);
+	if (q->target->kind == TARGET_LIVE && !q->target->snapshot)
+		return iterate_live(q, why);
+	return iterate_resting(q, why);
 }
 
 static int count(void *arg, const struct mapfs_diff_entry *e)
@@ -178,9 +160,16 @@ int changes_count(struct changes *out, const struct target *t, const char *from,
 		  struct reason *why)
 {
 	const struct mapfs_diff_options opt = { 0 };
+	const struct changes_query query = {
+		.target = t,
+		.from = from,
+		.opt = &opt,
+		.fn = count,
+		.arg = out,
+	};
 
 	*out = (struct changes){ 0 };
-	return changes_iterate(t, from, &opt, count, out, why);
+	return changes_iterate(&query, why);
 }
 
 void changes_text(const struct changes *c, char out[CHANGES_TEXT])

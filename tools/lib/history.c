@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strings of the core and of a result are borrowed for a moment only, so the
- * list has copies.
+ * The core and a daemon's answer lend their strings for the time of a call
+ * only, so the list has copies.
  */
 #include "history.h"
 
@@ -11,18 +11,17 @@
 #include <string.h>
 
 #include "control.h"
+#include "core/lib/array.h"
 
 static int add(void *arg, const struct mapfs_snapshot *s)
 {
 	struct history *h = arg;
-	struct mapfs_snapshot *list =
-		realloc(h->list, (h->count + 1) * sizeof(*list));
 	struct mapfs_snapshot *one;
+	int err = array_reserve(&h->list, &h->cap, h->count + 1);
 
-	if (!list)
-		return -ENOMEM;
-	h->list = list;
-	one = &list[h->count];
+	if (err)
+		return err;
+	one = &h->list[h->count];
 	*one = *s;
 	one->name = strdup(s->name);
 	one->message = strdup(s->message);

@@ -17,8 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "core/lib/timespec.h"
 
 #define ASK_MS 3000
 #define MOUNTINFO "/proc/self/mountinfo"
@@ -223,18 +224,10 @@ static bool write_all(int fd, const void *buf, size_t len)
 	return true;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* All of `len` bytes within ASK_MS. */
 static int read_in_time(int fd, void *buf, size_t len)
 {
-	int64_t end = now_ms() + ASK_MS;
+	int64_t end = timespec_monotonic_ms() + ASK_MS;
 	struct pollfd p = {
 		.fd = fd,
 		.events = POLLIN,
@@ -242,7 +235,7 @@ static int read_in_time(int fd, void *buf, size_t len)
 	char *to = buf;
 
 	while (len > 0) {
-		int64_t left = end - now_ms();
+		int64_t left = end - timespec_monotonic_ms();
 		ssize_t n;
 
 		if (left <= 0 || poll(&p, 1, (int)left) == 0)

@@ -10,14 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/lib/timespec.h"
 #include "text.h"
 
-#define DRAW_NS 100000000LL
-#define FIRST_NS 300000000LL
-#define SECOND_NS 1000000000LL
+#define DRAW_MS 100
+#define FIRST_MS 300
 #define WIDTH_DEFAULT 80
 #define WIDTH_LEAST 20
 #define LINE_BYTES 256
@@ -25,8 +24,8 @@
 static struct {
 	const char *what;
 	uint64_t all_bytes;
-	int64_t begin_ns;
-	int64_t draw_ns; /* not before */
+	int64_t begin_ms;
+	int64_t draw_ms; /* not before */
 	bool is_drawn;
 	bool is_terminal;
 	bool is_begun;
@@ -40,14 +39,6 @@ static volatile sig_atomic_t interrupted;
 static void note_signal(int sig)
 {
 	interrupted = 1;
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
 /* Columns of the terminal, less one: the last would wrap. */
@@ -67,9 +58,9 @@ static int width(void)
 }
 
 static void line_make(char *line, size_t line_bytes, uint64_t done_bytes,
-		      int64_t spent_ns)
+		      int64_t spent_ms)
 {
-	double seconds = (double)spent_ns / SECOND_NS;
+	double seconds = (double)spent_ms / 1000;
 	double rate = (double)done_bytes / seconds;
 	uint64_t all = work.all_bytes;
 	char done_text[TEXT_SIZE];
@@ -95,8 +86,8 @@ static void line_begin(const char *what, uint64_t all_bytes)
 {
 	work.what = what;
 	work.all_bytes = all_bytes;
-	work.begin_ns = now_ns();
-	work.draw_ns = work.begin_ns + FIRST_NS;
+	work.begin_ms = timespec_monotonic_ms();
+	work.draw_ms = work.begin_ms + FIRST_MS;
 	work.is_drawn = false;
 	work.is_terminal = isatty(STDERR_FILENO);
 }
@@ -132,12 +123,12 @@ void progress_update(uint64_t done_bytes)
 
 	if (!work.is_terminal)
 		return;
-	now = now_ns();
-	if (now < work.draw_ns)
+	now = timespec_monotonic_ms();
+	if (now < work.draw_ms)
 		return;
-	work.draw_ns = now + DRAW_NS;
+	work.draw_ms = now + DRAW_MS;
 	work.is_drawn = true;
-	line_make(line, sizeof(line), done_bytes, now - work.begin_ns);
+	line_make(line, sizeof(line), done_bytes, now - work.begin_ms);
 	/* Back to the start, the line, and whatever was longer goes. */
 	fprintf(stderr, "\r%.*s\033[K", width(), line);
 	fflush(stderr);

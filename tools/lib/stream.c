@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lib/path.h"
 #include "progress.h"
 
 #define LOOK_MS 50
@@ -104,14 +105,14 @@ static la_ssize_t read_some(struct archive *a, void *arg, const void **bytes)
 
 int stream_write_begin(struct stream *s, struct archive *a, int fd)
 {
-	char path[64];
+	char path[PATH_OF_FD_BYTES];
 	struct stat st;
 
 	*s = (struct stream){ .fd = fd, .own_fd = -1 };
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (S_ISFIFO(st.st_mode)) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		path_of_fd(fd, path);
 		/* Without it the pipe works as well, but may block. */
 		s->own_fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
 	}

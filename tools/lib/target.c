@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lib/path.h"
 #include "progress.h"
 #include "text.h"
 #include "viewpath.h"
@@ -282,7 +283,7 @@ int target_path(const struct target *t, const char *arg, char **out,
 {
 	const bool is_absolute = arg[0] == '/';
 	const char *path = is_absolute ? below(t, arg) : arg;
-	char *all;
+	char *all = NULL;
 	int err;
 
 	/* A variable that was never set must not mean everything. */
@@ -290,8 +291,10 @@ int target_path(const struct target *t, const char *arg, char **out,
 		reason_set(why, "'': an empty path; say . for everything");
 		return -EINVAL;
 	}
-	all = text_join(is_absolute ? "" : t->inside, path ? path : "..");
-	err = all ? viewpath_normalize(all, out) : -ENOMEM;
+	/* A path that leads out is refused below. */
+	err = path_join(&all, is_absolute ? "" : t->inside, path ? path : "..");
+	if (!err)
+		err = viewpath_normalize(all, out);
 	free(all);
 	if (err)
 		reason_set(

@@ -168,15 +168,6 @@ void text_size(char out[TEXT_SIZE], uint64_t bytes)
 		       units[unit]);
 }
 
-char *text_join(const char *dir, const char *name)
-{
-	size_t bytes = strlen(dir) + strlen(name) + 2;
-	char *path = room(bytes);
-
-	snprintf(path, bytes, "%s%s%s", dir, *dir ? "/" : "", name);
-	return path;
-}
-
 void text_time(char *out, size_t bytes, time_t when)
 {
 	struct tm tm;

@@ -29,8 +29,6 @@ void text_size(char out[TEXT_SIZE], uint64_t bytes);
 #define TEXT_USER 64
 /* The name of a user, or the number. */
 void text_user(char out[TEXT_USER], uid_t uid);
-/* `dir`/`name`, or `name` where `dir` is "". */
-char *text_join(const char *dir, const char *name);
 /* "2026-11-21 09:30:00", in local time. */
 void text_time(char *out, size_t bytes, time_t when);
 /* "mapfs: ...", escaped, on stderr; give sentences "OBJECT: reason; advice". */
