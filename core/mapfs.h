@@ -231,7 +231,7 @@ struct mapfs_info {
 	bool is_latched; /* [D4] a sync failed: no more changes */
 };
 
-/* Opens.  On error `why` (of `why_bytes`) holds one sentence for people. */
+/* On error `why` holds one sentence for people. */
 int must_check mapfs_view_open(struct mapfs_view **out,
 			       const struct mapfs_options *opt,
 			       struct reason *why);
@@ -345,7 +345,6 @@ int must_check mapfs_create(struct mapfs_view *v, const struct mapfs_new *new,
 			    int flags, struct mapfs_entry *out, uint64_t *fh);
 void mapfs_release(struct mapfs_view *v, uint64_t fh);
 
-/* Attributes. */
 int must_check mapfs_getattr(struct mapfs_view *v, struct mapfs_file file,
 			     struct mapfs_attr *out);
 /* The same for the caller's own use: the kernel does not learn of it. */
@@ -468,7 +467,7 @@ int must_check mapfs_store_snapshots(const char *path, mapfs_snapshot_fn fn,
  * did not come through it.  Either a name (dir, name), or an inode (name is
  * NULL): its attributes and pages.
  */
-struct mapfs_stale {
+struct mapfs_invalidation {
 	mapfs_ino dir;
 	const char *name;
 	mapfs_ino ino;
@@ -478,15 +477,16 @@ struct mapfs_stale {
 	uint64_t size_bytes; /* what it is now */
 	uint64_t was_bytes;  /* what it was before */
 };
-typedef void (*mapfs_stale_fn)(void *arg, const struct mapfs_stale *s);
+typedef void (*mapfs_invalidation_fn)(void *arg,
+				      const struct mapfs_invalidation *s);
 
 /*
  * After a change behind the kernel's back, pages that it had cached before
- * are worth nothing: MAPFS_WRITE_CACHED of an inode told to a mapfs_stale_fn
+ * are worth nothing: MAPFS_WRITE_CACHED of an inode told to a mapfs_invalidation_fn
  * is answered as done and dropped, until its caches were invalidated and this
  * was called.
  */
-void mapfs_settle(struct mapfs_view *v, mapfs_ino ino);
+void mapfs_invalidated(struct mapfs_view *v, mapfs_ino ino);
 
 /*
  * One path of the inode, from the root, without leading '/'; the caller's to
@@ -519,13 +519,15 @@ int must_check mapfs_held(struct mapfs_view *v, mapfs_ino ino,
  * the change, with no lock held.
  */
 int must_check mapfs_rollback(struct mapfs_view *v, const char *name,
-			      mapfs_stale_fn fn, void *arg, struct reason *why);
+			      mapfs_invalidation_fn fn, void *arg,
+			      struct reason *why);
 /*
  * `path` (from the view's root, "" is the root) and everything below it are
  * again what the base has there.
  */
 int must_check mapfs_revert(struct mapfs_view *v, const char *path,
-			    mapfs_stale_fn fn, void *arg, struct reason *why);
+			    mapfs_invalidation_fn fn, void *arg,
+			    struct reason *why);
 
 /*
  * A new store that begins as a snapshot of another one, which may be in use.  Constant time and space: the pages stay the parent's.

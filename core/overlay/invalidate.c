@@ -6,7 +6,7 @@
  *
  *   under ns_lock:  note what differs before, and what will differ after
  *                   change; mark the inodes stale
- *   no lock held:   tell; the caller invalidates, then overlay_settle()
+ *   no lock held:   tell; the caller invalidates, then overlay_invalidated()
  *
  * Between mark and settle the kernel may still send dirty pages of before,
  * mixed with bytes that nobody wrote after: they are dropped, as if they had
@@ -19,30 +19,30 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct stale_name {
+struct invalid_name {
 	mapfs_ino dir;
 	char *name;
 };
 
-struct stale_inode {
+struct invalid_inode {
 	mapfs_ino ino;
 	uint16_t type;
 	uint64_t was_bytes;
 };
 
-struct stale {
+struct invalidation {
 	struct overlay *o; /* borrowed */
-	struct stale_name *names;
+	struct invalid_name *names;
 	size_t name_count;
 	size_t name_cap;
-	struct stale_inode *inodes;
+	struct invalid_inode *inodes;
 	size_t inode_count;
 	size_t inode_cap;
 };
 
-int stale_create(struct stale **out, struct overlay *o)
+int invalidation_create(struct invalidation **out, struct overlay *o)
 {
-	struct stale *s = calloc(1, sizeof(*s));
+	struct invalidation *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
@@ -51,7 +51,7 @@ int stale_create(struct stale **out, struct overlay *o)
 	return 0;
 }
 
-void stale_destroy(struct stale *s)
+void invalidation_destroy(struct invalidation *s)
 {
 	if (!s)
 		return;
@@ -78,7 +78,8 @@ static int make_room(void **array, size_t count, size_t *cap, size_t bytes)
 	return 0;
 }
 
-int stale_note_name(struct stale *s, mapfs_ino dir, const char *name)
+int invalidation_note_name(struct invalidation *s, mapfs_ino dir,
+			   const char *name)
 {
 	void *names = s->names;
 	int err = make_room(&names, s->name_count, &s->name_cap,
@@ -88,17 +89,18 @@ int stale_note_name(struct stale *s, mapfs_ino dir, const char *name)
 	if (err)
 		return err;
 	s->names[s->name_count] =
-		(struct stale_name){ .dir = dir, .name = strdup(name) };
+		(struct invalid_name){ .dir = dir, .name = strdup(name) };
 	if (!s->names[s->name_count].name)
 		return -ENOMEM;
 	s->name_count++;
 	return 0;
 }
 
-int stale_note_inode(struct stale *s, mapfs_ino ino, uint16_t type)
+int invalidation_note_inode(struct invalidation *s, mapfs_ino ino,
+			    uint16_t type)
 {
 	struct inode *i = itable_get(s->o->itable, ino);
-	struct stale_inode one = { .ino = ino, .type = type };
+	struct invalid_inode one = { .ino = ino, .type = type };
 	void *inodes = s->inodes;
 	struct mapfs_attr attr;
 	int err;
@@ -119,10 +121,10 @@ int stale_note_inode(struct stale *s, mapfs_ino ino, uint16_t type)
 
 static int collect_name(void *arg, const struct dentry *d)
 {
-	return stale_note_name(arg, d->dir, d->name);
+	return invalidation_note_name(arg, d->dir, d->name);
 }
 
-int stale_note_set(struct stale *s, struct delta_set *set)
+int invalidation_note_set(struct invalidation *s, struct delta_set *set)
 {
 	mapfs_ino *inos = NULL;
 	size_t count = 0;
@@ -131,14 +133,14 @@ int stale_note_set(struct stale *s, struct delta_set *set)
 	for (size_t n = 0; !err && n < count; n++) {
 		struct inode *i = itable_get(set->itable, inos[n]);
 
-		err = stale_note_inode(s, i->ino, i->type);
+		err = invalidation_note_inode(s, i->ino, i->type);
 		(void)inode_put(set->itable, i);
 	}
 	free(inos);
 	return err ? err : namespace_iterate(&set->names, collect_name, s);
 }
 
-void stale_mark(struct stale *s)
+void invalidation_mark(struct invalidation *s)
 {
 	for (size_t n = 0; n < s->inode_count; n++) {
 		struct inode *i = itable_get(s->o->itable, s->inodes[n].ino);
@@ -150,7 +152,7 @@ void stale_mark(struct stale *s)
 	}
 }
 
-void overlay_settle(struct mapfs_view *v, mapfs_ino ino)
+void overlay_invalidated(struct mapfs_view *v, mapfs_ino ino)
 {
 	struct overlay *o = overlay_of(v);
 	struct inode *i = itable_get(o->itable, ino);
@@ -161,26 +163,26 @@ void overlay_settle(struct mapfs_view *v, mapfs_ino ino)
 	overlay_put(o, i);
 }
 
-static void tell_name(struct stale *s, const struct stale_name *name,
-		      mapfs_stale_fn fn, void *arg)
+static void tell_name(struct invalidation *s, const struct invalid_name *name,
+		      mapfs_invalidation_fn fn, void *arg)
 {
 	struct inode *dir = itable_get(s->o->itable, name->dir);
 
 	if (!dir)
 		return;
 	if (inode_is_known(s->o->itable, dir))
-		fn(arg, &(struct mapfs_stale){
+		fn(arg, &(struct mapfs_invalidation){
 				.dir = name->dir,
 				.name = name->name,
 			});
 	overlay_put(s->o, dir);
 }
 
-static void tell_inode(struct stale *s, const struct stale_inode *one,
-		       mapfs_stale_fn fn, void *arg)
+static void tell_inode(struct invalidation *s, const struct invalid_inode *one,
+		       mapfs_invalidation_fn fn, void *arg)
 {
 	struct inode *i = itable_get(s->o->itable, one->ino);
-	struct mapfs_stale stale = {
+	struct mapfs_invalidation out = {
 		.ino = one->ino,
 		.type = one->type,
 		.was_bytes = one->was_bytes,
@@ -195,23 +197,24 @@ static void tell_inode(struct stale *s, const struct stale_inode *one,
 		return;
 	}
 	if (overlay_fill_attr(s->o, i, &attr) == 0)
-		stale.size_bytes = attr.size_bytes;
+		out.size_bytes = attr.size_bytes;
 	else
-		stale.is_gone = true;
-	stale.generation = i->generation;
-	fn(arg, &stale);
+		out.is_gone = true;
+	out.generation = i->generation;
+	fn(arg, &out);
 	overlay_put(s->o, i);
 }
 
 static int by_ino(const void *a, const void *b)
 {
-	const struct stale_inode *x = a;
-	const struct stale_inode *y = b;
+	const struct invalid_inode *x = a;
+	const struct invalid_inode *y = b;
 
 	return (x->ino > y->ino) - (x->ino < y->ino);
 }
 
-void stale_tell(struct stale *s, mapfs_stale_fn fn, void *arg)
+void invalidation_tell(struct invalidation *s, mapfs_invalidation_fn fn,
+		       void *arg)
 {
 	for (size_t n = 0; n < s->name_count; n++)
 		tell_name(s, &s->names[n], fn, arg);

@@ -345,7 +345,7 @@ static const struct view_ops overlay_ops = {
 	.drift = overlay_drift,
 	.held = overlay_held,
 	.find_path = overlay_find_path,
-	.settle = overlay_settle,
+	.invalidated = overlay_invalidated,
 	.rollback = overlay_rollback,
 	.revert = overlay_revert,
 };

@@ -183,14 +183,14 @@ int overlay_snapshot_delete(struct mapfs_view *v, const char *name,
 			    struct reason *why);
 int overlay_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
 			     void *arg);
-int overlay_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
-		     void *arg, struct reason *why);
+int overlay_rollback(struct mapfs_view *v, const char *name,
+		     mapfs_invalidation_fn fn, void *arg, struct reason *why);
 /*
  * The whole delta becomes `state` (NULL: empty), of base version
  * `base_version`; its itable has our root.  As store_replace().
  */
 int must_check overlay_replace(struct overlay *o, struct delta_set *state,
-			       uint64_t base_version, mapfs_stale_fn fn,
+			       uint64_t base_version, mapfs_invalidation_fn fn,
 			       void *arg);
 
 /* overlay_drift.c */
@@ -199,24 +199,28 @@ int overlay_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
 /* overlay_path.c */
 int overlay_find_path(struct mapfs_view *v, mapfs_ino ino, char **out);
 
-/* overlay_stale.c: what the kernel may believe wrongly after a change. */
-struct stale;
-int must_check stale_create(struct stale **out, struct overlay *o);
-void stale_destroy(struct stale *s);
+/* invalidate.c: what the kernel may believe wrongly after a change. */
+struct invalidation;
+int must_check invalidation_create(struct invalidation **out,
+				   struct overlay *o);
+void invalidation_destroy(struct invalidation *s);
 /* ns_lock held for writing: all that differs from the base in `set`. */
-int must_check stale_note_set(struct stale *s, struct delta_set *set);
-int must_check stale_note_name(struct stale *s, mapfs_ino dir,
-			       const char *name);
-int must_check stale_note_inode(struct stale *s, mapfs_ino ino, uint16_t type);
+int must_check invalidation_note_set(struct invalidation *s,
+				     struct delta_set *set);
+int must_check invalidation_note_name(struct invalidation *s, mapfs_ino dir,
+				      const char *name);
+int must_check invalidation_note_inode(struct invalidation *s, mapfs_ino ino,
+				       uint16_t type);
 /* The change happened: cached pages of these inodes are refused. */
-void stale_mark(struct stale *s);
+void invalidation_mark(struct invalidation *s);
 /* Tells; no lock held. */
-void stale_tell(struct stale *s, mapfs_stale_fn fn, void *arg);
-void overlay_settle(struct mapfs_view *v, mapfs_ino ino);
+void invalidation_tell(struct invalidation *s, mapfs_invalidation_fn fn,
+		       void *arg);
+void overlay_invalidated(struct mapfs_view *v, mapfs_ino ino);
 
 /* overlay_revert.c */
-int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
-		   void *arg, struct reason *why);
+int overlay_revert(struct mapfs_view *v, const char *path,
+		   mapfs_invalidation_fn fn, void *arg, struct reason *why);
 
 /* overlay_data.c */
 /* Is it the version of a file that the signature was made of? */

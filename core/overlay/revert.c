@@ -531,7 +531,8 @@ static int decide(struct reverting *r)
 }
 
 /* What the kernel will have to forget. */
-static int note_stale(const struct reverting *r, struct stale *stale)
+static int note_invalidation(const struct reverting *r,
+			     struct invalidation *inval)
 {
 	struct fate_of *one;
 	struct fate_of *next;
@@ -539,21 +540,22 @@ static int note_stale(const struct reverting *r, struct stale *stale)
 
 	for (const struct lost_name *n = r->fates.lost; !err && n;
 	     n = n->hh.next)
-		err = stale_note_name(stale, n->dentry->dir, n->dentry->name);
+		err = invalidation_note_name(inval, n->dentry->dir,
+					     n->dentry->name);
 	HASH_ITER(hh, r->fates.all, one, next) {
 		struct inode *i = itable_get(r->o->itable, one->ino);
 
 		if (!i)
 			continue;
 		if (!err)
-			err = stale_note_inode(stale, i->ino, i->type);
+			err = invalidation_note_inode(inval, i->ino, i->type);
 		(void)inode_put(r->o->itable, i);
 	}
 	return err;
 }
 
 /* store_lock() is held. */
-static int revert_locked(struct reverting *r, struct stale *stale)
+static int revert_locked(struct reverting *r, struct invalidation *inval)
 {
 	struct overlay *o = r->o;
 	struct delta_set state;
@@ -563,7 +565,7 @@ static int revert_locked(struct reverting *r, struct stale *stale)
 	if (!err && !r->fates.all)
 		return 0; /* it is what the base says already */
 	if (!err)
-		err = note_stale(r, stale);
+		err = note_invalidation(r, inval);
 	if (!err)
 		err = itable_create(&table, o->view.root_ino);
 	if (err)
@@ -574,7 +576,7 @@ static int revert_locked(struct reverting *r, struct stale *stale)
 		err = store_replace(o->store, &state,
 				    o->set.snapshots.counters.base_version);
 	if (!err)
-		stale_mark(stale);
+		invalidation_mark(inval);
 	delta_set_fini(&state);
 	itable_destroy(table);
 	return err;
@@ -658,8 +660,8 @@ static int find_base(struct reverting *r)
 	return 0;
 }
 
-static int revert_path(struct overlay *o, char *path, struct stale *stale,
-		       struct reason *why)
+static int revert_path(struct overlay *o, char *path,
+		       struct invalidation *inval, struct reason *why)
 {
 	struct reverting r = {
 		.o = o,
@@ -681,7 +683,7 @@ static int revert_path(struct overlay *o, char *path, struct stale *stale,
 			      strlen(r.name)))
 		err = -ENOENT;
 	if (!err)
-		err = revert_locked(&r, stale);
+		err = revert_locked(&r, inval);
 	store_unlock(o->store);
 	if (r.dir)
 		overlay_put(o, r.dir);
@@ -692,14 +694,14 @@ static int revert_path(struct overlay *o, char *path, struct stale *stale,
 	return err;
 }
 
-int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
-		   void *arg, struct reason *why)
+int overlay_revert(struct mapfs_view *v, const char *path,
+		   mapfs_invalidation_fn fn, void *arg, struct reason *why)
 {
 	struct overlay *o = overlay_of(v);
-	struct stale *stale;
+	struct invalidation *inval;
 	char *copy;
 	size_t len;
-	int err = v->look_only ? -EROFS : stale_create(&stale, o);
+	int err = v->look_only ? -EROFS : invalidation_create(&inval, o);
 
 	if (err)
 		return err;
@@ -713,7 +715,7 @@ int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
 				      o->set.snapshots.counters.base_version,
 				      fn, arg);
 	else if (!err)
-		err = revert_path(o, copy, stale, why);
+		err = revert_path(o, copy, inval, why);
 	free(copy);
 	if (err == -ENOENT && reason_is_empty(why))
 		reason_set(
@@ -723,7 +725,7 @@ int overlay_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
 	else if (err && reason_is_empty(why))
 		reason_set(why, "%s: %s", path, reason_of(err));
 	if (!err && fn)
-		stale_tell(stale, fn, arg);
-	stale_destroy(stale);
+		invalidation_tell(inval, fn, arg);
+	invalidation_destroy(inval);
 	return err;
 }

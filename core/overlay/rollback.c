@@ -59,33 +59,33 @@ int overlay_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
 
 /* Between store_lock() and store_unlock(). */
 static int replace_locked(struct overlay *o, struct delta_set *state,
-			  uint64_t base_version, struct stale *stale)
+			  uint64_t base_version, struct invalidation *inval)
 {
-	int err = stale_note_set(stale, &o->set);
+	int err = invalidation_note_set(inval, &o->set);
 
 	if (!err && state)
-		err = stale_note_set(stale, state);
+		err = invalidation_note_set(inval, state);
 	if (!err)
 		err = store_replace(o->store, state, base_version);
 	if (!err)
-		stale_mark(stale);
+		invalidation_mark(inval);
 	return err;
 }
 
 int overlay_replace(struct overlay *o, struct delta_set *state,
-		    uint64_t base_version, mapfs_stale_fn fn, void *arg)
+		    uint64_t base_version, mapfs_invalidation_fn fn, void *arg)
 {
-	struct stale *stale;
-	int err = stale_create(&stale, o);
+	struct invalidation *inval;
+	int err = invalidation_create(&inval, o);
 
 	if (err)
 		return err;
 	store_lock(o->store);
-	err = replace_locked(o, state, base_version, stale);
+	err = replace_locked(o, state, base_version, inval);
 	store_unlock(o->store);
 	if (!err && fn)
-		stale_tell(stale, fn, arg);
-	stale_destroy(stale);
+		invalidation_tell(inval, fn, arg);
+	invalidation_destroy(inval);
 	return err;
 }
 
@@ -113,7 +113,7 @@ static int load(struct overlay *o, const char *name, struct delta_set *state,
 
 /* sync and names are locked: the snapshot cannot go meanwhile. */
 static int rollback_locked(struct overlay *o, const char *name,
-			   struct stale *stale, struct reason *why)
+			   struct invalidation *inval, struct reason *why)
 {
 	struct delta_set state;
 	struct itable *table;
@@ -128,18 +128,18 @@ static int rollback_locked(struct overlay *o, const char *name,
 	if (!err)
 		err = replace_locked(o, &state,
 				     o->set.snapshots.counters.base_version,
-				     stale);
+				     inval);
 	delta_set_fini(&state);
 	itable_destroy(table);
 	return err;
 }
 
-int overlay_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
-		     void *arg, struct reason *why)
+int overlay_rollback(struct mapfs_view *v, const char *name,
+		     mapfs_invalidation_fn fn, void *arg, struct reason *why)
 {
 	struct overlay *o = overlay_of(v);
-	struct stale *stale;
-	int err = stale_create(&stale, o);
+	struct invalidation *inval;
+	int err = invalidation_create(&inval, o);
 
 	if (err)
 		return err;
@@ -147,14 +147,14 @@ int overlay_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
 		err = -EROFS;
 	} else {
 		store_lock(o->store);
-		err = rollback_locked(o, name, stale, why);
+		err = rollback_locked(o, name, inval, why);
 		store_unlock(o->store);
 	}
 	if (err && reason_is_empty(why))
 		reason_set(why, "rollback to snapshot %s: %s", name,
 			   reason_of(err));
 	if (!err && fn)
-		stale_tell(stale, fn, arg);
-	stale_destroy(stale);
+		invalidation_tell(inval, fn, arg);
+	invalidation_destroy(inval);
 	return err;
 }

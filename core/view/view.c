@@ -515,22 +515,22 @@ int mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out)
 	return v->ops->find_path ? v->ops->find_path(v, ino, out) : -ENOENT;
 }
 
-void mapfs_settle(struct mapfs_view *v, mapfs_ino ino)
+void mapfs_invalidated(struct mapfs_view *v, mapfs_ino ino)
 {
-	if (v->ops->settle)
-		v->ops->settle(v, ino);
+	if (v->ops->invalidated)
+		v->ops->invalidated(v, ino);
 }
 
-int mapfs_rollback(struct mapfs_view *v, const char *name, mapfs_stale_fn fn,
-		   void *arg, struct reason *why)
+int mapfs_rollback(struct mapfs_view *v, const char *name,
+		   mapfs_invalidation_fn fn, void *arg, struct reason *why)
 {
 	int err = check_kept(v->ops->rollback, why);
 
 	return err ? err : v->ops->rollback(v, name, fn, arg, why);
 }
 
-int mapfs_revert(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
-		 void *arg, struct reason *why)
+int mapfs_revert(struct mapfs_view *v, const char *path,
+		 mapfs_invalidation_fn fn, void *arg, struct reason *why)
 {
 	int err = check_kept(v->ops->revert, why);
 

@@ -104,11 +104,12 @@ struct view_ops {
 	int (*drift)(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
 	int (*held)(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out);
 	int (*find_path)(struct mapfs_view *v, mapfs_ino ino, char **out);
-	void (*settle)(struct mapfs_view *v, mapfs_ino ino);
+	void (*invalidated)(struct mapfs_view *v, mapfs_ino ino);
 	int (*rollback)(struct mapfs_view *v, const char *name,
-			mapfs_stale_fn fn, void *arg, struct reason *why);
-	int (*revert)(struct mapfs_view *v, const char *path, mapfs_stale_fn fn,
-		      void *arg, struct reason *why);
+			mapfs_invalidation_fn fn, void *arg,
+			struct reason *why);
+	int (*revert)(struct mapfs_view *v, const char *path,
+		      mapfs_invalidation_fn fn, void *arg, struct reason *why);
 };
 
 struct mapfs_view {

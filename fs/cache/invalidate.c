@@ -138,7 +138,7 @@ static void let_go(struct kernel_refresh *r, mapfs_ino ino)
 }
 
 static int open_by_handle(const struct kernel_refresh *r,
-			  const struct mapfs_stale *what, int *fd)
+			  const struct mapfs_invalidation *what, int *fd)
 {
 	union {
 		struct file_handle h;
@@ -178,7 +178,7 @@ static int walk(const struct kernel_refresh *r, char *path, int *out)
 }
 
 static int open_by_path(const struct kernel_refresh *r,
-			const struct mapfs_stale *what, int *fd)
+			const struct mapfs_invalidation *what, int *fd)
 {
 	struct stat st;
 	char *path;
@@ -240,7 +240,7 @@ static int correct(struct mount *m, int fd, const struct mapfs_attr *attr)
 }
 
 static int correct_file(const struct kernel_refresh *r,
-			const struct mapfs_stale *what)
+			const struct mapfs_invalidation *what)
 {
 	struct mapfs_attr attr;
 	int fd;
@@ -265,7 +265,8 @@ static int correct_file(const struct kernel_refresh *r,
 }
 
 /* Does the kernel believe to own its size and times? */
-static bool is_owned(const struct mount *m, const struct mapfs_stale *what)
+static bool is_owned(const struct mount *m,
+		     const struct mapfs_invalidation *what)
 {
 	return m->has_writeback && S_ISREG(what->type) && !what->is_gone;
 }
@@ -282,7 +283,7 @@ static void look_again(struct mount *m, mapfs_ino ino)
 }
 
 static void forget_inode(struct kernel_refresh *r,
-			 const struct mapfs_stale *what)
+			 const struct mapfs_invalidation *what)
 {
 	struct mount *m = r->m;
 	int err = fuse_lowlevel_notify_inval_inode(
@@ -301,13 +302,13 @@ static void forget_inode(struct kernel_refresh *r,
 			 (unsigned long long)what->ino, strerror(-err));
 		r->failed++;
 	}
-	mapfs_settle(m->view, what->ino);
+	mapfs_invalidated(m->view, what->ino);
 	if (is_owned(m, what))
 		look_again(m, what->ino);
 }
 
 static void forget_name(struct kernel_refresh *r,
-			const struct mapfs_stale *what)
+			const struct mapfs_invalidation *what)
 {
 	int err = fuse_lowlevel_notify_inval_entry(r->m->se,
 						   node_of_ino(r->m, what->dir),
@@ -338,7 +339,7 @@ static void wait_for_answers(struct kernel_refresh *r)
 	loop_wait(r->m->loop, &mark);
 }
 
-void kernel_refresh_apply(void *refresh, const struct mapfs_stale *what)
+void kernel_refresh_apply(void *refresh, const struct mapfs_invalidation *what)
 {
 	wait_for_answers(refresh);
 	if (what->name)
@@ -362,7 +363,7 @@ int kernel_refresh_answer_correction(struct mount *m, mapfs_ino ino,
 
 	if (!atomic_load(&m->correction_settles))
 		return mapfs_getattr(m->view, mapfs_file_of(ino), out);
-	mapfs_settle(m->view, ino);
+	mapfs_invalidated(m->view, ino);
 	/* It cut a write off: the kernel goes on with these times. */
 	times.valid &= MAPFS_SET_MTIME | MAPFS_SET_CTIME;
 	if (times.valid & MAPFS_SET_MTIME)

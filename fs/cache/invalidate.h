@@ -8,7 +8,7 @@
  * it believes to own.
  *
  * Lifetime: kernel_refresh_begin() .. kernel_refresh_end() around a core call that
- *           takes kernel_refresh_apply() as its mapfs_stale_fn, with the struct as
+ *           takes kernel_refresh_apply() as its mapfs_invalidation_fn, with the struct as
  *           its argument.
  * Errors:   what cannot be put right is logged, and counted in `failed`.
  * Locking:  a thread that serves no requests, holding nothing.
@@ -28,8 +28,8 @@ struct kernel_refresh {
 };
 
 void kernel_refresh_begin(struct kernel_refresh *r, struct mount *m);
-/* A mapfs_stale_fn. */
-void kernel_refresh_apply(void *refresh, const struct mapfs_stale *what);
+/* A mapfs_invalidation_fn. */
+void kernel_refresh_apply(void *refresh, const struct mapfs_invalidation *what);
 void kernel_refresh_end(struct kernel_refresh *r);
 
 /* A SETATTR that only serves to tell the kernel what the view has. */

@@ -194,7 +194,7 @@ struct told {
 	bool size_seen;
 };
 
-static void tell(void *arg, const struct mapfs_stale *s)
+static void tell(void *arg, const struct mapfs_invalidation *s)
 {
 	struct told *t = arg;
 
@@ -277,7 +277,7 @@ static void test_rollback__cached_pages_of_before_are_dropped(void **state)
 	expect(f->v, "big", 0, "bbb");
 	assert_int_equal(write_at(f->v, big, "six", 3, 0), 3);
 	expect(f->v, "big", 0, "six");
-	mapfs_settle(f->v, big);
+	mapfs_invalidated(f->v, big);
 	assert_int_equal(mapfs_write(f->v, mapfs_file_of(big),
 				     WRITE_CACHED("ten", 3, 0)),
 			 3);
