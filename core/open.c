@@ -4,7 +4,7 @@
  */
 #include "core/direct/direct.h"
 #include "core/lib/log.h"
-#include "core/overlay/overlay.h"
+#include "core/overlay/open.h"
 #include "mapfs.h"
 
 int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,

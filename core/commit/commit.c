@@ -27,7 +27,8 @@
 
 #include "collect.h"
 #include "core/lib/log.h"
-#include "core/overlay/overlay.h"
+#include "core/overlay/open.h"
+#include "core/store/sync.h"
 #include "delta.h"
 #include "earlier.h"
 #include "locate.h"

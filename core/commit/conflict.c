@@ -11,6 +11,7 @@
 
 #include "core/lib/array.h"
 #include "core/lib/timespec.h"
+#include "core/overlay/lost.h"
 
 static bool same_time(struct timespec a, struct statx_timestamp b)
 {

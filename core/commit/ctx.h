@@ -14,7 +14,7 @@
  */
 #include "core/arena/arena.h"
 #include "core/lib/reason.h"
-#include "core/overlay/overlay_priv.h"
+#include "core/overlay/inode.h"
 #include "plan.h"
 #include "position.h"
 

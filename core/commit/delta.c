@@ -22,6 +22,10 @@
 #include "core/delta/record_decode.h"
 #include "core/lib/checksum.h"
 #include "core/lib/timespec.h"
+#include "core/overlay/rollback.h"
+#include "core/store/compact.h"
+#include "core/store/recover.h"
+#include "core/store/snapshot.h"
 #include "locate.h"
 
 #define SNAPSHOT_BYTES 40

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/overlay/lost.h"
+
 static int find_paths(struct planning_ctx *c)
 {
 	int err = 0;

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/overlay/read.h"
+
 #define CHUNK_BYTES (256U << 10)
 
 struct comparison {

@@ -14,6 +14,8 @@
 
 #include "core/lib/path.h"
 #include "core/lib/timespec.h"
+#include "core/overlay/lookup.h"
+#include "core/overlay/lost.h"
 
 struct name_key {
 	struct diff_dir *dir;

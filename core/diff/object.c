@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/overlay/read.h"
+#include "core/overlay/xattr.h"
+
 static void show_changed(const struct side_inode *si,
 			 struct mapfs_diff_side *out)
 {

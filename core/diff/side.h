@@ -14,7 +14,7 @@
  *           own.
  * Invariants: an id names the same object on both sides; 0 names none.
  */
-#include "core/overlay/overlay_priv.h"
+#include "core/overlay/inode.h"
 
 enum side {
 	OLD,

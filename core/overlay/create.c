@@ -1,38 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * New objects of a copy view.  All kinds are one path: decide owner, mode and
- * inherited ACL, then one group with the inode, its name and the directory's
- * new times.
+ * Objects of all types are created in the same way: owner, mode and inherited
+ * ACL are decided, then one group adds the inode, its name and the new times
+ * of the directory.
  */
-#include "overlay_priv.h"
+#include "create.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "attr.h"
 #include "core/lib/acl.h"
 #include "core/lib/checksum.h"
+#include "link.h"
+#include "lookup.h"
+#include "xattr.h"
 
 #define LINK_FIRST_FILE 1
 #define LINK_FIRST_DIR 2 /* its name and its own "." */
 
-struct creation {
+struct create_ctx {
 	struct overlay *o;
 	const struct mapfs_cred *cred;
-	struct inode *dir;
-	const char *name; /* NULL: unnamed */
+	mapfs_ino dir_ino;
+	struct inode *dir; /* with a hold, while create_once() runs */
+	const char *name;  /* NULL: unnamed */
 	mode_t mode;
 	dev_t rdev;
 	const char *target; /* symbolic links */
 	uint8_t acl[MAPFS_XATTR_VALUE_MAX];
 	ssize_t acl_bytes; /* of the directory's default ACL; 0: none */
+	struct mapfs_entry *out;
 };
 
-/* The directory's default ACL, if it has a sound one. */
-static int read_default_acl(struct creation *c)
+/* The directory's default ACL, if it has one that is valid. */
+static int read_default_acl(struct create_ctx *c)
 {
 	ssize_t n;
 
@@ -50,7 +55,7 @@ static int read_default_acl(struct creation *c)
 	return 0;
 }
 
-static void add_acl_xattr(const struct creation *c, struct group *g,
+static void add_acl_xattr(const struct create_ctx *c, struct group *g,
 			  mapfs_ino ino, const char *name)
 {
 	group_add(g, &(struct record){
@@ -64,8 +69,8 @@ static void add_acl_xattr(const struct creation *c, struct group *g,
 	});
 }
 
-/* acl(5), "object creation and default ACLs"; else the umask counts. */
-static void add_inherited_acl(struct creation *c, struct group *g,
+/* acl(5), "object creation and default ACLs". */
+static void add_inherited_acl(struct create_ctx *c, struct group *g,
 			      mapfs_ino ino)
 {
 	mode_t mode = c->mode;
@@ -80,8 +85,8 @@ static void add_inherited_acl(struct creation *c, struct group *g,
 		add_acl_xattr(c, g, ino, ACL_ACCESS_NAME);
 }
 
-/* The mode an inherited ACL or the umask leaves. */
-static mode_t narrowed_mode(const struct creation *c)
+/* The mode that an inherited ACL, or else the umask, leaves. */
+static mode_t narrowed_mode(const struct create_ctx *c)
 {
 	bool minimal;
 
@@ -94,8 +99,9 @@ static mode_t narrowed_mode(const struct creation *c)
 }
 
 /*
- * Numbers only grow, but after a power cut those are given again that no sync
- * point has covered; a file handle of then must not fit.
+ * Inode numbers only grow, but after a power cut a number that no sync point
+ * has covered is given to another inode.  A file handle of the first one must
+ * not open the second.
  */
 static uint64_t new_generation(mapfs_ino ino)
 {
@@ -105,7 +111,7 @@ static uint64_t new_generation(mapfs_ino ino)
 	return checksum64(&now, sizeof(now), ino) & 0x7fffffff;
 }
 
-static void fill_inode(const struct creation *c, mapfs_ino ino,
+static void fill_inode(const struct create_ctx *c, mapfs_ino ino,
 		       struct record_inode *r)
 {
 	const struct record_attr *dir = &c->dir->delta->attr;
@@ -136,7 +142,7 @@ static void fill_inode(const struct creation *c, mapfs_ino ino,
 	};
 }
 
-static struct timespec add_object(struct creation *c, struct group *g,
+static struct timespec add_object(struct create_ctx *c, struct group *g,
 				  mapfs_ino ino)
 {
 	struct record r = { .type = RECORD_INODE };
@@ -151,8 +157,8 @@ static struct timespec add_object(struct creation *c, struct group *g,
 	return r.inode.attr.mtime;
 }
 
-static void add_creation(struct creation *c, struct group *g, mapfs_ino ino,
-			 const struct found *was)
+static void add_creation(struct create_ctx *c, struct group *g, mapfs_ino ino,
+			 const struct lookup_result *was)
 {
 	struct timespec now = add_object(c, g, ino);
 
@@ -170,7 +176,7 @@ int overlay_add_whiteout(struct overlay *o, struct group *g,
 			 const struct mapfs_cred *cred, struct inode *dir,
 			 mapfs_ino *ino)
 {
-	struct creation c = {
+	struct create_ctx c = {
 		.o = o,
 		.cred = cred,
 		.dir = dir,
@@ -187,11 +193,11 @@ int overlay_add_whiteout(struct overlay *o, struct group *g,
 }
 
 /* ns_lock held for writing, the directory in the delta. */
-static int create_locked(struct creation *c, struct mapfs_entry *out)
+static int create_locked(struct create_ctx *c)
 {
 	struct overlay *o = c->o;
 	mapfs_ino ino = delta_set_new_ino(&o->set);
-	struct found was = { 0 };
+	struct lookup_result was = { 0 };
 	struct inode *i = NULL;
 	struct group g;
 	int err = 0;
@@ -213,48 +219,44 @@ static int create_locked(struct creation *c, struct mapfs_entry *out)
 	if (!err)
 		err = overlay_get(o, ino, &i);
 	if (!err) {
-		err = overlay_fill_entry(o, i, out);
+		err = overlay_fill_entry(o, i, c->out);
 		(void)inode_put(o->itable, i);
 	}
 	return err;
 }
 
-static int create_once(struct creation *c, mapfs_ino dir_ino,
-		       struct mapfs_entry *out)
+static int create_once(void *ctx)
 {
+	struct create_ctx *c = ctx;
 	struct overlay *o = c->o;
-	int err = overlay_dir_get(o, dir_ino, &c->dir);
+	int err = overlay_dir_get(o, c->dir_ino, &c->dir);
 
 	if (err)
 		return err;
 	rwlock_write(&o->ns_lock);
 	err = overlay_copy_up(o, c->dir, false);
 	if (!err && c->dir->delta->attr.nlink == 0)
-		err = -ENOENT; /* removed while it was somebody's cwd */
+		err = -ENOENT; /* removed, but still a process's cwd */
 	if (!err)
-		err = create_locked(c, out);
+		err = create_locked(c);
 	rwlock_unlock(&o->ns_lock);
 	overlay_put(o, c->dir);
 	return err;
 }
 
-static int create_object(struct creation *c, mapfs_ino dir,
+static int create_object(struct create_ctx *c, mapfs_ino dir,
 			 struct mapfs_entry *out)
 {
-	struct store *st = c->o->store;
-	const uint64_t made = store_made_room(st);
-	int err = create_once(c, dir, out);
-
-	if (store_make_room(st, err, made))
-		err = create_once(c, dir, out);
-	return err;
+	c->dir_ino = dir;
+	c->out = out;
+	return overlay_retry_full(c->o, create_once, c);
 }
 
 int overlay_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 		  struct mapfs_entry *out)
 {
 	const mode_t mode = new->mode;
-	struct creation c = {
+	struct create_ctx c = {
 		.o = overlay_of(v),
 		.cred = new->cred,
 		.name = new->name,
@@ -271,7 +273,7 @@ int overlay_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 int overlay_mkdir(struct mapfs_view *v, const struct mapfs_new *new,
 		  struct mapfs_entry *out)
 {
-	struct creation c = {
+	struct create_ctx c = {
 		.o = overlay_of(v),
 		.cred = new->cred,
 		.name = new->name,
@@ -284,7 +286,7 @@ int overlay_mkdir(struct mapfs_view *v, const struct mapfs_new *new,
 int overlay_symlink(struct mapfs_view *v, const struct mapfs_new *new,
 		    const char *target, struct mapfs_entry *out)
 {
-	struct creation c = {
+	struct create_ctx c = {
 		.o = overlay_of(v),
 		.cred = new->cred,
 		.name = new->name,
@@ -298,7 +300,7 @@ int overlay_symlink(struct mapfs_view *v, const struct mapfs_new *new,
 int overlay_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
 		    struct mapfs_entry *out)
 {
-	struct creation c = {
+	struct create_ctx c = {
 		.o = overlay_of(v),
 		.cred = new->cred,
 		.mode = (new->mode & ~(mode_t)S_IFMT) | S_IFREG,

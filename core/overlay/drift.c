@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which changed objects lost the version of the base they were built on.  The
- * table of inodes is locked while it is walked, and the base may be slow, so
- * first the numbers are taken down, then each is looked at.
+ * The table of inodes is locked while it is walked, and the base may be slow.
+ * So the numbers are copied first, and then each inode is compared with the
+ * base.
  */
-#include "overlay_priv.h"
+#include "drift.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-/* False: it is new, or removed, so no version of the base matters to it. */
+#include "inode.h"
+
+/* False: the inode is new or removed, so it depends on no base file. */
 static bool signature_of(struct overlay *o, struct inode *i,
 			 struct record_sig *out)
 {
@@ -48,7 +50,7 @@ static int look(struct overlay *o, struct inode *i, mapfs_drift_fn fn,
 
 	if (!signature_of(o, i, &sig))
 		return 0;
-	/* A descriptor that is still open would lead to it all the same. */
+	/* An open descriptor would lead to it although its name is gone. */
 	err = base_look(o->base, i);
 	if (!err)
 		err = base_stat(o->base, i, NULL, &stx, &foreign);

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inode flags of a copy view (chattr(1), ioctl_iflags(2)).
- *
- * Of the base's flags those show that are true of the view as well: nodump
- * and noatime.  What the base does with its own blocks is not the view's,
- * and neither is +i or +a, which nobody here would enforce.  The store keeps
- * no flags, so none can be changed; to say what is so already is allowed,
- * because chattr(1) and rsync(1) do.
+ * A copy view shows the flags of the base that are true of the view as well:
+ * nodump and noatime.  Flags that describe the blocks of the base are not
+ * true of the view; +i and +a are not enforced in it.  The store keeps no
+ * flags, so none can be changed.  Setting the flags that are set already
+ * succeeds, because chattr(1) and rsync(1) do that.
  */
-#include "overlay_priv.h"
+#include "fileattr.h"
 
 #include <errno.h>
 #include <linux/fs.h>
@@ -16,10 +14,12 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "inode.h"
+
 #define SHOWN_FLAGS (FS_NODUMP_FL | FS_NOATIME_FL)
 #define SHOWN_XFLAGS (FS_XFLAG_NODUMP | FS_XFLAG_NOATIME)
 
-/* The base's; none where it has no flags, or is not to be asked. */
+/* The base's flags; none if it has no flags, or must not be asked. */
 static int base_flags(struct overlay *o, struct inode *i, uint32_t *flags)
 {
 	struct base_fd *f;
@@ -30,7 +30,7 @@ static int base_flags(struct overlay *o, struct inode *i, uint32_t *flags)
 	if (i->is_foreign || !overlay_has_base(o, i))
 		return 0;
 	err = base_hold(o->base, i, BASE_READ, &f);
-	/* Lost, or closed to us: the inode is the view's all the same. */
+	/* The base lost it, or does not let us open it: no flags. */
 	if (err == -ESTALE || err == -EACCES)
 		return 0;
 	if (err)

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes behind the kernel's back.  It was promised that names, attributes
- * and pages of a copy view only change through it, so whoever breaks that
- * notes first what will be wrong, and tells afterwards.
- *
- *   under ns_lock:  note what differs before, and what will differ after
- *                   change; mark the inodes stale
- *   no lock held:   tell; the caller invalidates, then overlay_invalidated()
- *
- * Between mark and settle the kernel may still send dirty pages of before,
- * mixed with bytes that nobody wrote after: they are dropped, as if they had
- * been written just before the change.
+ * The kernel was promised that names, attributes and pages of a copy view only
+ * change through it.  A change that breaks the promise collects here what the
+ * kernel may have cached, and tells it afterwards.
  */
-#include "overlay_priv.h"
+#include "invalidate.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "attr.h"
+#include "core/lib/array.h"
 
 struct invalid_name {
 	mapfs_ino dir;
@@ -62,30 +57,11 @@ void invalidation_destroy(struct invalidation *s)
 	free(s);
 }
 
-/* Room for one more element of `bytes` in *array. */
-static int make_room(void **array, size_t count, size_t *cap, size_t bytes)
-{
-	size_t want = *cap ? *cap * 2 : 64;
-	void *p;
-
-	if (count < *cap)
-		return 0;
-	p = realloc(*array, want * bytes);
-	if (!p)
-		return -ENOMEM;
-	*array = p;
-	*cap = want;
-	return 0;
-}
-
 int invalidation_note_name(struct invalidation *s, mapfs_ino dir,
 			   const char *name)
 {
-	void *names = s->names;
-	int err = make_room(&names, s->name_count, &s->name_cap,
-			    sizeof(*s->names));
+	int err = array_reserve(&s->names, &s->name_cap, s->name_count + 1);
 
-	s->names = names;
 	if (err)
 		return err;
 	s->names[s->name_count] =
@@ -101,19 +77,16 @@ int invalidation_note_inode(struct invalidation *s, mapfs_ino ino,
 {
 	struct inode *i = itable_get(s->o->itable, ino);
 	struct invalid_inode one = { .ino = ino, .type = type };
-	void *inodes = s->inodes;
 	struct mapfs_attr attr;
 	int err;
 
-	/* Whoever is not in the table is not known to the kernel either. */
+	/* The kernel knows no inode that is not in the table. */
 	if (!i)
 		return 0;
 	if (S_ISREG(type) && overlay_fill_attr(s->o, i, &attr) == 0)
 		one.was_bytes = attr.size_bytes;
 	(void)inode_put(s->o->itable, i);
-	err = make_room(&inodes, s->inode_count, &s->inode_cap,
-			sizeof(*s->inodes));
-	s->inodes = inodes;
+	err = array_reserve(&s->inodes, &s->inode_cap, s->inode_count + 1);
 	if (!err)
 		s->inodes[s->inode_count++] = one;
 	return err;

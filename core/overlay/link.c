@@ -1,34 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of a copy view given and taken: link, unlink, rmdir.  Taking a name
- * leaves a whiteout if the base has that name too, else nothing.
+ * Removing a name leaves a whiteout if the base has that name, too, and
+ * nothing otherwise.
  */
-#include "overlay_priv.h"
+#include "link.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
-int overlay_dir_get(struct overlay *o, mapfs_ino ino, struct inode **out)
-{
-	struct inode *dir;
-	int err = overlay_get(o, ino, &dir);
+#include "attr.h"
+#include "readdir.h"
 
-	if (err)
-		return err;
-	if (!S_ISDIR(dir->type))
-		err = -ENOTDIR;
-	else if (dir->is_foreign)
-		err = -EXDEV;
-	if (err)
-		overlay_put(o, dir);
-	else
-		*out = dir;
-	return err;
-}
+struct link_ctx {
+	struct overlay *o;
+	mapfs_ino ino;
+	mapfs_ino dir;
+	const char *name;
+	struct mapfs_entry *out;
+};
 
 void overlay_add_name(struct group *g, const struct inode *dir,
-		      const char *name, const struct found *was,
+		      const char *name, const struct lookup_result *was,
 		      const struct inode *i)
 {
 	const bool says_something = i || was->over_base;
@@ -44,7 +37,7 @@ void overlay_add_name(struct group *g, const struct inode *dir,
 			.name_bytes = strlen(name),
 		},
 	});
-	/* A commit must know whether it deletes what the view had seen. */
+	/* By its sum a commit knows whether it deletes what the view showed. */
 	if (!was->in_delta && was->over_base && was->inode &&
 	    was->inode->delta && was->inode->delta->base)
 		group_add(g, &(struct record){
@@ -90,13 +83,14 @@ static void add_links(struct group *g, const struct inode *i, int links,
 }
 
 /* ns_lock held for writing. */
-static int link_locked(struct overlay *o, struct inode *i, struct inode *dir,
-		       const char *name, struct mapfs_entry *out)
+static int link_locked(const struct link_ctx *c, struct inode *i,
+		       struct inode *dir)
 {
 	const struct timespec now = overlay_now();
-	struct found was;
+	struct overlay *o = c->o;
+	struct lookup_result was;
 	struct group g;
-	int err = overlay_find(o, dir, name, &was);
+	int err = overlay_find(o, dir, c->name, &was);
 
 	if (!err && was.inode) {
 		(void)inode_put(o->itable, was.inode);
@@ -113,30 +107,31 @@ static int link_locked(struct overlay *o, struct inode *i, struct inode *dir,
 	if (err)
 		return err;
 	group_init(&g);
-	overlay_add_name(&g, dir, name, &was, i);
+	overlay_add_name(&g, dir, c->name, &was, i);
 	add_links(&g, i, 1, now);
 	overlay_add_dir_change(&g, dir, 0, now);
 	err = store_apply(o->store, &g, NULL);
 	group_fini(&g);
-	return err ? err : overlay_fill_entry(o, i, out);
+	return err ? err : overlay_fill_entry(o, i, c->out);
 }
 
-static int link_once(struct overlay *o, mapfs_ino ino, mapfs_ino dir_ino,
-		     const char *name, struct mapfs_entry *out)
+static int link_once(void *ctx)
 {
+	const struct link_ctx *c = ctx;
+	struct overlay *o = c->o;
 	struct inode *dir;
 	struct inode *i;
-	int err = overlay_get(o, ino, &i);
+	int err = overlay_get(o, c->ino, &i);
 
 	if (err)
 		return err;
 	if (S_ISDIR(i->type))
 		err = -EPERM;
 	if (!err)
-		err = overlay_dir_get(o, dir_ino, &dir);
+		err = overlay_dir_get(o, c->dir, &dir);
 	if (!err) {
 		rwlock_write(&o->ns_lock);
-		err = link_locked(o, i, dir, name, out);
+		err = link_locked(c, i, dir);
 		rwlock_unlock(&o->ns_lock);
 		overlay_put(o, dir);
 	}
@@ -147,16 +142,18 @@ static int link_once(struct overlay *o, mapfs_ino ino, mapfs_ino dir_ino,
 int overlay_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
 		 const char *name, struct mapfs_entry *out)
 {
-	struct overlay *o = overlay_of(v);
-	const uint64_t made = store_made_room(o->store);
-	int err = link_once(o, ino, dir, name, out);
+	struct link_ctx c = {
+		.o = overlay_of(v),
+		.ino = ino,
+		.dir = dir,
+		.name = name,
+		.out = out,
+	};
 
-	if (store_make_room(o->store, err, made))
-		err = link_once(o, ino, dir, name, out);
-	return err;
+	return overlay_retry_full(c.o, link_once, &c);
 }
 
-/* May this name be taken as `want_dir` says? */
+/* May the name be removed, by rmdir(2) or by unlink(2)? */
 static int check_removal(struct overlay *o, struct inode *i, bool want_dir)
 {
 	bool empty;
@@ -175,7 +172,7 @@ static int check_removal(struct overlay *o, struct inode *i, bool want_dir)
 }
 
 static int remove_locked(struct overlay *o, struct inode *dir, const char *name,
-			 const struct found *was)
+			 const struct lookup_result *was)
 {
 	const struct timespec now = overlay_now();
 	const bool is_dir = S_ISDIR(was->inode->type);
@@ -198,7 +195,7 @@ static int remove_locked(struct overlay *o, struct inode *dir, const char *name,
 static int remove_name(struct overlay *o, mapfs_ino dir_ino, const char *name,
 		       bool want_dir)
 {
-	struct found was = { 0 };
+	struct lookup_result was = { 0 };
 	struct inode *dir;
 	int err = overlay_dir_get(o, dir_ino, &dir);
 

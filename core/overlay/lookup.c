@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a name means in a copy view: what the delta says of it, else what the
- * base says.  A directory looks through to the base exactly if it has an
- * object there; one made in the view has none, so nothing can shine through
- * a directory that was removed and made again.
+ * Looking a name up: the delta decides, and if it has no entry for the name,
+ * the base does.
+ *
+ * A directory shows names of the base exactly if it has an object in the base.
+ * A directory made in the view has none, so a directory that was removed and
+ * made again shows nothing of the old one.
  */
-#include "overlay_priv.h"
+#include "lookup.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "attr.h"
+#include "lost.h"
 
 /* The base's object of this name, with a hold; *out NULL: none. */
 static int ask_base(struct overlay *o, struct inode *dir, const char *name,
@@ -38,7 +43,10 @@ static int ask_base(struct overlay *o, struct inode *dir, const char *name,
 		(*out)->is_foreign = foreign;
 	if (foreign || base_is_of(*out, &stx))
 		return 0;
-	/* Its number is that of an object in the delta, which is gone. */
+	/*
+	 * Its number belonged to an object of the delta that the base has
+	 * removed since.
+	 */
 	(void)inode_put(o->itable, *out);
 	*out = NULL;
 	return -ESTALE;
@@ -73,11 +81,11 @@ int overlay_find_in_base(struct overlay *o, struct inode *dir, const char *name,
 }
 
 int overlay_find(struct overlay *o, struct inode *dir, const char *name,
-		 struct found *out)
+		 struct lookup_result *out)
 {
 	const struct dentry *d =
 		namespace_lookup(&o->set.names, dir->ino, name, strlen(name));
-	struct found f = { 0 };
+	struct lookup_result f = { 0 };
 	int err = 0;
 
 	if (d) {

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the delta has of objects that the base lost: others removed or
- * replaced them, or a directory on the way to them.
+ * Objects of the delta that the base lost.
  *
- * Such an inode keeps its place.  Where the base has nothing of it there any
- * more, the name still leads to it: with its attributes and its own pages,
- * while what only the base had is an error.  An object of the base that took
- * the place stays hidden, or a file would change under who works with it.
+ * Such an object keeps its place.  If the base has no object there any more,
+ * the name still leads to the object of the delta: with its attributes and its
+ * own pages, while reading bytes that only the base had fails.  If the base has
+ * another object there, that one stays hidden: else a file would change under
+ * the programs that have it open.
  *
- * A directory on the way may be one that the delta never had.  Then another
- * one stands for it, as long as something below it must be reached; nothing
- * else is known of it, so only the owner of that may enter it.
+ * If the base lost a directory on the way that the delta never had, a stand-in
+ * takes its place.  Nothing is known of the lost directory's owner and mode, so
+ * only the owner of the object below may enter the stand-in.
  */
-#include "overlay_priv.h"
+#include "lost.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "core/lib/path.h"
 
 #define STAND_IN_MODE (S_IFDIR | S_IRUSR | S_IXUSR)
 #define STAND_IN_LINKS 2
@@ -27,21 +28,16 @@ int overlay_base_path(struct overlay *o, struct inode *dir, const char *name,
 		      char **out)
 {
 	char *above;
-	char *path;
 	int err = inode_base_path(o->itable, dir, &above);
-	int n;
 
 	if (err)
 		return err;
-	n = asprintf(&path, "%s%s%s", above, *above ? "/" : "", name);
+	err = path_join(out, above, name);
 	free(above);
-	if (n < 0)
-		return -ENOMEM;
-	*out = path;
-	return 0;
+	return err;
 }
 
-/* Is it an object of the base that the view changed and still has? */
+/* Is it an object of the base that the view has changed and still shows? */
 static bool is_changed(struct overlay *o, struct inode *i)
 {
 	bool is;
@@ -52,17 +48,7 @@ static bool is_changed(struct overlay *o, struct inode *i)
 	return is;
 }
 
-bool overlay_is_in_delta(struct overlay *o, struct inode *i)
-{
-	bool is;
-
-	rwlock_read(delta_stripe(&o->set, i));
-	is = i->delta != NULL;
-	rwlock_unlock(delta_stripe(&o->set, i));
-	return is;
-}
-
-/* Is something of the delta below it? */
+/* Does the delta have an object whose place is below the directory? */
 static bool leads_to_changed(struct overlay *o, struct inode *dir)
 {
 	mapfs_ino ino = 0;
@@ -95,7 +81,10 @@ static struct inode *find_changed(struct overlay *o, const char *path)
 
 		if (i && is_changed(o, i))
 			return i;
-		/* ns_lock may be held, so an orphan waits for the next put. */
+		/*
+		 * Not overlay_put(), for ns_lock may be held: an orphan is
+		 * removed when the next hold on it ends.
+		 */
 		if (i)
 			(void)inode_put(o->itable, i);
 	}
@@ -185,7 +174,7 @@ bool overlay_needs_base(const struct delta *d)
 	return false;
 }
 
-/* Is there anything of it that the delta does not have? */
+/* Does the inode show bytes or names that the delta does not have? */
 static bool is_base_needed(const struct inode *i)
 {
 	const struct delta *d = i->delta;
@@ -204,7 +193,7 @@ static bool is_base_needed(const struct inode *i)
 	}
 }
 
-/* Has the base what the delta was built on? */
+/* Does the base still have the object, in the version that `sig` is of? */
 static int ask_base(struct overlay *o, struct inode *i,
 		    const struct record_sig *sig, bool *has)
 {

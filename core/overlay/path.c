@@ -1,34 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From an inode back to a path.  The delta knows the names it has given; an
- * inode that has none of those is where it is in the base, below directories
- * that may themselves have been renamed.  So the way up is taken step by
- * step, asking the delta first each time.
+ * From an inode back to a path.  The delta knows the names that the view gave
+ * to an inode; an inode without such a name is where it is in the base, below
+ * directories that may have been renamed in the view.  So each step upwards
+ * asks the delta first.
  */
-#include "overlay_priv.h"
+#include "path.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MOST 2048 /* of PATH_MAX: a way longer than that is no path */
+#include "inode.h"
+
+#define DEPTH_MAX 2048 /* PATH_MAX has room for no more names */
 
 /* A path that grows at its front. */
-struct way {
+struct path {
 	char text[PATH_MAX];
 	size_t start;
 };
 
-static int way_prepend(struct way *w, const char *name)
+static int path_prepend(struct path *p, const char *name)
 {
 	size_t len = strlen(name);
 
-	if (len + 1 > w->start)
+	if (len + 1 > p->start)
 		return -ENAMETOOLONG;
-	w->start -= len + 1;
-	memcpy(w->text + w->start, name, len);
-	w->text[w->start + len] = '/';
+	p->start -= len + 1;
+	memcpy(p->text + p->start, name, len);
+	p->text[p->start + len] = '/';
 	return 0;
 }
 
@@ -47,8 +49,8 @@ static int is_it(void *arg, const struct dentry *d)
 	return 1;
 }
 
-/* Prepends a name of the inode; `*up` is what that is in. ns_lock held. */
-static int step_up(struct overlay *o, mapfs_ino ino, struct way *w,
+/* Prepends a name of the inode; *up is the directory. ns_lock held. */
+static int step_up(struct overlay *o, mapfs_ino ino, struct path *p,
 		   mapfs_ino *up)
 {
 	struct name_search s = { .ino = ino };
@@ -60,7 +62,7 @@ static int step_up(struct overlay *o, mapfs_ino ino, struct way *w,
 
 	if (namespace_iterate(&o->set.names, is_it, &s) == 1) {
 		*up = s.found->dir;
-		return way_prepend(w, s.found->name);
+		return path_prepend(p, s.found->name);
 	}
 	i = itable_get(o->itable, ino);
 	if (!i)
@@ -69,13 +71,13 @@ static int step_up(struct overlay *o, mapfs_ino ino, struct way *w,
 	if (!err) {
 		*up = parent->ino;
 		(void)inode_put(o->itable, parent);
-		err = way_prepend(w, name);
+		err = path_prepend(p, name);
 	} else if (err == -ENAMETOOLONG) {
-		/* As a replay left it: all the way from the root. */
+		/* After a replay an inode knows its whole path at once. */
 		err = inode_base_path(o->itable, i, &path);
 		if (!err) {
 			*up = o->view.root_ino;
-			err = way_prepend(w, path);
+			err = path_prepend(p, path);
 			free(path);
 		}
 	}
@@ -86,19 +88,19 @@ static int step_up(struct overlay *o, mapfs_ino ino, struct way *w,
 int overlay_find_path(struct mapfs_view *v, mapfs_ino ino, char **out)
 {
 	struct overlay *o = overlay_of(v);
-	struct way w = { .start = PATH_MAX - 1 };
+	struct path p = { .start = PATH_MAX - 1 };
 	int err = 0;
 
 	rwlock_read(&o->ns_lock);
 	for (int depth = 0; !err && ino != v->root_ino; depth++)
-		err = depth < DEPTH_MOST ? step_up(o, ino, &w, &ino) :
-					   -ENAMETOOLONG;
+		err = depth < DEPTH_MAX ? step_up(o, ino, &p, &ino) :
+					  -ENAMETOOLONG;
 	rwlock_unlock(&o->ns_lock);
 	if (err)
 		return err;
 	/* The last '/' ends the text. */
-	if (w.start < PATH_MAX - 1)
-		w.text[PATH_MAX - 2] = '\0';
-	*out = strdup(w.text + w.start);
+	if (p.start < PATH_MAX - 1)
+		p.text[PATH_MAX - 2] = '\0';
+	*out = strdup(p.text + p.start);
 	return *out ? 0 : -ENOMEM;
 }

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An inode by its number, as file handles name it.
- *
- * An inode with a delta is known as long as it lives.  One without is as the
- * base has it, so it shows exactly if its name there does: whatever removes
- * or replaces a name gives the inode behind it a delta, and once that is gone
- * too, the dentry or whiteout over the name still tells.
+ * An inode in the delta is in the table of inodes as long as it exists.  An
+ * inode that is not in the delta is as the base has it, so the view shows it
+ * exactly if the view shows its name in the base.  Removing or replacing that
+ * name would have put the inode into the delta; and when such an inode is
+ * removed from the delta, the dentry or whiteout of the name remains.
  */
-#include "overlay_priv.h"
+#include "reach.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 
-/* Is there a delta, and has the inode names? */
+#include "attr.h"
+#include "lookup.h"
+
+/* Is the inode in the delta, and has it names there? */
 static void judge(struct overlay *o, struct inode *i, bool *has_delta,
 		  bool *is_named)
 {

@@ -1,36 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a copy view: page by page from where the page table says, in runs
- * as long as they come.
+ * The page table of a changed file says where each of its pages is; they are
+ * read in runs as long as the table gives them.
  *
- * Base pages of a changed file are only as good as the base's signature: two
- * versions of a file must never be mixed in silence.  It is compared after
- * the read, so a change during the read is seen too; what does not fit fails
- * with EIO.
+ * Pages of the base are good only as long as the base's signature fits,
+ * because two versions of a file must never be mixed in silence.  The
+ * signature is compared after the read, so that a change during the read is
+ * seen, too; if it does not fit, the read fails with EIO.
  */
-#include "overlay_priv.h"
+#include "read.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/lib/log.h"
-
-static bool same_time(struct timespec a, struct statx_timestamp b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == (long)b.tv_nsec;
-}
-
-bool overlay_signature_fits(const struct record_sig *sig,
-			    const struct statx *stx)
-{
-	return stx->stx_ino == sig->ino && stx->stx_size == sig->size_bytes &&
-	       same_time(sig->mtime, stx->stx_mtime) &&
-	       same_time(sig->ctime, stx->stx_ctime);
-}
 
 static int check_signature(struct overlay *o, struct inode *i)
 {
@@ -49,7 +34,7 @@ static int check_signature(struct overlay *o, struct inode *i)
 	return -EIO;
 }
 
-/* A run the table says nothing of: the base as far as it may show. */
+/* Pages that are the base's: its bytes as far as they show, then zeros. */
 static int read_base_part(struct overlay *o, struct inode *i, void *buf,
 			  size_t len, uint64_t off)
 {
@@ -142,7 +127,7 @@ ssize_t overlay_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 	if (changed)
 		n = read_changed(o, i, buf, len, off);
 	rwlock_unlock(stripe);
-	/* Nobody changed it, so no lock of ours needs to wait for the disk. */
+	/* An unchanged file needs no lock while the disk is read. */
 	if (!changed)
 		n = base_read(o->base, i, buf, len, off);
 put_inode:
@@ -150,64 +135,68 @@ put_inode:
 	return n;
 }
 
-/* Where the base part of a run has data (or a hole) at or after `off`. */
-static int seek_base_part(struct overlay *o, struct inode *i, uint64_t off,
-			  uint64_t end, int whence, uint64_t *out)
+struct lseek_ctx {
+	struct overlay *o;
+	struct inode *i;
+	int whence;
+};
+
+/* The same in a run of base pages, which ends at `end`. */
+static int seek_base_part(const struct lseek_ctx *c, uint64_t off, uint64_t end,
+			  uint64_t *out)
 {
-	const uint64_t visible = i->delta->attr.visible_base_bytes;
+	const uint64_t visible = c->i->delta->attr.visible_base_bytes;
 	uint64_t stop = end < visible ? end : visible;
 	uint64_t at = stop;
 	int err = 0;
 
-	if (!i->delta->base || off >= visible) {
-		*out = whence == SEEK_HOLE ? off : end;
+	if (!c->i->delta->base || off >= visible) {
+		*out = c->whence == SEEK_HOLE ? off : end;
 		return 0;
 	}
-	err = base_seek(o->base, i, off, whence, &at);
+	err = base_seek(c->o->base, c->i, off, c->whence, &at);
 	if (err == -ENXIO)
 		at = stop;
 	else if (err)
 		return err;
-	/* Behind what shows of the base there is a hole. */
+	/* Behind the base's visible bytes there is a hole. */
 	if (at >= stop)
-		at = whence == SEEK_HOLE ? stop : end;
+		at = c->whence == SEEK_HOLE ? stop : end;
 	*out = at;
 	return 0;
 }
 
-/* The first byte at or after `off` that is data (or hole) below `size`. */
-static int seek_changed(struct overlay *o, struct inode *i, uint64_t off,
-			int whence, uint64_t *out)
+/* The first byte at or after `off` that is data, or in a hole. */
+static int seek_changed(const struct lseek_ctx *c, uint64_t off, uint64_t *out)
 {
-	const uint64_t size = i->delta->attr.size_bytes;
-	uint64_t found;
+	const enum pt_kind wanted = c->whence == SEEK_DATA ? PT_ARENA : PT_HOLE;
+	const uint64_t size = c->i->delta->attr.size_bytes;
 
 	if (off >= size)
 		return -ENXIO;
 	while (off < size) {
 		struct pt_run run;
 		uint64_t end;
-		bool stops;
+		uint64_t at;
 		int err;
 
-		pagetable_lookup(&i->delta->pages, page_of(off),
+		pagetable_lookup(&c->i->delta->pages, page_of(off),
 				 page_ceil(size) - page_of(off), &run);
-		end = (run.first + run.count) * MAPFS_PAGE_SIZE;
-		stops = run.kind == (whence == SEEK_DATA ? PT_ARENA : PT_HOLE);
-		if (stops)
+		if (run.kind == wanted)
 			break;
-		found = end;
+		end = (run.first + run.count) * MAPFS_PAGE_SIZE;
+		at = end;
 		if (run.kind == PT_BASE) {
-			err = seek_base_part(o, i, off, end, whence, &found);
+			err = seek_base_part(c, off, end, &at);
 			if (err)
 				return err;
 		}
-		off = found;
-		if (found < end)
+		off = at;
+		if (at < end)
 			break;
 	}
 	if (off >= size) {
-		if (whence == SEEK_DATA)
+		if (c->whence == SEEK_DATA)
 			return -ENXIO;
 		off = size;
 	}
@@ -218,30 +207,29 @@ static int seek_changed(struct overlay *o, struct inode *i, uint64_t off,
 int overlay_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 		  int whence, uint64_t *out)
 {
-	struct overlay *o = overlay_of(v);
+	struct lseek_ctx c = { .o = overlay_of(v), .whence = whence };
 	struct rwlock *stripe;
-	struct inode *i;
 	bool changed;
 	int err;
 
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
 		return -EINVAL;
-	err = overlay_get(o, file.ino, &i);
+	err = overlay_get(c.o, file.ino, &c.i);
 	if (err)
 		return err;
-	if (!S_ISREG(i->type)) {
-		overlay_put(o, i);
+	if (!S_ISREG(c.i->type)) {
+		overlay_put(c.o, c.i);
 		return -EINVAL;
 	}
-	stripe = delta_stripe(&o->set, i);
+	stripe = delta_stripe(&c.o->set, c.i);
 	rwlock_read(stripe);
-	changed = i->delta != NULL;
+	changed = c.i->delta != NULL;
 	if (changed)
-		err = seek_changed(o, i, off, whence, out);
+		err = seek_changed(&c, off, out);
 	rwlock_unlock(stripe);
 	if (!changed)
-		err = base_seek(o->base, i, off, whence, out);
-	overlay_put(o, i);
+		err = base_seek(c.o->base, c.i, off, whence, out);
+	overlay_put(c.o, c.i);
 	return err;
 }
 

@@ -1,34 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rename in a copy view: one group, whatever is renamed [C3].  A base
- * directory keeps its inode, and its inode knows the way to its object in the
- * base, so nothing below it has to be touched.
+ * A rename is one group of records, whatever is renamed [C3].  A directory of
+ * the base keeps its inode, and the inode knows the path of its object in the
+ * base, so nothing below the directory changes.
  */
-#include "overlay_priv.h"
+#include "rename.h"
 
 #include <errno.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/stat.h>
 
-struct renaming {
+#include "create.h"
+#include "link.h"
+#include "readdir.h"
+
+struct rename_ctx {
 	struct overlay *o;
-	struct inode *dir;
-	const char *name;
-	struct found src;
-	struct inode *newdir;
-	const char *newname;
-	struct found dst;
+	const struct mapfs_rename *rename;
+	const struct mapfs_cred *whiteout; /* its owner; NULL: none is left */
 	bool exchange;
-	const struct mapfs_cred *whiteout; /* whose; NULL: none is left */
+	/* With holds, while rename_once() runs. */
+	struct inode *dir;
+	struct inode *newdir;
+	struct lookup_result src;
+	struct lookup_result dst;
 };
 
-static bool is_dir(const struct found *f)
+static bool is_dir(const struct lookup_result *f)
 {
 	return f->inode && S_ISDIR(f->inode->type);
 }
 
-static int check_replacing(struct renaming *r)
+static int check_replacing(struct rename_ctx *r)
 {
 	bool empty;
 	int err;
@@ -49,20 +53,20 @@ static int check_replacing(struct renaming *r)
 	return empty ? 0 : -ENOTEMPTY;
 }
 
-static int check_rename(struct renaming *r, unsigned int flags)
+static int check_rename(struct rename_ctx *r)
 {
 	if (!r->src.inode)
 		return -ENOENT;
 	if (r->src.inode->is_foreign)
 		return -EBUSY;
-	if ((flags & RENAME_NOREPLACE) && r->dst.inode)
+	if ((r->rename->flags & RENAME_NOREPLACE) && r->dst.inode)
 		return -EEXIST;
 	if (r->exchange && !r->dst.inode)
 		return -ENOENT;
 	return r->dst.inode ? check_replacing(r) : 0;
 }
 
-static int copy_up_all(struct renaming *r)
+static int copy_up_all(struct rename_ctx *r)
 {
 	int err = overlay_copy_up(r->o, r->dir, false);
 
@@ -77,7 +81,7 @@ static int copy_up_all(struct renaming *r)
 	return err;
 }
 
-/* The inode is in `dir` now: new ctime, and a directory's "..". */
+/* The inode has moved to `dir`: new ctime, and a directory's "..". */
 static void add_moved(struct group *g, const struct inode *i,
 		      const struct inode *dir, struct timespec now)
 {
@@ -100,33 +104,33 @@ static void add_replaced(struct group *g, const struct inode *i,
 }
 
 /* How the number of subdirectories of either directory changes. */
-static void add_dirs(struct group *g, const struct renaming *r,
+static void add_dirs(struct group *g, const struct rename_ctx *r,
 		     struct timespec now)
 {
 	int gone = is_dir(&r->src) ? 1 : 0;
-	int come = gone;
+	int added = gone;
 
 	if (r->dst.inode && is_dir(&r->dst)) {
-		come--;
+		added--;
 		if (r->exchange)
 			gone--;
 	}
 	if (r->dir == r->newdir) {
-		overlay_add_dir_change(g, r->dir, come - gone, now);
+		overlay_add_dir_change(g, r->dir, added - gone, now);
 		return;
 	}
 	overlay_add_dir_change(g, r->dir, -gone, now);
-	overlay_add_dir_change(g, r->newdir, come, now);
+	overlay_add_dir_change(g, r->newdir, added, now);
 }
 
 /*
- * A device at the old name, which was given up in the same group: so the
- * moved object keeps its place before it in a listing, as without a whiteout.
+ * A device at the old name.  The group has removed that name before, so the
+ * moved object keeps its place in a listing, as without a whiteout.
  */
-static int add_whiteout(struct group *g, const struct renaming *r)
+static int add_whiteout(struct group *g, const struct rename_ctx *r)
 {
-	/* What the base has there has been noted as hidden. */
-	const struct found was = {
+	/* The group has a record already that hides the base's object. */
+	const struct lookup_result was = {
 		.in_delta = true,
 		.over_base = r->src.over_base,
 	};
@@ -134,20 +138,21 @@ static int add_whiteout(struct group *g, const struct renaming *r)
 	int err = overlay_add_whiteout(r->o, g, r->whiteout, r->dir, &i.ino);
 
 	if (!err)
-		overlay_add_name(g, r->dir, r->name, &was, &i);
+		overlay_add_name(g, r->dir, r->rename->name, &was, &i);
 	return err;
 }
 
-static int commit_rename(struct renaming *r)
+static int commit_rename(struct rename_ctx *r)
 {
 	const struct timespec now = overlay_now();
 	struct group g;
 	int err = 0;
 
 	group_init(&g);
-	overlay_add_name(&g, r->dir, r->name, &r->src,
+	overlay_add_name(&g, r->dir, r->rename->name, &r->src,
 			 r->exchange ? r->dst.inode : NULL);
-	overlay_add_name(&g, r->newdir, r->newname, &r->dst, r->src.inode);
+	overlay_add_name(&g, r->newdir, r->rename->newname, &r->dst,
+			 r->src.inode);
 	if (r->whiteout)
 		err = add_whiteout(&g, r);
 	add_moved(&g, r->src.inode, r->newdir, now);
@@ -163,15 +168,16 @@ static int commit_rename(struct renaming *r)
 }
 
 /* ns_lock held for writing. */
-static int rename_locked(struct renaming *r, unsigned int flags)
+static int rename_locked(struct rename_ctx *r)
 {
-	int err = overlay_find(r->o, r->dir, r->name, &r->src);
+	int err = overlay_find(r->o, r->dir, r->rename->name, &r->src);
 
 	if (!err)
-		err = overlay_find(r->o, r->newdir, r->newname, &r->dst);
+		err = overlay_find(r->o, r->newdir, r->rename->newname,
+				   &r->dst);
 	if (!err)
-		err = check_rename(r, flags);
-	/* POSIX rename(): two names of one file, nothing happens. */
+		err = check_rename(r);
+	/* rename(2): if both are names of one file, nothing happens. */
 	if (!err && r->src.inode == r->dst.inode)
 		return 0;
 	if (!err)
@@ -179,45 +185,42 @@ static int rename_locked(struct renaming *r, unsigned int flags)
 	return err ? err : commit_rename(r);
 }
 
-static int rename_once(struct overlay *o, const struct mapfs_cred *whiteout,
-		       const struct mapfs_rename *rename)
+static int rename_once(void *ctx)
 {
-	struct renaming r = {
-		.o = o,
-		.name = rename->name,
-		.newname = rename->newname,
-		.exchange = rename->flags & RENAME_EXCHANGE,
-		.whiteout = whiteout,
-	};
-	int err = overlay_dir_get(o, rename->dir, &r.dir);
+	struct rename_ctx *r = ctx;
+	struct overlay *o = r->o;
+	int err = overlay_dir_get(o, r->rename->dir, &r->dir);
 
+	r->src = (struct lookup_result){ 0 };
+	r->dst = (struct lookup_result){ 0 };
 	if (err)
 		return err;
-	err = overlay_dir_get(o, rename->newdir, &r.newdir);
+	err = overlay_dir_get(o, r->rename->newdir, &r->newdir);
 	if (err) {
-		overlay_put(o, r.dir);
+		overlay_put(o, r->dir);
 		return err;
 	}
 	rwlock_write(&o->ns_lock);
-	err = rename_locked(&r, rename->flags);
+	err = rename_locked(r);
 	rwlock_unlock(&o->ns_lock);
-	if (r.src.inode)
-		overlay_put(o, r.src.inode);
-	if (r.dst.inode)
-		overlay_put(o, r.dst.inode);
-	overlay_put(o, r.newdir);
-	overlay_put(o, r.dir);
+	if (r->src.inode)
+		overlay_put(o, r->src.inode);
+	if (r->dst.inode)
+		overlay_put(o, r->dst.inode);
+	overlay_put(o, r->newdir);
+	overlay_put(o, r->dir);
 	return err;
 }
 
 int overlay_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
 		   const struct mapfs_rename *rename)
 {
-	struct overlay *o = overlay_of(v);
-	const uint64_t made = store_made_room(o->store);
-	int err = rename_once(o, whiteout, rename);
+	struct rename_ctx r = {
+		.o = overlay_of(v),
+		.rename = rename,
+		.whiteout = whiteout,
+		.exchange = rename->flags & RENAME_EXCHANGE,
+	};
 
-	if (store_make_room(o->store, err, made))
-		err = rename_once(o, whiteout, rename);
-	return err;
+	return overlay_retry_full(r.o, rename_once, &r);
 }

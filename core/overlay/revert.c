@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Putting a path back to the base.
+ * Reverting a path to the base.
  *
- * A path means a name in a directory inode, so below a renamed directory it
- * is what that directory has in the base.  From there everything is decided
- * by looking at the delta only:
+ * A path names an entry of a directory inode, so below a renamed directory it
+ * means what that directory has in the base.  What happens to an inode is
+ * decided from the delta (revert_set.h):
  *
- *   made in the view, below the path       goes with its last name
- *   of the base, at or below the path      forgets its changes, and comes
+ *   made in the view, below the path       removed with its last name
+ *   of the base, at or below the path      loses its changes, and is moved
  *                                          back if it was moved away
- *   of the base, moved in from elsewhere   goes back to where it was
+ *   of the base, moved in from elsewhere   is moved back
  *
- * The delta without these is then written as a new journal, as a rollback
- * does, so a crash finds all of it or nothing.
+ * The delta that is left is written as a new journal, as a rollback does it,
+ * so a crash leaves all of it or nothing.
  */
 #include "revert.h"
-#include "core/lib/reason.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "core/lib/path.h"
+#include "core/store/compact.h"
+#include "invalidate.h"
+#include "lookup.h"
+#include "lost.h"
+#include "revert_apply.h"
+#include "revert_links.h"
+#include "revert_set.h"
+#include "rollback.h"
 
 /* A changed file of the base that has several names there. */
 struct linked {
@@ -29,9 +37,9 @@ struct linked {
 	mapfs_ino ino;
 };
 
-struct reverting {
+struct revert_ctx {
 	struct overlay *o;
-	struct fates fates;
+	struct revert_set set;
 	struct inode *dir; /* with a hold */
 	const char *name;  /* in dir */
 	char *base_path;   /* of the name, NULL: the base has none */
@@ -42,104 +50,6 @@ struct reverting {
 	struct reason *why;
 };
 
-struct fate_of *fates_find(const struct fates *f, mapfs_ino ino)
-{
-	struct fate_of *one = NULL;
-
-	HASH_FIND(hh, f->all, &ino, sizeof(ino), one);
-	return one;
-}
-
-static int fates_add(struct fates *f, mapfs_ino ino, enum fate fate,
-		     struct fate_of **out)
-{
-	struct fate_of *one = calloc(1, sizeof(*one));
-
-	if (!one)
-		return -ENOMEM;
-	one->ino = ino;
-	one->fate = fate;
-	HASH_ADD(hh, f->all, ino, sizeof(one->ino), one);
-	if (!one->hh.tbl) {
-		free(one);
-		return -ENOMEM;
-	}
-	if (out)
-		*out = one;
-	return 0;
-}
-
-static void fates_fini(struct fates *f)
-{
-	struct lost_name *n = f->lost;
-	struct fate_of *one = f->all;
-
-	HASH_CLEAR(by_path, f->paths);
-	HASH_CLEAR(by_sum, f->sums);
-	HASH_CLEAR(hh, f->all);
-	while (one) {
-		struct fate_of *next = one->hh.next;
-
-		free(one->base_path);
-		free(one->removed);
-		free(one);
-		one = next;
-	}
-	HASH_CLEAR(hh, f->lost);
-	while (n) {
-		struct lost_name *next = n->hh.next;
-
-		free(n);
-		n = next;
-	}
-}
-
-struct lost_name *fates_lost(const struct fates *f, const struct dentry *d)
-{
-	struct lost_name *n = NULL;
-
-	HASH_FIND_PTR(f->lost, &d, n);
-	return n;
-}
-
-bool fates_is_lost(const struct fates *f, const struct dentry *d)
-{
-	return fates_lost(f, d) != NULL;
-}
-
-static int lose(struct fates *f, const struct dentry *d)
-{
-	struct lost_name *n;
-
-	if (fates_is_lost(f, d))
-		return 0;
-	n = calloc(1, sizeof(*n));
-	if (!n)
-		return -ENOMEM;
-	n->dentry = d;
-	HASH_ADD_PTR(f->lost, dentry, n);
-	if (n->hh.tbl)
-		return 0;
-	free(n);
-	return -ENOMEM;
-}
-
-/* Where the object is in the base; takes the path. */
-static int fate_set_path(struct fates *f, struct fate_of *one, char *path)
-{
-	one->base_path = path;
-	HASH_ADD_KEYPTR(by_path, f->paths, path, strlen(path), one);
-	return one->by_path.tbl ? 0 : -ENOMEM;
-}
-
-/* By what names that hide it remember it. */
-static int fate_set_sum(struct fates *f, struct fate_of *one, uint64_t sum)
-{
-	one->sum = sum;
-	HASH_ADD(by_sum, f->sums, sum, sizeof(one->sum), one);
-	return one->by_sum.tbl ? 0 : -ENOMEM;
-}
-
 static bool is_at_or_below(const char *path, const char *top)
 {
 	size_t len = strlen(top);
@@ -149,23 +59,23 @@ static bool is_at_or_below(const char *path, const char *top)
 }
 
 /* It goes back to the base, where it is at `path`; takes the path. */
-static int take_changed(struct reverting *r, const struct inode *i, char *path)
+static int take_changed(struct revert_ctx *r, const struct inode *i, char *path)
 {
-	struct fate_of *one;
-	int err = fates_add(&r->fates, i->ino, FATE_BASE, &one);
+	struct revert_inode *one;
+	int err = revert_set_add(&r->set, i->ino, REVERT_TO_BASE, &one);
 
 	if (err)
 		free(path);
 	else
-		err = fate_set_path(&r->fates, one, path);
+		err = revert_set_path(&r->set, one, path);
 	if (!err && !S_ISDIR(i->type))
-		err = fate_set_sum(&r->fates, one,
-				   sig_sum(&i->delta->base->sig));
+		err = revert_set_sum(&r->set, one,
+				     sig_sum(&i->delta->base->sig));
 	return err;
 }
 
 /* It may have a name below the path beside the one that is known. */
-static int judge_elsewhere(struct reverting *r, struct inode *i)
+static int judge_elsewhere(struct revert_ctx *r, struct inode *i)
 {
 	struct linked *l;
 	struct statx stx;
@@ -186,7 +96,7 @@ static int judge_elsewhere(struct reverting *r, struct inode *i)
 	return -ENOMEM;
 }
 
-static int judge_changed(struct reverting *r, struct inode *i)
+static int judge_changed(struct revert_ctx *r, struct inode *i)
 {
 	char *path;
 	int err;
@@ -207,7 +117,7 @@ static int judge_changed(struct reverting *r, struct inode *i)
 	return judge_elsewhere(r, i);
 }
 
-static void linked_drop(struct reverting *r, struct linked *l)
+static void linked_drop(struct revert_ctx *r, struct linked *l)
 {
 	HASH_DEL(r->linked, l);
 	free(l);
@@ -216,7 +126,7 @@ static void linked_drop(struct reverting *r, struct linked *l)
 /* A name in the base below the path; 1: no other can matter. */
 static int take_linked(void *arg, mapfs_ino ino, const char *path)
 {
-	struct reverting *r = arg;
+	struct revert_ctx *r = arg;
 	struct linked *l = NULL;
 	struct inode *i;
 	char *copy;
@@ -236,7 +146,7 @@ static int take_linked(void *arg, mapfs_ino ino, const char *path)
 }
 
 /* Everything of the base at or below the path that has changed. */
-static int find_changed(struct reverting *r)
+static int find_changed(struct revert_ctx *r)
 {
 	mapfs_ino *inos = NULL;
 	size_t count = 0;
@@ -250,20 +160,26 @@ static int find_changed(struct reverting *r)
 	}
 	free(inos);
 	if (!err && r->linked)
-		err = fates_walk_base(r->o, r->base_ino, r->base_generation,
-				      r->base_path, take_linked, r);
+		err = revert_links_find(&(struct revert_links_walk){
+			.o = r->o,
+			.ino = r->base_ino,
+			.generation = r->base_generation,
+			.path = r->base_path,
+			.fn = take_linked,
+			.arg = r,
+		});
 	return err;
 }
 
-static int lose_below(struct reverting *r, mapfs_ino dir);
+static int drop_below(struct revert_ctx *r, mapfs_ino dir);
 
 /* The name goes; what it points at follows as it must. */
-static int lose_name(struct reverting *r, const struct dentry *d)
+static int drop_name(struct revert_ctx *r, const struct dentry *d)
 {
-	struct fate_of *one = fates_find(&r->fates, d->ino);
+	struct revert_inode *one = revert_set_find(&r->set, d->ino);
 	struct inode *i;
 	char *path = NULL;
-	int err = lose(&r->fates, d);
+	int err = revert_set_add_name(&r->set, d);
 
 	if (err || d->ino == 0)
 		return err;
@@ -271,15 +187,17 @@ static int lose_name(struct reverting *r, const struct dentry *d)
 	if (!i || !i->delta)
 		err = -EUCLEAN;
 	if (!err && !one)
-		err = fates_add(&r->fates, d->ino,
-				i->delta->base ? FATE_RETURN : FATE_NEW, &one);
-	if (!err && one->fate == FATE_RETURN && !one->base_path)
+		err = revert_set_add(&r->set, d->ino,
+				     i->delta->base ? REVERT_MOVE_BACK :
+						      REVERT_REMOVE,
+				     &one);
+	if (!err && one->action == REVERT_MOVE_BACK && !one->base_path)
 		err = inode_base_path(r->o->itable, i, &path);
 	if (!err && path)
-		err = fate_set_path(&r->fates, one, path);
-	if (!err && one->fate == FATE_NEW && S_ISDIR(i->type) &&
+		err = revert_set_path(&r->set, one, path);
+	if (!err && one->action == REVERT_REMOVE && S_ISDIR(i->type) &&
 	    one->links == 0)
-		err = lose_below(r, d->ino);
+		err = drop_below(r, d->ino);
 	if (!err)
 		one->links--;
 	if (i)
@@ -287,47 +205,36 @@ static int lose_name(struct reverting *r, const struct dentry *d)
 	return err;
 }
 
-static int lose_unless_lost(void *arg, const struct dentry *d)
+static int drop_unless_dropped(void *arg, const struct dentry *d)
 {
-	struct reverting *r = arg;
+	struct revert_ctx *r = arg;
 
-	return fates_is_lost(&r->fates, d) ? 0 : lose_name(r, d);
+	return revert_set_find_name(&r->set, d) ? 0 : drop_name(r, d);
 }
 
-static int lose_below(struct reverting *r, mapfs_ino dir)
+static int drop_below(struct revert_ctx *r, mapfs_ino dir)
 {
-	return namespace_iterate_dir(&r->o->set.names, dir, lose_unless_lost,
+	return namespace_iterate_dir(&r->o->set.names, dir, drop_unless_dropped,
 				     r);
 }
 
-/* The path that a dentry over a base name hides; NULL: none. */
+/* The path in the base that a dentry over a base name hides; NULL: none. */
 static char *hidden_path(struct overlay *o, const struct dentry *d)
 {
 	struct inode *dir = itable_get(o->itable, d->dir);
-	char *above = NULL;
 	char *path = NULL;
 
 	if (!dir)
 		return NULL;
 	if (d->over_base && overlay_has_base(o, dir) &&
-	    inode_base_path(o->itable, dir, &above) == 0 &&
-	    asprintf(&path, "%s%s%s", above, above[0] ? "/" : "", d->name) < 0)
+	    overlay_base_path(o, dir, d->name, &path))
 		path = NULL;
-	free(above);
 	(void)inode_put(o->itable, dir);
 	return path;
 }
 
-static struct fate_of *fate_by_path(const struct fates *f, const char *path)
-{
-	struct fate_of *one = NULL;
-
-	HASH_FIND(by_path, f->paths, path, strlen(path), one);
-	return one;
-}
-
 struct scan {
-	struct reverting *r;
+	struct revert_ctx *r;
 	bool found; /* something new was decided */
 };
 
@@ -335,15 +242,15 @@ struct scan {
 static int scan_place(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
-	struct fates *f = &s->r->fates;
-	struct lost_name *lost = fates_lost(f, d);
-	struct fate_of *one;
+	struct revert_set *f = &s->r->set;
+	struct revert_name *lost = revert_set_find_name(f, d);
+	struct revert_inode *one;
 	char *path = hidden_path(s->r->o, d);
 	int err = 0;
 
 	if (!path)
 		return 0;
-	one = fate_by_path(f, path);
+	one = revert_set_by_path(f, path);
 	if (one && lost)
 		lost->stays_hidden = false;
 	if (one && one->ino != d->ino && !one->was_hidden) {
@@ -358,7 +265,7 @@ static int scan_place(void *arg, const struct dentry *d)
 				path);
 			err = -EEXIST;
 		} else if (!lost) {
-			err = lose(f, d);
+			err = revert_set_add_name(f, d);
 		}
 	}
 	free(path);
@@ -366,7 +273,7 @@ static int scan_place(void *arg, const struct dentry *d)
 }
 
 /* Is the name one that the object has in the base as well? */
-static bool is_own_name(const struct reverting *r, const struct dentry *d)
+static bool is_own_name(const struct revert_ctx *r, const struct dentry *d)
 {
 	struct inode *i = itable_get(r->o->itable, d->ino);
 	bool is_own = i && i->delta && i->delta->base && d->over_base &&
@@ -381,19 +288,20 @@ static bool is_own_name(const struct reverting *r, const struct dentry *d)
 static int scan_moved(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
-	struct fates *f = &s->r->fates;
-	struct fate_of *one = fates_find(f, d->ino);
+	struct revert_set *f = &s->r->set;
+	struct revert_inode *one = revert_set_find(f, d->ino);
 	int err;
 
-	if (!one || d->ino == 0 || fates_is_lost(f, d) ||
-	    one->fate == FATE_NEW || !one->was_hidden || is_own_name(s->r, d))
+	if (!one || d->ino == 0 || revert_set_find_name(f, d) ||
+	    one->action == REVERT_REMOVE || !one->was_hidden ||
+	    is_own_name(s->r, d))
 		return 0;
 	s->found = true;
 	one->links--;
-	err = lose(f, d);
+	err = revert_set_add_name(f, d);
 	/* What it replaced there was not asked for. */
 	if (!err)
-		fates_lost(f, d)->stays_hidden = d->over_base;
+		revert_set_find_name(f, d)->stays_hidden = d->over_base;
 	return err;
 }
 
@@ -404,35 +312,36 @@ static int scan_moved(void *arg, const struct dentry *d)
 static int scan_staying(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
-	struct fates *f = &s->r->fates;
-	const struct lost_name *lost = fates_lost(f, d);
-	struct fate_of *one = fates_find(f, d->ino);
+	struct revert_set *f = &s->r->set;
+	const struct revert_name *lost = revert_set_find_name(f, d);
+	struct revert_inode *one = revert_set_find(f, d->ino);
 
 	if (lost && !lost->stays_hidden)
 		return 0;
-	if (!lost && one && d->ino != 0 && one->fate == FATE_BASE)
-		one->stay++;
+	if (!lost && one && d->ino != 0 && one->action == REVERT_TO_BASE)
+		one->names_added++;
 	if (!d->over_base || !d->hidden)
 		return 0;
-	HASH_FIND(by_sum, f->sums, &d->hidden, sizeof(d->hidden), one);
+	one = revert_set_by_sum(f, d->hidden);
 	if (one)
-		one->away++;
+		one->names_hidden++;
 	return 0;
 }
 
 /* Inodes that live on with another number of names or subdirectories. */
-static int count_directory(struct reverting *r, const struct lost_name *lost)
+static int count_directory(struct revert_ctx *r, const struct revert_name *lost)
 {
 	const struct dentry *d = lost->dentry;
-	struct fate_of *dir = fates_find(&r->fates, d->dir);
+	struct revert_inode *dir = revert_set_find(&r->set, d->dir);
 	struct inode *i;
 	struct statx stx;
 	bool foreign;
 	int err = 0;
 
 	if (!dir)
-		err = fates_add(&r->fates, d->dir, FATE_STAY, &dir);
-	if (err || dir->fate == FATE_BASE || dir->fate == FATE_NEW)
+		err = revert_set_add(&r->set, d->dir, REVERT_ADJUST, &dir);
+	if (err || dir->action == REVERT_TO_BASE ||
+	    dir->action == REVERT_REMOVE)
 		return err;
 	if (d->ino != 0 && S_ISDIR(d->type))
 		dir->links--;
@@ -461,11 +370,11 @@ static bool is_changed(struct overlay *o, mapfs_ino ino)
  * Of a file that lost all its names the delta knows nothing, but for the names
  * that are away; when one of them is back, it has to know it again.
  */
-static int find_removed(struct reverting *r, const struct lost_name *lost)
+static int find_removed(struct revert_ctx *r, const struct revert_name *lost)
 {
 	const struct dentry *d = lost->dentry;
 	struct inode *dir = itable_get(r->o->itable, d->dir);
-	struct fate_of *one;
+	struct revert_inode *one;
 	struct statx stx;
 	bool foreign;
 	char *path;
@@ -474,18 +383,18 @@ static int find_removed(struct reverting *r, const struct lost_name *lost)
 	if (dir && d->hidden && !lost->stays_hidden &&
 	    base_stat(r->o->base, dir, d->name, &stx, &foreign) == 0 &&
 	    stx.stx_nlink > 1 && !S_ISDIR(stx.stx_mode) &&
-	    !fates_find(&r->fates, stx.stx_ino) &&
+	    !revert_set_find(&r->set, stx.stx_ino) &&
 	    !is_changed(r->o, stx.stx_ino)) {
 		path = hidden_path(r->o, d);
-		err = path ? fates_add(&r->fates, stx.stx_ino, FATE_BASE,
-				       &one) :
+		err = path ? revert_set_add(&r->set, stx.stx_ino,
+					    REVERT_TO_BASE, &one) :
 			     -ENOMEM;
 		if (err)
 			free(path);
 		else
-			err = fate_set_path(&r->fates, one, path);
+			err = revert_set_path(&r->set, one, path);
 		if (!err)
-			err = fate_set_sum(&r->fates, one, d->hidden);
+			err = revert_set_sum(&r->set, one, d->hidden);
 		if (!err)
 			one->removed = malloc(sizeof(stx));
 		if (!err && one->removed)
@@ -498,31 +407,31 @@ static int find_removed(struct reverting *r, const struct lost_name *lost)
 	return err;
 }
 
-static int decide(struct reverting *r)
+static int decide(struct revert_ctx *r)
 {
 	struct overlay *o = r->o;
 	const struct dentry *d = namespace_lookup(&o->set.names, r->dir->ino,
 						  r->name, strlen(r->name));
 	struct scan s = { .r = r, .found = true };
-	struct fate_of *one;
-	struct fate_of *next;
+	struct revert_inode *one;
+	struct revert_inode *next;
 	int err = r->base_path ? find_changed(r) : 0;
 
-	HASH_ITER(hh, r->fates.all, one, next)
+	HASH_ITER(hh, r->set.inodes, one, next)
 		if (!err)
-			err = lose_below(r, one->ino);
-	if (!err && d && !fates_is_lost(&r->fates, d))
-		err = lose_name(r, d);
+			err = drop_below(r, one->ino);
+	if (!err && d && !revert_set_find_name(&r->set, d))
+		err = drop_name(r, d);
 	while (!err && s.found) {
 		s.found = false;
 		err = namespace_iterate(&o->set.names, scan_place, &s);
 		if (!err)
 			err = namespace_iterate(&o->set.names, scan_moved, &s);
 	}
-	for (const struct lost_name *n = r->fates.lost; !err && n;
+	for (const struct revert_name *n = r->set.names; !err && n;
 	     n = n->hh.next)
 		err = find_removed(r, n);
-	for (const struct lost_name *n = r->fates.lost; !err && n;
+	for (const struct revert_name *n = r->set.names; !err && n;
 	     n = n->hh.next)
 		err = count_directory(r, n);
 	if (!err)
@@ -531,18 +440,18 @@ static int decide(struct reverting *r)
 }
 
 /* What the kernel will have to forget. */
-static int note_invalidation(const struct reverting *r,
+static int note_invalidation(const struct revert_ctx *r,
 			     struct invalidation *inval)
 {
-	struct fate_of *one;
-	struct fate_of *next;
+	struct revert_inode *one;
+	struct revert_inode *next;
 	int err = 0;
 
-	for (const struct lost_name *n = r->fates.lost; !err && n;
+	for (const struct revert_name *n = r->set.names; !err && n;
 	     n = n->hh.next)
 		err = invalidation_note_name(inval, n->dentry->dir,
 					     n->dentry->name);
-	HASH_ITER(hh, r->fates.all, one, next) {
+	HASH_ITER(hh, r->set.inodes, one, next) {
 		struct inode *i = itable_get(r->o->itable, one->ino);
 
 		if (!i)
@@ -555,14 +464,14 @@ static int note_invalidation(const struct reverting *r,
 }
 
 /* store_lock() is held. */
-static int revert_locked(struct reverting *r, struct invalidation *inval)
+static int revert_locked(struct revert_ctx *r, struct invalidation *inval)
 {
 	struct overlay *o = r->o;
 	struct delta_set state;
 	struct itable *table;
 	int err = decide(r);
 
-	if (!err && !r->fates.all)
+	if (!err && !r->set.inodes)
 		return 0; /* it is what the base says already */
 	if (!err)
 		err = note_invalidation(r, inval);
@@ -571,7 +480,7 @@ static int revert_locked(struct reverting *r, struct invalidation *inval)
 	if (err)
 		return err;
 	delta_set_init(&state, table, NULL);
-	err = fates_apply(&r->fates, &state);
+	err = revert_apply(&r->set, &state);
 	if (!err)
 		err = store_replace(o->store, &state,
 				    o->set.snapshots.counters.base_version);
@@ -583,7 +492,7 @@ static int revert_locked(struct reverting *r, struct invalidation *inval)
 }
 
 /* `name` in `path`, which strsep() has cut, is no directory here. */
-static void say_no_way(struct reverting *r, char *path, const char *name)
+static void say_no_way(struct revert_ctx *r, char *path, const char *name)
 {
 	for (char *p = path; p < name; p++) {
 		if (!*p)
@@ -596,10 +505,10 @@ static void say_no_way(struct reverting *r, char *path, const char *name)
 }
 
 /* The directory of the path's last name, with a hold; ns_lock held. */
-static int walk(struct reverting *r, char *path)
+static int walk(struct revert_ctx *r, char *path)
 {
 	struct overlay *o = r->o;
-	struct found f = { 0 };
+	struct lookup_result f = { 0 };
 	char *rest = path;
 	char *name = strsep(&rest, "/");
 	int err = overlay_get(o, o->view.root_ino, &r->dir);
@@ -630,7 +539,7 @@ static int walk(struct reverting *r, char *path)
 }
 
 /* What the base has under that name, or lost there. */
-static int find_base(struct reverting *r)
+static int find_base(struct revert_ctx *r)
 {
 	struct statx stx;
 	char *path;
@@ -663,9 +572,9 @@ static int find_base(struct reverting *r)
 static int revert_path(struct overlay *o, char *path,
 		       struct invalidation *inval, struct reason *why)
 {
-	struct reverting r = {
+	struct revert_ctx r = {
 		.o = o,
-		.fates = { .o = o },
+		.set = { .o = o },
 		.why = why,
 	};
 	struct linked *l;
@@ -687,7 +596,7 @@ static int revert_path(struct overlay *o, char *path,
 	store_unlock(o->store);
 	if (r.dir)
 		overlay_put(o, r.dir);
-	fates_fini(&r.fates);
+	revert_set_fini(&r.set);
 	HASH_ITER(hh, r.linked, l, next)
 		linked_drop(&r, l);
 	free(r.base_path);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The delta after a revert: the records of the delta as it is, without those
- * of what is gone or is the base's again, and with links counted anew.
+ * The delta is dumped as records, and a filter passes on those that the revert
+ * leaves, with the links of inodes corrected.
  */
-#include "revert.h"
+#include "revert_apply.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,25 +14,27 @@
 #include "core/delta/record_decode.h"
 
 struct filter {
-	const struct fates *fates;
+	const struct revert_set *set;
 	struct delta_set *state;
 	struct timespec now;
 };
 
-/* The name that a record of the live delta speaks of, if it leaves it. */
-static const struct lost_name *lost_of(const struct filter *f, mapfs_ino dir,
-				       const char *name, size_t name_bytes)
+/* The name of a record, if it leaves the delta. */
+static const struct revert_name *leaving_name(const struct filter *f,
+					      mapfs_ino dir, const char *name,
+					      size_t name_bytes)
 {
-	const struct dentry *d = namespace_lookup(&f->fates->o->set.names, dir,
-						  name, name_bytes);
+	const struct dentry *d =
+		namespace_lookup(&f->set->o->set.names, dir, name, name_bytes);
 
-	return d ? fates_lost(f->fates, d) : NULL;
+	return d ? revert_set_find_name(f->set, d) : NULL;
 }
 
-/* False: the record goes with the name. */
+/* A name may leave the delta and its whiteout stay. */
 static bool keep_dentry(const struct filter *f, struct record_dentry *r)
 {
-	const struct lost_name *n = lost_of(f, r->dir, r->name, r->name_bytes);
+	const struct revert_name *n =
+		leaving_name(f, r->dir, r->name, r->name_bytes);
 
 	if (n && n->stays_hidden) {
 		r->ino = 0;
@@ -42,45 +45,58 @@ static bool keep_dentry(const struct filter *f, struct record_dentry *r)
 
 static bool keep_hidden(const struct filter *f, const struct record_hidden *r)
 {
-	const struct lost_name *n = lost_of(f, r->dir, r->name, r->name_bytes);
+	const struct revert_name *n =
+		leaving_name(f, r->dir, r->name, r->name_bytes);
 
 	return !n || n->stays_hidden;
 }
 
-/* Links that an object has in the end, beside those the base gives it. */
-static int64_t links_left(const struct fate_of *one,
+/* Link count of an inode that stays in the delta. */
+static int64_t links_left(const struct revert_inode *one,
 			  const struct record_attr *a)
 {
 	return (int64_t)a->nlink + one->links;
 }
 
-/* Is the inode in the delta no more? */
-static bool is_gone(const struct filter *f, mapfs_ino ino)
+/* Does an inode that was made in the view lose its last name? */
+static bool loses_all_names(const struct filter *f,
+			    const struct revert_inode *one)
 {
-	const struct fate_of *one = fates_find(f->fates, ino);
+	struct inode *i = itable_get(f->set->o->itable, one->ino);
+	bool loses = true;
+
+	if (i && i->delta && !S_ISDIR(i->type))
+		loses = links_left(one, &i->delta->attr) <= 0;
+	if (i)
+		(void)inode_put(f->set->o->itable, i);
+	return loses;
+}
+
+/* Does the inode leave the delta? */
+static bool is_leaving(const struct filter *f, mapfs_ino ino)
+{
+	const struct revert_inode *one = revert_set_find(f->set, ino);
 
 	if (!one)
 		return false;
-	if (one->fate == FATE_BASE)
+	switch (one->action) {
+	case REVERT_REMOVE:
+		return loses_all_names(f, one);
+	case REVERT_TO_BASE:
 		return true;
-	if (one->fate == FATE_NEW) {
-		struct inode *i = itable_get(f->fates->o->itable, ino);
-		bool gone = true;
-
-		if (i && i->delta && !S_ISDIR(i->type))
-			gone = links_left(one, &i->delta->attr) <= 0;
-		if (i)
-			(void)inode_put(f->fates->o->itable, i);
-		return gone;
+	case REVERT_MOVE_BACK:
+	case REVERT_ADJUST:
+		return false;
 	}
-	return false;
+	abort();
 }
 
-/* As the base has it, but for the names the view gave it. */
-static int adjust_to_base(const struct filter *f, const struct fate_of *one,
+/* As the base has it, but for names that were added or stay hidden. */
+static int adjust_to_base(const struct filter *f,
+			  const struct revert_inode *one,
 			  struct record_inode *r)
 {
-	struct overlay *o = f->fates->o;
+	struct overlay *o = f->set->o;
 	struct inode *i = itable_get(o->itable, one->ino);
 	struct statx stx;
 	bool foreign;
@@ -93,8 +109,8 @@ static int adjust_to_base(const struct filter *f, const struct fate_of *one,
 		overlay_inode_record(&stx, one->ino, 0, r);
 		r->text = text;
 		r->text_bytes = text_bytes;
-		r->attr.nlink += one->stay;
-		r->attr.nlink -= one->away;
+		r->attr.nlink += one->names_added;
+		r->attr.nlink -= one->names_hidden;
 	}
 	if (i)
 		(void)inode_put(o->itable, i);
@@ -104,19 +120,19 @@ static int adjust_to_base(const struct filter *f, const struct fate_of *one,
 static int adjust(const struct filter *f, struct record_inode *r)
 {
 	struct record_attr *a = &r->attr;
-	const struct fate_of *one = fates_find(f->fates, a->ino);
+	const struct revert_inode *one = revert_set_find(f->set, a->ino);
 
 	if (!one)
 		return 0;
-	if (one->fate == FATE_BASE)
+	if (one->action == REVERT_TO_BASE)
 		return adjust_to_base(f, one, r);
-	/* Some file systems count no subdirectories: 1 for ever. */
+	/* Of a directory whose subdirectories are not counted: always 1. */
 	if (!S_ISDIR(a->mode) || a->nlink >= 2)
 		a->nlink = (uint32_t)links_left(one, a);
 	a->ctime = f->now;
-	if (S_ISDIR(a->mode) && one->fate == FATE_STAY)
+	if (S_ISDIR(a->mode) && one->action == REVERT_ADJUST)
 		a->mtime = f->now;
-	if (S_ISDIR(a->mode) && one->fate == FATE_RETURN && one->parent)
+	if (S_ISDIR(a->mode) && one->action == REVERT_MOVE_BACK && one->parent)
 		a->parent = one->parent;
 	return 0;
 }
@@ -124,32 +140,45 @@ static int adjust(const struct filter *f, struct record_inode *r)
 /* A file of the base with more or fewer names than it has there. */
 static bool stays_linked(const struct filter *f, mapfs_ino ino)
 {
-	const struct fate_of *one = fates_find(f->fates, ino);
+	const struct revert_inode *one = revert_set_find(f->set, ino);
 
-	return one && one->fate == FATE_BASE &&
-	       (one->stay > 0 || one->away > 0);
+	return one && one->action == REVERT_TO_BASE &&
+	       (one->names_added > 0 || one->names_hidden > 0);
 }
 
-/* A dentry may go and its whiteout stay. */
 static bool is_kept(const struct filter *f, struct record *r)
 {
-	switch ((int)r->type) {
+	switch (r->type) {
 	case RECORD_INODE:
-		return !is_gone(f, r->inode.attr.ino) ||
+		return !is_leaving(f, r->inode.attr.ino) ||
 		       stays_linked(f, r->inode.attr.ino);
 	case RECORD_PAGES:
-		return !is_gone(f, r->pages.ino);
+		return !is_leaving(f, r->pages.ino);
 	case RECORD_XATTR:
-		return !is_gone(f, r->xattr.ino);
+		return !is_leaving(f, r->xattr.ino);
 	case RECORD_XATTR_OWN:
-		return !is_gone(f, r->ino);
+		return !is_leaving(f, r->ino);
 	case RECORD_DENTRY:
 		return keep_dentry(f, &r->dentry);
 	case RECORD_HIDDEN:
 		return keep_hidden(f, &r->hidden);
-	default:
+	/* What changes or removes something; a dump has only what there is. */
+	case RECORD_ATTR:
+	case RECORD_DENTRY_GONE:
+	case RECORD_XATTR_GONE:
+	case RECORD_INODE_GONE:
+	case RECORD_NEW_SIGNATURE:
+	/* Of the store and its snapshots: no inode and no name. */
+	case RECORD_STORE:
+	case RECORD_COUNTERS:
+	case RECORD_SNAPSHOT:
+	case RECORD_SNAPSHOT_GONE:
+	case RECORD_PINNED:
+	case RECORD_PARENT:
+	case RECORD_BASE:
 		return true;
 	}
+	abort();
 }
 
 static int filter_group(void *arg, const struct group *g)
@@ -178,22 +207,22 @@ static int filter_group(void *arg, const struct group *g)
 	return ret;
 }
 
-/* What the dump of the delta as it is cannot say. */
+/* Files that the delta does not have, but that keep a hidden name. */
 static int add_removed(const struct filter *f)
 {
-	const struct fate_of *one;
+	const struct revert_inode *one;
 	struct record r = { .type = RECORD_INODE };
 	struct group g;
 	int err;
 
 	group_init(&g);
-	for (one = f->fates->all; one; one = one->hh.next) {
-		if (!one->removed || one->away == 0)
+	for (one = f->set->inodes; one; one = one->hh.next) {
+		if (!one->removed || one->names_hidden == 0)
 			continue;
 		overlay_inode_record(one->removed, one->ino, 0, &r.inode);
 		r.inode.text = one->base_path;
 		r.inode.text_bytes = strlen(one->base_path);
-		r.inode.attr.nlink -= one->away;
+		r.inode.attr.nlink -= one->names_hidden;
 		group_add(&g, &r);
 	}
 	err = group_error(&g);
@@ -203,17 +232,17 @@ static int add_removed(const struct filter *f)
 	return err;
 }
 
-int fates_apply(const struct fates *f, struct delta_set *state)
+int revert_apply(const struct revert_set *set, struct delta_set *state)
 {
 	struct filter filter = {
-		.fates = f,
+		.set = set,
 		.state = state,
 		.now = overlay_now(),
 	};
 	int err;
 
 	state->replaying = true;
-	err = delta_set_dump(&f->o->set, filter_group, &filter);
+	err = delta_set_dump(&set->o->set, filter_group, &filter);
 	if (!err)
 		err = add_removed(&filter);
 	state->replaying = false;

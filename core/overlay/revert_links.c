@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A changed file with several names in the base is known by the name that was
- * met first.  Where that one lies elsewhere, others may lie below the path
- * that is reverted, and only the base can tell: it is walked, by the numbers
- * that its directories list, until all such files are found.
+ * looked up first.  If that name is elsewhere, another one may be below the
+ * path that is reverted, and only the base can tell.  So the base is walked:
+ * its directories list the numbers of their files.
  */
-#include "revert.h"
+#include "revert_links.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,25 +20,15 @@ struct walk_dir {
 	char path[];
 };
 
-struct walk {
+struct walk_ctx {
+	const struct revert_links_walk *walk;
 	struct overlay *o;
 	struct walk_dir *todo;
 	struct walk_dir *dir; /* the one that is listed now */
-	fates_name_fn fn;
-	void *arg;
 };
 
-static char *join(const char *above, const char *name)
-{
-	char *path;
-
-	if (asprintf(&path, "%s%s%s", above, *above ? "/" : "", name) < 0)
-		return NULL;
-	return path;
-}
-
 /* Takes the hold of the inode. */
-static int push_dir(struct walk *w, struct inode *inode, const char *path)
+static int push_dir(struct walk_ctx *w, struct inode *inode, const char *path)
 {
 	struct walk_dir *dir = malloc(sizeof(*dir) + strlen(path) + 1);
 
@@ -54,7 +43,7 @@ static int push_dir(struct walk *w, struct inode *inode, const char *path)
 	return 0;
 }
 
-static int visit_dir(struct walk *w, const char *name, const char *path)
+static int visit_dir(struct walk_ctx *w, const char *name, const char *path)
 {
 	struct inode *inode;
 	struct statx stx;
@@ -73,48 +62,49 @@ static int visit_dir(struct walk *w, const char *name, const char *path)
 static int visit_name(void *arg, const char *name, uint64_t ino, mode_t type,
 		      uint64_t cookie)
 {
-	struct walk *w = arg;
+	struct walk_ctx *w = arg;
 	char *path;
 	int ret;
 
 	(void)cookie;
 	if (path_is_dot(name))
 		return 0;
-	path = join(w->dir->path, name);
-	if (!path)
-		return -ENOMEM;
+	ret = path_join(&path, w->dir->path, name);
+	if (ret)
+		return ret;
 	ret = S_ISDIR(type) ? visit_dir(w, name, path) :
-			      w->fn(w->arg, ino, path);
+			      w->walk->fn(w->walk->arg, ino, path);
 	free(path);
 	return ret;
 }
 
-static void pop_dir(struct walk *w)
+static void pop_dir(struct walk_ctx *w)
 {
 	w->dir = w->todo;
 	w->todo = w->dir->next;
 }
 
-static void end_dir(struct walk *w)
+static void end_dir(struct walk_ctx *w)
 {
 	(void)inode_put(w->o->itable, w->dir->inode);
 	free(w->dir);
 }
 
-int fates_walk_base(struct overlay *o, mapfs_ino ino, uint64_t generation,
-		    const char *path, fates_name_fn fn, void *arg)
+int revert_links_find(const struct revert_links_walk *walk)
 {
-	struct walk w = { .o = o, .fn = fn, .arg = arg };
+	struct overlay *o = walk->o;
+	struct walk_ctx w = { .walk = walk, .o = o };
 	struct inode *top;
-	int ret = itable_get_or_add(o->itable, ino, generation, S_IFDIR,
-				    itable_root(o->itable), path, false, &top);
+	int ret = itable_get_or_add(o->itable, walk->ino, walk->generation,
+				    S_IFDIR, itable_root(o->itable), walk->path,
+				    false, &top);
 
 	if (!ret)
-		ret = push_dir(&w, top, path);
+		ret = push_dir(&w, top, walk->path);
 	while (w.todo && !ret) {
 		pop_dir(&w);
 		ret = base_readdir(o->base, w.dir->inode, 0, visit_name, &w);
-		/* What may not be entered holds no name that could be used. */
+		/* A directory that cannot be read has no usable name. */
 		if (ret == -ENOENT || ret == -ESTALE || ret == -EACCES)
 			ret = 0;
 		end_dir(&w);

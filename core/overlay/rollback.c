@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Snapshots of a copy view, and the way back to one.
- *
- * Going back reads the snapshot's delta from its segments into a set beside
- * the live one, makes it the beginning of a new journal, and only then takes
- * its place in memory: a crash finds the one or the other.
+ * A rollback reads the delta of the snapshot from its segments into a set
+ * beside the live one, writes it as the beginning of a new journal, and only
+ * then puts it in the place of the live one in memory.  A crash leaves either
+ * the old journal or the new one.
  */
-#include "overlay_priv.h"
-#include "core/lib/reason.h"
+#include "rollback.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-/* Without the one of a commit that could not be undone. */
+#include "core/store/compact.h"
+#include "core/store/reasons.h"
+#include "core/store/recover.h"
+#include "core/store/snapshot.h"
+
+#include "invalidate.h"
+
+/* A commit depends on its own snapshot, whose name begins with a dot. */
 static int refuse_own(const char *name, struct reason *why)
 {
 	if (name[0] != '.')
@@ -89,7 +93,7 @@ int overlay_replace(struct overlay *o, struct delta_set *state,
 	return err;
 }
 
-/* The snapshot's delta in a set of its own, if there is such a snapshot. */
+/* Loads the delta of the snapshot, if there is one of that name. */
 static int load(struct overlay *o, const char *name, struct delta_set *state,
 		struct reason *why)
 {
@@ -111,7 +115,7 @@ static int load(struct overlay *o, const char *name, struct delta_set *state,
 					 state);
 }
 
-/* sync and names are locked: the snapshot cannot go meanwhile. */
+/* store_lock() is held, so the snapshot cannot be deleted meanwhile. */
 static int rollback_locked(struct overlay *o, const char *name,
 			   struct invalidation *inval, struct reason *why)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extended attributes and ACLs of a copy view.  Until the first change the
- * base's count; that change copies all of them into the delta, once.
+ * Extended attributes of a copy view.
  *
- * An access ACL and the mode are two spellings of one thing: setting either
- * changes the other (acl(5)).
+ * An access ACL and the mode of a file say the same in two ways, so setting
+ * either of them changes the other (acl(5)).
  */
-#include "overlay_priv.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +16,12 @@
 #include "core/lib/acl.h"
 
 #define CAPS_NAME "security.capability"
+
+struct setxattr_ctx {
+	struct overlay *o;
+	mapfs_ino ino;
+	const struct mapfs_setxattr *set;
+};
 
 static ssize_t give(const void *value, size_t have, void *buf, size_t len)
 {
@@ -43,8 +48,9 @@ static int check_namespace(const char *name)
 }
 
 /*
- * Which ones an object had that the base lost nobody knows.  None is the best
- * answer, but for access: without an ACL somebody could be let in whom it kept out.
+ * An inode whose base object is lost: its attributes are unknown, and it is
+ * shown with none.  But an access ACL may have kept a user out, so to ask for
+ * that one is an error.
  */
 static ssize_t ask_base(struct overlay *o, struct inode *i, const char *name,
 			void *buf, size_t len)
@@ -102,7 +108,7 @@ static void add_xattr_gone(struct group *g, mapfs_ino ino, const char *name)
 		     });
 }
 
-/* The base's list into fresh memory; *n 0: none, or none to be had. */
+/* The base's list in new memory; *n 0: it has none, or cannot have any. */
 static int read_base_list(struct overlay *o, struct inode *i, char **list,
 			  size_t *n)
 {
@@ -162,7 +168,7 @@ int overlay_add_drop_caps(struct overlay *o, struct inode *i, struct group *g)
 
 	if (!S_ISREG(i->type))
 		return 0;
-	/* The base is asked once per file: most have none, and never will. */
+	/* The base is asked once per file: most files have none. */
 	if (!i->delta->owns_xattrs && !i->delta->base_has_no_caps)
 		i->delta->base_has_no_caps =
 			overlay_xattr_read(o, i, CAPS_NAME, NULL, 0) < 0;
@@ -175,7 +181,7 @@ int overlay_add_drop_caps(struct overlay *o, struct inode *i, struct group *g)
 	return err;
 }
 
-/* The access ACL if there is a sound one; 0: none. */
+/* The access ACL; 0: there is none, or it is not valid. */
 static ssize_t read_access_acl(struct overlay *o, struct inode *i, void *buf)
 {
 	ssize_t n = overlay_xattr_read(o, i, ACL_ACCESS_NAME, buf,
@@ -268,10 +274,12 @@ ssize_t overlay_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
 	return n;
 }
 
-/* The mode that an access ACL brings, and whether the ACL says more. */
-static int add_access_acl(struct inode *i, struct group *g, const void *value,
-			  size_t len, bool kill_sgid)
+/* The mode as the ACL says; the ACL itself only if it says more. */
+static int add_access_acl(struct inode *i, struct group *g,
+			  const struct mapfs_setxattr *set)
 {
+	const void *value = set->value;
+	const size_t len = set->len;
 	struct record r = { .type = RECORD_ATTR, .attr = i->delta->attr };
 	bool minimal;
 
@@ -279,7 +287,7 @@ static int add_access_acl(struct inode *i, struct group *g, const void *value,
 		return -EINVAL;
 	r.attr.mode = (r.attr.mode & ~(uint32_t)0777) |
 		      acl_mode(value, len, &minimal);
-	if (kill_sgid)
+	if (set->kill_sgid)
 		r.attr.mode &= ~(uint32_t)S_ISGID;
 	r.attr.ctime = overlay_now();
 	if (minimal)
@@ -310,8 +318,8 @@ static void add_ctime(struct inode *i, struct group *g)
 }
 
 /*
- * Names that listxattr(2) could not list would be lost to every backup, and
- * to a commit; file systems that have no room say ENOSPC too.
+ * A list that is too long for listxattr(2) could not be read by a backup or a
+ * commit.  A file system without room for one more answers ENOSPC, too.
  */
 static int check_list(struct overlay *o, struct inode *i, const char *name)
 {
@@ -344,9 +352,11 @@ static int check_existence(struct overlay *o, struct inode *i, const char *name,
 	return 0;
 }
 
-static int setxattr_once(struct overlay *o, mapfs_ino ino,
-			 const struct mapfs_setxattr *set)
+static int setxattr_once(void *ctx)
 {
+	const struct setxattr_ctx *c = ctx;
+	const struct mapfs_setxattr *set = c->set;
+	struct overlay *o = c->o;
 	const char *name = set->name;
 	struct inode *i;
 	struct group g;
@@ -355,7 +365,7 @@ static int setxattr_once(struct overlay *o, mapfs_ino ino,
 	err = check_namespace(name);
 	if (err)
 		return err;
-	err = overlay_change_begin(o, ino, &i);
+	err = overlay_change_begin(o, c->ino, &i);
 	if (err)
 		return err;
 	group_init(&g);
@@ -365,8 +375,7 @@ static int setxattr_once(struct overlay *o, mapfs_ino ino,
 	if (!err)
 		err = overlay_add_own_xattrs(o, i, &g);
 	if (!err && strcmp(name, ACL_ACCESS_NAME) == 0) {
-		err = add_access_acl(i, &g, set->value, set->len,
-				     set->kill_sgid);
+		err = add_access_acl(i, &g, set);
 	} else if (!err && strcmp(name, ACL_DEFAULT_NAME) == 0) {
 		err = add_default_acl(i, &g, set->value, set->len);
 		add_ctime(i, &g);
@@ -384,13 +393,9 @@ static int setxattr_once(struct overlay *o, mapfs_ino ino,
 int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino,
 		     const struct mapfs_setxattr *set)
 {
-	struct overlay *o = overlay_of(v);
-	const uint64_t made = store_made_room(o->store);
-	int err = setxattr_once(o, ino, set);
+	struct setxattr_ctx c = { .o = overlay_of(v), .ino = ino, .set = set };
 
-	if (store_make_room(o->store, err, made))
-		err = setxattr_once(o, ino, set);
-	return err;
+	return overlay_retry_full(c.o, setxattr_once, &c);
 }
 
 int overlay_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)

@@ -5,7 +5,7 @@
  */
 #include "core/delta/dump.h"
 #include "core/delta/record_decode.h"
-#include "core/overlay/overlay_priv.h"
+#include "core/overlay/inode.h"
 #include "tests/unit/support/overlay_fixture.h"
 
 #include <fcntl.h>

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A copy view from opening to closing, and the table of its operations.
+ *
+ * The base is opened first, because its identity decides whether the store may
+ * be opened at all, and the store last, because that replays the delta.
+ */
+#include "open.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "attr.h"
+#include "core/lib/mapping.h"
+#include "core/store/base_record.h"
+#include "core/store/open.h"
+#include "core/store/reasons.h"
+#include "core/store/sync.h"
+#include "create.h"
+#include "drift.h"
+#include "fallocate.h"
+#include "fileattr.h"
+#include "inode.h"
+#include "invalidate.h"
+#include "link.h"
+#include "listing.h"
+#include "lookup.h"
+#include "lost.h"
+#include "path.h"
+#include "reach.h"
+#include "read.h"
+#include "readdir.h"
+#include "rename.h"
+#include "revert.h"
+#include "rollback.h"
+#include "setattr.h"
+#include "write.h"
+#include "xattr.h"
+
+static int overlay_fsync(struct mapfs_view *v, struct mapfs_file file,
+			 bool data_only)
+{
+	struct overlay *o = overlay_of(v);
+	struct inode *i;
+	int err = overlay_get(o, file.ino, &i);
+
+	(void)data_only;
+	/* -ESTALE: a rollback removed the inode, and its pages with it. */
+	if (err)
+		return err;
+	overlay_put(o, i);
+	return store_sync(o->store);
+}
+
+/*
+ * The store's numbers, because every write takes its space from the store; the
+ * base's would promise space that no write can use.
+ */
+static int overlay_statfs(struct mapfs_view *v, struct statvfs *out)
+{
+	struct overlay *o = overlay_of(v);
+	int err = store_statfs(o->store, out);
+
+	if (err == -EOPNOTSUPP)
+		err = base_statfs(o->base, out);
+	/* Names are kept as records, not as names of that file system. */
+	if (!err)
+		out->f_namemax = MAPFS_NAME_MAX;
+	return err;
+}
+
+static void overlay_info(struct mapfs_view *v, struct mapfs_info *out)
+{
+	struct overlay *o = overlay_of(v);
+
+	*out = (struct mapfs_info){
+		.mode = MAPFS_COPY,
+		.base = base_path(o->base),
+		.inodes_known = itable_count(o->itable),
+	};
+	store_info(o->store, out);
+}
+
+static int overlay_close(struct mapfs_view *v)
+{
+	struct overlay *o = overlay_of(v);
+	int err = store_close(o->store);
+
+	listings_destroy(o->listings);
+	delta_set_fini(&o->set);
+	itable_destroy(o->itable);
+	base_close(o->base);
+	rwlock_fini(&o->ns_lock);
+	free(o);
+	return err;
+}
+
+static void overlay_announce_mount(struct mapfs_view *v, dev_t dev)
+{
+	store_announce_mount(overlay_of(v)->store, dev);
+}
+
+static void overlay_announce_close(struct mapfs_view *v)
+{
+	store_announce_close(overlay_of(v)->store);
+}
+
+static const struct view_ops overlay_ops = {
+	.close = overlay_close,
+	.info = overlay_info,
+	.lookup = overlay_lookup,
+	.reach = overlay_reach,
+	.above = overlay_above,
+	.interrupt = overlay_interrupt,
+	.forget = overlay_forget,
+	.known_files = overlay_known_files,
+	.mknod = overlay_mknod,
+	.mkdir = overlay_mkdir,
+	.symlink = overlay_symlink,
+	.link = overlay_link,
+	.unlink = overlay_unlink,
+	.rmdir = overlay_rmdir,
+	.rename = overlay_rename,
+	.tmpfile = overlay_tmpfile,
+	.readlink = overlay_readlink,
+	.readdir = overlay_readdir,
+	.getattr = overlay_getattr,
+	.peek_attr = overlay_getattr,
+	.setattr = overlay_setattr,
+	.statfs = overlay_statfs,
+	.read = overlay_read,
+	.write = overlay_write,
+	.fsync = overlay_fsync,
+	.fallocate = overlay_fallocate,
+	.lseek = overlay_lseek,
+	.copy_range = overlay_copy_range,
+	.getxattr = overlay_getxattr,
+	.listxattr = overlay_listxattr,
+	.setxattr = overlay_setxattr,
+	.removexattr = overlay_removexattr,
+	.get_fileattr = overlay_get_fileattr,
+	.set_fileattr = overlay_set_fileattr,
+	.announce_mount = overlay_announce_mount,
+	.announce_close = overlay_announce_close,
+	.snapshot_create = overlay_snapshot_create,
+	.snapshot_delete = overlay_snapshot_delete,
+	.snapshot_iterate = overlay_snapshot_iterate,
+	.drift = overlay_drift,
+	.held = overlay_held,
+	.find_path = overlay_find_path,
+	.invalidated = overlay_invalidated,
+	.rollback = overlay_rollback,
+	.revert = overlay_revert,
+};
+
+/* The root keeps the number by which the delta knows it. */
+static int make_root(struct overlay *o, mapfs_ino ino)
+{
+	int err = itable_create(&o->itable, ino);
+
+	if (err)
+		return err;
+	base_set_itable(o->base, o->itable);
+	o->view.root_ino = ino;
+	return 0;
+}
+
+static int open_at(struct overlay *o, const char *path)
+{
+	struct statx stx;
+	bool foreign;
+	int err = base_open(&o->base, path, BASE_FROZEN);
+
+	if (!err && statx(base_root_fd(o->base), "", AT_EMPTY_PATH,
+			  STATX_BASIC_STATS, &stx) < 0)
+		err = -errno;
+	if (!err)
+		err = make_root(o, stx.stx_ino);
+	return err ? err :
+		     base_stat(o->base, itable_root(o->itable), NULL, &stx,
+			       &foreign);
+}
+
+static int open_absent(struct overlay *o, const struct store_base *was)
+{
+	int err = base_open_absent(&o->base, was->path);
+
+	/* If no number was recorded, the delta has no record of the root. */
+	return err ? err : make_root(o, was->id.ino ? was->id.ino : 1);
+}
+
+static int open_base(struct overlay *o, const struct mapfs_options *opt,
+		     struct reason *why)
+{
+	struct store_base recorded = { 0 };
+	const char *path = opt->base;
+	int err = 0;
+
+	if (!path) {
+		err = store_recorded_base(opt->store, &recorded, why);
+		if (err)
+			return err;
+		path = recorded.path;
+	}
+	if (opt->without_base) {
+		err = open_absent(o, &recorded);
+	} else {
+		err = open_at(o, path);
+		if ((err == -ENOENT || err == -ENOTDIR) && recorded.path)
+			reason_base_gone(why, opt->store, path);
+	}
+	if (err && reason_is_empty(why))
+		reason_set(why, "base %s: %s", path, reason_of(err));
+	free(recorded.path);
+	return err;
+}
+
+static enum store_use use_of(const struct mapfs_options *opt)
+{
+	if (opt->snapshot)
+		return STORE_PAST;
+	return opt->look_only ? STORE_LOOK : STORE_CHANGE;
+}
+
+int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
+		 enum overlay_purpose purpose, struct reason *why)
+{
+	struct overlay *o = calloc(1, sizeof(*o));
+	struct store_options so = {
+		.use = use_of(opt),
+		.snapshot = opt->snapshot,
+		.is_trusted = opt->is_trusted,
+		.for_commit = purpose == OVERLAY_COMMIT,
+		.kind = opt->store_kind,
+		.path = opt->store,
+		.mountpoint = opt->mountpoint,
+		.progress = opt->progress,
+		.progress_arg = opt->progress_arg,
+	};
+	int err;
+
+	/* Without its base a view cannot be changed. */
+	assert(!opt->without_base ||
+	       (!opt->base && (opt->look_only || opt->snapshot)));
+	if (!o)
+		return -ENOMEM;
+	o->view =
+		(struct mapfs_view){ .ops = &overlay_ops, .mode = MAPFS_COPY };
+	rwlock_init(&o->ns_lock, RANK_NAMESPACE);
+	err = mapping_guard_init();
+	/* Before the base is opened: its path may come from the store. */
+	if (!err && opt->store_kind == MAPFS_STORE_DIR)
+		err = mapfs_store_trust_check(opt->store, opt->is_trusted, why);
+	if (!err)
+		err = listings_create(&o->listings);
+	if (!err)
+		err = open_base(o, opt, why);
+	if (err)
+		goto free_overlay;
+	delta_set_init(&o->set, o->itable, NULL);
+	so.base = base_path(o->base);
+	so.base_fd = base_root_fd(o->base);
+	if (!opt->without_base)
+		err = base_identify(so.base_fd, &so.base_id);
+	if (err)
+		goto free_set;
+	err = store_open(&o->store, &so, &o->set, why);
+	if (err)
+		goto free_set;
+	o->view.base_fd = so.base_fd;
+	o->view.look_only = so.use != STORE_CHANGE;
+	err = o->view.look_only ? 0 : overlay_sweep_orphans(o);
+	if (!err)
+		err = store_start(o->store, &o->ns_lock);
+	if (err)
+		goto close_store;
+	*out = &o->view;
+	return 0;
+
+close_store:
+	(void)store_close(o->store);
+free_set:
+	delta_set_fini(&o->set);
+free_overlay:
+	listings_destroy(o->listings);
+	itable_destroy(o->itable);
+	base_close(o->base);
+	rwlock_fini(&o->ns_lock);
+	free(o);
+	return err;
+}

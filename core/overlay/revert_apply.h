@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_OVERLAY_REVERT_APPLY_H
+#define MAPFS_CORE_OVERLAY_REVERT_APPLY_H
+
+/*
+ * The delta after a revert.
+ *
+ * Errors:   0 or a negative errno.
+ * Locking:  store_lock() is held, as it was when the set was decided.
+ */
+#include "revert_set.h"
+
+/* Fills `state`, an empty set without an arena. */
+int must_check revert_apply(const struct revert_set *set,
+			    struct delta_set *state);
+
+#endif
