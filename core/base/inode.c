@@ -51,16 +51,15 @@ static uint64_t max_pins(void)
 	return r.rlim_cur / 4;
 }
 
-static struct inode *inode_create(mapfs_ino ino, uint64_t generation,
-				  uint16_t type)
+static struct inode *inode_create(const struct inode_facts *facts)
 {
 	struct inode *i = calloc(1, sizeof(*i));
 
 	if (!i)
 		return NULL;
-	i->ino = ino;
-	i->generation = generation;
-	i->type = type;
+	i->ino = facts->ino;
+	i->generation = facts->generation;
+	i->type = facts->type;
 	i->pinned_fd = -1;
 	return i;
 }
@@ -156,7 +155,7 @@ static bool is_below(const struct inode *i, const struct inode *above)
 	return i != NULL;
 }
 
-/* A place seen in the base; on error nothing changed. */
+/* `parent` and `name` are NULL for no place.  On an error nothing changed. */
 static int set_place_locked(struct itable *t, struct inode *i,
 			    struct inode *parent, const char *name,
 			    struct remains *r)
@@ -195,7 +194,10 @@ int itable_create(struct itable **out, mapfs_ino root_ino)
 
 	if (!t)
 		return -ENOMEM;
-	root = inode_create(root_ino, 0, S_IFDIR);
+	root = inode_create(&(struct inode_facts){
+		.ino = root_ino,
+		.type = S_IFDIR,
+	});
 	if (!root)
 		goto free_table;
 	root->holds = 1; /* the table's own, never dropped */
@@ -251,18 +253,17 @@ struct inode *itable_get(struct itable *t, mapfs_ino ino)
 	return i;
 }
 
-static int add_locked(struct itable *t, mapfs_ino ino, uint64_t generation,
-		      uint16_t type, struct inode *parent, const char *name,
+static int add_locked(struct itable *t, const struct inode_facts *facts,
 		      struct inode **out)
 {
 	struct remains none = { .fd = -1 };
-	struct inode *i = inode_create(ino, generation, type);
+	struct inode *i = inode_create(facts);
 	int err = -ENOMEM;
 
 	if (i)
 		err = insert_locked(t, i);
-	if (!err && parent) {
-		err = set_place_locked(t, i, parent, name, &none);
+	if (!err && facts->parent) {
+		err = set_place_locked(t, i, facts->parent, facts->name, &none);
 		if (err)
 			HASH_DEL(t->inodes, i);
 	}
@@ -275,40 +276,37 @@ static int add_locked(struct itable *t, mapfs_ino ino, uint64_t generation,
 	return 0;
 }
 
-/* The number is known: what is new about it is recorded. */
-static int renew_locked(struct itable *t, struct inode *i, uint64_t generation,
-			uint16_t type, struct inode *parent, const char *name,
-			bool move, struct remains *r)
+/* Records what is new about an inode whose number is known. */
+static int renew_locked(struct itable *t, struct inode *i,
+			const struct inode_facts *facts, bool move,
+			struct remains *r)
 {
-	bool is_another = i->generation != generation && !i->kept &&
+	bool is_another = i->generation != facts->generation && !i->kept &&
 			  i != t->root;
 	int err = 0;
 
-	/* Another object: where the old one was is of no use. */
-	if (is_another || (parent && move))
-		err = set_place_locked(t, i, parent, name, r);
+	/* The place of another object is of no use. */
+	if (is_another || (facts->parent && move))
+		err = set_place_locked(t, i, facts->parent, facts->name, r);
 	if (!err && is_another) {
-		i->generation = generation;
-		i->type = type;
+		i->generation = facts->generation;
+		i->type = facts->type;
 		atomic_store(&i->shown, 0);
 	}
 	return err;
 }
 
-static int get_or_add_locked(struct itable *t, mapfs_ino ino,
-			     uint64_t generation, uint16_t type,
-			     struct inode *parent, const char *name, bool move,
-			     struct inode **out, struct remains *r)
+static int get_or_add_locked(struct itable *t, const struct inode_facts *facts,
+			     bool move, struct inode **out, struct remains *r)
 {
-	struct inode *i = find_locked(t, ino);
+	struct inode *i = find_locked(t, facts->ino);
 	int err;
 
-	assert(!parent == !name);
+	assert(!facts->parent == !facts->name);
 	if (i)
-		err = renew_locked(t, i, generation, type, parent, name, move,
-				   r);
+		err = renew_locked(t, i, facts, move, r);
 	else
-		err = add_locked(t, ino, generation, type, parent, name, &i);
+		err = add_locked(t, facts, &i);
 	if (!err) {
 		i->holds++;
 		*out = i;
@@ -316,16 +314,14 @@ static int get_or_add_locked(struct itable *t, mapfs_ino ino,
 	return err;
 }
 
-int itable_get_or_add(struct itable *t, mapfs_ino ino, uint64_t generation,
-		      uint16_t type, struct inode *parent, const char *name,
-		      bool move, struct inode **out)
+int itable_get_or_add(struct itable *t, const struct inode_facts *facts,
+		      struct inode **out)
 {
 	struct remains r = { .fd = -1 };
 	int err;
 
 	rmutex_lock(&t->lock);
-	err = get_or_add_locked(t, ino, generation, type, parent, name, move,
-				out, &r);
+	err = get_or_add_locked(t, facts, false, out, &r);
 	rmutex_unlock(&t->lock);
 	remains_fini(&r);
 	return err;
@@ -341,16 +337,14 @@ uint64_t itable_moves(struct itable *t)
 	return moves;
 }
 
-int itable_see(struct itable *t, mapfs_ino ino, uint64_t generation,
-	       uint16_t type, struct inode *parent, const char *name,
+int itable_see(struct itable *t, const struct inode_facts *facts,
 	       uint64_t moves, struct inode **out)
 {
 	struct remains r = { .fd = -1 };
 	int err;
 
 	rmutex_lock(&t->lock);
-	err = get_or_add_locked(t, ino, generation, type, parent, name,
-				t->moves == moves, out, &r);
+	err = get_or_add_locked(t, facts, t->moves == moves, out, &r);
 	rmutex_unlock(&t->lock);
 	remains_fini(&r);
 	return err;

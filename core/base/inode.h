@@ -57,6 +57,15 @@ struct inode {
 	UT_hash_handle hh;	   /* by itable.lock */
 };
 
+/* What a caller knows of an object: which one it is, and its place. */
+struct inode_facts {
+	mapfs_ino ino;
+	uint64_t generation;
+	uint16_t type;	      /* S_IFMT bits */
+	struct inode *parent; /* NULL: no place is known */
+	const char *name;     /* relative to the parent; NULL as that */
+};
+
 int must_check itable_create(struct itable **out, mapfs_ino root_ino);
 /* Frees every inode, whoever counts it; accepts NULL. */
 void itable_destroy(struct itable *t);
@@ -67,25 +76,22 @@ struct inode *itable_root(struct itable *t);
 /* With a hold, or NULL. */
 struct inode *itable_get(struct itable *t, mapfs_ino ino);
 /*
- * With a hold: the inode as known, or a new one.  `parent` and `name` (both
- * may be NULL) say where it is in the base; they are recorded for a new
- * inode, and for a known one when `move` (newest name wins).  A known inode
- * of another generation that is not kept gets the new generation, type and
- * place.  -ESTALE: the place lies below the inode itself, so it was true at
- * no moment.
+ * The inode with this number, with a hold; a new one if it is not known.  The
+ * place is recorded for a new inode only.  A known inode of another generation
+ * stands for a new object: it gets the new generation, type and place, unless
+ * it is kept.  -ESTALE: the place is below the inode itself, so the facts were
+ * true at no moment.
  */
-int must_check itable_get_or_add(struct itable *t, mapfs_ino ino,
-				 uint64_t generation, uint16_t type,
-				 struct inode *parent, const char *name,
-				 bool move, struct inode **out);
+int must_check itable_get_or_add(struct itable *t,
+				 const struct inode_facts *facts,
+				 struct inode **out);
 /*
- * As with `move`, for a place seen in the base at a moment since `moves` was
- * read: the place of a known inode is only recorded if no move of ours was
- * recorded since, because then what was seen may be old.
+ * The same for facts seen in the base after itable_moves() returned `moves`:
+ * records the place of a known inode, too, so the newest name wins; but not if
+ * this view has recorded a move since, because the facts may be older.
  */
 uint64_t itable_moves(struct itable *t);
-int must_check itable_see(struct itable *t, mapfs_ino ino, uint64_t generation,
-			  uint16_t type, struct inode *parent, const char *name,
+int must_check itable_see(struct itable *t, const struct inode_facts *facts,
 			  uint64_t moves, struct inode **out);
 void inode_hold(struct itable *t, struct inode *i);
 /*

@@ -172,6 +172,18 @@ int base_stat(struct base *b, struct inode *dir, const char *name,
 	return 0;
 }
 
+struct inode_facts base_facts(const struct statx *stx, struct inode *dir,
+			      const char *name)
+{
+	return (struct inode_facts){
+		.ino = stx->stx_ino,
+		.generation = base_generation(stx),
+		.type = stx->stx_mode & S_IFMT,
+		.parent = dir,
+		.name = name,
+	};
+}
+
 int base_statfs(struct base *b, struct statvfs *out)
 {
 	return fstatvfs(b->rootfd, out) < 0 ? -errno : 0;

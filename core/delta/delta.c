@@ -305,6 +305,7 @@ static int apply_inode(struct delta_set *s, const struct record_inode *r,
 		       const struct inode *locked)
 {
 	struct inode *root = itable_root(s->itable);
+	struct inode_facts facts;
 	char *path = NULL;
 	struct inode *i;
 	int err;
@@ -317,9 +318,14 @@ static int apply_inode(struct delta_set *s, const struct record_inode *r,
 		if (!path)
 			return -ENOMEM;
 	}
-	err = itable_get_or_add(s->itable, r->attr.ino, r->generation,
-				r->attr.mode & S_IFMT, path ? root : NULL, path,
-				false, &i);
+	facts = (struct inode_facts){
+		.ino = r->attr.ino,
+		.generation = r->generation,
+		.type = r->attr.mode & S_IFMT,
+		.parent = path ? root : NULL,
+		.name = path,
+	};
+	err = itable_get_or_add(s->itable, &facts, &i);
 	if (!err) {
 		err = i->delta ? -EUCLEAN : hang_delta(s, r, i, locked);
 		(void)inode_put(s->itable, i);

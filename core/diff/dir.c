@@ -276,16 +276,17 @@ int dir_is_moved(struct differ *d, struct diff_dir *dir, bool *moved)
 static int find_inode(struct differ *d, struct diff_dir *above,
 		      const char *name, struct diff_dir *dir)
 {
+	struct inode_facts facts;
 	struct statx stx;
 	bool foreign;
 	int err = base_stat(d->to->base, above->inode, name, &stx, &foreign);
 
 	if (!err && (foreign || !S_ISDIR(stx.stx_mode)))
 		err = -ENOTDIR;
-	if (!err)
-		err = itable_get_or_add(d->to->itable, stx.stx_ino,
-					base_generation(&stx), S_IFDIR,
-					above->inode, name, false, &dir->inode);
+	if (!err) {
+		facts = base_facts(&stx, above->inode, name);
+		err = itable_get_or_add(d->to->itable, &facts, &dir->inode);
+	}
 	/* It is not the directory that the delta changed. */
 	if (!err && dir->id && dir->inode->ino != dir->id) {
 		overlay_put(d->to, dir->inode);

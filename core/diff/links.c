@@ -172,6 +172,7 @@ static int push_dir(struct walk *w, struct inode *inode, const char *above,
 static int visit_dir(struct walk *w, const char *name)
 {
 	struct overlay *o = w->d->to;
+	struct inode_facts facts;
 	struct inode *inode;
 	struct statx stx;
 	bool foreign;
@@ -179,10 +180,11 @@ static int visit_dir(struct walk *w, const char *name)
 
 	if (err == -ENOENT || (!err && foreign))
 		return 0;
-	if (!err)
-		err = itable_get_or_add(o->itable, stx.stx_ino,
-					base_generation(&stx), S_IFDIR,
-					w->dir->inode, name, false, &inode);
+	if (!err) {
+		facts = base_facts(&stx, w->dir->inode, name);
+		facts.type = S_IFDIR;
+		err = itable_get_or_add(o->itable, &facts, &inode);
+	}
 	return err ? err : push_dir(w, inode, w->dir->path, name);
 }
 

@@ -58,10 +58,17 @@ static int open_base(struct differ *d, const struct diff_name *dn,
 		dir = dn->dir;
 	if (!err)
 		err = dir_inode(d, dir, &above);
-	if (!err)
-		err = itable_get_or_add(d->to->itable, f->ino, f->generation,
-					f->mode & S_IFMT, above, dn->name,
-					false, &out->inode);
+	if (!err) {
+		const struct inode_facts facts = {
+			.ino = f->ino,
+			.generation = f->generation,
+			.type = f->mode & S_IFMT,
+			.parent = above,
+			.name = dn->name,
+		};
+
+		err = itable_get_or_add(d->to->itable, &facts, &out->inode);
+	}
 	out->held = !err;
 	return err;
 }

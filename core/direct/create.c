@@ -291,11 +291,16 @@ static int settle_tmpfile(struct birth *b, int fd, struct mapfs_entry *out)
 
 	if (!err && statx(fd, "", AT_EMPTY_PATH, DIRECT_STAT_MASK, &stx) < 0)
 		err = -errno;
-	if (!err)
-		err = itable_get_or_add(b->d->itable, stx.stx_ino,
-					base_generation_of_fd(b->d->base, fd,
-							      &stx),
-					S_IFREG, NULL, NULL, false, &i);
+	if (!err) {
+		const struct inode_facts facts = {
+			.ino = stx.stx_ino,
+			.generation =
+				base_generation_of_fd(b->d->base, fd, &stx),
+			.type = S_IFREG,
+		};
+
+		err = itable_get_or_add(b->d->itable, &facts, &i);
+	}
 	if (err) {
 		close(fd);
 		return err;

@@ -29,6 +29,7 @@ int direct_see(struct direct *d, struct inode *dir, const char *name,
 	       struct statx *stx, struct inode **out)
 {
 	uint64_t moves = itable_moves(d->itable);
+	struct inode_facts facts;
 	struct base_seen seen;
 	int err;
 
@@ -37,8 +38,9 @@ int direct_see(struct direct *d, struct inode *dir, const char *name,
 	err = base_stat_generation(d->base, dir, name, &seen);
 	if (err)
 		return err;
-	err = itable_see(d->itable, seen.stx.stx_ino, seen.generation,
-			 seen.stx.stx_mode & S_IFMT, dir, name, moves, out);
+	facts = base_facts(&seen.stx, dir, name);
+	facts.generation = seen.generation;
+	err = itable_see(d->itable, &facts, moves, out);
 	if (err)
 		return err;
 	if ((*out)->is_foreign != seen.is_foreign)

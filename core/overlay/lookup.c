@@ -20,8 +20,8 @@
 static int ask_base(struct overlay *o, struct inode *dir, const char *name,
 		    struct inode **out)
 {
+	struct inode_facts facts;
 	struct statx stx;
-	mapfs_ino ino;
 	bool foreign;
 	int err;
 
@@ -32,11 +32,10 @@ static int ask_base(struct overlay *o, struct inode *dir, const char *name,
 	if (err)
 		return err == -ENOENT || overlay_lost_dir(o, dir, err) ? 0 :
 									 err;
-	ino = foreign ? base_foreign_ino(dir, name) : stx.stx_ino;
-	if (!foreign && delta_set_is_own_ino(&o->set, ino))
+	if (!foreign && delta_set_is_own_ino(&o->set, stx.stx_ino))
 		return -EOVERFLOW;
-	err = itable_get_or_add(o->itable, ino, base_generation(&stx),
-				stx.stx_mode & S_IFMT, dir, name, false, out);
+	facts = base_facts(&stx, dir, name);
+	err = itable_get_or_add(o->itable, &facts, out);
 	if (err)
 		return err;
 	if ((*out)->is_foreign != foreign)

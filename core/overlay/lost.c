@@ -94,12 +94,17 @@ static struct inode *find_changed(struct overlay *o, const char *path)
 static int find_stand_in(struct overlay *o, struct inode *dir, const char *name,
 			 const char *path, struct inode **out)
 {
+	const struct inode_facts facts = {
+		.ino = base_foreign_ino(dir, name),
+		.type = S_IFDIR,
+		.parent = dir,
+		.name = name,
+	};
 	int err;
 
 	if (origins_below(&o->set.origins, path) == 0)
 		return 0;
-	err = itable_get_or_add(o->itable, base_foreign_ino(dir, name), 0,
-				S_IFDIR, dir, name, false, out);
+	err = itable_get_or_add(o->itable, &facts, out);
 	if (!err)
 		(*out)->is_stand_in = true;
 	return err;

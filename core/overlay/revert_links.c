@@ -45,6 +45,7 @@ static int push_dir(struct walk_ctx *w, struct inode *inode, const char *path)
 
 static int visit_dir(struct walk_ctx *w, const char *name, const char *path)
 {
+	struct inode_facts facts;
 	struct inode *inode;
 	struct statx stx;
 	bool foreign;
@@ -52,10 +53,11 @@ static int visit_dir(struct walk_ctx *w, const char *name, const char *path)
 
 	if (err == -ENOENT || (!err && foreign))
 		return 0;
-	if (!err)
-		err = itable_get_or_add(w->o->itable, stx.stx_ino,
-					base_generation(&stx), S_IFDIR,
-					w->dir->inode, name, false, &inode);
+	if (!err) {
+		facts = base_facts(&stx, w->dir->inode, name);
+		facts.type = S_IFDIR;
+		err = itable_get_or_add(w->o->itable, &facts, &inode);
+	}
 	return err ? err : push_dir(w, inode, path);
 }
 
@@ -94,10 +96,15 @@ int revert_links_find(const struct revert_links_walk *walk)
 {
 	struct overlay *o = walk->o;
 	struct walk_ctx w = { .walk = walk, .o = o };
+	const struct inode_facts facts = {
+		.ino = walk->ino,
+		.generation = walk->generation,
+		.type = S_IFDIR,
+		.parent = itable_root(o->itable),
+		.name = walk->path,
+	};
 	struct inode *top;
-	int ret = itable_get_or_add(o->itable, walk->ino, walk->generation,
-				    S_IFDIR, itable_root(o->itable), walk->path,
-				    false, &top);
+	int ret = itable_get_or_add(o->itable, &facts, &top);
 
 	if (!ret)
 		ret = push_dir(&w, top, walk->path);

@@ -104,14 +104,15 @@ static int teardown(void **state)
 static int try_lookup(struct fixture *f, struct inode *dir, const char *name,
 		      struct inode **out)
 {
+	struct inode_facts facts;
 	struct statx stx;
 	bool foreign;
 	int err = base_stat(f->b, dir, name, &stx, &foreign);
 
 	if (err)
 		return err;
-	err = itable_get_or_add(f->t, stx.stx_ino, base_generation(&stx),
-				stx.stx_mode & S_IFMT, dir, name, true, out);
+	facts = base_facts(&stx, dir, name);
+	err = itable_see(f->t, &facts, itable_moves(f->t), out);
 	assert_int_equal(err, 0);
 	(*out)->is_foreign = foreign;
 	return 0;
@@ -239,8 +240,14 @@ static void test_base__never_leaves_the_base(void **state)
 	dir = lookup(f, root(f), "dir");
 	file = lookup(f, root(f), "hosts");
 	/* Known, but with no descriptor open. */
-	assert_int_equal(itable_get_or_add(f->t, 1, 0, S_IFREG, dir, "passwd",
-					   true, &below),
+	assert_int_equal(itable_see(f->t,
+				    &(struct inode_facts){
+					    .ino = 1,
+					    .type = S_IFREG,
+					    .parent = dir,
+					    .name = "passwd",
+				    },
+				    itable_moves(f->t), &below),
 			 0);
 	base_uncache(f->b, dir);
 	base_uncache(f->b, file);

@@ -32,15 +32,37 @@ static int teardown(void **state)
 	return 0;
 }
 
+static struct inode_facts facts(mapfs_ino ino, mode_t type,
+				struct inode *parent, const char *name)
+{
+	return (struct inode_facts){
+		.ino = ino,
+		.generation = 7,
+		.type = (uint16_t)type,
+		.parent = parent,
+		.name = name,
+	};
+}
+
 /* With a hold. */
 static struct inode *add(struct itable *t, mapfs_ino ino, mode_t type,
-			 struct inode *parent, const char *name, bool move)
+			 struct inode *parent, const char *name)
 {
+	const struct inode_facts f = facts(ino, type, parent, name);
 	struct inode *i;
 
-	assert_int_equal(itable_get_or_add(t, ino, 7, (uint16_t)type, parent,
-					   name, move, &i),
-			 0);
+	assert_int_equal(itable_get_or_add(t, &f, &i), 0);
+	return i;
+}
+
+/* Seen there when so many moves were recorded; with a hold. */
+static struct inode *see(struct itable *t, mapfs_ino ino, struct inode *parent,
+			 const char *name, uint64_t moves)
+{
+	const struct inode_facts f = facts(ino, S_IFREG, parent, name);
+	struct inode *i;
+
+	assert_int_equal(itable_see(t, &f, moves, &i), 0);
 	return i;
 }
 
@@ -62,10 +84,10 @@ static void test_inode__path_leads_from_the_root(void **state)
 {
 	struct itable *t = *state;
 	struct inode *root = itable_root(t);
-	struct inode *a = add(t, 10, S_IFDIR, root, "a", false);
-	struct inode *b = add(t, 11, S_IFREG, a, "b", false);
-	struct inode *deep = add(t, 12, S_IFREG, root, "x/y/z", false);
-	struct inode *none = add(t, 13, S_IFREG, NULL, NULL, false);
+	struct inode *a = add(t, 10, S_IFDIR, root, "a");
+	struct inode *b = add(t, 11, S_IFREG, a, "b");
+	struct inode *deep = add(t, 12, S_IFREG, root, "x/y/z");
+	struct inode *none = add(t, 13, S_IFREG, NULL, NULL);
 	struct inode *parent;
 	char name[NAME_MAX + 1];
 	char *path;
@@ -94,8 +116,8 @@ static void test_inode__path_leads_from_the_root(void **state)
 static void test_inode__lives_while_counted(void **state)
 {
 	struct itable *t = *state;
-	struct inode *a = add(t, 10, S_IFDIR, itable_root(t), "a", false);
-	struct inode *b = add(t, 11, S_IFREG, a, "b", false);
+	struct inode *a = add(t, 10, S_IFDIR, itable_root(t), "a");
+	struct inode *b = add(t, 11, S_IFREG, a, "b");
 
 	inode_count_lookup(t, b);
 	inode_count_lookup(t, b);
@@ -119,11 +141,11 @@ static void test_inode__lives_while_counted(void **state)
 static void test_inode__kept_one_tells_when_it_is_left(void **state)
 {
 	struct itable *t = *state;
-	struct inode *a = add(t, 10, S_IFDIR, itable_root(t), "a", false);
+	struct inode *a = add(t, 10, S_IFDIR, itable_root(t), "a");
 	struct inode *below;
 
 	inode_set_kept(t, a, true);
-	below = add(t, 11, S_IFREG, a, "b", false);
+	below = add(t, 11, S_IFREG, a, "b");
 	inode_count_lookup(t, a);
 	inode_hold(t, a);
 	assert_false(inode_put(t, a));
@@ -153,8 +175,7 @@ static void test_inode__iterates_what_is_kept(void **state)
 	int n = 0;
 
 	for (mapfs_ino ino = 10; ino < 14; ino++)
-		inode_set_kept(t, add(t, ino, S_IFREG, NULL, NULL, false),
-			       ino != 11);
+		inode_set_kept(t, add(t, ino, S_IFREG, NULL, NULL), ino != 11);
 	assert_int_equal(itable_iterate_kept(t, count_one, &n), 5);
 	assert_int_equal(n, 2);
 }
@@ -163,22 +184,19 @@ static void test_inode__newest_place_wins_only_when_it_may(void **state)
 {
 	struct itable *t = *state;
 	struct inode *root = itable_root(t);
-	struct inode *a = add(t, 10, S_IFREG, root, "a", false);
+	struct inode *a = add(t, 10, S_IFREG, root, "a");
 	uint64_t moves;
-	struct inode *again;
 
-	assert_ptr_equal(add(t, 10, S_IFREG, root, "b", false), a);
+	assert_ptr_equal(add(t, 10, S_IFREG, root, "b"), a);
 	assert_path(t, a, "a");
-	assert_ptr_equal(add(t, 10, S_IFREG, root, "b", true), a);
+	assert_ptr_equal(see(t, 10, root, "b", itable_moves(t)), a);
 	assert_path(t, a, "b");
 	moves = itable_moves(t);
-	assert_int_equal(
-		itable_see(t, 10, 7, S_IFREG, root, "c", moves, &again), 0);
+	assert_ptr_equal(see(t, 10, root, "c", moves), a);
 	assert_path(t, a, "c");
 	assert_int_equal(inode_move(t, a, root, "d"), 0);
-	/* Seen before the move, told after it. */
-	assert_int_equal(
-		itable_see(t, 10, 7, S_IFREG, root, "c", moves, &again), 0);
+	/* Seen before the move, recorded after it. */
+	assert_ptr_equal(see(t, 10, root, "c", moves), a);
 	assert_path(t, a, "d");
 }
 
@@ -186,28 +204,28 @@ static void test_inode__another_generation_is_another_object(void **state)
 {
 	struct itable *t = *state;
 	struct inode *root = itable_root(t);
-	struct inode *a = add(t, 10, S_IFREG, root, "a", false);
+	struct inode *a = add(t, 10, S_IFREG, root, "a");
+	struct inode_facts f = facts(10, S_IFDIR, root, "b");
 	struct inode *same;
 	char *path;
 
 	atomic_store(&a->shown, 5);
-	assert_int_equal(itable_get_or_add(t, 10, 8, S_IFDIR, root, "b", false,
-					   &same),
-			 0);
+	f.generation = 8;
+	assert_int_equal(itable_get_or_add(t, &f, &same), 0);
 	assert_ptr_equal(same, a);
 	assert_int_equal(a->generation, 8);
 	assert_true(S_ISDIR(a->type));
 	assert_int_equal(atomic_load(&a->shown), 0);
 	assert_path(t, a, "b");
-	assert_int_equal(itable_get_or_add(t, 10, 9, S_IFREG, NULL, NULL, false,
-					   &same),
-			 0);
+	f = facts(10, S_IFREG, NULL, NULL);
+	f.generation = 9;
+	assert_int_equal(itable_get_or_add(t, &f, &same), 0);
 	assert_int_equal(inode_base_path(t, a, &path), -ESTALE);
-	/* What is kept is what the store says, whatever the base does. */
+	/* A kept inode is what the store says, whatever the base does. */
 	inode_set_kept(t, a, true);
-	assert_int_equal(itable_get_or_add(t, 10, 10, S_IFDIR, root, "c", false,
-					   &same),
-			 0);
+	f = facts(10, S_IFDIR, root, "c");
+	f.generation = 10;
+	assert_int_equal(itable_get_or_add(t, &f, &same), 0);
 	assert_int_equal(a->generation, 9);
 }
 
@@ -218,15 +236,14 @@ static void test_inode__another_generation_is_another_object(void **state)
 static void test_inode__place_below_itself_is_refused(void **state)
 {
 	struct itable *t = *state;
-	struct inode *a = add(t, 10, S_IFDIR, itable_root(t), "a", false);
-	struct inode *b = add(t, 11, S_IFDIR, a, "b", false);
+	struct inode *a = add(t, 10, S_IFDIR, itable_root(t), "a");
+	struct inode *b = add(t, 11, S_IFDIR, a, "b");
+	const struct inode_facts below = facts(10, S_IFDIR, b, "c");
 	struct inode *out;
 
 	assert_int_equal(inode_move(t, a, b, "c"), -ESTALE);
 	assert_int_equal(inode_move(t, a, a, "c"), -ESTALE);
-	assert_int_equal(itable_get_or_add(t, 10, 7, S_IFDIR, b, "c", true,
-					   &out),
-			 -ESTALE);
+	assert_int_equal(itable_see(t, &below, itable_moves(t), &out), -ESTALE);
 	assert_path(t, b, "a/b");
 	/* The other way round it is true. */
 	assert_int_equal(inode_move(t, b, itable_root(t), "b"), 0);
@@ -237,8 +254,8 @@ static void test_inode__place_below_itself_is_refused(void **state)
 static void test_inode__move_frees_what_only_it_counted(void **state)
 {
 	struct itable *t = *state;
-	struct inode *a = add(t, 10, S_IFDIR, itable_root(t), "a", false);
-	struct inode *b = add(t, 11, S_IFREG, a, "b", false);
+	struct inode *a = add(t, 10, S_IFDIR, itable_root(t), "a");
+	struct inode *b = add(t, 11, S_IFREG, a, "b");
 	char *path;
 
 	assert_false(inode_put(t, a));
@@ -253,7 +270,7 @@ static void test_inode__move_frees_what_only_it_counted(void **state)
 static void test_inode__pin_ends_with_the_inode(void **state)
 {
 	struct itable *t = *state;
-	struct inode *i = add(t, 10, S_IFREG, NULL, NULL, false);
+	struct inode *i = add(t, 10, S_IFREG, NULL, NULL);
 	int fd = open("/", O_PATH);
 	int other = open("/", O_PATH);
 	int copy;
@@ -288,8 +305,7 @@ static void test_inode__oldest_pin_goes_when_there_are_too_many(void **state)
 		int fd = open("/", O_PATH);
 
 		assert_true(fd >= 0);
-		inode_pin(t,
-			  add(t, (mapfs_ino)n + 10, S_IFREG, NULL, NULL, false),
+		inode_pin(t, add(t, (mapfs_ino)n + 10, S_IFREG, NULL, NULL),
 			  fd);
 	}
 	assert_int_equal(inode_pin_dup(t, itable_get(t, 10), &copy), -ENOENT);
@@ -309,7 +325,7 @@ static void test_inode__deep_chain_goes_at_once(void **state)
 	char *path;
 
 	for (mapfs_ino ino = 10; ino < 100010; ino++) {
-		struct inode *i = add(t, ino, S_IFDIR, last, "d", false);
+		struct inode *i = add(t, ino, S_IFDIR, last, "d");
 
 		if (last != itable_root(t))
 			(void)inode_put(t, last);
