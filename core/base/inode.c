@@ -291,7 +291,7 @@ static int renew_locked(struct itable *t, struct inode *i,
 	if (!err && is_another) {
 		i->generation = facts->generation;
 		i->type = facts->type;
-		atomic_store(&i->shown, 0);
+		atomic_store(&i->change_cookie, 0);
 	}
 	return err;
 }

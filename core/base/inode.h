@@ -30,31 +30,32 @@ struct itable;
 struct places;
 
 struct inode {
-	mapfs_ino ino;		   /* fixed at birth */
-	uint64_t generation;	   /* by itable.lock */
-	struct inode *base_parent; /* by itable.lock; counted; or NULL */
-	char *base_name;	   /* by itable.lock; NULL: the root, or
+	mapfs_ino ino;			/* fixed at birth */
+	uint64_t generation;		/* by itable.lock */
+	struct inode *base_parent;	/* by itable.lock; counted; or NULL */
+	char *base_name;		/* by itable.lock; NULL: the root, or
 					   not in the base */
-	struct delta *delta;	   /* by the inode's stripe */
-	uint64_t nlookup;	   /* by itable.lock */
-	_Atomic uint64_t shown;	   /* write mode: hash of what was last
-					   shown of it; 0: nothing */
-	_Atomic bool is_stale;	   /* copy mode: the kernel's cached pages
+	struct delta *delta;		/* by the inode's stripe */
+	uint64_t nlookup;		/* by itable.lock */
+	_Atomic uint64_t change_cookie; /* write mode: of the version that
+					   the kernel was told of last; 0:
+					   of none */
+	_Atomic bool is_stale;		/* copy mode: the kernel's cached pages
 					   are of another time */
-	struct inode *pin_prev;	   /* by itable.lock */
-	struct inode *pin_next;	   /* by itable.lock */
-	int pinned_fd;		   /* by itable.lock; -1: none */
-	uint32_t holds;		   /* by itable.lock */
-	uint32_t children;	   /* by itable.lock: inodes that lead
+	struct inode *pin_prev;		/* by itable.lock */
+	struct inode *pin_next;		/* by itable.lock */
+	int pinned_fd;			/* by itable.lock; -1: none */
+	uint32_t holds;			/* by itable.lock */
+	uint32_t children;		/* by itable.lock: inodes that lead
 					   through this one */
-	_Atomic uint16_t type;	   /* S_IFMT bits; changes only with the
+	_Atomic uint16_t type;		/* S_IFMT bits; changes only with the
 					   generation */
-	bool kept;		   /* by itable.lock */
-	_Atomic bool is_stand_in;  /* copy mode: of a directory that the base
+	bool kept;			/* by itable.lock */
+	_Atomic bool is_stand_in; /* copy mode: of a directory that the base
 					 lost, and the delta never had */
-	_Atomic bool is_foreign;   /* another file system below: an empty
+	_Atomic bool is_foreign;  /* another file system below: an empty
 					   directory; told by each lookup */
-	UT_hash_handle hh;	   /* by itable.lock */
+	UT_hash_handle hh;	  /* by itable.lock */
 };
 
 /* What a caller knows of an object: which one it is, and its place. */

@@ -86,7 +86,7 @@ static int show_attr(struct direct *d, struct inode *i, uint64_t fh,
 
 	if (err)
 		return err;
-	direct_show(i, &stx);
+	change_cookie_set(i, &stx);
 	direct_attr_of(&stx, i->ino, out);
 	return 0;
 }

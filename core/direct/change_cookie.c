@@ -25,30 +25,30 @@ static uint64_t version_of(const struct statx *stx)
 	return checksum64(parts, sizeof(parts), 0) | 1;
 }
 
-void direct_show(struct inode *i, const struct statx *stx)
+void change_cookie_set(struct inode *i, const struct statx *stx)
 {
-	atomic_store(&i->shown, version_of(stx));
+	atomic_store(&i->change_cookie, version_of(stx));
 }
 
-bool direct_is_changed(const struct inode *i, const struct statx *stx)
+bool change_cookie_differs(const struct inode *i, const struct statx *stx)
 {
-	return atomic_load(&i->shown) != version_of(stx);
+	return atomic_load(&i->change_cookie) != version_of(stx);
 }
 
-bool direct_change_begin(const struct inode *i, int fd)
+bool change_cookie_begin(const struct inode *i, int fd)
 {
 	struct statx stx;
 
 	return S_ISREG(i->type) &&
 	       statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) == 0 &&
-	       !direct_is_changed(i, &stx);
+	       !change_cookie_differs(i, &stx);
 }
 
-void direct_change_end(struct inode *i, int fd, bool was_shown)
+void change_cookie_end(struct inode *i, int fd, bool was_current)
 {
 	struct statx stx;
 
-	if (was_shown &&
+	if (was_current &&
 	    statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) == 0)
-		direct_show(i, &stx);
+		change_cookie_set(i, &stx);
 }

@@ -82,7 +82,7 @@ ssize_t direct_write(struct mapfs_view *v, struct mapfs_file file,
 	struct direct *d = direct_of(v);
 	struct direct_fd f;
 	struct inode *i;
-	bool was_shown;
+	bool was_current;
 	ssize_t n = file_get(d, file.ino, &i);
 
 	if (n)
@@ -90,13 +90,13 @@ ssize_t direct_write(struct mapfs_view *v, struct mapfs_file file,
 	n = direct_fd_get(d, i, file.fh, DIRECT_WRITE, &f);
 	if (n)
 		goto put_inode;
-	was_shown = direct_change_begin(i, f.fd);
+	was_current = change_cookie_begin(i, f.fd);
 	if (f.appends)
 		n = check_append(f.fd, w->off);
 	if (!n)
 		n = io_pwrite_some("direct.write", f.fd, w->buf, w->len,
 				   w->off);
-	direct_change_end(i, f.fd, was_shown);
+	change_cookie_end(i, f.fd, was_current);
 	direct_fd_put(d, &f);
 put_inode:
 	direct_put(d, i);
@@ -142,7 +142,7 @@ int direct_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
 	struct direct *d = direct_of(v);
 	struct direct_fd f;
 	struct inode *i;
-	bool was_shown;
+	bool was_current;
 	int err;
 
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE |
@@ -154,13 +154,13 @@ int direct_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
 	err = direct_fd_get(d, i, file.fh, DIRECT_WRITE, &f);
 	if (err)
 		goto put_inode;
-	was_shown = direct_change_begin(i, f.fd);
+	was_current = change_cookie_begin(i, f.fd);
 	do
 		err = fallocate(f.fd, mode, (off_t)off, (off_t)len) < 0 ?
 			      -errno :
 			      0;
 	while (err == -EINTR);
-	direct_change_end(i, f.fd, was_shown);
+	change_cookie_end(i, f.fd, was_current);
 	direct_fd_put(d, &f);
 put_inode:
 	direct_put(d, i);
@@ -262,7 +262,7 @@ ssize_t direct_copy_range(struct mapfs_view *v,
 	struct direct_fd to;
 	struct inode *src;
 	struct inode *dst;
-	bool was_shown;
+	bool was_current;
 	ssize_t n;
 
 	if (overlaps(c))
@@ -279,9 +279,9 @@ ssize_t direct_copy_range(struct mapfs_view *v,
 	n = direct_fd_get(d, dst, c->to.fh, DIRECT_WRITE, &to);
 	if (n)
 		goto put_from;
-	was_shown = direct_change_begin(dst, to.fd);
+	was_current = change_cookie_begin(dst, to.fd);
 	n = copy_fds(from.fd, c->from_off, to.fd, c->to_off, c->len);
-	direct_change_end(dst, to.fd, was_shown);
+	change_cookie_end(dst, to.fd, was_current);
 	direct_fd_put(d, &to);
 put_from:
 	direct_fd_put(d, &from);

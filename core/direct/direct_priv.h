@@ -92,15 +92,15 @@ void direct_release(struct mapfs_view *v, uint64_t fh);
 
 /* direct_shown.c */
 /* The kernel is being shown these attributes of the inode. */
-void direct_show(struct inode *i, const struct statx *stx);
+void change_cookie_set(struct inode *i, const struct statx *stx);
 /* Is this not what was shown last? */
-bool direct_is_changed(const struct inode *i, const struct statx *stx);
+bool change_cookie_differs(const struct inode *i, const struct statx *stx);
 /*
  * Around a change of our own: if nobody else changed the file before, then
  * what it is afterwards counts as shown, for the kernel knows of our change.
  */
-bool direct_change_begin(const struct inode *i, int fd);
-void direct_change_end(struct inode *i, int fd, bool was_shown);
+bool change_cookie_begin(const struct inode *i, int fd);
+void change_cookie_end(struct inode *i, int fd, bool was_current);
 
 /* direct_attr.c */
 #define DIRECT_STAT_MASK (STATX_BASIC_STATS | STATX_BTIME)

@@ -157,14 +157,14 @@ int direct_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
 	struct direct *d = direct_of(v);
 	struct direct_fd f;
 	struct inode *i;
-	bool was_shown;
+	bool was_current;
 	int err = fileattr_fd(d, file, &i, &f);
 
 	if (err)
 		return err;
-	was_shown = direct_change_begin(i, f.fd);
+	was_current = change_cookie_begin(i, f.fd);
 	err = set(cred->uid, f.fd, what, a);
-	direct_change_end(i, f.fd, was_shown);
+	change_cookie_end(i, f.fd, was_current);
 	direct_fd_put(d, &f);
 	direct_put(d, i);
 	return err;

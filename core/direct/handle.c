@@ -489,14 +489,14 @@ int direct_open_file(struct mapfs_view *v, mapfs_ino ino, int flags,
 		close(fd);
 		goto put_inode;
 	}
-	is_changed = direct_is_changed(i, &stx);
+	is_changed = change_cookie_differs(i, &stx);
 	of.attr.ino = i->ino;
 	of.generation = i->generation;
 	err = handle_add(d, &of, fd, fh);
 	if (err)
 		goto put_inode;
 	/* What is stale goes now; from here on this version is what counts. */
-	direct_show(i, &stx);
+	change_cookie_set(i, &stx);
 	*changed = is_changed;
 put_inode:
 	direct_put(d, i);

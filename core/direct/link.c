@@ -21,7 +21,7 @@ void direct_fill_entry(struct direct *d, struct inode *i,
 {
 	direct_attr_of(stx, i->ino, &out->attr);
 	out->generation = i->generation;
-	direct_show(i, stx);
+	change_cookie_set(i, stx);
 	inode_count_lookup(d->itable, i);
 }
 
@@ -95,7 +95,7 @@ void direct_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)
 struct bearer {
 	struct inode *inode; /* with a hold; NULL: not known */
 	struct base_fd *f;
-	bool was_shown;
+	bool was_current;
 };
 
 static void bearer_find(struct direct *d, struct inode *dir, const char *name,
@@ -115,14 +115,14 @@ static void bearer_find(struct direct *d, struct inode *dir, const char *name,
 		out->inode = NULL;
 		return;
 	}
-	out->was_shown = direct_change_begin(out->inode, base_fd_of(out->f));
+	out->was_current = change_cookie_begin(out->inode, base_fd_of(out->f));
 }
 
 static void bearer_put(struct direct *d, struct bearer *b)
 {
 	if (!b->inode)
 		return;
-	direct_change_end(b->inode, base_fd_of(b->f), b->was_shown);
+	change_cookie_end(b->inode, base_fd_of(b->f), b->was_current);
 	base_put(d->base, b->f);
 	direct_put(d, b->inode);
 }

@@ -60,7 +60,7 @@ static int change(struct direct *d, mapfs_ino ino,
 	char path[PATH_OF_FD_BYTES];
 	struct direct_fd f;
 	struct inode *i;
-	bool was_shown;
+	bool was_current;
 	int ret;
 	int err = direct_get(d, ino, &i);
 
@@ -69,7 +69,7 @@ static int change(struct direct *d, mapfs_ino ino,
 	err = direct_fd_get(d, i, 0, DIRECT_PATH, &f);
 	if (err)
 		goto put_inode;
-	was_shown = direct_change_begin(i, f.fd);
+	was_current = change_cookie_begin(i, f.fd);
 	path_of_fd(f.fd, path);
 	ret = set->value ? setxattr(path, set->name, set->value, set->len,
 				    set->flags) :
@@ -77,7 +77,7 @@ static int change(struct direct *d, mapfs_ino ino,
 	err = ret < 0 ? -errno : 0;
 	if (!err && set->kill_sgid && strcmp(set->name, ACL_ACCESS_NAME) == 0)
 		err = drop_sgid(&f);
-	direct_change_end(i, f.fd, was_shown);
+	change_cookie_end(i, f.fd, was_current);
 	direct_fd_put(d, &f);
 put_inode:
 	direct_put(d, i);

@@ -209,13 +209,13 @@ static void test_inode__another_generation_is_another_object(void **state)
 	struct inode *same;
 	char *path;
 
-	atomic_store(&a->shown, 5);
+	atomic_store(&a->change_cookie, 5);
 	f.generation = 8;
 	assert_int_equal(itable_get_or_add(t, &f, &same), 0);
 	assert_ptr_equal(same, a);
 	assert_int_equal(a->generation, 8);
 	assert_true(S_ISDIR(a->type));
-	assert_int_equal(atomic_load(&a->shown), 0);
+	assert_int_equal(atomic_load(&a->change_cookie), 0);
 	assert_path(t, a, "b");
 	f = facts(10, S_IFREG, NULL, NULL);
 	f.generation = 9;
