@@ -2,7 +2,7 @@
 /*
  * Opening a view: the one place that knows every kind of it.
  */
-#include "core/direct/direct.h"
+#include "core/direct/open.h"
 #include "core/lib/log.h"
 #include "core/overlay/open.h"
 #include "mapfs.h"

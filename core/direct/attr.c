@@ -6,7 +6,7 @@
  * calls that have no form for one), never through a path that somebody could
  * exchange meanwhile.
  */
-#include "direct_priv.h"
+#include "attr.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "change_cookie.h"
 #include "core/lib/path.h"
 #include "core/lib/timespec.h"
 

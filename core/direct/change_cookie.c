@@ -6,7 +6,7 @@
  * Kept as 64 bits per inode.  Two versions with one hash are as likely as a
  * broken machine.
  */
-#include "direct_priv.h"
+#include "change_cookie.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

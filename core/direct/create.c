@@ -7,14 +7,16 @@
  * is looked at before it is given away: another user of the base may have
  * put something else in its place.
  */
-#include "direct_priv.h"
+#include "create.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attr.h"
 #include "core/lib/acl.h"
+#include "lookup.h"
 
 #define SET_ID_BITS (S_ISUID | S_ISGID)
 
@@ -246,7 +248,10 @@ static int settle_open(struct birth *b, int fd, struct mapfs_entry *out,
 	if (err) {
 		close(fd);
 	} else {
-		err = handle_add(b->d, &e, fd, fh);
+		err = handle_add(b->d->handles,
+				 (struct handle_object){ e.attr.ino,
+							 e.generation },
+				 fd, fh);
 		if (err)
 			direct_forget(&b->d->view, e.attr.ino, 1);
 	}

@@ -4,7 +4,7 @@
  * the first part of an open file, which its own descriptor gives without
  * another one being opened; writing is pwrite.  Both meet in the page cache.
  */
-#include "direct_priv.h"
+#include "data.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "change_cookie.h"
 #include "core/lib/io.h"
+#include "inode.h"
 
 #define BY_HANDLE_BYTES (128U << 10)
 #define COPY_BYTES (128U << 10)

@@ -8,7 +8,7 @@
  * the caller, without any capability; for root with the two that the kernel
  * has found in the caller, and no other.
  */
-#include "direct_priv.h"
+#include "fileattr.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -20,6 +20,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "change_cookie.h"
+#include "inode.h"
 
 _Static_assert(sizeof(struct mapfs_fsxattr) == sizeof(struct fsxattr) &&
 		       offsetof(struct mapfs_fsxattr, cowextsize) ==

@@ -5,10 +5,13 @@
  * Where it was last seen is always asked again, because others may have moved
  * or removed it; its generation tells whether it is the one that was meant.
  */
-#include "direct_priv.h"
+#include "reach.h"
 
 #include <errno.h>
 #include <sys/stat.h>
+
+#include "attr.h"
+#include "lookup.h"
 
 static int look(void *arg, struct inode *dir, const char *name,
 		struct inode **out)

@@ -4,12 +4,13 @@
  * as the base keeps them.  An open directory goes on where it was (base_dir.c
  * says why); without one every part is a listing of its own.
  */
-#include "direct_priv.h"
+#include "readdir.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 
 #include "core/lib/path.h"
+#include "lookup.h"
 
 struct listing {
 	struct direct *d;
@@ -71,30 +72,30 @@ static int tell_foreign(struct listing *l)
 	return is_full;
 }
 
-/* `from` NULL: all names behind `cookie`, not some. */
-static int list(struct listing *l, struct base_listing *from, mapfs_ino dir)
+/* `from` NULL: all names behind the cookie, else some of them. */
+static int list(struct direct *d, mapfs_ino dir, struct base_listing *from,
+		const struct mapfs_readdir *readdir)
 {
-	const uint64_t cookie = l->readdir->cookie;
-	int ret = direct_dir_get(l->d, dir, false, &l->dir);
+	struct listing l = { .d = d, .readdir = readdir };
+	const uint64_t cookie = readdir->cookie;
+	int ret = direct_dir_get(d, dir, false, &l.dir);
 
 	if (ret)
 		return ret;
-	if (l->dir->is_foreign)
-		ret = tell_foreign(l);
+	if (l.dir->is_foreign)
+		ret = tell_foreign(&l);
 	else if (from)
-		ret = base_listing_read(from, l->dir, cookie, tell, l);
+		ret = base_listing_read(from, l.dir, cookie, tell, &l);
 	else
-		ret = base_readdir(l->d->base, l->dir, cookie, tell, l);
-	direct_put(l->d, l->dir);
+		ret = base_readdir(d->base, l.dir, cookie, tell, &l);
+	direct_put(d, l.dir);
 	return ret > 0 ? 0 : ret;
 }
 
 int direct_readdir(struct mapfs_view *v, mapfs_ino dir,
 		   const struct mapfs_readdir *readdir)
 {
-	struct listing l = { .d = direct_of(v), .readdir = readdir };
-
-	return list(&l, NULL, dir);
+	return list(direct_of(v), dir, NULL, readdir);
 }
 
 int direct_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh)
@@ -106,20 +107,20 @@ int direct_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh)
 	if (err)
 		return err;
 	direct_put(d, i);
-	return handle_add_dir(d, dir, fh);
+	return handle_add_dir(d->handles, dir, fh);
 }
 
 int direct_readdir_open(struct mapfs_view *v, uint64_t fh,
 			const struct mapfs_readdir *readdir)
 {
-	struct listing l = { .d = direct_of(v), .readdir = readdir };
+	struct direct *d = direct_of(v);
 	struct base_listing *from;
 	mapfs_ino dir;
-	int err = handle_take_listing(l.d, fh, &dir, &from);
+	int err = handle_take_listing(d->handles, fh, &dir, &from);
 
 	if (err)
 		return err;
-	err = list(&l, from, dir);
-	handle_give_listing(l.d, fh, from);
+	err = list(d, dir, from, readdir);
+	handle_give_listing(d->handles, fh, from);
 	return err;
 }

@@ -3,13 +3,15 @@
  * Extended attributes of base objects.  ACLs among them go to the base as
  * they are: it keeps mode and ACL in step by itself.
  */
-#include "direct_priv.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "attr.h"
+#include "change_cookie.h"
 #include "core/lib/acl.h"
 #include "core/lib/path.h"
 

@@ -1,56 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A read or write view from opening to closing.
+ * Opening and closing a read or write view, and its tables of operations.
  *
- * The base is the file system; this view only keeps what it must to find an
+ * The base is the file system.  The view only keeps what is needed to find an
  * object again by its number: where it was last seen, or a descriptor of it
  * once it has no name.
  */
-#include "direct_priv.h"
+#include "open.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "attr.h"
 #include "core/lib/mapping.h"
 #include "core/lib/reason.h"
-
-int direct_get(struct direct *d, mapfs_ino ino, struct inode **out)
-{
-	struct inode *i = itable_get(d->itable, ino);
-
-	if (!i)
-		return -ESTALE;
-	*out = i;
-	return 0;
-}
-
-int direct_dir_get(struct direct *d, mapfs_ino ino, bool change,
-		   struct inode **out)
-{
-	struct inode *i;
-	int err = direct_get(d, ino, &i);
-
-	if (err)
-		return err;
-	if (!S_ISDIR(i->type))
-		err = -ENOTDIR;
-	else if (change && i->is_foreign)
-		err = -EROFS;
-	if (err)
-		direct_put(d, i);
-	else
-		*out = i;
-	return err;
-}
-
-void direct_put(struct direct *d, struct inode *i)
-{
-	(void)inode_put(d->itable, i);
-}
+#include "create.h"
+#include "data.h"
+#include "fileattr.h"
+#include "inode.h"
+#include "link.h"
+#include "lookup.h"
+#include "open_file.h"
+#include "reach.h"
+#include "readdir.h"
+#include "xattr.h"
 
 static void direct_info(struct mapfs_view *v, struct mapfs_info *out)
 {
@@ -78,15 +54,14 @@ static int direct_close(struct mapfs_view *v)
 {
 	struct direct *d = direct_of(v);
 
-	handles_fini(d);
+	handles_destroy(d->handles);
 	itable_destroy(d->itable);
 	base_close(d->base);
-	rmutex_fini(&d->lock);
 	free(d);
 	return 0;
 }
 
-/* view.c refuses every change of a read view, so they are not here. */
+/* view.c refuses every change of a read view: it needs no operation. */
 static const struct view_ops read_ops = {
 	.close = direct_close,
 	.info = direct_info,
@@ -180,7 +155,7 @@ static int open_base(struct direct *d, const struct mapfs_options *opt)
 		return err;
 	base_set_itable(d->base, d->itable);
 	d->view.root_ino = stx.stx_ino;
-	return 0;
+	return handles_create(&d->handles, d->base);
 }
 
 int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
@@ -193,9 +168,7 @@ int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
 		return -ENOMEM;
 	d->view.ops = opt->mode == MAPFS_READ ? &read_ops : &write_ops;
 	d->view.mode = opt->mode;
-	d->view.base_fd = -1; /* nobody compares with it */
-	rmutex_init(&d->lock, RANK_DIRECT);
-	handles_init(d);
+	d->view.base_fd = -1; /* a store is compared with it: there is none */
 	err = mapping_guard_init();
 	if (!err)
 		err = open_base(d, opt);
