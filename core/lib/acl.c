@@ -66,7 +66,7 @@ int acl_verify(const void *acl, size_t len)
 	return 0;
 }
 
-/* The entry of this tag, or NULL. Unnamed tags are there once at most. */
+/* The first entry of this tag, or NULL. */
 static struct acl_entry_disk *acl_find(void *acl, size_t len, enum acl_tag tag)
 {
 	struct acl_disk *d = acl;
@@ -82,7 +82,7 @@ static mode_t entry_perm(const struct acl_entry_disk *e)
 	return le16_get(e->perm);
 }
 
-/* What the group bits of a mode show: the mask where there is one. */
+/* The entry that the group bits of a mode show: the mask if there is one. */
 static struct acl_entry_disk *acl_group_class(void *acl, size_t len)
 {
 	struct acl_entry_disk *e = acl_find(acl, len, TAG_MASK);

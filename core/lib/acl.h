@@ -6,12 +6,13 @@
  * POSIX access control lists in the form the kernel passes them
  * (system.posix_acl_access, system.posix_acl_default; layout and rules:
  * acl(5) and the withdrawn POSIX 1003.1e draft 17).  The kernel checks
- * permissions; a file system owes it four things, which are here: refusing
- * nonsense, the mode that an ACL implies, what chmod does to an ACL, and
- * what a new object inherits.
+ * permissions.  Four things are left to the file system, and are here: to
+ * refuse a malformed ACL, the mode that an ACL implies, the effect of chmod on
+ * an ACL, and the ACL that a new object inherits.
  *
  * Lifetime: works in the caller's buffers.
- * Errors:   -EINVAL: not a sound ACL.
+ * Errors:   acl_verify() returns -EINVAL for a malformed ACL; the others are
+ *           called only with one that it has accepted.
  * Locking:  none; values.
  */
 #include "types.h"
@@ -21,13 +22,14 @@
 
 /* 0, or -EINVAL. */
 int must_check acl_verify(const void *acl, size_t len);
-/* The permission bits the ACL stands for; *minimal: a mode says it all. */
+/* The permission bits that the ACL implies; *minimal: it says no more. */
 mode_t acl_mode(const void *acl, size_t len, bool *minimal);
 /* chmod: owner, mask (or group) and other follow the mode. */
 void acl_chmod(void *acl, size_t len, mode_t mode);
 /*
- * A new object in a directory with this default ACL: the ACL becomes the
- * object's access ACL, narrowed by *mode; *mode is narrowed by it.
+ * For a new object in a directory with this default ACL: turns it into the
+ * object's access ACL by removing what *mode does not allow, and removes from
+ * *mode what the ACL does not allow.
  */
 void acl_inherit(void *acl, size_t len, mode_t *mode, bool *minimal);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XXH3, compiled in: the header-only form lets the compiler fold the short
- * lengths, and no symbol of the library leaves this file.
+ * XXH3 in its header-only form: the compiler can specialise it for short
+ * lengths, and no symbol of the library is exported.
  */
 #include "checksum.h"
 

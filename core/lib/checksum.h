@@ -3,13 +3,14 @@
 #define MAPFS_CORE_LIB_CHECKSUM_H
 
 /*
- * XXH3-64 over bytes that live on disk; the only includer of xxhash.h.
+ * XXH3-64 of bytes that are kept on disk.  The only file that includes
+ * xxhash.h.
  *
  * Lifetime, errors, locking: pure functions.
  */
 #include "types.h"
 
-/* `seed` keeps records of one store from vouching for those of another. */
+/* With a seed per store, the sum of another store's bytes does not fit. */
 uint64_t checksum64(const void *buf, size_t len, uint64_t seed);
 
 #endif

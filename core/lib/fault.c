@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fault points.  One flag says whether anybody cares; only then is the state
- * behind the lock looked at.
+ * One atomic flag says whether a point is armed or counted.  Only if it is set
+ * is the lock taken and the state read.
  */
 #include "fault.h"
 

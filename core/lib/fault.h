@@ -3,15 +3,17 @@
 #define MAPFS_CORE_LIB_FAULT_H
 
 /*
- * Named points at which a test can make the core fail, or die.
+ * Named points at which a test can make the core fail, or kill the process.
+ *
+ * Calling sequence of a test that fails each point of an operation: call
+ * fault_reset(), run the operation once, and ask fault_passed() how many
+ * points it has; then for each n: fault_arm(n, err), run it, fault_disarm().
  *
  * Lifetime: static.  A point costs one relaxed load while nothing is armed
  *           or counted.
  * Errors:   fault_point() returns 0, or the negative errno that was armed.
- * Locking:  none needed; arming is for a quiet moment.
- *
- * Counting is what makes tests exhaustive: fault_reset(), one good run,
- * fault_passed() says how many points it has; then arm each ordinal alone.
+ * Locking:  any thread may pass a point with any lock held.  Arm and disarm
+ *           while no operation is under way.
  */
 #include "types.h"
 
@@ -22,9 +24,9 @@ int must_check fault_point(const char *name);
 void fault_arm(unsigned int n, int err);
 /* Every point of this name fails with -err, until disarmed. */
 void fault_arm_name(const char *name, int err);
-/* At the n-th point from now on the process is gone, by SIGKILL. */
+/* At the n-th point from now on the process is killed by SIGKILL. */
 void fault_arm_kill(unsigned int n);
-/* Nothing fails any more and nothing is counted. */
+/* From now on no point fails, and none is counted. */
 void fault_disarm(void);
 /* Points passed since the last fault_reset(). */
 unsigned int fault_passed(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls on files, finished or failed.  Interrupted calls go on, short
- * counts are completed, and every call that can lose data passes a fault
- * point first, so tests reach the error paths of all callers.
+ * Interrupted calls are repeated and short counts are completed.  Every call
+ * that can lose data passes a fault point first, so that tests reach the error
+ * paths of all callers.
  */
 #include "io.h"
 
@@ -120,7 +120,7 @@ int io_fsync(const char *point, int fd)
 	return 0;
 }
 
-/* One errno for "this file system has no such call", whatever it says. */
+/* -EOPNOTSUPP for each errno by which a file system says that. */
 static int fallocate_complete(int fd, int mode, uint64_t off, uint64_t len)
 {
 	while (fallocate(fd, mode, (off_t)off, (off_t)len) < 0) {
@@ -151,7 +151,7 @@ int io_punch(int fd, uint64_t off, uint64_t len)
 		fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len);
 }
 
-/* For file systems without O_TMPFILE: a name nobody guesses, gone at once. */
+/* For file systems without O_TMPFILE: a random name, unlinked at once. */
 static int tmpfile_by_name(int dirfd, int *fd)
 {
 	for (int i = 0; i < TMPFILE_TRIES; i++) {
@@ -182,7 +182,7 @@ static int tmpfile_by_name(int dirfd, int *fd)
 	return -EEXIST;
 }
 
-/* What pages leave to the journal [A2]; 0: the size is not known. */
+/* The space that pages leave to the journal [A2]; 0: its size is not known. */
 static uint64_t headroom_of(const struct statvfs *v)
 {
 	const uint64_t most = 4U << 20;
@@ -197,7 +197,7 @@ int io_check_headroom(int fd, uint64_t len)
 
 	if (fstatvfs(fd, &v) < 0)
 		return -errno;
-	/* No size: memory, or a file system that does not say. */
+	/* Memory, or a file system that reports no size. */
 	if (v.f_blocks == 0 ||
 	    (uint64_t)v.f_bavail * v.f_frsize >= len + headroom_of(&v))
 		return 0;
@@ -217,7 +217,7 @@ int io_statvfs_for_pages(int fd, struct statvfs *out)
 		return -errno;
 	if (out->f_frsize == 0)
 		return 0;
-	/* As much again is for what records and extents take meanwhile. */
+	/* Twice: records and extents take space in the meantime. */
 	keep = (2 * headroom_of(out) + out->f_frsize - 1) / out->f_frsize;
 	out->f_bfree = less(out->f_bfree, keep);
 	out->f_bavail = less(out->f_bavail, keep);
@@ -240,7 +240,7 @@ int io_tmpfile(int dirfd, int *fd)
 		f = memfd_create("mapfs", MFD_CLOEXEC);
 	else
 		f = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	/* Kernels and file systems without O_TMPFILE see a directory. */
+	/* Without O_TMPFILE this looks like opening a directory for writing. */
 	if (f < 0 && dirfd >= 0 &&
 	    (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
 		return tmpfile_by_name(dirfd, fd);

@@ -3,21 +3,21 @@
 #define MAPFS_CORE_LIB_LIMIT_H
 
 /*
- * Every limit of a view and of its store, in this one place: the checks of
- * arguments (view.c), the encoder and the decoder of records, the journal,
- * and what a program is told (statfs) take them from here, so that nothing
- * is accepted that a replay would refuse.
+ * The limits of a view and of its store.  The checks of arguments
+ * (core/view/view.c), the encoder and the decoder of records, the journal, and
+ * the answer to statfs(2) all take them from here, so that no change is
+ * accepted that a replay would refuse.
  *
- * Locking: constants.
+ * Lifetime, errors, locking: constants.
  */
 #include <assert.h>
 #include <linux/limits.h>
 #include <stdint.h>
 
 /*
- * Largest size of a file.  It is the kernel's own for FUSE, and must be: a
- * cached write(2) below the kernel's limit has succeeded long before its
- * bytes get here, so refusing them would lose them.
+ * Largest size of a file: the kernel's own limit for FUSE.  A cached write(2)
+ * below that limit has succeeded long before its bytes reach the daemon, so a
+ * lower limit here would lose them.
  */
 #define MAPFS_MAX_SIZE INT64_MAX
 /* Pages of such a file; a power of two, 2^51. */
@@ -47,10 +47,10 @@ static_assert(MAPFS_TARGET_MAX == 4095, "what readlink(2) of FUSE can give");
 /* Bytes of the records of one group. */
 #define GROUP_MAX_BYTES (64U << 20)
 
-/* Bounds that keep sums of numbers from disk far away from overflow. */
+/* Bounds of numbers read from disk, so that their sums cannot overflow. */
 #define SEGMENT_NUMBER_MAX (UINT64_MAX >> 2)
 #define LSN_MAX (UINT64_MAX >> 2)
-/* Numbers of snapshots are also offsets of locks, and the next must fit. */
+/* The number of a snapshot is also the offset of a lock; the next must fit. */
 #define SNAPSHOT_NUMBER_MAX ((uint64_t)INT64_MAX - 1)
 #define SNAPSHOT_MESSAGE_MAX 4096U
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log callback.  A line that is too long is cut, never allocated: lines
- * are written when things are going wrong.
+ * A line is made on the stack and never allocated: lines are written when
+ * something has failed, and that may be for want of memory.
  */
 #include "log.h"
 

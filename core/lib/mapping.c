@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Windows of 1 GiB over a file, and copies out of them that survive SIGBUS.
+ * Windows of 1 GiB, and copies out of them that survive SIGBUS.
  *
  * A window is mapped whole even where the file ends earlier: a mapping is
- * address space, not memory, and a file that grows needs no new one.  Only a
- * touch beyond the end faults, and the copy is guarded against that anyway,
- * because anybody may truncate the file at any moment.
+ * address space, not memory, and a file that grows needs no new one.  Only an
+ * access beyond the end faults, and copies are guarded against that anyway,
+ * because another process may truncate the file at any moment.
  *
  *   reader:  lock, find or map window, refs++, unlock
  *            guarded memcpy
  *            lock, refs--, unlock
  *
- * Only a window without readers makes room for another; when all of them are
- * being read, or the address space is full, the piece is read with pread.
+ * Only a window without readers is unmapped to make room for another.  If all
+ * of them are being read, or the address space is full, the part is read with
+ * pread.
  *
- * The guard: the thread that copies leaves a jump buffer and the bounds of
- * its window in a thread-local variable.  The handler jumps there if the
- * fault lies inside these bounds; any other SIGBUS takes its usual course.
+ * The guard: the thread that copies keeps a jump buffer and the bounds of its
+ * window in a thread-local variable.  The handler jumps there if the fault is
+ * inside these bounds; any other SIGBUS kills the process as usual.
  */
 #include "mapping.h"
 
@@ -57,7 +58,7 @@ struct guard {
 	uintptr_t end;
 };
 
-/* Read in a signal handler: the model that never allocates on first use. */
+/* Read in a signal handler, so by the model that allocates nothing. */
 static _Thread_local struct guard *volatile guard_of_thread
 	__attribute__((tls_model("initial-exec")));
 
@@ -69,12 +70,12 @@ static void guard_on_sigbus(int sig, siginfo_t *info, void *context)
 
 	if (g && info->si_code > 0 && at >= g->begin && at < g->end) {
 		guard_of_thread = NULL;
-		/* The jump skips the return that would have done this. */
+		/* The jump skips the return, which would do this. */
 		(void)pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask,
 				      NULL);
 		siglongjmp(g->env, 1);
 	}
-	/* Not ours: die as if we had never been here. */
+	/* Not the guard's: die as without this handler. */
 	(void)signal(sig, SIG_DFL);
 	(void)raise(sig);
 }
@@ -87,7 +88,7 @@ int mapping_guard_init(void)
 	};
 
 	sigemptyset(&sa.sa_mask);
-	/* Each time: somebody else may have taken the signal meanwhile. */
+	/* At each call: another library may have set a handler since. */
 	return sigaction(SIGBUS, &sa, NULL) < 0 ? -errno : 0;
 }
 
@@ -145,7 +146,7 @@ void mapping_destroy(struct mapping *m)
 	free(m);
 }
 
-/* The window, or the slot it may take: unused, or idle for longest; or NULL. */
+/* The window, or the slot for it: unused, or the one idle longest; or NULL. */
 static struct window *window_slot(struct mapping *m, uint64_t index)
 {
 	struct window *best = NULL;
@@ -175,7 +176,7 @@ static const uint8_t *window_map(int fd, uint64_t index)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Holds the window; NULL: there is no room for it now. */
+/* Counts a reader of the window; NULL: there is no room for it now. */
 static struct window *window_hold(struct mapping *m, uint64_t index)
 {
 	const uint8_t *evicted = NULL;
@@ -198,7 +199,7 @@ static struct window *window_hold(struct mapping *m, uint64_t index)
 		w->used_at = ++m->tick;
 	}
 	rmutex_unlock(&m->lock);
-	/* Taking down a gigabyte of page table entries is not for the lock. */
+	/* Not under the lock: unmapping a gigabyte takes time. */
 	window_unmap(evicted);
 	return w;
 }

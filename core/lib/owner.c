@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A store is data that becomes names, modes and owners in a base when root
- * commits it, so whoever can write to the store of root is root.  As git does
- * with safe.directory, what belongs to another user is believed only when
- * people say so.
+ * commits it, so a user who can write to root's store can become root.  As in
+ * git's safe.directory, a store of another user is trusted only if the user of
+ * the command says so.
  *
- * Judged are descriptors, not paths: a directory that is ours, and that nobody
- * else may write to, keeps the names it had when it was judged.
+ * Descriptors are checked, not paths: a directory that is ours, and that no
+ * other user may write to, keeps the names that it had when it was checked.
  *
- * Root writes to a store of somebody else as its owner would, who must find no
- * file that locks that owner out, and must not lead root to a file elsewhere:
+ * When root writes to the store of another user, no file may be left that
+ * locks the owner out, and the owner must not be able to lead root to a file
+ * outside the store:
  *
- *   new file    made under a name that is free (O_EXCL), given away by its
- *               descriptor before it gets its own name
+ *   new file    made under a free name (O_EXCL) and given to the owner by its
+ *               descriptor, before it gets its final name
  *   old file    refused if it has another name somewhere (a hard link), or
- *               belongs to neither
+ *               belongs to a third user
  */
 #include "owner.h"
 
@@ -34,11 +35,11 @@
 #include "fault.h"
 #include "path.h"
 
-/* What the kernel says of users that a user namespace does not have. */
+/* The user that the kernel reports for one that the namespace lacks. */
 #define OVERFLOW_ID 65534U
 #define PW_BYTES 4096
 
-/* A namespace that lacks users shows all of those as one. */
+/* A namespace without all users reports each missing one as OVERFLOW_ID. */
 static bool has_all_users(const char *map)
 {
 	unsigned int inside = 0;
@@ -61,7 +62,7 @@ static bool is_ours(uid_t uid)
 	return uid != OVERFLOW_ID || has_all_users("/proc/self/uid_map");
 }
 
-/* The group that has its user's number is that user's own. */
+/* A group with the number of its user is that user's own. */
 static bool is_own_group(const struct stat *st)
 {
 	if (st->st_gid != st->st_uid && st->st_gid != geteuid())
@@ -69,7 +70,7 @@ static bool is_own_group(const struct stat *st)
 	return st->st_gid != OVERFLOW_ID || has_all_users("/proc/self/gid_map");
 }
 
-/* With a list, the bits of the group are those of everybody in the list. */
+/* With an ACL the group bits of the mode hold for all of its entries. */
 static bool has_acl(int fd)
 {
 	char path[PATH_OF_FD_BYTES];
@@ -83,7 +84,7 @@ static bool others_may_write(int fd, const struct stat *st)
 {
 	if (S_ISLNK(st->st_mode))
 		return false;
-	/* There others may add names, but neither remove nor replace ours. */
+	/* In a sticky directory others can add names, not replace ours. */
 	if (S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX))
 		return false;
 	if (st->st_mode & S_IWOTH)
@@ -114,8 +115,8 @@ static int read_mount_id(int fd, int *id)
 }
 
 /*
- * Behind " - ": type, source and options, with a space between.  The source is
- * what the user called it, and may look like an option.
+ * Behind " - " are type, source and options, separated by spaces.  The source
+ * is any text of the user's, and may look like an option.
  */
 static uid_t mounter_of(const char *line)
 {
@@ -125,11 +126,11 @@ static uid_t mounter_of(const char *line)
 	at = at ? strchr(at + 3, ' ') : NULL;
 	at = at ? strchr(at + 1, ' ') : NULL;
 	at = at ? strstr(at, name) : NULL;
-	/* Without one it is served by the machine's host (virtiofs). */
+	/* No user: the host of a virtual machine serves it (virtiofs). */
 	return at ? (uid_t)strtoul(at + sizeof(name) - 1, NULL, 10) : 0;
 }
 
-/* The user whose process answers for this mount. */
+/* The user whose process serves this mount. */
 static int read_mounter(int id, uid_t *uid)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -152,7 +153,7 @@ static int read_mounter(int id, uid_t *uid)
 	return err;
 }
 
-/* What FUSE shows is as good as whoever serves it, whatever that says. */
+/* The process that serves a FUSE mount can show any owner: ask for its own. */
 static int check_mounter(int fd, struct owner_finding *why)
 {
 	uid_t uid = 0;
@@ -190,8 +191,8 @@ int owner_check(int fd, struct owner_finding *why)
 }
 
 /*
- * Whose the files in a directory are: those of a store belong to whom its
- * journal belongs, even where somebody else provided the directory.
+ * The owner of the files in a directory.  A store belongs to the owner of its
+ * journal, also where another user provided the directory.
  */
 static int find_owner(int dirfd, struct stat *st)
 {
@@ -211,7 +212,7 @@ int owner_check_target(int dirfd, int fd)
 		return err;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	/* Whoever cannot write to files of others may be led anywhere. */
+	/* Any user but root can only be led to files of its own. */
 	if (geteuid() != 0 || dir.st_uid == 0)
 		return 0;
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
@@ -219,7 +220,7 @@ int owner_check_target(int dirfd, int fd)
 	return st.st_uid == dir.st_uid || st.st_uid == 0 ? 0 : -EPERM;
 }
 
-/* To whom `dir` belongs; only root can, and only others need it. */
+/* To the owner of `dir`; only root can do it, for a store of another user. */
 static int give_away(int fd, const struct stat *dir)
 {
 	struct stat st;
@@ -232,7 +233,7 @@ static int give_away(int fd, const struct stat *dir)
 		return err;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	/* Something else has the name by now: not ours to give. */
+	/* Another file has the name by now, which is not ours to give. */
 	if (st.st_uid != 0)
 		return st.st_uid == dir->st_uid ? 0 : -EPERM;
 	return fchown(fd, dir->st_uid, dir->st_gid) < 0 ? -errno : 0;
@@ -240,7 +241,7 @@ static int give_away(int fd, const struct stat *dir)
 
 static int open_old(int dirfd, const char *name, int flags, int *fd)
 {
-	/* O_NONBLOCK: a fifo in its place must not stop us. */
+	/* O_NONBLOCK: opening a fifo in its place must not block. */
 	int got = openat(dirfd, name,
 			 (flags & ~O_CREAT) | O_NOFOLLOW | O_NONBLOCK |
 				 O_CLOEXEC);
@@ -283,11 +284,11 @@ int owner_create_file(int dirfd, const char *name, int flags, int *fd)
 {
 	struct stat st;
 
-	/* A link is no leftover of ours. */
+	/* The store itself makes no symbolic links. */
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISLNK(st.st_mode))
 		return -ELOOP;
-	/* Cutting off what has the name could cut off what it leads to. */
+	/* Truncating instead could truncate a file that the name leads to. */
 	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 		return -errno;
 	return open_new(dirfd, name, flags, fd);
@@ -300,7 +301,7 @@ int owner_open_file(int dirfd, const char *name, int flags, int *fd)
 	if (err != -ENOENT || !(flags & O_CREAT))
 		return err;
 	err = open_new(dirfd, name, flags & ~O_CREAT, fd);
-	/* Somebody else was faster. */
+	/* Another process has created it meanwhile. */
 	return err == -EEXIST ? open_old(dirfd, name, flags, fd) : err;
 }
 

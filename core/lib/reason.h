@@ -5,9 +5,9 @@
 /*
  * Why a call failed: one sentence for people, "OBJECT: reason; next step".
  *
- * A call that can explain itself takes a struct reason beside its result.  It
- * fills it only when it fails, and whoever fills it first knows most: a
- * caller further up adds a sentence only where there is none yet.
+ * A call that can explain its failure takes a struct reason, and sets it only
+ * when it fails.  The function that detects the failure knows most about it:
+ * its callers set a sentence only if there is none yet.
  *
  * Lifetime: memory of the caller; all zero is an empty reason.  The text of
  *           reason_of() and reason_text() is borrowed, and valid until the

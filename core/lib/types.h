@@ -3,10 +3,9 @@
 #define MAPFS_CORE_LIB_TYPES_H
 
 /*
- * Words every file of the core shares: scalar domains, the page, and the
- * attributes the compiler checks for us.
+ * What all files share: the types of numbers, the page, and must_check.
  *
- * Locking: nothing here needs any.
+ * Lifetime, errors, locking: values.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,11 +3,12 @@
 #define MAPFS_CORE_LIB_UTHASH_SAFE_H
 
 /*
- * uthash that reports a failed allocation instead of ending the process:
- * after a failed HASH_ADD the element is not in the table, and its hh.tbl is
- * NULL.
+ * uthash, set to report a failed allocation instead of ending the process.
  *
- * Lifetime, locking: whoever owns the table.  Errors: see above.
+ * Lifetime: tables and elements are the caller's.
+ * Errors:   after a failed HASH_ADD the element is not in the table, and its
+ *           hh.tbl is NULL.
+ * Locking:  the caller's.
  */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
