@@ -16,7 +16,7 @@
  *	identity	whether it is still the same base
  *
  * Calling sequence: base_open(), itable_create(), base_set_itable(), then
- * everything else, base_close(), itable_destroy().
+ * everything else, itable_destroy(), base_close().
  *
  * Lifetime, errors, locking: as each of these headers says.
  */

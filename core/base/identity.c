@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is the root of the base the directory it was?
- *
- * Its inode number is given again once the directory was removed, often to
- * the very next one.  The birth time tells those two apart, and nothing that
- * copies or restores a directory can set it.  Where the file system keeps
- * none, the file handle has the generation of the number.  A handle of a
- * remote file system says nothing: some give new ones after each mount.
+ * The inode number alone does not identify a directory: once it is removed,
+ * its number is used again, often for the very next one.  The birth time tells
+ * the two apart, and no program that copies or restores a directory can set
+ * it.  Where the file system keeps none, the file handle contains the
+ * generation of the number.  A handle of a remote file system tells nothing:
+ * some of them make new handles after each mount.
  */
 #include "identity.h"
 
@@ -22,7 +21,7 @@
 
 #define HANDLE_BYTES 128 /* MAX_HANDLE_SZ of <fcntl.h> */
 
-static void know_handle(int fd, struct base_identity *out)
+static void learn_handle(int fd, struct base_identity *out)
 {
 	union {
 		struct file_handle handle;
@@ -51,10 +50,10 @@ int base_identify(int fd, struct base_identity *out)
 		  &stx) < 0)
 		return -errno;
 	id.ino = stx.stx_ino;
-	/* Some file systems claim to know it and say 1970. */
+	/* Some file systems claim to know the birth time and report 1970. */
 	if ((stx.stx_mask & STATX_BTIME) && stx.stx_btime.tv_sec != 0)
 		id.btime = timespec_of_statx(stx.stx_btime);
-	know_handle(fd, &id);
+	learn_handle(fd, &id);
 	*out = id;
 	return 0;
 }
@@ -62,16 +61,16 @@ int base_identify(int fd, struct base_identity *out)
 bool base_is_same(const struct base_identity *a, const struct base_identity *b,
 		  bool strictly)
 {
-	const bool know_birth = a->btime.tv_nsec >= 0 && b->btime.tv_nsec >= 0;
-	/* A kernel may come to make handles of another type. */
-	const bool know_handle = a->handle_sum && b->handle_sum &&
+	const bool has_births = a->btime.tv_nsec >= 0 && b->btime.tv_nsec >= 0;
+	/* A later kernel may make handles of another type. */
+	const bool has_handles = a->handle_sum && b->handle_sum &&
 				 a->handle_type == b->handle_type;
 
 	if (a->ino != b->ino)
 		return false;
-	if (know_birth && !timespec_is_equal(a->btime, b->btime))
+	if (has_births && !timespec_is_equal(a->btime, b->btime))
 		return false;
-	if (know_handle && (strictly || !know_birth))
+	if (has_handles && (strictly || !has_births))
 		return a->handle_sum == b->handle_sum;
 	return true;
 }

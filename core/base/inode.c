@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One hash table of inodes and one lock over all counts.
+ * One hash table of inodes, and one lock for all counts.
  *
- * An inode leaves the table the moment nothing counts it, and takes its claim
- * on the inode above with it, which may then leave too.  What left is chained
- * and freed after the lock is dropped: closing the last descriptor of an
- * unlinked file can take the base a while.
+ * An inode leaves the table as soon as nothing counts it.  It no longer counts
+ * the inode above, which may then leave too.  Inodes that left are chained,
+ * and freed after the lock is dropped: the base can take a while to close the
+ * last descriptor of an unlinked file.
  */
 #include "inode.h"
 
@@ -32,11 +32,11 @@ struct itable {
 	struct places *places; /* fixed before use; borrowed; or NULL */
 	struct inode *pinned;  /* by lock; oldest first */
 	uint64_t pins;	       /* by lock */
-	uint64_t moves;	       /* by lock: places changed by us */
+	uint64_t moves;	       /* by lock: places this view has changed */
 	uint64_t max_pins;     /* fixed */
 };
 
-/* What is to be freed or closed once the lock is dropped. */
+/* Inodes to free, and a descriptor to close, once the lock is dropped. */
 struct remains {
 	struct inode *inodes; /* chained by base_parent */
 	int fd;		      /* -1: none */
@@ -102,7 +102,7 @@ static int take_pin_locked(struct itable *t, struct inode *i)
 	return fd;
 }
 
-/* Nobody counts the inode any more, but a file handle may still name it. */
+/* Nothing counts the inode any more, but a file handle may still name it. */
 static void note_place(const struct itable *t, const struct inode *i)
 {
 	/* After a replay the name can be a path from the root. */
@@ -113,7 +113,7 @@ static void note_place(const struct itable *t, const struct inode *i)
 				       });
 }
 
-/* Takes the inode, and those above that only it counted, off the table. */
+/* Removes the inode if nothing counts it, and then those above likewise. */
 static void sweep_locked(struct itable *t, struct inode *i, struct remains *r)
 {
 	while (i && !inode_is_counted(i)) {
@@ -147,7 +147,7 @@ static int insert_locked(struct itable *t, struct inode *i)
 	return i->hh.tbl ? 0 : -ENOMEM;
 }
 
-/* Is `i` the inode `above` or does its way lead through it? */
+/* Is `i` the inode `above`, or below it? */
 static bool is_below(const struct inode *i, const struct inode *above)
 {
 	while (i && i != above)
@@ -169,7 +169,7 @@ static int set_place_locked(struct itable *t, struct inode *i,
 		if (parent == old && i->base_name &&
 		    strcmp(name, i->base_name) == 0)
 			return 0;
-		/* Others may rename directories while we look at them. */
+		/* Another process may rename directories meanwhile. */
 		if (parent == i || (i->children > 0 && is_below(parent, i)))
 			return -ESTALE;
 		copy = strdup(name);
@@ -357,8 +357,8 @@ void inode_hold(struct itable *t, struct inode *i)
 	rmutex_unlock(&t->lock);
 }
 
-/* After a count was lowered: is a kept inode left to itself? */
-static bool settle_locked(struct itable *t, struct inode *i, struct remains *r)
+/* After a count was lowered: is it a kept inode that nothing else counts? */
+static bool uncount_locked(struct itable *t, struct inode *i, struct remains *r)
 {
 	bool is_left = i->kept && !i->holds && !i->nlookup;
 
@@ -374,7 +374,7 @@ bool inode_put(struct itable *t, struct inode *i)
 	rmutex_lock(&t->lock);
 	assert(i->holds > 0);
 	i->holds--;
-	is_left = settle_locked(t, i, &r);
+	is_left = uncount_locked(t, i, &r);
 	rmutex_unlock(&t->lock);
 	remains_fini(&r);
 	return is_left;
@@ -398,7 +398,7 @@ bool itable_forget(struct itable *t, mapfs_ino ino, uint64_t n)
 	i = find_locked(t, ino);
 	if (i) {
 		i->nlookup -= n < i->nlookup ? n : i->nlookup;
-		is_left = settle_locked(t, i, &r);
+		is_left = uncount_locked(t, i, &r);
 	}
 	rmutex_unlock(&t->lock);
 	remains_fini(&r);
@@ -499,7 +499,7 @@ mapfs_ino inode_parent_ino(struct itable *t, const struct inode *i)
 	return ino;
 }
 
-/* Length of the path with its NUL, 0: there is no way from the root. */
+/* Length of the path with its NUL; 0: the inode is not below the root. */
 static size_t path_bytes_locked(const struct itable *t, const struct inode *i)
 {
 	size_t bytes = i == t->root ? 1 : 0;

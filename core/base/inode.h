@@ -3,21 +3,23 @@
 #define MAPFS_CORE_BASE_INODE_H
 
 /*
- * The inodes a view knows: those the kernel remembers, those in use by a
- * request, those that lead to them, and (copy mode) those that changed.
+ * The inodes that a view knows: those that the kernel remembers, those in use
+ * by a request, the directories above them, and (copy mode) those that
+ * changed.
  *
- * An inode that has an object in the base knows the way there: the inode of
- * a directory above and a name relative to it (after a replay that can be a
- * path from the root).  In copy mode the way never changes; in read and
+ * An inode that has an object in the base knows its *place*: the inode of a
+ * directory above, and a name relative to it (after a replay that can be a
+ * path from the root).  In copy mode the place never changes; in read and
  * write mode it follows what is seen of the base.
  *
  * Lifetime: an inode lives while it is counted: by the kernel (nlookup), by a
  *           hold (itable_get(), inode_hold() .. inode_put()), by an inode
- *           below it, or because it is `kept` (it has a delta).
+ *           whose place it is part of, or because it is `kept` (it has a
+ *           delta).
  * Errors:   0 or a negative errno.
  * Locking:  counts and places change under itable.lock (RANK_ITABLE), which
- *           every call takes itself.  Counts are judged and changed under
- *           that one lock.
+ *           every call takes itself.  A count is compared with zero under the
+ *           same lock under which it changes.
  */
 #include <limits.h>
 #include <stdatomic.h>
@@ -25,7 +27,7 @@
 #include "core/lib/types.h"
 #include "core/lib/uthash_safe.h"
 
-struct delta; /* what changed; core/delta.h, copy mode only */
+struct delta; /* what changed: core/delta/delta.h; copy mode only */
 struct itable;
 struct places;
 
@@ -46,15 +48,15 @@ struct inode {
 	struct inode *pin_next;		/* by itable.lock */
 	int pinned_fd;			/* by itable.lock; -1: none */
 	uint32_t holds;			/* by itable.lock */
-	uint32_t children;		/* by itable.lock: inodes that lead
-					   through this one */
+	uint32_t children;		/* by itable.lock: inodes whose place
+					   this one is part of */
 	_Atomic uint16_t type;		/* S_IFMT bits; changes only with the
 					   generation */
 	bool kept;			/* by itable.lock */
-	_Atomic bool is_stand_in; /* copy mode: of a directory that the base
-					 lost, and the delta never had */
-	_Atomic bool is_foreign;  /* another file system below: an empty
-					   directory; told by each lookup */
+	_Atomic bool is_stand_in; /* copy mode: for a directory that the base
+				     lost and the delta never had */
+	_Atomic bool is_foreign;  /* a foreign directory, as each lookup
+				     finds out again */
 	UT_hash_handle hh;	  /* by itable.lock */
 };
 
@@ -64,17 +66,17 @@ struct inode_facts {
 	uint64_t generation;
 	uint16_t type;	      /* S_IFMT bits */
 	struct inode *parent; /* NULL: no place is known */
-	const char *name;     /* relative to the parent; NULL as that */
+	const char *name;     /* relative to the parent; NULL with it */
 };
 
 int must_check itable_create(struct itable **out, mapfs_ino root_ino);
-/* Frees every inode, whoever counts it; accepts NULL. */
+/* Frees every inode, whatever its counts; accepts NULL. */
 void itable_destroy(struct itable *t);
-/* Where what leaves the table is noted; set once before use. Borrowed. */
+/* Notes the places of inodes that leave the table; set once, borrowed. */
 void itable_set_places(struct itable *t, struct places *p);
 /* The root; always known, needs no put. */
 struct inode *itable_root(struct itable *t);
-/* With a hold, or NULL. */
+/* The inode with this number, with a hold, or NULL. */
 struct inode *itable_get(struct itable *t, mapfs_ino ino);
 /*
  * The inode with this number, with a hold; a new one if it is not known.  The
@@ -97,18 +99,17 @@ int must_check itable_see(struct itable *t, const struct inode_facts *facts,
 void inode_hold(struct itable *t, struct inode *i);
 /*
  * Drops a hold.  True: the inode is kept, and neither the kernel nor a
- * request counts it any more; the caller may want to look whether it is an
- * orphan.
+ * request counts it any more; it may be an orphan, which the caller can check.
  */
 bool inode_put(struct itable *t, struct inode *i);
 void inode_count_lookup(struct itable *t, struct inode *i);
 /* Lowers nlookup by n (never below zero); result as inode_put(). */
 bool itable_forget(struct itable *t, mapfs_ino ino, uint64_t n);
-/* Neither the kernel nor a request counts it, but for the caller's hold. */
+/* Does nothing count it but the caller's hold, children and `kept` aside? */
 bool inode_is_idle(struct itable *t, struct inode *i);
 /* Does the kernel count it? */
 bool inode_is_known(struct itable *t, const struct inode *i);
-/* kept: stays in the table whatever the counts say. */
+/* A kept inode stays in the table whatever its counts are. */
 void inode_set_kept(struct itable *t, struct inode *i, bool kept);
 /*
  * The object moved, or (parent NULL) has no name any more.  -ESTALE as
@@ -117,48 +118,48 @@ void inode_set_kept(struct itable *t, struct inode *i, bool kept);
 int must_check inode_move(struct itable *t, struct inode *i,
 			  struct inode *parent, const char *name);
 /*
- * The object lost the name `name` in `parent`: forgets the place if that is
- * it.  True: it was, so only a pinned descriptor leads to the object now.
+ * The object lost the name `name` in `parent`.  If that is its place, forgets
+ * it and returns true: only a pinned descriptor leads to the object now.
  */
 bool inode_lose_place(struct itable *t, struct inode *i,
 		      const struct inode *parent, const char *name);
 /*
- * Where the object is: the inode above, with a hold, and one name of at most
- * NAME_MAX bytes.  -ESTALE: it has no place; -ENAMETOOLONG: the name is a
- * path; the root has no place.
+ * The object's place: the inode above, with a hold, and one name of at most
+ * NAME_MAX bytes.  -ESTALE: it has no place, as the root has none;
+ * -ENAMETOOLONG: the name is a path.
  */
 int must_check inode_place(struct itable *t, struct inode *i,
 			   struct inode **parent, char name[NAME_MAX + 1]);
-/* Number of the directory above in the base; the root is above itself. */
+/* Number of the directory above in the base; the root's is its own. */
 mapfs_ino inode_parent_ino(struct itable *t, const struct inode *i);
 /*
- * The way from the root as a path without leading '/', "" for the root.
- * Allocated for the caller.  -ESTALE: the object has no place.
+ * The path from the root, without a leading '/', "" for the root.  Allocated
+ * for the caller.  -ESTALE: the object has no place.
  */
 int must_check inode_base_path(struct itable *t, struct inode *i, char **out);
 /*
- * Write mode: `fd` (taken) reaches the object even if it has no name, as long
- * as the inode lives.  Only so many are kept (a quarter of the process's
- * descriptors): the oldest goes.
+ * Write mode: keeps `fd`, which it takes, to reach the object for as long as
+ * the inode lives, even without a name.  At most a quarter of the process's
+ * descriptors are used for this: after that the oldest one is closed.
  */
 void inode_pin(struct itable *t, struct inode *i, int fd);
-/* It has a name again, which was recorded. */
+/* Closes that descriptor: the object has a recorded name again. */
 void inode_unpin(struct itable *t, struct inode *i);
 /* A duplicate of the pinned descriptor; -ENOENT: there is none. */
 int must_check inode_pin_dup(struct itable *t, struct inode *i, int *fd);
 uint64_t itable_count(struct itable *t);
-/* Inodes of `type` that the kernel counts; the caller's to free. */
+/* Numbers of the inodes of `type` that the kernel counts; the caller frees. */
 int must_check itable_counted(struct itable *t, uint16_t type, mapfs_ino **out,
 			      size_t *count);
 /*
- * The numbers of all kept inodes, for who wants to call something for each;
- * allocated for the caller, NULL when there are none.
+ * The numbers of all kept inodes, for a caller that locks something for each;
+ * allocated for the caller, NULL if there are none.
  */
 int must_check itable_list_kept(struct itable *t, mapfs_ino **out,
 				size_t *count);
 /*
- * Each kept inode; non-zero stops with that.  Called under itable.lock: `fn`
- * calls nothing of this file.
+ * Calls `fn` for each kept inode; a non-zero result of it ends the loop and is
+ * returned.  It is called under itable.lock, so it calls nothing of this file.
  */
 int itable_iterate_kept(struct itable *t, int (*fn)(void *arg, struct inode *i),
 			void *arg);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two hash tables with linear probing: what counts now, and what a walk is
- * collecting.  An entry is removed by moving those behind it back, so a table
- * has no graves.
+ * Two hash tables with linear probing: the one in use, and the one that a walk
+ * is filling.  An entry is removed by moving back those behind it, so a table
+ * needs no marks for removed entries.
  */
 #include "places.h"
 
@@ -35,7 +35,7 @@ static size_t slot_of(const struct table *t, mapfs_ino ino)
 	return (size_t)((ino * 0x9e3779b97f4a7c15ULL) >> 20) & t->mask;
 }
 
-/* The inode's slot, or the free one where it would go. */
+/* The inode's slot, or the free slot for it. */
 static struct place *table_slot(const struct table *t, mapfs_ino ino)
 {
 	size_t at = slot_of(t, ino);
@@ -94,7 +94,7 @@ static void table_remove(struct table *t, mapfs_ino ino)
 	     at = (at + 1) & t->mask) {
 		size_t home = slot_of(t, t->slots[at].ino);
 
-		/* Who is looked for from behind the hole stays. */
+		/* An entry whose search begins behind the hole stays. */
 		if (((at - home) & t->mask) < ((at - hole) & t->mask))
 			continue;
 		t->slots[hole] = t->slots[at];

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An object of the base by its number alone, for a file handle whose inode
- * was forgotten.
- *
- * The number is not given to the base's file system, which would as willingly
- * open what lies outside the base or below another mount [S2].  It is looked
- * for by names: up from the number over the directories it was last seen in,
- * then down again from one that is known, each name asked for in the base.
+ * The number is not passed to the base's file system, which would also open
+ * objects outside the base or below another mount [S2].  The object is found
+ * by names: up from its number over the directories in which it was last seen
+ * (places.h) to one that is known, then down again, looking up each name in
+ * the base.
  *
  *      number -> places -> directory's number -> ... -> root, or known
  *      name with that number in the directory <- ... <-
  *
- * What the places do not know, or know wrongly, is looked for by one walk
- * over the base, which renews them all.  So a number that is nobody's costs a
- * walk only as long as the places may lack something.
+ * If the places have no entry, or a wrong one, one walk over the base renews
+ * all of them.  So a number that no object has costs a walk only while the
+ * places may lack an entry.
  */
 #include "search.h"
 
@@ -30,9 +28,9 @@
 #include "readdir.h"
 #include "root_priv.h"
 
-/* A way longer than that is a circle, of moves that others made meanwhile. */
+/* A longer way is a circle, made of entries from before and after a move. */
 #define DEPTH_MOST 8192
-/* One walk may be that of somebody else, who began it too early for us. */
+/* A walk of another thread may have begun before the object was there. */
 #define TRIES 3
 
 /* --- one name -------------------------------------------------------- */
@@ -67,7 +65,7 @@ static int look_at_name(void *arg, const char *name, uint64_t ino, mode_t type,
 	}
 	if (s->first_only)
 		return 2;
-	/* Who asks for one name of a directory will ask for the next. */
+	/* The next object asked for is often in the same directory. */
 	places_note(s->b->places, &here);
 	return 0;
 }
@@ -137,7 +135,7 @@ static int way_add(struct way *w, const struct place *place, const char *name)
 	return 0;
 }
 
-/* Where `ino` is, by the inode if there is one, else by the places. */
+/* Adds the directory of `ino`, by its inode if known, else by the places. */
 static int climb_step(struct base *b, struct way *w, mapfs_ino ino,
 		      struct inode *i)
 {
@@ -155,7 +153,7 @@ static int climb_step(struct base *b, struct way *w, mapfs_ino ino,
 	return way_add(w, &place, NULL);
 }
 
-/* From `ino` up to an inode that is known to show: *top, with a hold. */
+/* From `ino` up to an inode that certainly shows: *top, with a hold. */
 static int climb(struct base *b, const struct base_finder *f, mapfs_ino ino,
 		 struct way *w, struct inode **top)
 {
@@ -198,7 +196,7 @@ static int descend_step(struct base *b, const struct base_finder *f,
 	err = find_name(b, dir, &s->place, name);
 	if (err)
 		return err == -ENOENT ? -EAGAIN : err;
-	/* The base has it: if it does not show, then it is hidden. */
+	/* The base has the name: if it does not show, the view hides it. */
 	err = f->look(f->arg, dir, name, &i);
 	if (err)
 		return err == -ENOENT ? -ESTALE : err;
@@ -210,7 +208,7 @@ static int descend_step(struct base *b, const struct base_finder *f,
 	return 0;
 }
 
-/* -EAGAIN: where it is must be found out anew; -ESTALE: it does not show. */
+/* -EAGAIN: the places did not lead to it; -ESTALE: it does not show. */
 static int follow_places(struct base *b, const struct base_finder *f,
 			 mapfs_ino ino, struct inode **out)
 {
@@ -233,7 +231,7 @@ static int follow_places(struct base *b, const struct base_finder *f,
 
 /* --- the walk -------------------------------------------------------- */
 
-/* A directory that was listed, and which of its subdirectories is next. */
+/* A directory that was listed, and the offset of the next subdirectory. */
 struct frame {
 	struct frame *above;
 	struct inode *dir; /* with a hold */
@@ -280,14 +278,14 @@ static int note_name(void *arg, const char *name, uint64_t ino, mode_t type,
 	return type == S_IFDIR ? frame_add(w->frame, name) : 0;
 }
 
-/* What vanished meanwhile, or is closed to us, holds nothing we could show. */
+/* An object that vanished or must not be opened could not be shown anyway. */
 static bool is_no_loss(int err)
 {
 	return err == -ENOENT || err == -ESTALE || err == -ENOTDIR ||
 	       err == -EACCES || err == -EPERM || err == -EOVERFLOW;
 }
 
-/* Lists the directory, whose hold it takes, and puts it on top. */
+/* Lists the directory and pushes it; takes the hold. */
 static int walk_enter(struct walk *w, struct inode *dir)
 {
 	struct frame *fr = calloc(1, sizeof(*fr));
