@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attributes of base objects, and changing them.
- *
- * Changes go through the object's own descriptor (or its name in /proc, for
- * calls that have no form for one), never through a path that somebody could
- * exchange meanwhile.
+ * A change is made by a descriptor of the object (or by the descriptor's path
+ * in /proc, for a system call that takes no O_PATH descriptor), never by a
+ * path of the base, where another process could put another object meanwhile.
  */
 #include "attr.h"
 
@@ -39,7 +37,7 @@ void direct_attr_of(const struct statx *stx, mapfs_ino ino,
 		out->btime.tv_nsec = -1;
 }
 
-/* Of a foreign directory: what the directory above says of the name. */
+/* Of a foreign directory: the attributes that a lookup of its name gives. */
 static int stat_foreign(struct direct *d, struct inode *i, struct statx *out)
 {
 	char name[NAME_MAX + 1];
@@ -51,7 +49,7 @@ static int stat_foreign(struct direct *d, struct inode *i, struct statx *out)
 		return -ESTALE;
 	err = base_stat(d->base, parent, name, out, &foreign);
 	direct_put(d, parent);
-	/* No longer mounted: the kernel looks the name up again. */
+	/* Unmounted since: on -ESTALE the kernel looks the name up again. */
 	return err || !foreign ? -ESTALE : 0;
 }
 
@@ -66,7 +64,7 @@ static int stat_inode(struct direct *d, struct inode *i, uint64_t fh,
 		return stat_foreign(d, i, out);
 	if (!fh) {
 		err = base_stat(d->base, i, NULL, out, &foreign);
-		/* It may have no name, and be open. */
+		/* Without a name it may still be open. */
 		if (err != -ESTALE)
 			return err;
 	}
@@ -140,8 +138,9 @@ int direct_chmod(const struct direct_fd *f, mode_t mode)
 
 /*
  * File capabilities need no care: the base drops them on every write,
- * truncation and change of owner, whoever does it.  Set-id bits it leaves to
- * a privileged writer, which is what we may be and the caller was not.
+ * truncation and change of owner, by whatever process.  It does not drop
+ * set-id bits if the process is privileged, as the daemon may be although its
+ * caller is not.
  */
 static int kill_priv(const struct direct_fd *f, bool kill_sgid)
 {
@@ -212,7 +211,7 @@ static int set_times(const struct direct_fd *f, const struct mapfs_setattr *set)
 	return ret < 0 ? -errno : 0;
 }
 
-/* Owner first, for it takes set-id bits; times last, for the rest moves them. */
+/* Owner first: that drops set-id bits.  Times last: the rest changes them. */
 static int set_all(const struct direct_fd *f, const struct mapfs_setattr *set)
 {
 	const unsigned int valid = set->valid;

@@ -1,11 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the kernel was last shown of a file, to tell changes made by others
- * from our own (close-to-open, as network file systems do it).
- *
- * Kept as 64 bits per inode.  Two versions with one hash are as likely as a
- * broken machine.
- */
 #include "change_cookie.h"
 
 #include <fcntl.h>
@@ -13,7 +6,10 @@
 
 #include "core/lib/checksum.h"
 
-/* Never 0, which means "nothing was shown". */
+/*
+ * Never 0, which says that the kernel was told of no version.  With 63 bits two
+ * versions have the same hash less often than a machine breaks.
+ */
 static uint64_t version_of(const struct statx *stx)
 {
 	const uint64_t parts[] = {

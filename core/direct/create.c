@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * New objects in the base.
- *
- * They are made as the daemon and then given to whoever asked.  Set-id bits
- * come last, so that no program is ever set-id to the daemon.  What was made
- * is looked at before it is given away: another user of the base may have
- * put something else in its place.
+ * A new object is made by the daemon and then given to the caller.  Set-id
+ * bits are set last, so that no program is ever set-id to the daemon.  Before
+ * an object is given away it is examined: another user of the base may have
+ * replaced it.
  */
 #include "create.h"
 
@@ -27,7 +25,7 @@ struct birth {
 	struct base_fd *f; /* of dir */
 	int dirfd;	   /* of f */
 	const char *name;  /* NULL: O_TMPFILE */
-	mode_t mode;	   /* as it shall be, umask applied */
+	mode_t mode;	   /* wanted, umask applied */
 	mode_t type;
 };
 
@@ -68,7 +66,7 @@ static void undo(const struct birth *b)
 			       S_ISDIR(b->type) ? AT_REMOVEDIR : 0);
 }
 
-/* Mode for the call that makes it. */
+/* The mode for the system call that makes the object. */
 static mode_t first_mode(const struct birth *b)
 {
 	return b->mode & ~(mode_t)SET_ID_BITS;
@@ -85,7 +83,7 @@ static int give_owner(const struct birth *b, int fd, const struct stat *st)
 	if (st->st_gid != b->cred->gid) {
 		if (fstat(b->dirfd, &dir) < 0)
 			return -errno;
-		/* A set-gid directory hands down its own group. */
+		/* In a set-gid directory a new object has its group. */
 		if (!(dir.st_mode & S_ISGID))
 			gid = b->cred->gid;
 	}
@@ -93,11 +91,11 @@ static int give_owner(const struct birth *b, int fd, const struct stat *st)
 		return 0;
 	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0)
 		return 0;
-	/* The owner is right and we may not choose the group: so be it. */
+	/* With the right owner, a group that must not be set is accepted. */
 	return errno == EPERM && uid == (uid_t)-1 ? 0 : -errno;
 }
 
-/* Makes the new object what was asked for. */
+/* Gives the new object its owner and its set-id bits. */
 static int give(const struct birth *b, const struct direct_fd *f)
 {
 	mode_t set_id = b->mode & SET_ID_BITS;
@@ -125,8 +123,8 @@ static int open_made(const struct birth *b, struct direct_fd *f)
 	return f->fd < 0 ? -errno : 0;
 }
 
-/* After the object was made under its name. */
-static int settle(struct birth *b, struct mapfs_entry *out)
+/* Opens, gives away and looks up what was made under its name. */
+static int finish(struct birth *b, struct mapfs_entry *out)
 {
 	struct direct_fd f;
 	int err = open_made(b, &f);
@@ -137,15 +135,16 @@ static int settle(struct birth *b, struct mapfs_entry *out)
 	}
 	if (!err)
 		err = direct_enter(b->d, b->dir, b->name, out);
-	/* -ESTALE: what is there now is not ours to remove. */
+	/* -ESTALE: another process put this object there; it stays. */
 	if (err && err != -ESTALE)
 		undo(b);
 	return err;
 }
 
 /*
- * The rename has happened and cannot be taken back, for what it replaced is
- * gone.  So a whiteout stays the daemon's where it may not be given away.
+ * The rename has happened and cannot be undone, because the object that it
+ * replaced is gone.  So a whiteout that must not be given away stays the
+ * daemon's.
  */
 void direct_give_whiteout(struct direct *d, const struct mapfs_cred *cred,
 			  int dirfd, const char *name)
@@ -180,7 +179,7 @@ int direct_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 	if (mknodat(b.dirfd, b.name, b.type | first_mode(&b), new->rdev) < 0)
 		err = -errno;
 	else
-		err = settle(&b, out);
+		err = finish(&b, out);
 	birth_end(&b);
 	return err;
 }
@@ -196,7 +195,7 @@ int direct_mkdir(struct mapfs_view *v, const struct mapfs_new *new,
 	if (mkdirat(b.dirfd, b.name, first_mode(&b)) < 0)
 		err = -errno;
 	else
-		err = settle(&b, out);
+		err = finish(&b, out);
 	birth_end(&b);
 	return err;
 }
@@ -213,7 +212,7 @@ int direct_symlink(struct mapfs_view *v, const struct mapfs_new *new,
 	if (symlinkat(target, b.dirfd, b.name) < 0)
 		err = -errno;
 	else
-		err = settle(&b, out);
+		err = finish(&b, out);
 	birth_end(&b);
 	return err;
 }
@@ -228,15 +227,15 @@ static int open_new(struct birth *b, const char *name, int flags, int *fd)
 	while (got < 0 && base_may_try_again(b->d->base, -errno));
 	if (got < 0)
 		return -errno;
-	/* Set later, so that no file is left when this is refused. */
+	/* Not by openat(), which would create the file and then refuse. */
 	if (base_is_noatime(b->d->base))
 		(void)fcntl(got, F_SETFL, flags | O_NOATIME);
 	*fd = got;
 	return 0;
 }
 
-/* Takes `fd`. */
-static int settle_open(struct birth *b, int fd, struct mapfs_entry *out,
+/* The same for a file that is open; takes `fd`. */
+static int finish_open(struct birth *b, int fd, struct mapfs_entry *out,
 		       uint64_t *fh)
 {
 	const struct direct_fd f = { .fd = fd };
@@ -263,9 +262,9 @@ static int settle_open(struct birth *b, int fd, struct mapfs_entry *out,
 }
 
 /*
- * The kernel creates what it believes is not there.  If somebody else has
- * made it meanwhile, -ESTALE lets the kernel look again and judge itself
- * whether the caller may open that.
+ * The kernel asks for a new file because it knows none of this name.  If
+ * another process has created it meanwhile, -ESTALE makes the kernel look the
+ * name up again and decide itself whether the caller may open the file.
  */
 int direct_create(struct mapfs_view *v, const struct mapfs_new *new, int flags,
 		  struct mapfs_entry *out, uint64_t *fh)
@@ -279,15 +278,15 @@ int direct_create(struct mapfs_view *v, const struct mapfs_new *new, int flags,
 		return err;
 	err = open_new(&b, b.name, kept | O_CREAT | O_EXCL, &fd);
 	if (!err)
-		err = settle_open(&b, fd, out, fh);
+		err = finish_open(&b, fd, out, fh);
 	else if (err == -EEXIST && !(flags & O_EXCL))
 		err = -ESTALE;
 	birth_end(&b);
 	return err;
 }
 
-/* Takes `fd`, which becomes the only way to the file until it has a name. */
-static int settle_tmpfile(struct birth *b, int fd, struct mapfs_entry *out)
+/* Takes `fd`: it is the only way to the file until that has a name. */
+static int finish_tmpfile(struct birth *b, int fd, struct mapfs_entry *out)
 {
 	const struct direct_fd f = { .fd = fd };
 	struct statx stx;
@@ -328,7 +327,7 @@ int direct_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
 	b.name = NULL;
 	err = open_new(&b, ".", O_TMPFILE | O_RDWR, &fd);
 	if (!err)
-		err = settle_tmpfile(&b, fd, out);
+		err = finish_tmpfile(&b, fd, out);
 	birth_end(&b);
 	return err;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of base files.  Reading comes out of mapped windows (base.h) but for
- * the first part of an open file, which its own descriptor gives without
- * another one being opened; writing is pwrite.  Both meet in the page cache.
+ * Reads use mapped windows (core/base/read.c), except for the first part of
+ * an open file: that is read by the handle's descriptor, so no other one has
+ * to be opened.  Writes use pwrite.  Both meet in the page cache.
  */
 #include "data.h"
 
@@ -58,7 +58,7 @@ ssize_t direct_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 		n = read_by_fd(d, i, file.fh, buf, len, off);
 	else
 		n = base_read(d->base, i, buf, len, off);
-	/* Its mode may have changed since it was opened. */
+	/* The file may have been opened before its mode forbade it. */
 	if (n < 0 && file.fh)
 		n = read_by_fd(d, i, file.fh, buf, len, off);
 	direct_put(d, i);
@@ -66,8 +66,9 @@ ssize_t direct_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 }
 
 /*
- * An append-only file: a page of a shared mapping, which no file system lets
- * write to such a file, would land at its end.
+ * For an append-only file.  Only an append has the offset of the end; a dirty
+ * page of a shared mapping has another one, and would be written at the end
+ * all the same.  No file system lets a mapping write to such a file.
  */
 static int check_append(int fd, uint64_t off)
 {
@@ -105,7 +106,7 @@ put_inode:
 	return n;
 }
 
-/* A descriptor that can be synced: the handle, or one opened as one may. */
+/* A descriptor to sync: the handle's, or one opened as the mode allows. */
 static int syncable_get(struct direct *d, struct inode *i, uint64_t fh,
 			struct direct_fd *out)
 {
@@ -185,7 +186,7 @@ int direct_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 	err = file_get(d, file.ino, &i);
 	if (err)
 		return err;
-	/* A handle of any kind will do: seeking needs no permission. */
+	/* Seeking needs no permission: a handle of any access mode will do. */
 	err = direct_fd_get(d, i, file.fh, file.fh ? DIRECT_PATH : DIRECT_READ,
 			    &f);
 	if (!err) {
@@ -199,7 +200,7 @@ int direct_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 	return err;
 }
 
-/* Where the base cannot: through a buffer. */
+/* By a buffer, where the base cannot copy itself. */
 static ssize_t copy_bytes(int in, uint64_t in_off, int out, uint64_t out_off,
 			  size_t len)
 {
@@ -229,7 +230,7 @@ static ssize_t copy_fds(int in, uint64_t in_off, int out, uint64_t out_off,
 {
 	size_t done = 0;
 
-	/* One call copies as much as the base likes to at once. */
+	/* The base may copy less than it was asked for in one call. */
 	while (done < len) {
 		off_t from = (off_t)(in_off + done);
 		off_t to = (off_t)(out_off + done);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inode flags of base objects (chattr(1), ioctl_iflags(2)).
- *
- * The base's file system judges a change by who asks, and that must not be
- * the daemon, which may be root.  The kernel has judged already, but of what
- * it was shown: somebody else may have set +i since.  So the thread asks as
- * the caller, without any capability; for root with the two that the kernel
- * has found in the caller, and no other.
+ * The base's file system permits a change by the user and the capabilities of
+ * the thread that asks, and these must not be the daemon's, which may be root.
+ * The kernel has checked the caller already, but against the flags that it
+ * knows: another process may have set +i since.  So the thread asks as the
+ * caller, without any capability; for root with the two that the kernel has
+ * found in the caller, and no others.
  */
 #include "fileattr.h"
 
@@ -64,8 +63,8 @@ static void caps_narrow(struct caps *c, uid_t uid)
 }
 
 /*
- * setfsuid(2) drops capabilities by itself when it leaves root, and only
- * tells the one before.
+ * setfsuid(2) drops capabilities by itself when the user is no longer root;
+ * it reports no error, only the previous user.
  */
 static int ioctl_as(uid_t uid, int fd, unsigned int cmd, void *arg)
 {
@@ -81,7 +80,8 @@ static int ioctl_as(uid_t uid, int fd, unsigned int cmd, void *arg)
 	if (uid != daemon)
 		(void)setfsuid(uid);
 	err = caps_set(&few);
-	/* Whoever may not become the caller asks as itself: no more rights. */
+	/* A daemon that cannot become the caller asks as itself: that user has
+	   no more rights. */
 	if (!err && ioctl(fd, cmd, arg) < 0)
 		err = -errno;
 	if (uid != daemon)
@@ -98,7 +98,7 @@ static int get(int fd, unsigned int what, union mapfs_fileattr *a)
 	if (what == MAPFS_FILEATTR_FSXATTR)
 		return ioctl(fd, FS_IOC_FSGETXATTR, &a->fsxattr) < 0 ? -errno :
 								       0;
-	/* An int, whatever the request's number says. */
+	/* The kernel writes an int, although the request's number says long. */
 	if (ioctl(fd,
 		  what == MAPFS_FILEATTR_FLAGS ? FS_IOC_GETFLAGS :
 						 FS_IOC_GETVERSION,

@@ -78,7 +78,7 @@ int direct_fd_get(struct direct *d, struct inode *i, uint64_t fh,
 	}
 	if (!f) {
 		err = fd_of_inode(d, i, use, out);
-		/* An unlinked file is only reached by those who have it open. */
+		/* An unlinked file: only open files lead to it. */
 		if (err == -ESTALE)
 			f = open_file_find(d->handles, i, use);
 		if (!f)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of the base: finding, linking, removing and moving them.
- *
- * An object that loses the name it is known by can still be in use.  So its
- * descriptor is held while the name goes, and pinned if that was the only
- * way to it; and who looks for it just then waits (base_move_begin()).
+ * An object that loses the name by which it is known can still be in use.  So
+ * a descriptor of it is held while the name is removed, and pinned if the name
+ * was the only way to it.  A request that resolves the inode in between waits
+ * (base_move_begin()).
  */
 #include "link.h"
 
@@ -19,7 +18,7 @@
 #include "create.h"
 #include "lookup.h"
 
-/* The object behind a name that is about to change, if we know it. */
+/* The object that bears a name that is about to change, if it is known. */
 struct bearer {
 	struct inode *inode; /* with a hold; NULL: not known */
 	struct base_fd *f;
@@ -55,7 +54,7 @@ static void bearer_put(struct direct *d, struct bearer *b)
 	direct_put(d, b->inode);
 }
 
-/* Without a descriptor to spare an unlinked file is lost to its users. */
+/* If no descriptor is left, an unlinked file is lost to its users. */
 static void bearer_pin(struct direct *d, struct bearer *b)
 {
 	int fd;
@@ -67,7 +66,7 @@ static void bearer_pin(struct direct *d, struct bearer *b)
 		inode_pin(d->itable, b->inode, fd);
 }
 
-/* The name is gone. */
+/* The object no longer has this name. */
 static void bearer_lost(struct direct *d, struct bearer *b, struct inode *dir,
 			const char *name)
 {
@@ -119,8 +118,8 @@ int direct_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir_ino,
 	if (!err)
 		err = direct_enter(d, dir, name, out);
 	/*
-	 * An unnamed file has a name now.  What led there so far may be open
-	 * for writing, and would keep others from executing it.
+	 * A file made by O_TMPFILE has a name now.  The descriptor that pins it
+	 * may be open for writing, which would forbid executing the file.
 	 */
 	if (!err)
 		inode_unpin(d->itable, i);

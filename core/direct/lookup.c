@@ -76,7 +76,7 @@ void direct_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup)
 	if (!i)
 		return;
 	(void)itable_forget(d->itable, ino, nlookup);
-	/* An unlinked file gives its space back when nobody has it open. */
+	/* The space of an unlinked file is freed when no descriptor is left. */
 	if (inode_is_idle(d->itable, i))
 		base_uncache(d->base, i);
 	direct_put(d, i);

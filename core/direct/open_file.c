@@ -77,7 +77,7 @@ int direct_open_file(struct mapfs_view *v, mapfs_ino ino, int flags,
 			 fh);
 	if (err)
 		goto put_inode;
-	/* The kernel drops its stale pages now and keeps those of this version. */
+	/* The kernel drops stale pages now; it caches this version next. */
 	change_cookie_set(i, &stx);
 	*changed = is_changed;
 put_inode:

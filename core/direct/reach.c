@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An object by its number, as file handles name it.
- *
- * Where it was last seen is always asked again, because others may have moved
- * or removed it; its generation tells whether it is the one that was meant.
+ * The place where an object was last seen is always looked up again, because
+ * another process may have moved or removed it.  The kernel compares the
+ * generation of the result with the file handle's.
  */
 #include "reach.h"
 
@@ -21,7 +20,7 @@ static int look(void *arg, struct inode *dir, const char *name,
 	return direct_see(arg, dir, name, &stx, out);
 }
 
-/* A place that is wrong turns out wrong when something is asked there. */
+/* If its place is wrong, the lookup of the next name there fails. */
 static bool shows(void *arg, struct inode *dir)
 {
 	struct direct *d = arg;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listing a base directory.  Cookies are the base's own, so they stay as true
- * as the base keeps them.  An open directory goes on where it was (base_dir.c
- * says why); without one every part is a listing of its own.
+ * Cookies are the base's own, so they are as stable as the base keeps them.
+ * With a handle a listing continues where the last part ended (the head of
+ * core/base/readdir.c says why); without one each part is a listing of its
+ * own.
  */
 #include "readdir.h"
 
@@ -47,8 +48,8 @@ static int tell(void *arg, const char *name, uint64_t ino, mode_t type,
 		return r->fn(r->arg, &d);
 	err = direct_enter(l->d, l->dir, name, &e);
 	if (err == -ENOENT)
-		return BASE_SKIPPED; /* gone meanwhile */
-	if (err)		     /* its LOOKUP will say why */
+		return BASE_SKIPPED; /* removed meanwhile */
+	if (err)		     /* the LOOKUP of the name will report it */
 		return r->fn(r->arg, &d);
 	d.ino = e.attr.ino;
 	d.type = e.attr.mode & S_IFMT;
@@ -59,7 +60,7 @@ static int tell(void *arg, const char *name, uint64_t ino, mode_t type,
 	return is_full;
 }
 
-/* Another file system is mounted there: an empty directory. */
+/* A foreign directory shows as an empty one. */
 static int tell_foreign(struct listing *l)
 {
 	const uint64_t cookie = l->readdir->cookie;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extended attributes of base objects.  ACLs among them go to the base as
- * they are: it keeps mode and ACL in step by itself.
+ * ACLs are passed to the base unchanged: it keeps the mode and the ACL
+ * consistent by itself.
  */
 #include "xattr.h"
 
@@ -91,7 +91,7 @@ int direct_setxattr(struct mapfs_view *v, mapfs_ino ino,
 {
 	struct mapfs_setxattr s = *set;
 
-	/* An empty value is one too. */
+	/* NULL means an empty value here. */
 	if (!s.value)
 		s.value = "";
 	return change(direct_of(v), ino, &s);
