@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers as bytes.  A buffer that grows by doubling, a reader that never
- * reads past the end.
+ * A buffer that grows, and a reader that never reads past the end.
  */
 #include "bytes.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects and names.  What the delta says of a name is one side, what the
- * base has there now the other.  An object of the base is looked up by the
- * path that the delta has of it; each directory on that path becomes an
- * object of the plan, too.
+ * What the delta says of a name is the after side, what the base has there now
+ * is the before side.  An object of the base is looked up by the path that the
+ * delta has of it; each directory on that path becomes an object of the plan,
+ * too.
  */
 #include "collect.h"
 
@@ -23,13 +23,13 @@
 #include "locate.h"
 #include "lookup.h"
 
-/* An object that has to be made: it never was in the base, or is lost. */
+/* An object that has to be built: the base never had it, or lost it. */
 static int add_new(struct planning_ctx *c, struct inode *i,
 		   struct plan_object **out)
 {
 	const struct delta *d = i->delta;
 	struct plan_object *o;
-	/* Another object of the base may have got its number. */
+	/* Another object of the base may have its number. */
 	bool is_known = plan_find_object(c->plan, i->ino) != NULL;
 	int err = planning_add_object(c, is_known ? 0 : i->ino, &o);
 
@@ -48,7 +48,7 @@ static int add_new(struct planning_ctx *c, struct inode *i,
 	return 0;
 }
 
-/* Its base object is not where it was, or is another one. */
+/* The base has another object where this one was, or none. */
 static int add_lost(struct planning_ctx *c, struct inode *i,
 		    const struct base_place *place, const char *path)
 {
@@ -58,7 +58,7 @@ static int add_lost(struct planning_ctx *c, struct inode *i,
 	struct plan_object *o;
 	int err;
 
-	/* Removed here and there: agreed. */
+	/* Removed in the view, too: no conflict. */
 	if (i->delta->attr.nlink == 0)
 		return 0;
 	if (there && plan_type(there) != (i->delta->attr.mode & S_IFMT))
@@ -125,17 +125,17 @@ static int gather(void *arg, struct inode *i)
 	return err;
 }
 
-/* Is what this name hides still the version that it hid first? */
+/* Does this name still hide the version of the object that it hid first? */
 static int check_hidden(struct planning_ctx *c, const struct plan_name *n,
 			const struct dentry *d, struct plan_object *theirs)
 {
 	const struct object_info *f = &c->info[theirs->id];
 
-	/* In the delta: it was compared itself.  A directory: its names are. */
+	/* An object in the delta is compared itself, a directory by its names. */
 	if (f->delta || S_ISDIR(plan_type(theirs)) || !d->hidden ||
 	    d->hidden == f->sum)
 		return 0;
-	theirs->is_changed = true;
+	theirs->has_drifted = true;
 	return conflict_add(c, &(struct new_conflict){
 				       .kind = MAPFS_CONFLICT_DELETED,
 				       .object = n->object[PLAN_AFTER],
@@ -145,8 +145,9 @@ static int check_hidden(struct planning_ctx *c, const struct plan_name *n,
 }
 
 /*
- * The object of an inode of the view.  The base may have given the number of
- * one that it lost to another object; then the lost one has none in the plan.
+ * The object of an inode of the view.  The base may have lost an object and
+ * given its number to another one.  The lost one is then found by its delta;
+ * NULL: it was removed.
  */
 static struct plan_object *object_of(struct planning_ctx *c, mapfs_ino ino)
 {
@@ -174,7 +175,7 @@ static int add_name(void *arg, const struct dentry *d)
 	struct plan_name *n;
 	int err;
 
-	/* Its directory went, here or in the base. */
+	/* Its directory was removed, in the view or in the base. */
 	if (!dir)
 		return 0;
 	err = lookup_name(c, dir->id, d->name, &theirs);
@@ -207,7 +208,7 @@ static bool has_name_after(const struct plan *p, uint32_t id)
 	return false;
 }
 
-/* Names of a base directory that goes, as names that go. */
+/* The names in a directory of the base that is removed are removed, too. */
 static int collect_below(struct planning_ctx *c, struct plan_object *dir)
 {
 	const struct dirent *e;
@@ -220,8 +221,8 @@ static int collect_below(struct planning_ctx *c, struct plan_object *dir)
 		return err;
 	err = beneath_open(dirfd, ".", O_RDONLY | O_DIRECTORY, &fd);
 	if (err)
-		return commit_ctx_fail(c->commit, dir->id, "cannot list it",
-				       err);
+		return commit_ctx_fail(c->commit, dir->id,
+				       "cannot list it in the base", err);
 	list = fdopendir(fd);
 	if (!list) {
 		close(fd);
@@ -241,7 +242,7 @@ static int collect_below(struct planning_ctx *c, struct plan_object *dir)
 		if (err)
 			break;
 		n->object[PLAN_BEFORE] = o->id;
-		/* The view never saw it, or it would be in the delta. */
+		/* Were it known to the view, the delta would have its name. */
 		if (c->info[dir->id].is_base_only)
 			c->info[o->id].is_base_only = true;
 		else
@@ -259,7 +260,7 @@ static int collect_below(struct planning_ctx *c, struct plan_object *dir)
 	return err;
 }
 
-/* Names in directories that go; they can bring more of those. */
+/* Lists directories that are removed; that can find more of them. */
 static int collect_dead(struct planning_ctx *c)
 {
 	int err = plan_index(c->plan);

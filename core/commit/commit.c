@@ -67,7 +67,7 @@ static void commit_move(struct mapfs_commit *c, enum commit_state to)
 	c->state = to;
 }
 
-/* Does STORE/commit/open say that this commit has to be finished? */
+/* Has STORE/commit/open been written, so that the commit has to be finished? */
 static bool is_under_way(const struct mapfs_commit *c)
 {
 	switch (c->state) {
@@ -109,7 +109,7 @@ static int open_view(struct mapfs_commit *c)
 	struct mapfs_info info;
 	int err;
 
-	/* A typing error must not make a store. */
+	/* Opening a view would make a store, out of a typing error. */
 	if (access(c->opt.store, F_OK) < 0) {
 		err = -errno;
 		reason_set(c->ctx.why, "store %s: %s", c->opt.store,
@@ -132,31 +132,36 @@ static int open_view(struct mapfs_commit *c)
 	return c->store ? 0 : -ENOMEM;
 }
 
-/* The base to write to: the very directory the view looks at. */
+/* Opens the base for writing: the very directory that the view shows. */
 static int open_base(struct mapfs_commit *c)
 {
 	struct commit_ctx *ctx = &c->ctx;
 	const char *path = base_path(c->ctx.overlay->base);
 	struct stat seen;
 	struct stat st;
-	int err = 0;
 
 	ctx->fd.root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ctx->fd.root < 0 || fstat(ctx->fd.root, &st) < 0 ||
-	    fstat(base_root_fd(c->ctx.overlay->base), &seen) < 0)
-		err = -errno;
-	else if (st.st_ino != seen.st_ino || st.st_dev != seen.st_dev)
-		err = -ESTALE;
-	if (err)
+	    fstat(base_root_fd(c->ctx.overlay->base), &seen) < 0) {
+		int err = -errno;
+
 		reason_set(ctx->why, "base %s: %s", path, reason_of(err));
-	return err;
+		return err;
+	}
+	if (st.st_ino == seen.st_ino && st.st_dev == seen.st_dev)
+		return 0;
+	reason_set(
+		ctx->why,
+		"base %s: another directory has this path now; unmount it, or move it away",
+		path);
+	return -ESTALE;
 }
 
 static int open_store(struct mapfs_commit *c)
 {
 	struct commit_ctx *ctx = &c->ctx;
 
-	/* The very one that was judged, whatever its path leads to by now. */
+	/* The very directory that was trusted, wherever its path leads now. */
 	ctx->fd.store = openat(store_dir_fd(ctx->overlay->store), ".",
 			       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return ctx->fd.store < 0 ? -errno : 0;
@@ -267,7 +272,7 @@ bool mapfs_commit_is_undo(const struct mapfs_commit *c)
 	return c->state == COMMIT_UNDOING;
 }
 
-/* The user may have been asked since it was planned, and others at work. */
+/* Since the first plan the user may have been asked, and others been at work. */
 static int plan_again(struct mapfs_commit *c)
 {
 	struct commit_ctx *ctx = &c->ctx;
@@ -279,7 +284,7 @@ static int plan_again(struct mapfs_commit *c)
 	return plan_create(&ctx->plan) ? -ENOMEM : plan_all(c);
 }
 
-/* Saves what will be overwritten, and looks for what would stop it halfway. */
+/* Saves what will be overwritten, and looks for obstacles. */
 static int prepare(struct mapfs_commit *c)
 {
 	struct commit_ctx *ctx = &c->ctx;
@@ -298,8 +303,8 @@ static int prepare(struct mapfs_commit *c)
 	if (!err)
 		err = work_dir_write_plan(ctx);
 	/*
-	 * From here on what the plan says counts, not what was collected; and
-	 * one that cannot be read could be neither finished nor undone.
+	 * From here on only the plan counts, as it is in the store: a plan that
+	 * cannot be read could be neither finished nor undone.
 	 */
 	return err ? err : work_dir_read_plan(ctx);
 }
@@ -315,7 +320,7 @@ static int begin(struct mapfs_commit *c)
 	if (c->planning.conflict_count && c->opt.resolution == MAPFS_STOP) {
 		reason_set(
 			ctx->why,
-			"%s: also changed in the base since; choose --ours or --theirs",
+			"%s: it was changed in the view and in the base; choose --ours or --theirs",
 			c->planning.conflicts[0].path);
 		return -EEXIST;
 	}
@@ -381,21 +386,25 @@ static int finish(struct mapfs_commit *c)
 	abort();
 }
 
-/* Whatever stopped it: it is halfway now, and that has two ways out. */
+/* The commit has stopped halfway.  It can be finished, or undone. */
 static void say_how_to_go_on(struct mapfs_commit *c, int err)
 {
-	struct commit_ctx *ctx = &c->ctx;
+	const bool is_undo = c->ctx.at.to == PLAN_BEFORE;
+	struct reason *why = c->ctx.why;
 
 	if (err == -EINTR)
-		reason_set(ctx->why, "store %s: stopped halfway", c->store);
+		reason_set(why, "store %s: the %s was stopped halfway",
+			   c->store, is_undo ? "undo" : "commit");
 	(void)say(c, err, "cannot go on");
-	reason_add(ctx->why, "; finish it with `mapfs commit%s %s'%s%s%s",
-		   ctx->at.to == PLAN_BEFORE ? " --undo" : "", c->store,
-		   ctx->at.to == PLAN_AFTER ?
-			   ", or take it back with `mapfs commit --undo " :
-			   "",
-		   ctx->at.to == PLAN_AFTER ? c->store : "",
-		   ctx->at.to == PLAN_AFTER ? "'" : "");
+	if (is_undo)
+		reason_add(why,
+			   "; finish the undo with `mapfs commit --undo %s'",
+			   c->store);
+	else
+		reason_add(
+			why,
+			"; finish the commit with `mapfs commit %s', or undo it with `mapfs commit --undo %s'",
+			c->store, c->store);
 }
 
 static int run(struct mapfs_commit *c)
@@ -409,7 +418,7 @@ static int run(struct mapfs_commit *c)
 	return err;
 }
 
-/* What planning saved may be much, and the disk may be full of it. */
+/* Planning may have saved much, and filled the disk with it. */
 static void abandon(struct mapfs_commit *c)
 {
 	struct reason unheard;
@@ -420,7 +429,7 @@ static void abandon(struct mapfs_commit *c)
 	c->ctx.why = &unheard;
 	reason_clear(&unheard);
 	work_dir_close(&c->ctx);
-	/* Whatever stays means nothing, and the next commit removes it. */
+	/* A remainder means nothing, and the next commit removes it. */
 	if (work_dir_remove(&c->ctx, c->ctx.at.number) == 0)
 		(void)!commit_delta_drop(&c->ctx);
 	c->ctx.why = why;
@@ -476,7 +485,7 @@ void mapfs_commit_close(struct mapfs_commit *c)
 		close(ctx->fd.store);
 	if (ctx->fd.root >= 0)
 		close(ctx->fd.root);
-	/* Everything that counts was synced, or told. */
+	/* What matters was synced, or its error was reported. */
 	if (mapfs_view_close(c->view))
 		(void)0;
 	free(c->store);
@@ -558,8 +567,8 @@ int mapfs_commit_undo(const struct mapfs_commit_options *opt,
 	if (!err)
 		err = undo(c);
 	if (err && reason_is_empty(why))
-		reason_set(why, "store %s: cannot undo: %s", opt->store,
-			   reason_of(err));
+		reason_set(why, "store %s: cannot undo its commit: %s",
+			   opt->store, reason_of(err));
 	mapfs_commit_close(c);
 	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the delta has of an object is its signature in the base when the view
- * first changed it.  A signature that no longer fits is a conflict.
+ * The delta has the signature that an object had in the base when the view first
+ * changed it.  A signature that no longer fits is a conflict.
  */
 #include "conflict.h"
 
@@ -20,7 +20,7 @@ static bool same_time(struct timespec a, struct statx_timestamp b)
 
 static bool same_birth(const struct record_sig *sig, const struct statx *now)
 {
-	/* What the file system did not tell then was noted as 0. */
+	/* 0: the file system did not tell the time of birth then. */
 	return !(now->stx_mask & STATX_BTIME) || sig->btime.tv_sec == 0 ||
 	       same_time(sig->btime, now->stx_btime);
 }
@@ -31,7 +31,7 @@ static bool same_data(const struct record_sig *sig, const struct statx *now)
 	       same_time(sig->mtime, now->stx_mtime) && same_birth(sig, now);
 }
 
-/* Names of a directory are judged singly, so its times do not count. */
+/* The names in a directory are compared singly, so its times do not count. */
 static bool is_same(const struct record_sig *sig, const struct statx *now)
 {
 	if (sig->ino != now->stx_ino || sig->mode != now->stx_mode)
@@ -56,7 +56,7 @@ int conflict_compare(struct planning_ctx *c, struct plan_object *o,
 	d = f->delta;
 	if (!d || !d->base || is_same(&d->base->sig, now))
 		return 0;
-	o->is_changed = true;
+	o->has_drifted = true;
 	if (S_ISDIR(now->stx_mode) ?
 		    !same_birth(&d->base->sig, now) :
 		    !same_data(&d->base->sig, now) && overlay_needs_base(d))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes between store and base: shared by reflink where the file system can,
- * copied by the kernel where it can, else by us.  Holes stay holes.
+ * copy_file_range(2) shares the bytes where the file system has reflinks, and
+ * copies them in the kernel elsewhere.  Where it does neither they are read and
+ * written here.
  */
 #include "copy.h"
 
@@ -16,7 +17,7 @@
 #define COPY_BYTES (1U << 20)
 #define PIECE_BYTES (16 * COPY_BYTES)
 
-/* As far as it gets; *r is what is left.  -EOPNOTSUPP: not between these two. */
+/* *r becomes what is left to copy.  -EOPNOTSUPP: not between these files. */
 static int copy_by_kernel(struct copy_range *r)
 {
 	while (r->len > 0) {
@@ -64,7 +65,7 @@ int copy_range(struct commit_ctx *ctx, const struct copy_range *r)
 {
 	uint64_t done = 0;
 
-	/* In pieces, so that who waits sees them and may stop. */
+	/* In pieces, so that progress is shown and the user may stop it. */
 	while (done < r->len) {
 		const uint64_t left = r->len - done;
 		const uint64_t n = left < PIECE_BYTES ? left : PIECE_BYTES;
@@ -79,7 +80,7 @@ int copy_range(struct commit_ctx *ctx, const struct copy_range *r)
 
 		if (!err)
 			err = copy_by_kernel(&piece);
-		/* What the kernel did not copy. */
+		/* The rest of the piece. */
 		if (err == -EOPNOTSUPP)
 			err = copy_by_hand(piece);
 		if (!err)
@@ -91,14 +92,14 @@ int copy_range(struct commit_ctx *ctx, const struct copy_range *r)
 	return 0;
 }
 
-/* The first data (or hole) at or after `off`, at most `end`. */
+/* The first data, or hole, at or after `off`; `end` if there is none before. */
 static int seek(int fd, uint64_t off, uint64_t end, int whence, uint64_t *out)
 {
 	off_t at = lseek(fd, (off_t)off, whence);
 
 	if (at < 0 && errno == ENXIO)
 		at = (off_t)end;
-	if (at < 0 && errno == EINVAL) /* it knows no holes */
+	if (at < 0 && errno == EINVAL) /* no holes in this file system */
 		at = (off_t)(whence == SEEK_DATA ? off : end);
 	if (at < 0)
 		return -errno;

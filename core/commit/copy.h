@@ -18,7 +18,7 @@ struct copy_range {
 	uint64_t len;
 };
 
-/* Shared where the file system can, else copied; holes become zeros. */
+/* Shares the bytes where the file system can; a hole may become zeros. */
 int must_check copy_range(struct commit_ctx *ctx, const struct copy_range *r);
 /* The whole file, with its holes, into an empty one. */
 int must_check copy_file(struct commit_ctx *ctx, int from, int to);

@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each step of a commit does beside its work: counting, flushing, saying
- * what failed.
+ * What the steps of a commit have in common: counting bytes, flushing, and
+ * saying which object failed and why.
  */
 #include "ctx.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "core/lib/fault.h"
 
-int commit_ctx_fail(struct commit_ctx *ctx, uint32_t object, const char *what,
-		    int err)
+int commit_ctx_refuse(struct commit_ctx *ctx, uint32_t object,
+		      const char *sentence, int err)
 {
 	char *path = NULL;
 
-	if (err == -EINTR)
-		return err;
 	if (plan_path(ctx->plan, object, PLAN_BEFORE, &path) &&
 	    plan_path(ctx->plan, object, PLAN_AFTER, &path))
 		path = NULL;
-	reason_set(ctx->why, "%s: %s: %s", path && path[0] ? path : "the base",
-		   what, strerror(-err));
+	reason_set(ctx->why, "%s: %s", path && path[0] ? path : "the base",
+		   sentence);
 	free(path);
+	return err;
+}
+
+int commit_ctx_fail(struct commit_ctx *ctx, uint32_t object, const char *what,
+		    int err)
+{
+	/* The user stopped it, and no object is to blame. */
+	if (err == -EINTR)
+		return err;
+	(void)commit_ctx_refuse(ctx, object, what, err);
+	reason_add(ctx->why, ": %s", reason_of(err));
 	return err;
 }
 

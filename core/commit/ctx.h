@@ -64,8 +64,14 @@ struct commit_ctx {
 int must_check commit_ctx_step(struct commit_ctx *ctx, uint64_t bytes);
 /* All that was done so far survives a power cut, in base and store. */
 int must_check commit_ctx_barrier(struct commit_ctx *ctx);
-/* The reason becomes "PATH: what: error"; returns `err`. */
+/*
+ * The reason becomes "PATH: WHAT: the text of err", with the path of the
+ * object; not for -EINTR.  Returns `err`.
+ */
 int commit_ctx_fail(struct commit_ctx *ctx, uint32_t object, const char *what,
 		    int err);
+/* The reason becomes "PATH: SENTENCE".  Returns `err`. */
+int commit_ctx_refuse(struct commit_ctx *ctx, uint32_t object,
+		      const char *sentence, int err);
 
 #endif

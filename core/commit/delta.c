@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's delta around a commit.  A snapshot keeps it, under a name that
- * no user can see, and then it is empty, over a new version of the base.
+ * Before a commit the delta is kept in a snapshot, under a name that people do
+ * not see; after it the delta is empty, over a new version of the base.
  *
- * Undoing gives it back.  The base has the same bytes again, but not the same
- * change times, and what was copied out of its file system and back not the
- * same numbers either; so the records are rewritten on the way: numbers, and
- * signatures of what had been as the view knew it.
+ * Undoing brings the delta back.  The base then has the same bytes again, but
+ * not the same ctimes, and an object that was copied to another file system and
+ * back has another number.  So the records are rewritten: numbers, and
+ * signatures of objects that had been as the view knew them.
+ *
+ * After a commit of a part the same is done with the records that remain.
  */
 #include "delta.h"
 
@@ -30,12 +32,12 @@
 
 #define SNAPSHOT_BYTES 40
 
-struct rewriting {
+struct rewrite_ctx {
 	struct commit_ctx *ctx;
-	struct plan *plan;	/* found by numbers of when it was planned */
-	struct delta_set *into; /* the delta rewritten */
-	bool only_rest;		/* without what was committed */
-	char *path;		/* allocated; of the record at hand */
+	struct plan *plan;
+	struct delta_set *into; /* the delta that is rewritten */
+	bool only_rest;		/* leaves out what was committed */
+	char *path;		/* allocated; of the present record */
 };
 
 static void snapshot_name(const struct commit_ctx *ctx,
@@ -69,7 +71,7 @@ int commit_delta_drop(struct commit_ctx *ctx)
 int commit_delta_keep(struct commit_ctx *ctx)
 {
 	char name[SNAPSHOT_BYTES];
-	/* Of a commit that was planned and never begun. */
+	/* A commit that was planned and never begun may have left one. */
 	int err = commit_delta_drop(ctx);
 
 	if (err)
@@ -78,29 +80,31 @@ int commit_delta_keep(struct commit_ctx *ctx)
 	return store_snapshot_create(ctx->overlay->store, name, "", ctx->why);
 }
 
-static struct plan_object *find_old(struct rewriting *r, mapfs_ino ino)
+static struct plan_object *find_old(struct rewrite_ctx *r, mapfs_ino ino)
 {
 	return plan_find_object(r->plan, ino);
 }
 
-static mapfs_ino new_number(struct rewriting *r, mapfs_ino ino)
+static mapfs_ino new_number(struct rewrite_ctx *r, mapfs_ino ino)
 {
 	const struct plan_object *o = find_old(r, ino);
 
-	/* What was new keeps the number that only the view knows. */
+	/* A new object keeps the number that only the view knows. */
 	return o && o->side[PLAN_BEFORE].exists ? o->ino : ino;
 }
 
 /*
- * Somebody changed it while the commit was interrupted.  Where only an owner
- * could have set its time there is no telling.
+ * Did somebody else change it while the commit was interrupted?  Without the
+ * right to set its times the commit could not have left the times of the plan,
+ * so then nothing can be said.
  */
-static bool is_others(const struct rewriting *r, const struct plan_object *o,
-		      const struct statx *now)
+static bool was_changed_by_others(const struct rewrite_ctx *r,
+				  const struct plan_object *o,
+				  const struct statx *now)
 {
 	const struct timespec mtime = timespec_of_statx(now->stx_mtime);
 
-	/* Not every file system keeps a time just as it was set. */
+	/* Not every file system keeps a time exactly as it was set. */
 	if (r->ctx->at.to == PLAN_AFTER && o->is_touched)
 		return false;
 	if (S_ISDIR(now->stx_mode) ||
@@ -109,8 +113,8 @@ static bool is_others(const struct rewriting *r, const struct plan_object *o,
 	return !plan_object_is_as(o, r->ctx->at.to, now->stx_size, mtime);
 }
 
-/* As the base has it now. -ENOENT: not as we left it, or we may not look. */
-static int look(struct rewriting *r, const struct plan_object *o,
+/* As the base has it now.  -ENOENT: not as the commit left it, or hidden. */
+static int look(struct rewrite_ctx *r, const struct plan_object *o,
 		struct statx *out)
 {
 	int fd;
@@ -122,11 +126,11 @@ static int look(struct rewriting *r, const struct plan_object *o,
 	    0)
 		err = -errno;
 	close(fd);
-	return !err && is_others(r, o, out) ? -ENOENT : err;
+	return !err && was_changed_by_others(r, o, out) ? -ENOENT : err;
 }
 
 /* A directory above it may have been renamed. */
-static int new_path(struct rewriting *r, const struct plan_object *o,
+static int new_path(struct rewrite_ctx *r, const struct plan_object *o,
 		    struct record_inode *i)
 {
 	int err = plan_path(r->plan, o->id, PLAN_AFTER, &r->path);
@@ -138,7 +142,7 @@ static int new_path(struct rewriting *r, const struct plan_object *o,
 	return 0;
 }
 
-static int rewrite_inode(struct rewriting *r, struct record_inode *i)
+static int rewrite_inode(struct rewrite_ctx *r, struct record_inode *i)
 {
 	struct plan_object *o = find_old(r, i->attr.ino);
 	struct statx stx;
@@ -152,13 +156,13 @@ static int rewrite_inode(struct rewriting *r, struct record_inode *i)
 	err = r->only_rest ? new_path(r, o, i) : 0;
 	if (err)
 		return err;
-	err = o->is_changed ? -ENOENT : look(r, o, &stx);
-	/* The view knew another version: let that be seen again. */
+	err = o->has_drifted ? -ENOENT : look(r, o, &stx);
+	/* The view knew another version; that must show again. */
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	was = sig_sum(&i->sig);
 	i->sig = overlay_sig_of(&stx);
-	/* Older snapshots have the old one; they are to know it again. */
+	/* Older snapshots have the old one, and must know the object again. */
 	if (!r->only_rest)
 		err = snapshots_renew_signature(&r->ctx->overlay->set.snapshots,
 						was, &i->sig);
@@ -167,7 +171,7 @@ static int rewrite_inode(struct rewriting *r, struct record_inode *i)
 	return err;
 }
 
-static int rewrite_hidden(struct rewriting *r, struct record_hidden *h)
+static int rewrite_hidden(struct rewrite_ctx *r, struct record_hidden *h)
 {
 	const struct plan_object *dir = find_old(r, h->dir);
 	const struct plan_object *o;
@@ -186,7 +190,7 @@ static int rewrite_hidden(struct rewriting *r, struct record_hidden *h)
 	if (!n || n->object[PLAN_BEFORE] == PLAN_NONE)
 		return 0;
 	o = r->plan->objects[n->object[PLAN_BEFORE]];
-	err = o->is_changed ? -ENOENT : look(r, o, &stx);
+	err = o->has_drifted ? -ENOENT : look(r, o, &stx);
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	sig = overlay_sig_of(&stx);
@@ -194,7 +198,7 @@ static int rewrite_hidden(struct rewriting *r, struct record_hidden *h)
 	return 0;
 }
 
-static int rewrite(struct rewriting *r, struct record *rec)
+static int rewrite(struct rewrite_ctx *r, struct record *rec)
 {
 	switch (rec->type) {
 	case RECORD_INODE:
@@ -234,14 +238,14 @@ static int rewrite(struct rewriting *r, struct record *rec)
 	return 0;
 }
 
-static bool object_remains(struct rewriting *r, mapfs_ino ino)
+static bool object_remains(struct rewrite_ctx *r, mapfs_ino ino)
 {
 	const struct plan_object *o = find_old(r, ino);
 
 	return o && o->remains;
 }
 
-static bool name_remains(struct rewriting *r, mapfs_ino dir, const char *name,
+static bool name_remains(struct rewrite_ctx *r, mapfs_ino dir, const char *name,
 			 size_t name_bytes)
 {
 	const struct plan_object *o = find_old(r, dir);
@@ -256,8 +260,8 @@ static bool name_remains(struct rewriting *r, mapfs_ino dir, const char *name,
 	return n && n->remains;
 }
 
-/* Is it about something that was not committed? */
-static bool record_remains(struct rewriting *r, const struct record *rec)
+/* Is the record about something that was not committed? */
+static bool record_remains(struct rewrite_ctx *r, const struct record *rec)
 {
 	switch (rec->type) {
 	case RECORD_INODE:
@@ -294,7 +298,7 @@ static bool record_remains(struct rewriting *r, const struct record *rec)
 
 static int rewrite_group(void *arg, const struct group *g)
 {
-	struct rewriting *r = arg;
+	struct rewrite_ctx *r = arg;
 	struct record rec;
 	struct group out;
 	size_t pos = 0;
@@ -319,7 +323,7 @@ static int rewrite_group(void *arg, const struct group *g)
 	return ret;
 }
 
-/* What to do with a delta that was kept and is rewritten. */
+/* What is done with the delta that was kept, once it is rewritten. */
 typedef int (*rewritten_fn)(struct commit_ctx *ctx, struct delta_set *state,
 			    uint64_t arg);
 
@@ -332,7 +336,7 @@ static int replace(struct commit_ctx *ctx, struct delta_set *state,
 static int with_rewritten(struct commit_ctx *ctx, struct delta_set *kept,
 			  bool only_rest, rewritten_fn fn, uint64_t arg)
 {
-	struct rewriting r = {
+	struct rewrite_ctx r = {
 		.ctx = ctx,
 		.plan = ctx->plan,
 		.only_rest = only_rest,
@@ -384,7 +388,7 @@ int commit_delta_empty(struct commit_ctx *ctx)
 
 	if (!one)
 		return -EUCLEAN;
-	/* Done already, when the last run was killed. */
+	/* The last run did this before it was killed. */
 	if (one->rec.base_version != line->base_version)
 		return 0;
 	if (ctx->plan->is_partial)
@@ -397,14 +401,14 @@ int commit_delta_restore(struct commit_ctx *ctx)
 	const struct snapshot *one = find_snapshot(ctx);
 	int err;
 
-	/* Done already, when the last run was killed. */
+	/* The last run did this before it was killed. */
 	if (!one)
 		return 0;
 	err = with_kept(ctx, one, false, replace, one->rec.base_version);
 	return err ? err : drop_snapshot(ctx);
 }
 
-/* A delta as a sum that does not depend on the order of its records. */
+/* A checksum of a delta that does not depend on the order of its records. */
 struct summing {
 	uint64_t count;
 	uint64_t sum;
@@ -417,7 +421,7 @@ static int sum_record(struct summing *s, struct record *rec)
 
 	switch (rec->type) {
 	case RECORD_INODE:
-		/* What the base is now is not for us to judge. */
+		/* result.c judges whether the base was changed. */
 		rec->inode.sig = (struct record_sig){ 0 };
 		rec->inode.generation = 0;
 		rec->inode.base_blocks_512 = 0;
@@ -468,7 +472,7 @@ static int sum_group(void *arg, const struct group *g)
 	return ret;
 }
 
-/* -ENOTEMPTY: the live delta is another one than `state`. */
+/* -ENOTEMPTY: the delta of the store differs from `state`. */
 static int compare_with_live(struct commit_ctx *ctx, struct delta_set *state,
 			     uint64_t live_sum)
 {
@@ -490,7 +494,7 @@ int commit_delta_check(struct commit_ctx *ctx)
 		if (snapshots_is_reachable(all, one)) {
 			reason_set(
 				ctx->why,
-				"store %s: its snapshot %s was taken after the commit and would be lost; delete it with `mapfs snapshot -d %s %s' first",
+				"store %s: its snapshot %s was taken after the commit, and undoing would lose it; delete it first with `mapfs snapshot -d %s %s'",
 				ctx->store, one->rec.name, ctx->store,
 				one->rec.name);
 			return -EBUSY;
@@ -508,7 +512,7 @@ int commit_delta_check(struct commit_ctx *ctx)
 	if (err == -ENOTEMPTY)
 		reason_set(
 			ctx->why,
-			"store %s: it has changes made after that commit, which would be lost; commit them, or put them back with `mapfs revert %s .', first",
+			"store %s: it was changed after the commit, and undoing would lose that; first commit these changes, or drop them with `mapfs revert %s .'",
 			ctx->store, ctx->store);
 	return err;
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Earlier commits of a store, when a later one is undone.
- *
- * Undoing gives an object its bytes and times back, but not its change time,
- * and not its number where it was copied out of its file system and back.
- * So the record of what an earlier commit left would not fit any more, and
- * undoing that one too would be refused.  Planning marks what is as the newest
- * commit before left it; when that is so again, its record is brought up to
- * date.  What somebody else had changed in between keeps the old one.
+ * Undoing a commit gives an object its bytes and times back, but not its ctime,
+ * and, if it was copied to another file system and back, not its number either.
+ * So the result of an earlier commit would not fit any more, and undoing that
+ * commit would be refused.  Therefore planning marks each object that is as the
+ * newest earlier commit left it; when it is so again, the result of that commit
+ * is renewed.  An object that somebody else had changed in between keeps the
+ * old result.
  */
 #include "earlier.h"
 
@@ -21,15 +20,15 @@
 #include "result.h"
 #include "work_dir.h"
 
-/* What commit `number` says of its objects. */
+/* An earlier commit that has ended: its plan and its result. */
 struct earlier {
 	uint64_t number;
 	int dirfd;
-	struct plan *plan; /* with numbers from `inos` */
+	struct plan *plan;
 	struct result *after;
 };
 
-/* An object of the plan under one of the numbers it had or has. */
+/* An object of the plan, and one of the inode numbers that it had or has. */
 struct numbered {
 	mapfs_ino ino;
 	uint32_t id;
@@ -43,7 +42,7 @@ static void earlier_close(struct earlier *e)
 		close(e->dirfd);
 }
 
-/* -ENOENT: there is no such commit that ended. */
+/* -ENOENT: there is no such commit, or it has not ended. */
 static int earlier_open(struct commit_ctx *ctx, uint64_t number,
 			struct earlier *e)
 {
@@ -75,7 +74,7 @@ static int by_ino(const void *a, const void *b)
 	return x->ino < y->ino ? -1 : x->ino > y->ino;
 }
 
-/* The numbers of what the base had before; sorted, free() it. */
+/* The numbers of all objects that the base had before; sorted, to be freed. */
 static int number_all(const struct plan *p, struct numbered **out,
 		      size_t *count)
 {
@@ -100,7 +99,7 @@ static int number_all(const struct plan *p, struct numbered **out,
 	return 0;
 }
 
-/* The object of `p` that the earlier one is; NULL: it is none. */
+/* The object of `p` that an object of an earlier plan is; NULL: none. */
 static struct plan_object *match(const struct plan *p,
 				 const struct numbered *all, size_t count,
 				 const struct plan_object *then)
@@ -120,7 +119,7 @@ struct earlier_walk {
 	struct commit_ctx *ctx;
 	struct numbered *all;
 	size_t count;
-	bool *is_known; /* a newer commit spoke of it */
+	bool *is_known; /* by object: a newer commit had it in its plan */
 };
 
 static int mark(struct earlier_walk *k, struct earlier *e)
@@ -174,7 +173,7 @@ static int renew(struct earlier_walk *k, struct earlier *e)
 	return err;
 }
 
-/* Newest first. */
+/* Calls `fn` for each earlier commit, newest first. */
 static int walk(struct commit_ctx *ctx,
 		int (*fn)(struct earlier_walk *, struct earlier *))
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a commit removes.
+ * An object is moved where store and base are on one file system.  A copy of a
+ * file is made under another name first: gone_has() must be true of a whole
+ * copy only.
  */
 #include "gone.h"
 
@@ -19,7 +21,7 @@ static void gone_name(const struct plan_object *o, char name[STAGE_SLOT_BYTES])
 	(void)snprintf(name, STAGE_SLOT_BYTES, "%u", o->id);
 }
 
-/* Between file systems only the bytes of files go; the plan has the rest. */
+/* To another file system; it appears under its name when it is complete. */
 static int copy_gone(struct commit_ctx *ctx, const char *slot, const char *kept)
 {
 	char tmp[STAGE_SLOT_BYTES + 8];
@@ -40,7 +42,7 @@ static int copy_gone(struct commit_ctx *ctx, const char *slot, const char *kept)
 		err = -errno;
 	if (to >= 0)
 		close(to);
-	/* Half of it would only take the space that taking back needs. */
+	/* Half a copy only takes the space that undoing needs. */
 	if (err)
 		(void)unlinkat(ctx->fd.gone, tmp, 0);
 	close(from);
@@ -54,7 +56,7 @@ int gone_keep(struct commit_ctx *ctx, struct plan_object *o)
 	struct stat st;
 	int err;
 
-	if (!plan_goes(o, ctx->at.to) || ctx->at.to == PLAN_BEFORE ||
+	if (!plan_removes(o, ctx->at.to) || ctx->at.to == PLAN_BEFORE ||
 	    !stage_find(ctx, o->id, slot))
 		return 0;
 	gone_name(o, kept);

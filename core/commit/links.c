@@ -35,7 +35,7 @@ static bool is_wanted(const struct planning_ctx *c, const struct plan_object *o)
 	return known > 0 && known < c->info[o->id].nlink;
 }
 
-/* This name, unless the plan has it already. */
+/* Adds this name to the plan, unless it is there already. */
 static int take_name(struct search *s, const char *path)
 {
 	struct planning_ctx *c = s->c;
@@ -60,7 +60,7 @@ static int take_name(struct search *s, const char *path)
 
 static int search_below(struct search *s, int dirfd, const char *path);
 
-/* In another subvolume the same numbers stand for other files. */
+/* In another subvolume the same inode numbers mean other files. */
 static bool open_same_device(int dirfd, const char *name, int *fd)
 {
 	struct stat above;
@@ -94,14 +94,14 @@ static int look_at_entry(struct search *s, int dirfd, const char *path,
 		return err;
 	if (may_be_it)
 		err = take_name(s, child);
-	/* What may not be entered holds no name that we could use. */
+	/* A name in a directory that may not be entered would be of no use. */
 	else if (open_same_device(dirfd, e->d_name, &fd))
 		err = search_below(s, fd, child);
 	free(child);
 	return err;
 }
 
-/* Takes the descriptor. */
+/* Takes `dirfd`. */
 static int search_below(struct search *s, int dirfd, const char *path)
 {
 	DIR *dir = fdopendir(dirfd);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An object is at a name of either side, in the staging directory, or where
- * the base had it.  All are tried, and what is found must have the object's
- * number and type; no link is followed and no mount crossed on the way [S2].
+ * An object may be at a name of either side, in the staging directory, or where
+ * planning found it.  Each of these places is tried, and an object counts as
+ * found only if it has the inode number and the type of the plan.  No link is
+ * followed and no mount crossed on the way [S2].
  */
 #include "locate.h"
 
@@ -17,6 +18,7 @@
 #include "core/lib/log.h"
 #include "stage.h"
 
+/* Directories of the plan that are kept open. */
 #define DIRFDS_MAX 200
 
 void locate_forget(struct commit_ctx *ctx)
@@ -33,7 +35,7 @@ void locate_forget(struct commit_ctx *ctx)
 	}
 }
 
-/* The object at this name, if it is that. */
+/* -ENOENT: another object, or none, has this name. */
 static int open_at(const struct plan_object *o, int dirfd, const char *name,
 		   int *fd)
 {
@@ -103,9 +105,10 @@ static int open_anywhere(struct commit_ctx *ctx, struct plan_object *o, int *fd)
 }
 
 /*
- * Each directory has up to three places, so one that is missing deep down would
- * be looked for 3^depth times.  Where a circle was cut it may be found by
- * another way yet.
+ * A directory has up to three places, so an object that is missing would be
+ * looked for 3^depth times.  Therefore each object notes the search that missed
+ * it.  But where a circle was cut the object may still be found in another
+ * way, so then it notes nothing.
  */
 static int locate_below(struct commit_ctx *ctx, struct plan_object *o, int *fd)
 {
@@ -114,7 +117,7 @@ static int locate_below(struct commit_ctx *ctx, struct plan_object *o, int *fd)
 
 	if (o->ino == 0 || o->missed == ctx->search.number)
 		return -ENOENT;
-	/* The places of two directories may lead through each other. */
+	/* Two directories may each be looked for inside the other. */
 	if (o->is_visited) {
 		ctx->search.cuts++;
 		return -ENOENT;
@@ -176,7 +179,7 @@ bool undo_may_skip(struct commit_ctx *ctx, uint32_t object, int err)
 	if (plan_path(ctx->plan, object, PLAN_BEFORE, &path) == 0)
 		log_line(
 			LOG_WARNING,
-			"%s: somebody else removed or replaced it, and that stays",
+			"%s: somebody else has removed or replaced it since the commit; it is left so",
 			path);
 	free(path);
 	return true;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects of the base by name.  A name is opened below the descriptor of its
- * directory [S2], so what is found is what the name means now, whatever the
- * view believes.
+ * A name is opened below the descriptor of its directory [S2], so the object
+ * found is the one that has the name now, whatever the view knew.
  */
 #include "lookup.h"
 
@@ -137,7 +136,6 @@ int lookup_name(struct planning_ctx *c, uint32_t dir, const char *name,
 	return err;
 }
 
-/* Step by step down the path; *out NULL: it leads nowhere. */
 int lookup_path(struct planning_ctx *c, char *path, struct base_place *out)
 {
 	struct plan_object *at = c->plan->objects[PLAN_ROOT];
@@ -153,7 +151,7 @@ int lookup_path(struct planning_ctx *c, char *path, struct base_place *out)
 		*end = '\0';
 		out->dir = at->id;
 		out->last = name;
-		/* It was one once: nothing can be put into it. */
+		/* No directory any more: it can have no names. */
 		if (!S_ISDIR(plan_type(at))) {
 			at = NULL;
 			out->dir = PLAN_NONE;

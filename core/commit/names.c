@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names in order of the depth of their directory.
+ * A name is looked at before it is changed: it may have been done already, by a
+ * run that was killed, or somebody else may have changed it since.
  */
 #include "names.h"
 
@@ -15,7 +16,7 @@
 #include "locate.h"
 #include "stage.h"
 
-/* Names that change, in order of depth of their directory on a side. */
+/* All names, in order of the depth of their directory on a side. */
 static int sorted_names(const struct commit_ctx *ctx, enum plan_side side,
 			struct plan_name ***out, uint32_t *count)
 {
@@ -70,7 +71,7 @@ static int take_name(struct commit_ctx *ctx, const struct plan_name *n)
 	if (fstatat(ctx->fd.stage, slot, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	err = locate_dir(ctx, n->dir, &dirfd);
-	/* Taking back what was never begun. */
+	/* Undoing: the directory was never built, or is gone. */
 	if (err == -ENOENT && ctx->at.to == PLAN_BEFORE)
 		return 0;
 	if (err)
@@ -82,11 +83,16 @@ static int take_name(struct commit_ctx *ctx, const struct plan_name *n)
 		    plan_object_is(ctx->plan->objects[n->object[ctx->at.to]],
 				   &st))
 			return 0;
-		/* Nothing has to come here, or perhaps it cannot. */
+		/*
+		 * Undoing: if an object has to be put here, placing it says
+		 * that the name is taken.
+		 */
 		if (ctx->at.to == PLAN_BEFORE)
 			return 0;
-		return commit_ctx_fail(ctx, o->id, "was replaced meanwhile",
-				       -ESTALE);
+		return commit_ctx_refuse(
+			ctx, o->id,
+			"somebody else has replaced it since the commit began",
+			-ESTALE);
 	}
 	err = stage_move(dirfd, n->name, ctx->fd.stage, slot);
 	return err ? commit_ctx_fail(ctx, o->id, "cannot move it", err) : 0;
@@ -127,7 +133,7 @@ static int link_to(struct commit_ctx *ctx, uint32_t id, int dirfd,
 	return err;
 }
 
-/* Taking back, and there is nothing left to be put anywhere. */
+/* Undoing: is the object, which should get a name, nowhere any more? */
 static bool is_gone(struct commit_ctx *ctx, const struct plan_object *o)
 {
 	int fd = -1;
@@ -143,8 +149,10 @@ static int place_is_taken(struct commit_ctx *ctx, const struct plan_object *o,
 {
 	if (plan_object_is(o, st) || is_gone(ctx, o))
 		return 0;
-	return commit_ctx_fail(ctx, o->id,
-			       "its place was taken; move that away", -EEXIST);
+	return commit_ctx_refuse(
+		ctx, o->id,
+		"something else has its name in the base now; move that away",
+		-EEXIST);
 }
 
 static int place_name(struct commit_ctx *ctx, const struct plan_name *n)
@@ -166,12 +174,12 @@ static int place_name(struct commit_ctx *ctx, const struct plan_name *n)
 		return commit_ctx_fail(ctx, n->dir, "cannot find it", err);
 	if (fstatat(dirfd, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return place_is_taken(ctx, o, &st);
-	/* The only name is moved: not every file system has links. */
+	/* Moved if it has one name: not every file system has hard links. */
 	if (stage_find(ctx, o->id, slot) &&
 	    (S_ISDIR(plan_type(o)) || o->name_count[ctx->at.to] == 1)) {
 		err = stage_move(ctx->fd.stage, slot, dirfd, n->name);
 	} else {
-		/* Looking for it may close what was just opened. */
+		/* Locating the object may close the borrowed descriptor. */
 		int fd = dup(dirfd);
 
 		err = fd < 0 ? -errno : link_to(ctx, o->id, fd, n->name);

@@ -12,7 +12,7 @@
  */
 #include "ctx.h"
 
-/* Deepest directories first, so that the path to the others still leads there. */
+/* Deepest directories first, so that paths to the others still lead there. */
 int must_check names_take(struct commit_ctx *ctx);
 /* Top directories first, so that a directory is where its names are put. */
 int must_check names_place(struct commit_ctx *ctx);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One object made as its side says: from nothing, or in place.  Each step
- * looks at what is there first, so doing it again does nothing more.
+ * Each call looks at the object in the base first, and does what is missing.
  */
 #include "object.h"
 
@@ -45,7 +44,7 @@ static int write_zeros(int fd, uint64_t off, uint64_t len)
 	return err;
 }
 
-/* Pages of a store that this one is a branch of. */
+/* Pages of a store of which this one is a branch. */
 static int copy_from_parent(struct commit_ctx *ctx, int fd,
 			    const struct plan_run *r)
 {
@@ -92,7 +91,7 @@ static int write_run(struct commit_ctx *ctx, int fd, const struct plan_run *r)
 		       err;
 }
 
-/* What is kept, then the size, then every run that differs. */
+/* Cuts off what is not kept, sets the size, then writes each run. */
 static int write_state(struct commit_ctx *ctx, int fd, uint64_t keep,
 		       const struct plan_state *s)
 {
@@ -112,7 +111,7 @@ static int write_state(struct commit_ctx *ctx, int fd, uint64_t keep,
 	return err;
 }
 
-/* Opens a located object for writing, whatever its mode says. */
+/* Opens a located object for writing, even if its mode forbids that. */
 static int open_for_writing(int fd, int *out)
 {
 	char path[PATH_OF_FD_BYTES];
@@ -120,7 +119,7 @@ static int open_for_writing(int fd, int *out)
 
 	path_of_fd(fd, path);
 	got = open(path, O_RDWR | O_CLOEXEC);
-	/* Its own owner may lack the right; PHASE_ATTR sets the mode again. */
+	/* The owner may give himself the right; PHASE_ATTR sets the mode. */
 	if (got < 0 && errno == EACCES && chmod(path, 0600) == 0)
 		got = open(path, O_RDWR | O_CLOEXEC);
 	if (got < 0)
@@ -190,7 +189,7 @@ static int build_special(struct commit_ctx *ctx, const struct plan_object *o,
 static int build(struct commit_ctx *ctx, const struct plan_object *o,
 		 const char *slot)
 {
-	/* A run that was killed may have built half of it. */
+	/* A process that was killed may have built half of it. */
 	int err = stage_wipe(ctx, slot);
 
 	if (!err)
@@ -207,7 +206,7 @@ static int build(struct commit_ctx *ctx, const struct plan_object *o,
 	return build_special(ctx, o, slot);
 }
 
-/* Somebody else removed it before the commit could keep its bytes. */
+/* Somebody else had removed it before the commit could keep its bytes. */
 static bool is_not_kept(const struct commit_ctx *ctx,
 			const struct plan_object *o)
 {
@@ -222,7 +221,7 @@ int object_build(struct commit_ctx *ctx, struct plan_object *o)
 	int fd;
 	int err;
 
-	if (!plan_comes(o, ctx->at.to))
+	if (!plan_creates(o, ctx->at.to))
 		return 0;
 	err = locate_object(ctx, o->id, &fd);
 	if (!err) {
@@ -284,9 +283,9 @@ static int set_times(int fd, const struct plan_state *s)
 }
 
 /*
- * Only its owner may set an object's times, and a directory that others may
- * write to gets new ones by that.  Taking back must not fail for what the
- * commit could do and its maker may not: there would be no way out.
+ * Only the owner of an object may set its times, and a commit changes the times
+ * of a directory that others may write to.  An undo must not fail because of
+ * that: the commit could then neither be finished nor undone.
  */
 static int forgive(const struct stat *st, bool may_fail, int err)
 {
@@ -307,13 +306,16 @@ int object_set_attr(struct commit_ctx *ctx, struct plan_object *o)
 	if (!o->is_touched || !s->exists)
 		return 0;
 	err = locate_object(ctx, o->id, &fd);
-	/* That was told when it could not be put in place. */
+	/* That was logged when it could not be put in place. */
 	if (err == -ENOENT && ctx->at.to == PLAN_BEFORE)
 		return 0;
 	if (err)
 		return commit_ctx_fail(ctx, o->id, "cannot find it", err);
 	err = fstat(fd, &st) < 0 ? -errno : 0;
-	/* A new owner takes set-id bits away, an ACL changes the mode. */
+	/*
+	 * In this order: a new owner clears the set-id bits, and an ACL changes
+	 * the mode.
+	 */
 	if (!err)
 		err = set_owner(fd, &st, s);
 	if (!err && o->has_xattrs)

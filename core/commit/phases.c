@@ -2,19 +2,21 @@
 /*
  * The phases, and the barriers between them.
  *
- *   build -> inos        a name may only mean a new object whose number is
- *                        on disk, or nobody could tell it from a stranger
- *   take  -> data        deepest first, so that a way still leads there
- *   place                top first, so that a directory is where its names go
- *   attr                 times last, directories deepest first
- *   clean                nothing in the base needs the staging directory any
- *                        more; what goes is in the store before its last name
- *                        is removed
+ *   build -> inos   a name may get a new object only when the inode number of
+ *                   that object is on disk: after a crash the object could not
+ *                   be told from one of somebody else
+ *   take -> data    deepest directories first, so that the path to the others
+ *                   still leads there
+ *   place           top directories first, so that a directory is where its
+ *                   names are put
+ *   attr            times last, deepest directories first
+ *   clean           nothing in the base needs the staging directory any more;
+ *                   an object that is removed is in the store before its last
+ *                   name in the base is
  */
 #include "phases.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,13 +46,13 @@ static int phase_build(struct commit_ctx *ctx)
 {
 	int err = each_object(ctx, object_build);
 
-	/* Numbers count only for what is on disk. */
+	/* The numbers mean nothing before the objects are on disk. */
 	if (!err)
 		err = commit_ctx_barrier(ctx);
 	return err ? err : work_dir_write_inos(ctx->fd.dir, ctx->plan);
 }
 
-/* What nobody but the commit may have touched since it was saved. */
+/* A file that somebody else has changed since it was saved is not touched. */
 static int check_unchanged(struct commit_ctx *ctx, struct plan_object *o)
 {
 	struct stat st;
@@ -67,20 +69,20 @@ static int check_unchanged(struct commit_ctx *ctx, struct plan_object *o)
 		return commit_ctx_fail(ctx, o->id, "cannot find it", err);
 	err = fstat(fd, &st) < 0 ? -errno : 0;
 	close(fd);
-	if (!err && !plan_object_is_as(o, PLAN_BEFORE, (uint64_t)st.st_size,
-				       st.st_mtim))
-		err = -ESTALE;
-	return err ? commit_ctx_fail(ctx, o->id,
-				     "somebody else changed it meanwhile",
-				     err) :
-		     0;
+	if (err)
+		return commit_ctx_fail(ctx, o->id, "cannot look at it", err);
+	if (plan_object_is_as(o, PLAN_BEFORE, (uint64_t)st.st_size, st.st_mtim))
+		return 0;
+	return commit_ctx_refuse(
+		ctx, o->id,
+		"somebody else has changed it since the commit began", -ESTALE);
 }
 
 static int phase_take(struct commit_ctx *ctx)
 {
 	int err = names_take(ctx);
 
-	/* The last moment: from the next phase on it is we who change it. */
+	/* The last moment: the next phase changes these files itself. */
 	if (!err && ctx->at.to == PLAN_AFTER)
 		err = each_object(ctx, check_unchanged);
 	return err;
@@ -93,7 +95,7 @@ static int attr_of_file(struct commit_ctx *ctx, struct plan_object *o)
 		       object_set_attr(ctx, o);
 }
 
-/* A mode that locks us out must not come before what is below. */
+/* A mode may forbid to enter a directory, so what is below it is first. */
 static int attr_of_dirs(struct commit_ctx *ctx)
 {
 	uint32_t deepest = 0;
@@ -118,7 +120,7 @@ static int phase_attr(struct commit_ctx *ctx)
 {
 	int err = each_object(ctx, attr_of_file);
 
-	/* The root's come last of all: the staging directory is in it. */
+	/* Those of the root follow in PHASE_CLEAN: the staging directory is in it. */
 	return err ? err : attr_of_dirs(ctx);
 }
 
@@ -128,7 +130,7 @@ static int phase_clean(struct commit_ctx *ctx)
 
 	if (ctx->fd.stage >= 0) {
 		err = each_object(ctx, gone_keep);
-		/* In the store for good, before the base's last name goes. */
+		/* Durable in the store before the last name in the base is removed. */
 		if (!err)
 			err = io_fsync("commit.gone", ctx->fd.gone);
 		if (!err)
@@ -163,7 +165,7 @@ static int run_phase(struct commit_ctx *ctx)
 	return 0;
 }
 
-/* One directory, if it is ours and locks us out. */
+/* Lets its owner, if that is the user, work in a directory. */
 static int unlock_dir(struct commit_ctx *ctx, const struct plan_object *o)
 {
 	char path[PATH_OF_FD_BYTES];
@@ -176,7 +178,7 @@ static int unlock_dir(struct commit_ctx *ctx, const struct plan_object *o)
 	     !o->side[plan_other(ctx->at.to)].exists))
 		return 0;
 	err = locate_object(ctx, o->id, &fd);
-	/* Not built yet, or gone; or a step says better what is wrong. */
+	/* Not there; or a phase will say better what is wrong. */
 	if (err)
 		return err == -ENOENT || err == -EACCES ? 0 : err;
 	path_of_fd(fd, path);
@@ -190,9 +192,10 @@ static int unlock_dir(struct commit_ctx *ctx, const struct plan_object *o)
 }
 
 /*
- * Only root works in directories whatever their mode.  Everybody else opens
- * them first, from the top down as they may be placed now; PHASE_ATTR closes
- * them, and PHASE_CLEAN the base's root.
+ * The mode of a directory may forbid even its owner to work in it, unless that
+ * is root.  So before the phases the owner gets that right, from the top down,
+ * on both sides, since a directory may be in the place of either.  PHASE_ATTR
+ * sets the modes again, PHASE_CLEAN that of the root of the base.
  */
 static int unlock_dirs(struct commit_ctx *ctx)
 {
@@ -225,13 +228,13 @@ int phases_run(struct commit_ctx *ctx)
 		err = unlock_dirs(ctx);
 	if (!err && ctx->at.phase < PHASE_DELTA)
 		err = stage_open(ctx, ctx->at.phase < PHASE_CLEAN);
-	/* Removed already, when the last run was stopped. */
+	/* An earlier run, which was stopped, has removed it. */
 	if (err == -ENOENT && ctx->at.phase == PHASE_CLEAN)
 		err = 0;
 	while (!err && ctx->at.phase < PHASE_DELTA) {
 		locate_forget(ctx);
 		err = run_phase(ctx);
-		/* The next phase builds on this one. */
+		/* The next phase relies on this one. */
 		if (!err)
 			err = commit_ctx_barrier(ctx);
 		if (!err) {
@@ -240,6 +243,7 @@ int phases_run(struct commit_ctx *ctx)
 		}
 	}
 	if (err && reason_is_empty(ctx->why))
-		reason_set(ctx->why, "%s: %s", ctx->stage, strerror(-err));
+		reason_set(ctx->why, "the base: %s: %s", ctx->stage,
+			   reason_of(err));
 	return err;
 }

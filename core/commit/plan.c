@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables of a plan.  A plan is at most as large as the delta and what it
- * removes, so everything is held in memory.
+ * The tables of a plan.  A plan is at most as large as the delta and the tree
+ * that it removes, so all of it is kept in memory.
  */
 #include "plan.h"
 
@@ -16,7 +16,7 @@
 #include "core/lib/array.h"
 #include "core/lib/timespec.h"
 
-/* A path of more steps than this goes in circles. */
+/* A path of more names than this leads in a circle. */
 #define DEPTH_MAX (1U << 20)
 /* Of objects, and of names: their numbers stay below PLAN_NONE. */
 #define PLAN_MAX (PLAN_NONE / 2)
@@ -209,7 +209,7 @@ int plan_add_xattr(struct plan_state *s, const char *name, const void *value,
 	return 0;
 }
 
-/* The directory an object is in on a side; PLAN_NONE: not there. */
+/* The directory that an object is in on a side; PLAN_NONE: in none. */
 static uint32_t dir_of(const struct plan *p, const struct plan_object *o,
 		       enum plan_side side, const char **name)
 {
@@ -231,7 +231,7 @@ static uint32_t dir_of(const struct plan *p, const struct plan_object *o,
 	return o->home_dir;
 }
 
-/* Steps up to the root; a circle is damage. */
+/* The number of directories above it; a circle is damage [S1]. */
 static int find_depth(const struct plan *p, const struct plan_object *o,
 		      enum plan_side side, uint32_t *depth)
 {
@@ -295,7 +295,7 @@ struct path_builder {
 	size_t cap;
 };
 
-/* Puts one more name, and a '/' where something follows, before the path. */
+/* Puts a name before the path, and a '/' between them. */
 static int prepend(struct path_builder *b, const char *name)
 {
 	size_t len = strlen(name);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plan as bytes: see FORMAT.md.  What is read back is checked for sense
- * before anything is done with it: every number of an object is one, every
- * side says what its type needs, and no way to the root goes in circles.
+ * The format is in core/FORMAT.md.  A plan that is read is checked before any
+ * use [S1]: each number of an object is valid, each side has what its type
+ * needs, no name leads out of its directory, and no path to the root leads in
+ * a circle.
  */
 #include "plan_encode.h"
 
@@ -63,7 +64,7 @@ static uint32_t object_flags(const struct plan_object *o)
 	return (o->is_touched ? OBJECT_TOUCHED : 0) |
 	       (o->has_data ? OBJECT_HAS_DATA : 0) |
 	       (o->has_xattrs ? OBJECT_HAS_XATTRS : 0) |
-	       (o->is_changed ? OBJECT_CHANGED : 0) |
+	       (o->has_drifted ? OBJECT_CHANGED : 0) |
 	       (o->remains ? OBJECT_REMAINS : 0) |
 	       (o->is_as_left ? OBJECT_AS_LEFT : 0);
 }
@@ -109,7 +110,7 @@ static struct timespec get_time(struct bytes_reader *r)
 	return t;
 }
 
-/* Allocated; NULL for an empty one, or when r->bad. */
+/* Allocated; NULL: the text is empty, or r->bad was set. */
 static char *get_text(struct bytes_reader *r, size_t most)
 {
 	uint32_t len = bytes_get32(r);
@@ -193,7 +194,7 @@ static bool object_is_sound(const struct plan_object *o)
 	const struct plan_state *b = &o->side[PLAN_AFTER];
 	uint32_t type = (a->exists ? a->mode : b->mode) & S_IFMT;
 
-	/* It was new, and the base won. */
+	/* It was new, and the conflict was resolved for the base. */
 	if (!a->exists && !b->exists)
 		return true;
 	if (a->exists && b->exists && (a->mode & S_IFMT) != (b->mode & S_IFMT))
@@ -224,7 +225,7 @@ static int get_object(struct bytes_reader *r, struct plan *p)
 	o->is_touched = flags & OBJECT_TOUCHED;
 	o->has_data = flags & OBJECT_HAS_DATA;
 	o->has_xattrs = flags & OBJECT_HAS_XATTRS;
-	o->is_changed = flags & OBJECT_CHANGED;
+	o->has_drifted = flags & OBJECT_CHANGED;
 	o->remains = flags & OBJECT_REMAINS;
 	o->is_as_left = flags & OBJECT_AS_LEFT;
 	o->home_dir = bytes_get32(r);
@@ -235,7 +236,7 @@ static int get_object(struct bytes_reader *r, struct plan *p)
 		err = get_state(r, &o->side[PLAN_AFTER]);
 	if (err)
 		return err;
-	/* What is new has no number in the base yet. */
+	/* A new object has no number in the base yet. */
 	if (!o->side[PLAN_BEFORE].exists)
 		o->ino = 0;
 	return r->bad || !object_is_sound(o) ? -EUCLEAN : 0;
@@ -256,7 +257,7 @@ static bool is_dir(const struct plan *p, uint32_t id)
 	return S_ISDIR(o->side[o->side[0].exists ? 0 : 1].mode);
 }
 
-/* One component that stays where it is put. */
+/* A single name, which cannot lead out of its directory. */
 static bool name_is_sound(const char *name)
 {
 	return name && !strchr(name, '/') && strcmp(name, ".") != 0 &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables of planning: infos beside the objects of the plan, conflicts.
+ * The tables of planning, which live beside those of the plan.
  */
 #include "planning.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file `open`.
+ * Encoding the file `open`, and checking it when it is read [S1].
  */
 #include "position.h"
 

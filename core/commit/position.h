@@ -4,9 +4,9 @@
 
 /*
  * The position of the commit that is under way: which commit, in which
- * direction, in which phase.  It is the content of STORE/commit/open, and that
- * file is there exactly while a commit is under way; the store cannot be
- * mounted then.
+ * direction, in which phase (phases.h).  It is the content of
+ * STORE/commit/open.  That file exists exactly while a commit is under way,
+ * and the store cannot be mounted then.
  *
  * Errors:   0 or a negative errno.  -EUCLEAN, -EBADMSG: damaged [S1].
  * Locking:  the store's lock is held.

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Obstacles that can be seen beforehand.
+ * Each check is a good guess: the base may change, and what it misses stops the
+ * commit halfway, when it can still be finished or undone.
  */
 #include "precheck.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Roughly: what comes must fit, or the commit stops halfway. */
+/* The new bytes must fit; what is removed is not counted. */
 int precheck_space(const struct commit_ctx *ctx)
 {
 	struct statvfs v;
@@ -23,7 +23,7 @@ int precheck_space(const struct commit_ctx *ctx)
 	if (v.f_flag & ST_RDONLY) {
 		reason_set(
 			ctx->why,
-			"base %s: it is on a file system mounted read-only; mount that for writing first",
+			"base %s: its file system is mounted read-only; mount it for writing first",
 			base_path(ctx->overlay->base));
 		return -EROFS;
 	}
@@ -31,14 +31,14 @@ int precheck_space(const struct commit_ctx *ctx)
 		return 0;
 	reason_set(
 		ctx->why,
-		"base %s: %llu bytes are to be written and %llu are free; make room first",
+		"base %s: %llu bytes would be written and %llu are free; make room first",
 		base_path(ctx->overlay->base),
 		(unsigned long long)ctx->meter.all_bytes,
 		(unsigned long long)room);
 	return -ENOSPC;
 }
 
-/* A view takes files of any size, a file system has a largest one. */
+/* A file of a view may be larger than the file system of the base allows. */
 static int check_sizes(const struct planning_ctx *c)
 {
 	struct commit_ctx *ctx = c->commit;
@@ -46,7 +46,7 @@ static int check_sizes(const struct planning_ctx *c)
 		openat(ctx->fd.root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	int err = 0;
 
-	/* Without such files, or the right to make one, it turns out later. */
+	/* Where such a file cannot be made the size is found out later. */
 	if (fd < 0)
 		return 0;
 	for (uint32_t i = 0; !err && i < ctx->plan->object_count; i++) {
@@ -58,37 +58,37 @@ static int check_sizes(const struct planning_ctx *c)
 			continue;
 		if (ftruncate(fd, (off_t)after->size_bytes) < 0 &&
 		    errno == EFBIG)
-			err = commit_ctx_fail(
+			err = commit_ctx_refuse(
 				ctx, i,
-				"its size is more than a file of the base can have; nothing was written, truncate it in the view",
+				"it is larger than the file system of the base allows, and nothing was written; truncate it in the view",
 				-EFBIG);
 	}
 	close(fd);
 	return err;
 }
 
-/* Better now than halfway. */
+/* Immutable objects, and a root that may not be written to. */
 static int check_locks(const struct planning_ctx *c)
 {
 	struct commit_ctx *ctx = c->commit;
 
 	for (uint32_t i = 0; i < ctx->plan->object_count; i++)
 		if (ctx->plan->objects[i]->is_touched && c->info[i].is_locked)
-			return commit_ctx_fail(
+			return commit_ctx_refuse(
 				ctx, i,
-				"it is immutable or append-only; nothing was written, see chattr",
+				"it is immutable or append-only in the base, and nothing was written; change that with chattr first",
 				-EPERM);
 	if (faccessat(ctx->fd.root, ".", W_OK | X_OK, AT_EACCESS) == 0 ||
 	    ctx->plan->objects[PLAN_ROOT]->side[PLAN_BEFORE].uid == geteuid())
 		return 0;
 	reason_set(
 		ctx->why,
-		"base %s: committing needs the right to write to this very directory: %s",
-		base_path(ctx->overlay->base), strerror(errno));
+		"base %s: a commit has to write to this directory itself: %s",
+		base_path(ctx->overlay->base), reason_of(-errno));
 	return -EACCES;
 }
 
-/* Who may not give files away must not have to, nor change others' modes. */
+/* Only root gives files away, and only an owner or root changes a mode. */
 static int check_rights(const struct planning_ctx *c)
 {
 	struct commit_ctx *ctx = c->commit;
@@ -103,14 +103,14 @@ static int check_rights(const struct planning_ctx *c)
 		if (!o->is_touched || !after->exists)
 			continue;
 		if (after->uid != owner)
-			return commit_ctx_fail(
+			return commit_ctx_refuse(
 				ctx, i,
-				"only root may give it the owner it has in the view",
+				"only root may give it the owner that it has in the view, and nothing was written; commit as root",
 				-EPERM);
 		if (owner != me && after->mode != before->mode)
-			return commit_ctx_fail(
+			return commit_ctx_refuse(
 				ctx, i,
-				"only its owner may give it the mode it has in the view",
+				"only its owner or root may give it the mode that it has in the view, and nothing was written; commit as one of these",
 				-EPERM);
 	}
 	return 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving in to the base takes a change of a name back, and that can take
- * others with it: what had the name loses it, a directory that was to go has
- * to stay, and what cannot be anywhere else returns to where it was.
+ * Where the base wins a change of a name is taken back, and that can take others
+ * back: the object that had got the name loses it, a directory that was to be
+ * removed has to stay, and an object that is left without a name returns to the
+ * one it had.
  */
 #include "resolve.h"
 
@@ -38,8 +39,9 @@ static int by_path(const void *a, const void *b)
 }
 
 /*
- * Reverting gives a name the object it had before, so an object's names are
- * always among those that it had on either side when they were chained.
+ * take_back() gives a name the object that it had before.  So all names of an
+ * object are always among those that it had on either side when plan_index()
+ * made the chains.
  */
 static bool has_name(const struct plan *p, uint32_t object, enum plan_side side)
 {
@@ -53,11 +55,11 @@ static bool has_name(const struct plan *p, uint32_t object, enum plan_side side)
 	return false;
 }
 
-static void revert(struct planning_ctx *c, struct plan_name *n);
+static void take_back(struct planning_ctx *c, struct plan_name *n);
 
-/* Every change of a name of this object is taken back. */
-static void revert_object(struct planning_ctx *c, uint32_t object,
-			  enum plan_side side)
+/* Takes back each change of a name of this object. */
+static void take_back_object(struct planning_ctx *c, uint32_t object,
+			     enum plan_side side)
 {
 	const struct plan *p = c->plan;
 
@@ -68,20 +70,23 @@ static void revert_object(struct planning_ctx *c, uint32_t object,
 			struct plan_name *n = p->names[i];
 
 			if (n->object[side] == object && plan_name_changes(n))
-				revert(c, n);
+				take_back(c, n);
 		}
 	}
 }
 
-/* It lost a name: if that was its last, it returns, or never comes. */
-static void settle_lost(struct planning_ctx *c, uint32_t object)
+/*
+ * The object lost a name.  If that was its last one it returns to its old
+ * names, or, if it is new, is not built, with everything in it.
+ */
+static void find_name_for(struct planning_ctx *c, uint32_t object)
 {
 	const struct plan_object *o = c->plan->objects[object];
 
 	if (has_name(c->plan, object, PLAN_AFTER))
 		return;
 	if (o->side[PLAN_BEFORE].exists) {
-		revert_object(c, object, PLAN_BEFORE);
+		take_back_object(c, object, PLAN_BEFORE);
 		return;
 	}
 	if (!S_ISDIR(plan_type(o)))
@@ -93,13 +98,13 @@ static void settle_lost(struct planning_ctx *c, uint32_t object)
 		if (n->dir != object || old == PLAN_NONE)
 			continue;
 		n->object[PLAN_AFTER] = PLAN_NONE;
-		settle_lost(c, old);
+		find_name_for(c, old);
 	}
 }
 
-/* A directory has one name only; this one, from now on. */
-static void settle_back(struct planning_ctx *c, uint32_t object,
-			const struct plan_name *back)
+/* A directory has one name; from now on it is this one. */
+static void keep_one_name(struct planning_ctx *c, uint32_t object,
+			  const struct plan_name *back)
 {
 	if (!S_ISDIR(plan_type(c->plan->objects[object])))
 		return;
@@ -107,14 +112,14 @@ static void settle_back(struct planning_ctx *c, uint32_t object,
 		struct plan_name *n = c->plan->names[i];
 
 		if (n != back && n->object[PLAN_AFTER] == object)
-			revert(c, n);
-		/* The view never had a word on what is in it. */
+			take_back(c, n);
+		/* The view never knew what is in it. */
 		if (n->dir == object && c->info[object].is_base_only)
-			revert(c, n);
+			take_back(c, n);
 	}
 }
 
-static void revert(struct planning_ctx *c, struct plan_name *n)
+static void take_back(struct planning_ctx *c, struct plan_name *n)
 {
 	uint32_t old = n->object[PLAN_AFTER];
 	uint32_t back = n->object[PLAN_BEFORE];
@@ -123,27 +128,27 @@ static void revert(struct planning_ctx *c, struct plan_name *n)
 		return;
 	n->object[PLAN_AFTER] = back;
 	if (old != PLAN_NONE)
-		settle_lost(c, old);
+		find_name_for(c, old);
 	if (back == PLAN_NONE)
 		return;
-	settle_back(c, back, n);
-	/* Something is in that directory again, so it cannot go. */
+	keep_one_name(c, back, n);
+	/* The directory has a name in it again, so it cannot be removed. */
 	if (has_name(c->plan, n->dir, PLAN_BEFORE) &&
 	    !has_name(c->plan, n->dir, PLAN_AFTER))
-		revert_object(c, n->dir, PLAN_BEFORE);
+		take_back_object(c, n->dir, PLAN_BEFORE);
 }
 
-static void give_in(struct planning_ctx *c, const struct conflict *x)
+static void let_base_win(struct planning_ctx *c, const struct conflict *x)
 {
 	if (x->name != PLAN_NONE) {
-		revert(c, c->plan->names[x->name]);
+		take_back(c, c->plan->names[x->name]);
 		return;
 	}
 	c->info[x->object].keeps_base = true;
 	if (!c->plan->objects[x->object]->side[PLAN_BEFORE].exists)
-		revert_object(c, x->object, PLAN_AFTER);
+		take_back_object(c, x->object, PLAN_AFTER);
 	else if (x->kind == MAPFS_CONFLICT_DELETED)
-		revert_object(c, x->object, PLAN_BEFORE);
+		take_back_object(c, x->object, PLAN_BEFORE);
 }
 
 static int refuse(struct planning_ctx *c, const struct conflict *x,
@@ -153,7 +158,7 @@ static int refuse(struct planning_ctx *c, const struct conflict *x,
 	return -ENODATA;
 }
 
-/* What the view does not have it cannot give. */
+/* The view cannot win with an object of which it has only parts. */
 static int check_ours(struct planning_ctx *c, const struct conflict *x)
 {
 	const struct object_info *f;
@@ -170,7 +175,7 @@ static int check_ours(struct planning_ctx *c, const struct conflict *x)
 		return refuse(
 			c, x,
 			"the view changed only parts of it, and the rest is gone from the base");
-	if (f->is_lost && !c->plan->objects[x->object]->is_changed &&
+	if (f->is_lost && !c->plan->objects[x->object]->has_drifted &&
 	    !has_name(c->plan, x->object, PLAN_AFTER))
 		return refuse(c, x, "its directory is gone from the base");
 	return 0;
@@ -189,7 +194,7 @@ int resolve_conflicts(struct planning_ctx *c)
 		if (c->resolution == MAPFS_OURS)
 			err = check_ours(c, &c->conflicts[i]);
 		else if (c->resolution == MAPFS_THEIRS)
-			give_in(c, &c->conflicts[i]);
+			let_base_win(c, &c->conflicts[i]);
 	}
 	return err ? err : plan_index(c->plan);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a commit leaves behind: the signatures of all it made, so that undoing
- * can tell whether somebody worked on it since; and a delta that says what
- * the base now says itself, so nothing.
+ * The result of an object is like a signature: size, times and mode.
  */
 #include "result.h"
 
@@ -26,7 +24,7 @@ static void after_of(const struct stat *st, struct result *a)
 		.size_bytes = is_dir ? 0 : (uint64_t)st->st_size,
 		.mtime_s = (uint64_t)st->st_mtim.tv_sec,
 		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
-		/* A directory's says what is done to names in it. */
+		/* It changes with each name in a directory, which is no matter. */
 		.ctime_s = is_dir ? 0 : (uint64_t)st->st_ctim.tv_sec,
 		.ctime_ns = is_dir ? 0 : (uint32_t)st->st_ctim.tv_nsec,
 		.mode = st->st_mode,
@@ -43,7 +41,7 @@ int result_look(struct commit_ctx *ctx, const struct plan_object *o,
 
 	*a = (struct result){ 0 };
 	err = locate_object(ctx, o->id, &fd);
-	/* Below a directory that locks out even its owner: not judged. */
+	/* Its directory may forbid even its owner to look: then it is not judged. */
 	if (err == -ENOENT || err == -EACCES)
 		return 0;
 	if (err)
@@ -142,7 +140,7 @@ int result_write(struct commit_ctx *ctx)
 	return err;
 }
 
-/* Names in a directory that stays are judged singly. */
+/* A directory that the base had before may get other names meanwhile. */
 bool result_fits(const struct plan_object *o, const struct result *a,
 		 const struct result *b)
 {
@@ -167,15 +165,15 @@ static int check_objects(struct commit_ctx *ctx, const struct result *all)
 			continue;
 		err = look(ctx, o, &now);
 		if (!err && !result_fits(o, &all[i], &now))
-			err = commit_ctx_fail(
+			err = commit_ctx_refuse(
 				ctx, i,
-				"was changed since the commit; nothing was undone",
+				"it was changed since the commit, and undoing would lose that; nothing was undone",
 				-ESTALE);
 	}
 	return err;
 }
 
-/* A name that is to come back must be free. */
+/* A name that the commit removed must still be free. */
 static int check_names(struct commit_ctx *ctx)
 {
 	for (uint32_t i = 0; i < ctx->plan->name_count; i++) {
@@ -188,9 +186,9 @@ static int check_names(struct commit_ctx *ctx)
 		if (locate_dir(ctx, n->dir, &dirfd))
 			continue;
 		if (fstatat(dirfd, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			return commit_ctx_fail(
+			return commit_ctx_refuse(
 				ctx, n->object[PLAN_BEFORE],
-				"was made again since the commit; nothing was undone",
+				"the name was used again since the commit, and nothing was undone; move that away",
 				-EEXIST);
 	}
 	return 0;

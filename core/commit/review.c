@@ -48,7 +48,7 @@ static int conflict_at(const void *path, const void *conflict)
 	return strcmp(path, ((const struct conflict *)conflict)->path);
 }
 
-/* Resolving them has sorted them. */
+/* resolve_conflicts() has sorted them by path. */
 static const struct conflict *find_conflict(const struct mapfs_commit *c,
 					    const char *path)
 {
@@ -68,7 +68,7 @@ static bool is_lost_dir(const struct mapfs_commit *c, const struct conflict *x)
 	return f->is_lost && f->delta && S_ISDIR(f->delta->attr.mode);
 }
 
-/* Where the base wins nothing is done. */
+/* Does the base win there, or in a directory above that it lost? */
 static bool is_given_up(const struct mapfs_commit *c, const char *path)
 {
 	const struct conflict *x = find_conflict(c, path);
@@ -77,7 +77,6 @@ static bool is_given_up(const struct mapfs_commit *c, const char *path)
 
 	if (x || c->opt.resolution != MAPFS_THEIRS)
 		return x && c->opt.resolution == MAPFS_THEIRS;
-	/* Nothing goes into a directory that is not the view's any more. */
 	above = strdup(path);
 	while (above && !x && (slash = strrchr(above, '/'))) {
 		*slash = '\0';
@@ -179,7 +178,7 @@ static int tell(const struct plan *p, const struct plan_object *o,
 	char *path = NULL;
 	int err = plan_path(p, o->id, to, &path);
 
-	/* It may have lost all names that the plan knows. */
+	/* -ENOENT: it has lost all names that the plan knows. */
 	if (err && err != -ENOENT)
 		return err;
 	e.path = path ? path : "";

@@ -23,7 +23,9 @@
 #define FILE_VERSION 1U
 
 /*
- *   off  size  meaning
+ * The head of each file:
+ *
+ *   off  size  meaning (all integers little-endian)
  *     0     8  magic, the letters MAPFSCMT
  *     8     4  version, 1
  *    12     4  kind, enum saved_file_kind

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Committing a part: which changes belong to the paths asked for.
+ * Which changes belong to the paths that were asked for.
  *
- * A change of a name belongs to them on either side.  What cannot be done
- * alone goes along: a new directory above, and all that is in a new directory
- * or in one that is removed.  But other names of a file or directory that is
- * renamed or linked must have been asked for, or nobody would expect them to
- * change.
+ * A change of a name belongs to them if its path does, on either side.  So does
+ * what cannot be done without it: the new directory above, everything in a new
+ * directory or in one that is removed.  But a file or directory that is renamed
+ * or linked has other names that change, and these must have been asked for:
+ * nobody would expect them to change.
  */
 #include "select.h"
 
@@ -21,8 +21,8 @@ struct selection {
 	struct planning_ctx *c;
 	const char *const *paths;
 	size_t count;
-	bool *names; /* by number: belongs to them */
-	/* Names in a directory, as a chain; by numbers. */
+	bool *names; /* by number: does it belong to the paths? */
+	/* Chains of the names in a directory. */
 	uint32_t *first_in;
 	uint32_t *next_in;
 	bool grew;
@@ -62,7 +62,7 @@ static int judge_name(const struct selection *s, const struct plan_name *n,
 	return 0;
 }
 
-/* Its data and attributes, by any name it has in the view. */
+/* Its data and attributes belong to each name that it has in the view. */
 static int judge_object(const struct selection *s, struct plan_object *o)
 {
 	struct object_info *f = &s->c->info[o->id];
@@ -119,7 +119,7 @@ static int chain_by_dir(struct selection *s)
 	return 0;
 }
 
-/* What cannot be without this name, or this name without it. */
+/* Names that cannot change without this one, or this one without them. */
 static void grow(struct selection *s, const struct plan_name *n)
 {
 	const struct plan *p = s->c->plan;
@@ -156,7 +156,7 @@ static int refuse(const struct selection *s, const struct plan_name *n,
 	if (!err) {
 		reason_set(
 			ctx->why,
-			"%s: it is renamed or linked together with %s; commit both",
+			"%s: it was renamed or linked together with %s; commit both",
 			path, with);
 		err = -EXDEV;
 	}
@@ -165,7 +165,7 @@ static int refuse(const struct selection *s, const struct plan_name *n,
 	return err;
 }
 
-/* Every change of a name of the same object must belong to it, too. */
+/* Each change of a name of the same object must belong to the paths, too. */
 static int check_name(const struct selection *s, const struct plan_name *n)
 {
 	const struct plan *p = s->c->plan;
@@ -218,7 +218,7 @@ static void leave_object(struct selection *s, uint32_t id)
 	s->c->plan->objects[id]->remains = s->c->info[id].delta != NULL;
 }
 
-/* What does not belong stays as it is in the base, and in the delta. */
+/* The rest stays as it is, in the base and in the delta. */
 static void leave_rest(struct selection *s)
 {
 	struct plan *p = s->c->plan;
@@ -243,7 +243,7 @@ static void leave_rest(struct selection *s)
 
 		if (s->names[i] || !plan_name_changes(n))
 			continue;
-		/* How many links they have is still the view's to say. */
+		/* The delta still has their link counts. */
 		for (int side = 0; side < PLAN_SIDES; side++)
 			if (n->object[side] != PLAN_NONE)
 				leave_object(s, n->object[side]);
@@ -253,7 +253,7 @@ static void leave_rest(struct selection *s)
 	}
 }
 
-/* Others' changes of what is left alone are no matter now. */
+/* Conflicts about the rest do not matter to this commit. */
 static void drop_conflicts(struct selection *s)
 {
 	struct planning_ctx *c = s->c;
@@ -297,7 +297,7 @@ int select_paths(struct planning_ctx *c, const char *const *paths, size_t count)
 	if (err == -EUCLEAN)
 		reason_set(
 			c->commit->why,
-			"%s: directories below each other change places; commit them together",
+			"%s: directories that are inside each other change places; commit them together",
 			paths[0]);
 	return err;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The staging directory.
+ * Each rename of a commit has the staging directory on one side, so the rename
+ * that overwrites nothing is here, too.
  */
 #include "stage.h"
 
@@ -16,7 +17,10 @@
 #include "core/lib/fault.h"
 #include "core/lib/path.h"
 
-/* Ours alone, and inheriting nothing from the base's root. */
+/*
+ * Only the user of the commit may enter it, and what is built in it must not
+ * inherit an ACL from the root of the base.
+ */
 int stage_open(struct commit_ctx *ctx, bool create)
 {
 	char path[PATH_OF_FD_BYTES];
@@ -26,8 +30,8 @@ int stage_open(struct commit_ctx *ctx, bool create)
 		return err;
 	if (create && mkdirat(ctx->fd.root, ctx->stage, 0700) < 0 &&
 	    errno != EEXIST)
-		return commit_ctx_fail(ctx, PLAN_ROOT, "cannot be written to",
-				       -errno);
+		return commit_ctx_fail(ctx, PLAN_ROOT,
+				       "cannot make a directory in it", -errno);
 	err = beneath_open(ctx->fd.root, ctx->stage, O_RDONLY | O_DIRECTORY,
 			   &ctx->fd.stage);
 	if (err)
@@ -96,13 +100,12 @@ static int rename_exclusive(int fromdir, const char *from, int todir,
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;
-	/* The file system has no such flag. */
+	/* The file system does not know that flag. */
 	if (fstatat(todir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
 	return renameat(fromdir, from, todir, to) < 0 ? -errno : 0;
 }
 
-/* A directory must be writable for its ".." to change. */
 int stage_move(int fromdir, const char *from, int todir, const char *to)
 {
 	struct stat st;
@@ -125,7 +128,7 @@ int stage_wipe(const struct commit_ctx *ctx, const char *slot)
 	return unlinkat(ctx->fd.stage, slot, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-/* Everything in it has its name elsewhere by now, or is to be removed. */
+/* What is still in it has a name in the base or in the store, or is removed. */
 static int wipe_all(const struct commit_ctx *ctx)
 {
 	int fd = dup(ctx->fd.stage);

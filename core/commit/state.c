@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each object is on each side.  Before: as the base has it now, with
- * what is going to be overwritten saved.  After: as the view shows it.
+ * The before state of an object is what the base has now; its bytes that will be
+ * overwritten are saved.  The after state is what the view shows.
  */
 #include "state.h"
 
@@ -26,7 +26,7 @@ static uint32_t count_names(const struct plan *p, const struct plan_object *o,
 	return count;
 }
 
-/* Is it anywhere when all is done? */
+/* Will it have a name in the base after the commit? */
 static bool will_exist(const struct planning_ctx *c,
 		       const struct plan_object *o)
 {
@@ -38,7 +38,7 @@ static bool will_exist(const struct planning_ctx *c,
 		return false;
 	if (S_ISDIR(plan_type(o)))
 		return taken == 0;
-	/* Names outside of the base are nobody's business here. */
+	/* A name that was not found is outside of the base; it does not count. */
 	return taken < c->info[o->id].nlink && !c->info[o->id].is_wanted;
 }
 
@@ -55,7 +55,7 @@ static void touch(struct planning_ctx *c)
 				c->plan->objects[n->object[side]]->is_touched =
 					true;
 	}
-	/* The staging directory comes and goes in it. */
+	/* The staging directory is made and removed in it. */
 	c->plan->objects[PLAN_ROOT]->is_touched = true;
 }
 
@@ -79,7 +79,7 @@ static int fill_xattrs(struct plan_state *s, const struct delta *d)
 	return err;
 }
 
-/* Pages of the store and holes of the view, as far as the file goes. */
+/* Pages of the store, and holes of the view, up to the end of the file. */
 static int fill_runs(struct plan_state *s, const struct delta *d, uint64_t keep)
 {
 	struct pt_run run;
@@ -111,7 +111,7 @@ static int fill_runs(struct plan_state *s, const struct delta *d, uint64_t keep)
 	return err;
 }
 
-/* What the after side overwrites or cuts off. */
+/* Saves the bytes that the after side overwrites or cuts off. */
 static int save_data(struct planning_ctx *c, struct plan_object *o, int fd)
 {
 	const struct plan_state *after = &o->side[PLAN_AFTER];
@@ -175,7 +175,7 @@ static int fill_new(struct plan_object *o, const struct delta *d)
 	return err ? err : fill_runs(after, d, 0);
 }
 
-/* It was in the base, and perhaps stays. */
+/* An object that the base has now. */
 static int fill_old(struct planning_ctx *c, struct plan_object *o, int fd)
 {
 	struct plan_state *before = &o->side[PLAN_BEFORE];
@@ -229,21 +229,25 @@ static int fill_object(struct planning_ctx *c, struct plan_object *o)
 		if (!o->side[PLAN_AFTER].exists)
 			return 0;
 		err = fill_new(o, c->info[o->id].delta);
-		return err ? commit_ctx_fail(c->commit, o->id, "cannot plan it",
+		return err ? commit_ctx_fail(c->commit, o->id,
+					     "cannot plan how to make it",
 					     err) :
 			     0;
 	}
 	err = locate_object(c->commit, o->id, &fd);
 	if (err)
-		return commit_ctx_fail(c->commit, o->id, "went away meanwhile",
+		return commit_ctx_fail(c->commit, o->id,
+				       "cannot find it in the base any more",
 				       err);
 	err = fill_old(c, o, fd);
 	close(fd);
-	return err ? commit_ctx_fail(c->commit, o->id, "cannot save it", err) :
+	return err ? commit_ctx_fail(c->commit, o->id,
+				     "cannot save what the base has of it",
+				     err) :
 		     0;
 }
 
-/* Who is not root opens such directories first; modes are set again then. */
+/* phases.c changes the mode of such a directory, so it has to be set again. */
 static void touch_locked(struct plan *p)
 {
 	for (uint32_t i = 0; i < p->object_count; i++) {
@@ -256,7 +260,7 @@ static void touch_locked(struct plan *p)
 	}
 }
 
-/* The view's numbers of what is new mean nothing to the base. */
+/* The numbers that new objects have in the view mean nothing in the base. */
 static void forget_numbers(struct plan *p)
 {
 	for (uint32_t i = 0; i < p->object_count; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commits in the store: numbered directories, found by their numbers.  One
- * that has neither been finished nor is under way is what is left of planning
- * and means nothing.
+ * Commits are numbered from 1.  The next number is one more than that of the
+ * newest commit that has ended; a directory with a higher number is a remainder
+ * of planning, and is removed.
  */
 #include "work_dir.h"
 
@@ -46,7 +46,7 @@ static void number_name(uint64_t number, char name[NUMBER_BYTES])
 	(void)snprintf(name, NUMBER_BYTES, "%llu", (unsigned long long)number);
 }
 
-/* The number a name stands for; 0: it is none. */
+/* The number that the name says; 0: the name is not a number. */
 static uint64_t number_of(const char *name)
 {
 	char back[NUMBER_BYTES];
@@ -65,7 +65,7 @@ static bool is_finished(int topfd, uint64_t number)
 	return faccessat(topfd, path, F_OK, 0) == 0;
 }
 
-/* The highest number, of all or of finished ones; 0: none. */
+/* The highest number, of all commits or of those that ended; 0: none. */
 static int find_highest(int topfd, bool finished, uint64_t *out)
 {
 	int fd = openat(topfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -97,7 +97,7 @@ int work_dir_find_newest(struct commit_ctx *ctx)
 	return err ? err : ctx->at.number ? 0 : -ENOENT;
 }
 
-/* One level of files and empty directories. */
+/* Removes a directory with the files and empty directories in it. */
 static int remove_all(int dirfd, const char *name)
 {
 	int fd = openat(dirfd, name,
@@ -137,7 +137,7 @@ int work_dir_remove(struct commit_ctx *ctx, uint64_t number)
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	/* First what makes it count, and durably. */
+	/* First, and durably, what makes it a commit that can be undone. */
 	err = unlinkat(fd, "after", 0) < 0 && errno != ENOENT ? -errno : 0;
 	if (!err)
 		err = io_fsync("commit.dir", fd);
@@ -196,7 +196,7 @@ int work_dir_create(struct commit_ctx *ctx)
 
 static int open_part(int dirfd, const char *name, int flags, int *fd)
 {
-	/* O_NONBLOCK: a fifo in its place must not stop us. */
+	/* O_NONBLOCK: a fifo with this name would block the open. */
 	*fd = openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	return *fd < 0 ? -errno : 0;
 }
@@ -282,7 +282,7 @@ int work_dir_write_plan(struct commit_ctx *ctx)
 	struct bytes b = { 0 };
 	int err = plan_encode(ctx->plan, &b);
 
-	/* The plan names saved bytes: they must be there first. */
+	/* The plan refers to saved bytes, so these must be durable first. */
 	if (!err)
 		err = io_fsync("commit.saved", ctx->fd.saved);
 	if (!err)

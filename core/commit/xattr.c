@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extended attributes of base objects, read and written as a set.
+ * Only differences are written: setting an attribute changes the ctime even if
+ * the value is the same, and may need a right that the user does not have.
  */
 #include "xattr.h"
 
@@ -77,7 +78,7 @@ static bool same_value(const struct plan_xattr *a, const struct plan_xattr *b)
 	       memcmp(a->value, b->value, a->value_bytes) == 0;
 }
 
-/* Labels that the kernel gives by itself cannot always be taken away. */
+/* A label that a security module gives by itself cannot always be removed. */
 static bool is_label(const char *name)
 {
 	return strncmp(name, "security.", 9) == 0 &&

@@ -527,7 +527,7 @@ static void test_commit__error_anywhere_is_got_over(void **state)
 			assert_true(!reason_is_empty(&f->why) != '\0');
 		/* Begun: then the words say how to go on. */
 		if (err && is_begun(f))
-			assert_non_null(strstr(f->why.text, "finish it with"));
+			assert_non_null(strstr(f->why.text, "finish the commit with"));
 		if (err) {
 			passed = n + 2;
 			commit(f, MAPFS_STOP);
@@ -574,7 +574,7 @@ static void test_commit__stopped_refuses_to_be_mounted(void **state)
 	opt.progress_arg = &left;
 	assert_int_equal(mapfs_commit_open(&c, &opt, &f->why), 0);
 	assert_int_equal(mapfs_commit_run(c, &f->why), -EINTR);
-	assert_non_null(strstr(f->why.text, "finish it with"));
+	assert_non_null(strstr(f->why.text, "finish the commit with"));
 	mapfs_commit_close(c);
 	assert_int_equal(mapfs_view_open(&f->v, &look, &f->why), -EBUSY);
 	assert_non_null(strstr(f->why.text, "interrupted"));

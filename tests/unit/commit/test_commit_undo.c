@@ -132,7 +132,7 @@ static void test_undo__sees_what_others_did_between_commits(void **state)
 	assert_int_equal(mapfs_revert(f->v, "", NULL, NULL, &f->why), 0);
 	close_view(f);
 	assert_int_equal(try_undo(f), -ESTALE);
-	assert_non_null(strstr(f->why.text, "f: was changed"));
+	assert_non_null(strstr(f->why.text, "f: it was changed"));
 	fixture_end(f);
 }
 
