@@ -3,11 +3,18 @@
  * A commit makes the base what the view was, and undoing makes it what it was
  * before; wherever either of them is killed, the next run gets there.
  */
-#include "tests/unit/support/commit_fixture.h"
-
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/falloc.h>
-#include <signal.h>
-#include <sys/wait.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "tests/unit/support/commit_fixture.h"
+#include "tests/unit/support/door.h"
+#include "tests/unit/support/points.h"
+#include "tests/unit/support/tree_text.h"
 
 static void make_base(const struct fixture *f)
 {
@@ -109,48 +116,110 @@ static void change(struct fixture *f)
 
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct fixture *f = fixture_create();
 
-	/* Killing needs no disk; where there is no memory, one will do. */
-	(void)snprintf(f->dir, sizeof(f->dir), "/dev/shm/mapfs-commit-XXXXXX");
-	if (!mkdtemp(f->dir)) {
-		(void)snprintf(f->dir, sizeof(f->dir),
-			       "/tmp/mapfs-commit-XXXXXX");
-		assert_non_null(mkdtemp(f->dir));
-	}
-	(void)snprintf(f->base, sizeof(f->base), "%s/base", f->dir);
-	(void)snprintf(f->store, sizeof(f->store), "%s/store", f->dir);
 	make_base(f);
 	*state = f;
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
+/* What a points_test works on: a fixture that is new in each round. */
+struct round {
+	struct fixture *f;
+	unsigned int number; /* from 1 */
+};
 
-	fault_disarm();
-	if (f->v)
-		(void)!mapfs_view_close(f->v);
-	remove_tree(f->dir);
-	free(f);
-	return 0;
+/* Changes the view; `before` and `changed` are what base and view were then. */
+static void prepare(struct round *r, struct fixture *f)
+{
+	make_base(f);
+	f->before = base_text(f);
+	open_view(f);
+	change(f);
+	f->changed = view_text(f);
+	close_view(f);
+	r->f = f;
+	r->number++;
+}
+
+static void prepare_changed(void *arg)
+{
+	prepare(arg, fixture_create());
+}
+
+static void prepare_committed(void *arg)
+{
+	struct round *r = arg;
+
+	prepare_changed(r);
+	commit(r->f, MAPFS_STOP);
+}
+
+/* The store on another file system than the base. */
+static void prepare_changed_apart(void *arg)
+{
+	struct fixture *f = fixture_create();
+
+	assert_true(fixture_move_store(f));
+	prepare(arg, f);
+}
+
+static void prepare_committed_apart(void *arg)
+{
+	struct round *r = arg;
+
+	prepare_changed_apart(r);
+	commit(r->f, MAPFS_STOP);
+}
+
+static int commit_once(void *arg)
+{
+	const struct round *r = arg;
+
+	return try_commit(r->f, MAPFS_STOP);
+}
+
+static int undo_once(void *arg)
+{
+	const struct round *r = arg;
+
+	return try_undo(r->f);
+}
+
+/* What a text is of, and in which round: borrowed until the next call. */
+static const char *in_round(const struct round *r, const char *what)
+{
+	static char text[128];
+
+	(void)snprintf(text, sizeof(text), "%s in round %u", what, r->number);
+	return text;
+}
+
+static void assert_committed(const struct round *r)
+{
+	assert_base(r->f, r->f->changed, in_round(r, "finished commit"));
+	assert_view(r->f, r->f->changed, false,
+		    in_round(r, "view of finished commit"));
+}
+
+static void assert_undone(const struct round *r)
+{
+	assert_base(r->f, r->f->before, in_round(r, "undone commit"));
+	assert_view(r->f, r->f->changed, true,
+		    in_round(r, "view of undone commit"));
 }
 
 static void test_commit__makes_the_base_the_view(void **state)
 {
 	struct fixture *f = *state;
 	char *view;
-	char *base;
 
 	open_view(f);
 	change(f);
 	view = view_text(f);
 	close_view(f);
 	commit(f, MAPFS_STOP);
-	base = base_text(f);
-	assert_same_text(view, base, "view and committed base");
-	free(base);
+	assert_base(f, view, "view and committed base");
 	free(view);
 }
 
@@ -158,34 +227,14 @@ static void test_commit__undo_makes_the_base_what_it_was(void **state)
 {
 	struct fixture *f = *state;
 	char *before = base_text(f);
-	char *after;
 
 	open_view(f);
 	change(f);
 	close_view(f);
 	commit(f, MAPFS_STOP);
 	undo(f);
-	after = base_text(f);
-	assert_same_text(before, after, "base before and after undo");
-	free(after);
+	assert_base(f, before, "base before and after undo");
 	free(before);
-}
-
-static int commit_paths(struct fixture *f, const char *const *paths,
-			size_t count)
-{
-	struct mapfs_commit_options opt = commit_options(f, MAPFS_STOP);
-	struct mapfs_commit *c;
-	int err;
-
-	opt.paths = paths;
-	opt.path_count = count;
-	err = mapfs_commit_open(&c, &opt, &f->why);
-	if (err)
-		return err;
-	err = mapfs_commit_run(c, &f->why);
-	mapfs_commit_close(c);
-	return err;
 }
 
 /* Undo says no, in these words, and base and view stay as they are. */
@@ -241,13 +290,12 @@ static void test_commit__undo_refuses_to_lose_later_changes(void **state)
 /* Goal: neither are changes added to what a commit of a part left. */
 static void test_commit__undo_of_a_part_refuses_too(void **state)
 {
-	static const char *const part[] = { "big" };
 	struct fixture *f = *state;
 
 	open_view(f);
 	change(f);
 	close_view(f);
-	assert_int_equal(commit_paths(f, part, 1), 0);
+	assert_int_equal(commit_path(f, "big"), 0);
 	open_view(f);
 	v_write(f, "new", "later", 5, 0);
 	close_view(f);
@@ -277,221 +325,124 @@ static void test_commit__undo_refuses_to_lose_a_snapshot(void **state)
 	undo(f);
 }
 
-/* Kills a child at its n-th fault point; false: it has not that many. */
-static bool killed_at(struct fixture *f, unsigned int n,
-		      int (*fn)(struct fixture *))
+/* -ENOENT: the undo was complete, or the commit was never begun. */
+static void finish_undo(struct fixture *f)
 {
-	int status;
-	pid_t pid = fork();
+	int err = try_undo(f);
 
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		fault_arm_kill(n);
-		_exit(fn(f) ? 1 : 0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFSIGNALED(status)) {
-		assert_int_equal(WTERMSIG(status), SIGKILL);
-		return true;
-	}
-	assert_int_equal(WEXITSTATUS(status), 0);
-	return false;
+	if (err != -ENOENT)
+		assert_int_equal(err, 0);
 }
 
-static int commit_child(struct fixture *f)
+static void check_finished_then_undone(void *arg, int result)
 {
-	return try_commit(f, MAPFS_STOP);
+	const struct round *r = arg;
+
+	if (result)
+		commit(r->f, MAPFS_STOP);
+	assert_committed(r);
+	undo(r->f);
+	assert_undone(r);
+	fixture_destroy(r->f);
 }
 
-/* A fresh base and a store with changes; the texts are the caller's. */
-static struct fixture *fresh(char **before, char **view)
-{
-	void *state;
-	struct fixture *f;
-
-	assert_int_equal(setup(&state), 0);
-	f = state;
-	*before = base_text(f);
-	open_view(f);
-	change(f);
-	*view = view_text(f);
-	close_view(f);
-	return f;
-}
-
-/* The view over the base: the same as before, or with nothing changed. */
-static void assert_view(struct fixture *f, const char *want, bool changed,
-			const char *what, unsigned int n)
-{
-	struct mapfs_info info;
-	char text[128];
-	char *got;
-
-	open_view(f);
-	got = view_text(f);
-	mapfs_view_info(f->v, &info);
-	(void)snprintf(text, sizeof(text), "%s, killed at point %u", what, n);
-	assert_same_text(want, got, text);
-	assert_int_equal(info.inodes_changed > 0, changed);
-	close_view(f);
-	free(got);
-}
-
-/* As fresh(), with the store on another file system than the base. */
-static struct fixture *fresh_apart(char **before, char **view)
-{
-	void *state;
-	struct fixture *f;
-	struct stat base;
-	struct stat store;
-
-	assert_int_equal(setup(&state), 0);
-	f = state;
-	(void)snprintf(f->store, sizeof(f->store), "/tmp/mapfs-commit-XXXXXX");
-	assert_non_null(mkdtemp(f->store));
-	assert_int_equal(stat(f->base, &base), 0);
-	assert_int_equal(stat(f->store, &store), 0);
-	if (base.st_dev == store.st_dev) {
-		remove_tree(f->store);
-		assert_int_equal(teardown(&state), 0);
-		return NULL;
-	}
-	*before = base_text(f);
-	open_view(f);
-	change(f);
-	*view = view_text(f);
-	close_view(f);
-	return f;
-}
-
-static void assert_base(const struct fixture *f, const char *want,
-			const char *what, unsigned int n)
-{
-	char *got = base_text(f);
-	char text[128];
-
-	(void)snprintf(text, sizeof(text), "%s, killed at point %u", what, n);
-	assert_same_text(want, got, text);
-	free(got);
-}
-
-/*
- * Goal: a commit killed anywhere is finished by the next.
- * Method: kill it at each of its fault points in turn.
- */
+/* Goal: a commit killed anywhere is finished by the next. */
 static void test_commit__killed_anywhere_is_finished(void **state)
 {
-	bool killed = true;
+	const struct points_test t = {
+		.prepare = prepare_changed,
+		.operation = commit_once,
+		.check = check_finished_then_undone,
+	};
+	struct round r = { .number = 0 };
 
 	(void)state;
-	for (unsigned int n = 0; killed; n++) {
-		char *before;
-		char *view;
-		struct fixture *f = fresh(&before, &view);
-
-		killed = killed_at(f, n, commit_child);
-		if (killed)
-			commit(f, MAPFS_STOP);
-		assert_base(f, view, "finished commit", n);
-		assert_view(f, view, false, "view of finished commit", n);
-		undo(f);
-		assert_base(f, before, "undone commit", n);
-		assert_view(f, view, true, "view of undone commit", n);
-		free(before);
-		free(view);
-		assert_int_equal(teardown((void **)&f), 0);
-		assert_true(killed || n > 100);
-	}
+	assert_true(points_kill(&t, &r) > 100);
 }
 
-/*
- * Goal: a commit killed anywhere can be taken back instead.
- * Method: as above; nothing to undo means that nothing was begun.
- */
+static void check_undone_instead(void *arg, int result)
+{
+	const struct round *r = arg;
+
+	(void)result;
+	finish_undo(r->f);
+	assert_undone(r);
+	fixture_destroy(r->f);
+}
+
+/* Goal: a commit killed anywhere can be undone instead. */
 static void test_commit__killed_anywhere_can_be_undone(void **state)
 {
-	bool killed = true;
+	const struct points_test t = {
+		.prepare = prepare_changed,
+		.operation = commit_once,
+		.check = check_undone_instead,
+	};
+	struct round r = { .number = 0 };
 
 	(void)state;
-	for (unsigned int n = 0; killed; n++) {
-		char *before;
-		char *view;
-		struct fixture *f = fresh(&before, &view);
-		int err;
+	assert_true(points_kill(&t, &r) > 100);
+}
 
-		killed = killed_at(f, n, commit_child);
-		err = try_undo(f);
-		if (err != -ENOENT)
-			assert_int_equal(err, 0);
-		assert_base(f, before, "undone commit", n);
-		assert_view(f, view, true, "view of undone commit", n);
-		free(before);
-		free(view);
-		assert_int_equal(teardown((void **)&f), 0);
-	}
+static void check_undo_finished(void *arg, int result)
+{
+	const struct round *r = arg;
+
+	if (result)
+		finish_undo(r->f);
+	assert_undone(r);
+	fixture_destroy(r->f);
 }
 
 /* Goal: an undo killed anywhere is finished by the next. */
 static void test_commit__undo_killed_anywhere_is_finished(void **state)
 {
-	bool killed = true;
+	const struct points_test t = {
+		.prepare = prepare_committed,
+		.operation = undo_once,
+		.check = check_undo_finished,
+	};
+	struct round r = { .number = 0 };
 
 	(void)state;
-	for (unsigned int n = 0; killed; n++) {
-		char *before;
-		char *view;
-		struct fixture *f = fresh(&before, &view);
-		int err;
+	assert_true(points_kill(&t, &r) > 100);
+}
 
-		commit(f, MAPFS_STOP);
-		killed = killed_at(f, n, try_undo);
-		err = killed ? try_undo(f) : 0;
-		/* It had ended but for its last words. */
-		if (err != -ENOENT)
-			assert_int_equal(err, 0);
-		assert_base(f, before, "finished undo", n);
-		assert_view(f, view, true, "view of finished undo", n);
-		free(before);
-		free(view);
-		assert_int_equal(teardown((void **)&f), 0);
-	}
+static bool has_another_file_system(void)
+{
+	struct fixture *f = fixture_create();
+	bool has = fixture_move_store(f);
+
+	fixture_destroy(f);
+	return has;
 }
 
 /*
- * Goal: what goes is copied completely where it cannot be moved.
+ * Goal: what is removed is copied completely where it cannot be moved.
  * Method: store and base on two file systems; commit and undo killed at
- * every few points, for each costs syncs of a disk.
+ * every few points, because each costs syncs of a disk.
  */
 static void test_commit__store_on_another_file_system(void **state)
 {
-	bool killed = true;
+	const struct points_test commits = {
+		.prepare = prepare_changed_apart,
+		.operation = commit_once,
+		.check = check_finished_then_undone,
+		.step = 7,
+	};
+	const struct points_test undos = {
+		.prepare = prepare_committed_apart,
+		.operation = undo_once,
+		.check = check_undo_finished,
+		.step = 7,
+	};
+	struct round r = { .number = 0 };
 
 	(void)state;
-	for (unsigned int n = 0; killed; n += 7) {
-		char *before;
-		char *view;
-		struct fixture *f = fresh_apart(&before, &view);
-
-		if (!f)
-			skip();
-		killed = killed_at(f, n, commit_child);
-		if (killed)
-			commit(f, MAPFS_STOP);
-		assert_base(f, view, "finished commit", n);
-		assert_view(f, view, false, "view of finished commit", n);
-		if (killed_at(f, n, try_undo)) {
-			int err = try_undo(f);
-
-			if (err != -ENOENT)
-				assert_int_equal(err, 0);
-		}
-		assert_base(f, before, "undone commit", n);
-		assert_view(f, view, true, "view of undone commit", n);
-		free(before);
-		free(view);
-		remove_tree(f->store);
-		assert_int_equal(teardown((void **)&f), 0);
-	}
+	if (!has_another_file_system())
+		skip();
+	assert_true(points_kill(&commits, &r) > 0);
+	assert_true(points_kill(&undos, &r) > 0);
 }
 
 static bool is_begun(const struct fixture *f)
@@ -502,43 +453,40 @@ static bool is_begun(const struct fixture *f)
 	return access(path, F_OK) == 0;
 }
 
+static void check_got_over(void *arg, int result)
+{
+	const struct round *r = arg;
+	struct fixture *f = r->f;
+
+	if (result) {
+		assert_false(reason_is_empty(&f->why));
+		/* Begun: then the words say how to go on. */
+		if (is_begun(f))
+			assert_non_null(
+				strstr(f->why.text, "finish the commit with"));
+		commit(f, MAPFS_STOP);
+	}
+	assert_base(f, f->changed, in_round(r, "commit after an error"));
+	undo(f);
+	assert_base(f, f->before, in_round(r, "undone commit"));
+	fixture_destroy(f);
+}
+
 /*
  * Goal: an error anywhere leaves something that can be finished.
  * Method: fail at each fault point in turn, as a full disk would.
  */
 static void test_commit__error_anywhere_is_got_over(void **state)
 {
-	unsigned int passed = 1;
+	const struct points_test t = {
+		.prepare = prepare_changed,
+		.operation = commit_once,
+		.check = check_got_over,
+	};
+	struct round r = { .number = 0 };
 
 	(void)state;
-	for (unsigned int n = 0; n < passed; n++) {
-		char *before;
-		char *view;
-		struct fixture *f = fresh(&before, &view);
-		int err;
-
-		fault_reset();
-		fault_arm(n, ENOSPC);
-		err = try_commit(f, MAPFS_STOP);
-		fault_disarm();
-		if (err == 0)
-			passed = fault_passed();
-		else
-			assert_true(!reason_is_empty(&f->why) != '\0');
-		/* Begun: then the words say how to go on. */
-		if (err && is_begun(f))
-			assert_non_null(strstr(f->why.text, "finish the commit with"));
-		if (err) {
-			passed = n + 2;
-			commit(f, MAPFS_STOP);
-		}
-		assert_base(f, view, "commit after an error", n);
-		undo(f);
-		assert_base(f, before, "undone commit", n);
-		free(before);
-		free(view);
-		assert_int_equal(teardown((void **)&f), 0);
-	}
+	assert_true(points_fail(&t, ENOSPC, &r) > 100);
 }
 
 static int stop_after(void *arg, uint64_t done_bytes, uint64_t all_bytes)
@@ -618,8 +566,7 @@ static void assert_line(const char *want, const char *got, const char *path)
 static void test_commit__of_paths_leaves_the_rest(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const parts[] = { "big", "old",    "gone/f",
-					     "new", "d/new2", "saved" };
+	static const char *const singles[] = { "big", "old", "gone/f" };
 	char *before = base_text(f);
 	char path[64];
 	char *view;
@@ -644,66 +591,59 @@ static void test_commit__of_paths_leaves_the_rest(void **state)
 	close_view(f);
 
 	/* Renamed and linked: both names or none. */
-	assert_int_equal(commit_paths(f, &parts[5], 1), -EXDEV);
+	assert_int_equal(commit_path(f, "saved"), -EXDEV);
 	assert_non_null(strstr(f->why.text, "gone/sub/saved"));
-	assert_int_equal(commit_paths(f, &parts[3], 1), -EXDEV);
+	assert_int_equal(commit_path(f, "new"), -EXDEV);
 	base = base_text(f);
 	assert_same_text(before, base, "base after refused commits");
 	free(base);
 
-	for (unsigned int n = 0; n < 3; n++) {
-		assert_int_equal(commit_paths(f, &parts[n], 1), 0);
+	for (size_t n = 0; n < sizeof(singles) / sizeof(singles[0]); n++) {
+		assert_int_equal(commit_path(f, singles[n]), 0);
 		base = base_text(f);
-		(void)snprintf(path, sizeof(path), "/%s", parts[n]);
+		(void)snprintf(path, sizeof(path), "/%s", singles[n]);
 		assert_line(view, base, path);
 		assert_line(before, base, "/grows");
 		assert_line(before, base, "/new");
 		free(base);
-		assert_view(f, view, true, "view of a commit of a part", n);
+		assert_view(f, view, true, "view of a commit of a part");
 	}
-	assert_int_equal(commit_paths(f, (const char *const[]){ "top/a/1" }, 1),
-			 0);
+	assert_int_equal(commit_path(f, "top/a/1"), 0);
 	base = base_text(f);
 	assert_line(view, base, "/top/a/1");
 	assert_line(view, base, "/top/2");
 	free(base);
-	assert_view(f, view, true, "view of a new directory's commit", 0);
-	assert_int_equal(commit_paths(f, &parts[3], 2), 0);
-	assert_view(f, view, true, "view of linked names' commit", 0);
+	assert_view(f, view, true, "view of a new directory's commit");
+	assert_int_equal(
+		commit_paths(f, (const char *const[]){ "new", "d/new2" }, 2),
+		0);
+	assert_view(f, view, true, "view of linked names' commit");
 	assert_int_equal(
 		commit_paths(f, (const char *const[]){ "d/e", "e" }, 2), 0);
-	assert_view(f, view, true, "view of a renamed directory's commit", 0);
+	assert_view(f, view, true, "view of a renamed directory's commit");
 	undo(f);
-	assert_view(f, view, true, "view of that undone", 0);
+	assert_view(f, view, true, "view of that undone");
 	commit(f, MAPFS_STOP);
-	assert_view(f, view, false, "view of the rest's commit", 0);
-	assert_base(f, view, "base after all parts", 0);
+	assert_view(f, view, false, "view of the rest's commit");
+	assert_base(f, view, "base after all parts");
 	free(before);
 	free(view);
 }
 
+#define CASE(name)                                                  \
+	cmocka_unit_test_setup_teardown(test_commit__##name, setup, \
+					fixture_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_commit__makes_the_base_the_view, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_commit__undo_makes_the_base_what_it_was, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
-			test_commit__undo_refuses_to_lose_later_changes, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
-			test_commit__undo_of_a_part_refuses_too, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
-			test_commit__undo_refuses_to_lose_a_snapshot, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
-			test_commit__stopped_refuses_to_be_mounted, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
-			test_commit__of_paths_leaves_the_rest, setup, teardown),
+		CASE(makes_the_base_the_view),
+		CASE(undo_makes_the_base_what_it_was),
+		CASE(undo_refuses_to_lose_later_changes),
+		CASE(undo_of_a_part_refuses_too),
+		CASE(undo_refuses_to_lose_a_snapshot),
+		CASE(stopped_refuses_to_be_mounted),
+		CASE(of_paths_leaves_the_rest),
 		cmocka_unit_test(test_commit__killed_anywhere_is_finished),
 		cmocka_unit_test(test_commit__killed_anywhere_can_be_undone),
 		cmocka_unit_test(test_commit__undo_killed_anywhere_is_finished),

@@ -3,7 +3,14 @@
  * What the view and somebody else both changed: each kind is found before
  * anything is written, and either side can win.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "tests/unit/support/commit_fixture.h"
+#include "tests/unit/support/tree_text.h"
 
 struct look {
 	int count;
@@ -15,12 +22,8 @@ struct look {
 
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct fixture *f = fixture_create_on_disk();
 
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/mapfs-conflict-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	(void)snprintf(f->base, sizeof(f->base), "%s/base", f->dir);
-	(void)snprintf(f->store, sizeof(f->store), "%s/store", f->dir);
 	assert_int_equal(mkdir(f->base, 0755), 0);
 	assert_int_equal(mkdir(b_path(f, "d"), 0755), 0);
 	b_put(f, "a", 'a', 100, 0);
@@ -30,18 +33,6 @@ static int setup(void **state)
 	/* Something that is no conflict, to be applied or not. */
 	v_put(f, "other", "no conflict");
 	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	fault_disarm();
-	if (f->v)
-		(void)!mapfs_view_close(f->v);
-	remove_tree(f->dir);
-	free(f);
 	return 0;
 }
 
@@ -560,8 +551,9 @@ static void test_conflict__deep_tree_removed_while_interrupted(void **state)
 	assert_false(is_there(f, "new"));
 }
 
-#define CASE(name) \
-	cmocka_unit_test_setup_teardown(test_conflict__##name, setup, teardown)
+#define CASE(name)                                                    \
+	cmocka_unit_test_setup_teardown(test_conflict__##name, setup, \
+					fixture_teardown)
 
 int main(void)
 {

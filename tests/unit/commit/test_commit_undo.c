@@ -3,11 +3,15 @@
  * Undoing more than once, and with snapshots about; as an ordinary user where
  * modes lock directories.
  */
-#include "tests/unit/support/commit_fixture.h"
-#include "tests/unit/support/branch_fixture.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include <signal.h>
-#include <sys/wait.h>
+#include "tests/unit/support/branch_fixture.h"
+#include "tests/unit/support/commit_fixture.h"
+#include "tests/unit/support/points.h"
+#include "tests/unit/support/tree_text.h"
 
 static void make_base(const struct fixture *f)
 {
@@ -18,122 +22,120 @@ static void make_base(const struct fixture *f)
 	b_put(f, "d/h", 'h', 10000, 0);
 }
 
-/* The store beside the base, or on a disk where that is in memory. */
-static struct fixture *fixture_make(bool apart)
+static struct fixture *make_beside(void)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct fixture *f = fixture_create();
 
-	assert_non_null(f);
-	(void)snprintf(f->dir, sizeof(f->dir), "/dev/shm/mapfs-undo-XXXXXX");
-	if (!mkdtemp(f->dir)) {
-		(void)snprintf(f->dir, sizeof(f->dir),
-			       "/tmp/mapfs-undo-XXXXXX");
-		assert_non_null(mkdtemp(f->dir));
-	}
-	(void)snprintf(f->base, sizeof(f->base), "%s/base", f->dir);
-	(void)snprintf(f->store, sizeof(f->store), "%s/store", f->dir);
-	if (apart) {
-		(void)snprintf(f->store, sizeof(f->store),
-			       "/tmp/mapfs-undo-XXXXXX");
-		assert_non_null(mkdtemp(f->store));
-	}
 	make_base(f);
 	return f;
 }
 
-static void fixture_end(struct fixture *f)
+/* The store on a disk, if the base is in memory. */
+static struct fixture *make_apart(void)
 {
-	fault_disarm();
-	if (f->v)
-		(void)!mapfs_view_close(f->v);
-	remove_tree(f->dir);
-	remove_tree(f->store);
-	free(f);
+	struct fixture *f = make_beside();
+
+	(void)fixture_move_store(f);
+	return f;
 }
 
 /* Three rounds of changes, each on top of the commit of the one before. */
-static void change(struct fixture *f, int round)
+static void change_first(struct fixture *f)
 {
 	open_view(f);
-	v_write(f, "f", "1\0002\0003" + 2 * round, 1, 5000 * (size_t)round);
-	switch (round) {
-	case 0:
-		v_put(f, "new", "made by the first");
-		v_write(f, "d/h", "first", 5, 0);
-		break;
-	case 1:
-		v_unlink(f, "new");
-		v_unlink(f, "d/g");
-		v_rename(f, "d", "e", 0);
-		break;
-	default:
-		v_put(f, "new", "made by the third");
-		v_unlink(f, "e/h");
-		break;
-	}
+	v_write(f, "f", "1", 1, 0);
+	v_put(f, "new", "made by the first");
+	v_write(f, "d/h", "first", 5, 0);
 	close_view(f);
 }
 
-static void check_rounds(bool apart)
+static void change_second(struct fixture *f)
 {
-	struct fixture *f = fixture_make(apart);
-	char *text[4];
+	open_view(f);
+	v_write(f, "f", "2", 1, 5000);
+	v_unlink(f, "new");
+	v_unlink(f, "d/g");
+	v_rename(f, "d", "e", 0);
+	close_view(f);
+}
 
-	for (int round = 0; round < 3; round++) {
-		text[round] = base_text(f);
-		change(f, round);
-		commit(f, MAPFS_STOP);
-	}
-	for (int round = 3; round-- > 0;) {
-		char *now;
+static void change_third(struct fixture *f)
+{
+	open_view(f);
+	v_write(f, "f", "3", 1, 10000);
+	v_put(f, "new", "made by the third");
+	v_unlink(f, "e/h");
+	close_view(f);
+}
 
-		/* The changes of this round are there again: put them away. */
-		if (round < 2) {
-			open_view(f);
-			assert_int_equal(
-				mapfs_revert(f->v, "", NULL, NULL, &f->why), 0);
-			close_view(f);
-		}
-		undo(f);
-		now = base_text(f);
-		assert_same_text(text[round], now, "base after an undo");
-		free(now);
-		free(text[round]);
-	}
-	fixture_end(f);
+/* The changes of the commit that was undone are there again. */
+static void drop_changes(struct fixture *f)
+{
+	open_view(f);
+	assert_int_equal(mapfs_revert(f->v, "", NULL, NULL, &f->why), 0);
+	close_view(f);
+}
+
+static void undo_to(struct fixture *f, const char *want)
+{
+	undo(f);
+	assert_base(f, want, "base after an undo");
+}
+
+static void commit_and_undo_rounds(struct fixture *f)
+{
+	char *none = base_text(f);
+	char *first;
+	char *second;
+
+	change_first(f);
+	commit(f, MAPFS_STOP);
+	first = base_text(f);
+	change_second(f);
+	commit(f, MAPFS_STOP);
+	second = base_text(f);
+	change_third(f);
+	commit(f, MAPFS_STOP);
+	undo_to(f, second);
+	drop_changes(f);
+	undo_to(f, first);
+	drop_changes(f);
+	undo_to(f, none);
+	free(second);
+	free(first);
+	free(none);
+	fixture_destroy(f);
 }
 
 /* Goal: commits are undone one after the other, whatever they share. */
 static void test_undo__of_commits_in_a_row(void **state)
 {
 	(void)state;
-	check_rounds(false);
+	commit_and_undo_rounds(make_beside());
 }
 
 static void test_undo__of_commits_in_a_row_from_elsewhere(void **state)
 {
 	(void)state;
-	check_rounds(true);
+	commit_and_undo_rounds(make_apart());
 }
 
 /* Goal: what somebody else changed between two commits is still noticed. */
 static void test_undo__sees_what_others_did_between_commits(void **state)
 {
-	struct fixture *f = fixture_make(false);
+	struct fixture *f = make_beside();
 
 	(void)state;
-	change(f, 0);
+	change_first(f);
 	commit(f, MAPFS_STOP);
 	b_put(f, "f", 'x', 1, 3);
-	change(f, 1);
+	change_second(f);
 	commit(f, MAPFS_STOP);
 	undo(f);
-	open_view(f);
-	assert_int_equal(mapfs_revert(f->v, "", NULL, NULL, &f->why), 0);
-	close_view(f);
+	drop_changes(f);
 	assert_int_equal(try_undo(f), -ESTALE);
 	assert_non_null(strstr(f->why.text, "f: it was changed"));
-	fixture_end(f);
+	fixture_destroy(f);
 }
 
 static void expect_f(const char *store, const char *snapshot, char first)
@@ -165,7 +167,7 @@ static void expect_f(const char *store, const char *snapshot, char first)
  */
 static void test_undo__lets_older_snapshots_know_the_base_again(void **state)
 {
-	struct fixture *f = fixture_make(false);
+	struct fixture *f = make_beside();
 	char branch[256];
 
 	(void)state;
@@ -190,7 +192,7 @@ static void test_undo__lets_older_snapshots_know_the_base_again(void **state)
 	expect_f(f->store, NULL, 'a');
 	commit(f, MAPFS_STOP);
 	assert_int_equal(mapfs_discard(branch, &f->why), 0);
-	fixture_end(f);
+	fixture_destroy(f);
 }
 
 /* In directories that only root could work in. */
@@ -213,28 +215,6 @@ static void lock_and_change(struct fixture *f)
 	v_set(f, "made/deep", &no_mode);
 	v_set(f, "made", &no_mode);
 	close_view(f);
-}
-
-static bool killed_at(struct fixture *f, unsigned int n,
-		      int (*fn)(struct fixture *))
-{
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		fault_arm_kill(n);
-		_exit(fn(f) ? 1 : 0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (!WIFSIGNALED(status))
-		assert_int_equal(WEXITSTATUS(status), 0);
-	return WIFSIGNALED(status);
-}
-
-static int commit_child(struct fixture *f)
-{
-	return try_commit(f, MAPFS_STOP);
 }
 
 static void assert_mode(const struct fixture *f, const char *path, mode_t want)
@@ -260,19 +240,41 @@ static void lock_again(const struct fixture *f)
 	assert_int_equal(chmod(b_path(f, "d"), 0), 0);
 }
 
-static bool check_locked(unsigned int n)
+/* What a points_test works on: a fixture that is new in each round. */
+static void prepare_locked(void *arg)
 {
-	struct fixture *f = fixture_make(false);
-	char *before;
-	char *after;
-	bool killed;
+	struct fixture **f = arg;
 
-	assert_int_equal(chmod(b_path(f, "d"), 0500), 0);
-	before = base_text(f);
-	lock_and_change(f);
-	killed = killed_at(f, n, commit_child);
-	if (killed)
-		commit(f, MAPFS_STOP);
+	*f = make_beside();
+	assert_int_equal(chmod(b_path(*f, "d"), 0500), 0);
+	(*f)->before = base_text(*f);
+	lock_and_change(*f);
+}
+
+static void prepare_locked_commit(void *arg)
+{
+	struct fixture **f = arg;
+
+	prepare_locked(f);
+	commit(*f, MAPFS_STOP);
+}
+
+static int commit_once(void *arg)
+{
+	struct fixture **f = arg;
+
+	return try_commit(*f, MAPFS_STOP);
+}
+
+static int undo_once(void *arg)
+{
+	struct fixture **f = arg;
+
+	return try_undo(*f);
+}
+
+static void assert_committed(const struct fixture *f)
+{
 	assert_mode(f, "d", 0);
 	assert_mode(f, "made", 0);
 	unlock(f);
@@ -280,48 +282,68 @@ static bool check_locked(unsigned int n)
 	assert_mode(f, "d/i", 0640);
 	assert_int_equal(access(b_path(f, "d/h"), F_OK), -1);
 	lock_again(f);
-	if (killed_at(f, n, try_undo)) {
-		int err = try_undo(f);
+}
 
-		killed = true;
-		if (err != -ENOENT)
-			assert_int_equal(err, 0);
-	}
-	after = base_text(f);
-	assert_same_text(before, after, "base after commit and undo");
-	free(after);
-	free(before);
-	fixture_end(f);
-	return killed;
+static void check_finished_then_undone(void *arg, int result)
+{
+	struct fixture *f = *(struct fixture **)arg;
+
+	if (result)
+		commit(f, MAPFS_STOP);
+	assert_committed(f);
+	undo(f);
+	assert_base(f, f->before, "base after commit and undo");
+	fixture_destroy(f);
+}
+
+static void check_undo_finished(void *arg, int result)
+{
+	struct fixture *f = *(struct fixture **)arg;
+	int err = result ? try_undo(f) : 0;
+
+	/* -ENOENT: it was complete but for its last words. */
+	if (err != -ENOENT)
+		assert_int_equal(err, 0);
+	assert_base(f, f->before, "base after commit and undo");
+	fixture_destroy(f);
+}
+
+static void kill_in_locked_directories(void *arg)
+{
+	const struct points_test commits = {
+		.prepare = prepare_locked,
+		.operation = commit_once,
+		.check = check_finished_then_undone,
+		.step = 3,
+	};
+	const struct points_test undos = {
+		.prepare = prepare_locked_commit,
+		.operation = undo_once,
+		.check = check_undo_finished,
+		.step = 3,
+	};
+	struct fixture *f = NULL;
+
+	(void)arg;
+	assert_true(points_kill(&commits, &f) > 30);
+	assert_true(points_kill(&undos, &f) > 30);
 }
 
 /*
  * Goal: modes that lock out their owner stop neither commit nor undo, nor
  * finishing them after a kill.
- * Method: all of it as an ordinary user, in a child.
  */
 static void test_undo__in_directories_that_lock_out_their_owner(void **state)
 {
-	int status;
-	pid_t pid = fork();
-
 	(void)state;
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
-			_exit(2);
-		for (unsigned int n = 0; check_locked(n); n += 3)
-			;
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	run_as_user(kill_in_locked_directories, NULL);
 }
 
 /* In a base of somebody else who lets everybody write. */
-static void change_and_undo_others(struct fixture *f)
+static void change_and_undo_others(void *arg)
 {
+	struct fixture *f = arg;
+
 	open_view(f);
 	v_write(f, "d/g", "G", 1, 0);
 	v_unlink(f, "d/h");
@@ -341,29 +363,17 @@ static void change_and_undo_others(struct fixture *f)
 static void test_undo__in_directories_of_others(void **state)
 {
 	struct fixture *f;
-	int status;
-	pid_t pid;
 
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	f = fixture_make(false);
+	f = make_beside();
 	assert_int_equal(chmod(f->dir, 0777), 0);
 	assert_int_equal(chmod(f->base, 0777), 0);
 	assert_int_equal(chmod(b_path(f, "d"), 0777), 0);
 	assert_int_equal(chmod(b_path(f, "d/g"), 0666), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		if (setresuid(65534, 65534, 65534) < 0)
-			_exit(2);
-		change_and_undo_others(f);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-	fixture_end(f);
+	run_as_user(change_and_undo_others, f);
+	fixture_destroy(f);
 }
 
 int main(void)

@@ -43,7 +43,7 @@ unsigned int points_kill(const struct points_test *t, void *arg)
 {
 	struct killed k = { .test = t, .arg = arg };
 
-	for (;; k.point++) {
+	for (;; k.point += t->step ? t->step : 1) {
 		int end;
 
 		if (t->prepare)

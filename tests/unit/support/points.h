@@ -26,11 +26,13 @@ struct points_test {
 	void (*check)(void *arg, int result);
 	/* points_kill(): begin() to check() once more after each death. */
 	bool dies_twice;
+	/* points_kill(): only each so many-th point; 0: each. */
+	unsigned int step;
 };
 
 /*
  * begin() and operation() run in a child, which dies of SIGKILL at the point.
- * Returns the number of points at which it died.
+ * Returns the first point that it has not, or, without a step, their number.
  */
 unsigned int points_kill(const struct points_test *t, void *arg);
 /*
