@@ -127,20 +127,20 @@ static int gather(void *arg, struct inode *i)
 
 /* Does this name still hide the version of the object that it hid first? */
 static int check_hidden(struct planning_ctx *c, const struct plan_name *n,
-			const struct dentry *d, struct plan_object *theirs)
+			const struct dentry *d, struct plan_object *in_base)
 {
-	const struct object_info *f = &c->info[theirs->id];
+	const struct object_info *f = &c->info[in_base->id];
 
 	/* An object in the delta is compared itself, a directory by its names. */
-	if (f->delta || S_ISDIR(plan_type(theirs)) || !d->hidden ||
+	if (f->delta || S_ISDIR(plan_type(in_base)) || !d->hidden ||
 	    d->hidden == f->sum)
 		return 0;
-	theirs->has_drifted = true;
+	in_base->has_drifted = true;
 	return conflict_add(c, &(struct new_conflict){
 				       .kind = MAPFS_CONFLICT_DELETED,
 				       .object = n->object[PLAN_AFTER],
 				       .name = n,
-				       .theirs = theirs,
+				       .theirs = in_base,
 			       });
 }
 
@@ -170,33 +170,33 @@ static int add_name(void *arg, const struct dentry *d)
 {
 	struct planning_ctx *c = arg;
 	struct plan_object *dir = object_of(c, d->dir);
-	struct plan_object *theirs = NULL;
-	struct plan_object *ours = NULL;
+	struct plan_object *in_base = NULL;
+	struct plan_object *in_view = NULL;
 	struct plan_name *n;
 	int err;
 
 	/* Its directory was removed, in the view or in the base. */
 	if (!dir)
 		return 0;
-	err = lookup_name(c, dir->id, d->name, &theirs);
+	err = lookup_name(c, dir->id, d->name, &in_base);
 	if (!err)
 		err = plan_get_name(c->plan, dir->id, d->name, &n);
 	if (err)
 		return err;
 	if (d->ino)
-		ours = object_of(c, d->ino);
-	n->object[PLAN_BEFORE] = theirs ? theirs->id : PLAN_NONE;
-	n->object[PLAN_AFTER] = ours ? ours->id : PLAN_NONE;
-	if (!theirs || theirs == ours)
+		in_view = object_of(c, d->ino);
+	n->object[PLAN_BEFORE] = in_base ? in_base->id : PLAN_NONE;
+	n->object[PLAN_AFTER] = in_view ? in_view->id : PLAN_NONE;
+	if (!in_base || in_base == in_view)
 		return 0;
 	if (d->over_base)
-		return check_hidden(c, n, d, theirs);
-	c->info[theirs->id].is_base_only = true;
+		return check_hidden(c, n, d, in_base);
+	c->info[in_base->id].is_base_only = true;
 	return conflict_add(c, &(struct new_conflict){
 				       .kind = MAPFS_CONFLICT_ADDED,
 				       .object = n->object[PLAN_AFTER],
 				       .name = n,
-				       .theirs = theirs,
+				       .theirs = in_base,
 			       });
 }
 

@@ -88,7 +88,8 @@ static int say(struct mapfs_commit *c, int err, const char *what)
 	struct commit_ctx *ctx = &c->ctx;
 
 	if (err && reason_is_empty(ctx->why))
-		reason_set(ctx->why, "store %s: %s: %s", c->store, what,
+		reason_set(ctx->why, "store %s: %s: %s",
+			   c->store ? c->store : c->opt.store, what,
 			   err == -EUCLEAN || err == -EBADMSG ?
 				   "its record of the commit is damaged" :
 				   reason_of(err));
@@ -513,7 +514,7 @@ static int find_newest(struct mapfs_commit *c)
 	return err;
 }
 
-/* Would undoing lose something that came after the commit? */
+/* Would undoing lose a change that was made after the commit? */
 static int check_undo(struct commit_ctx *ctx)
 {
 	int err = precheck_space(ctx);

@@ -20,7 +20,7 @@ static bool same_time(struct timespec a, struct statx_timestamp b)
 
 static bool same_birth(const struct record_sig *sig, const struct statx *now)
 {
-	/* 0: the file system did not tell the time of birth then. */
+	/* 0: the time of birth was not known then. */
 	return !(now->stx_mask & STATX_BTIME) || sig->btime.tv_sec == 0 ||
 	       same_time(sig->btime, now->stx_btime);
 }

@@ -22,7 +22,7 @@ int must_check conflict_compare(struct planning_ctx *c, struct plan_object *o,
 /* Everything is borrowed for the call only. */
 struct new_conflict {
 	enum mapfs_conflict_kind kind;
-	uint32_t object;		  /* the view's; or PLAN_NONE */
+	uint32_t object;		  /* of the view; or PLAN_NONE */
 	const struct plan_name *name;	  /* or NULL */
 	const struct plan_object *theirs; /* of the base; or NULL */
 	const char *path; /* NULL: that of the name, or of the object */

@@ -4,8 +4,8 @@
 
 /*
  * The context of a commit, which each of its steps takes: what is to be done
- * (the plan), how far it is (the position), where (the descriptors), and whom
- * to tell.
+ * (the plan), how far it is (the position), where (the descriptors), and how the
+ * user is informed (the meter and the reason).
  *
  * Lifetime: commit.c fills it and owns what is in it; work_dir_open() opens
  *           the descriptors of one commit.

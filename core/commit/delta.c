@@ -409,12 +409,12 @@ int commit_delta_restore(struct commit_ctx *ctx)
 }
 
 /* A checksum of a delta that does not depend on the order of its records. */
-struct summing {
+struct sum_ctx {
 	uint64_t count;
 	uint64_t sum;
 };
 
-static int sum_record(struct summing *s, struct record *rec)
+static int sum_record(struct sum_ctx *s, struct record *rec)
 {
 	struct group one;
 	int err;
@@ -476,7 +476,7 @@ static int sum_group(void *arg, const struct group *g)
 static int compare_with_live(struct commit_ctx *ctx, struct delta_set *state,
 			     uint64_t live_sum)
 {
-	struct summing s = { 0 };
+	struct sum_ctx s = { 0 };
 	int err = delta_set_dump(state, sum_group, &s);
 
 	(void)ctx;
@@ -487,7 +487,7 @@ int commit_delta_check(struct commit_ctx *ctx)
 {
 	const struct snapshots *all = &ctx->overlay->set.snapshots;
 	const struct snapshot *kept = find_snapshot(ctx);
-	struct summing live = { 0 };
+	struct sum_ctx live = { 0 };
 	int err;
 
 	for (const struct snapshot *one = all->list; one; one = one->next)

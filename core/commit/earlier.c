@@ -115,14 +115,14 @@ static struct plan_object *match(const struct plan *p,
 	return o && plan_type(o) == plan_type(then) ? o : NULL;
 }
 
-struct earlier_walk {
+struct earlier_ctx {
 	struct commit_ctx *ctx;
 	struct numbered *all;
 	size_t count;
 	bool *is_known; /* by object: a newer commit had it in its plan */
 };
 
-static int mark(struct earlier_walk *k, struct earlier *e)
+static int mark(struct earlier_ctx *k, struct earlier *e)
 {
 	struct commit_ctx *ctx = k->ctx;
 	int err = 0;
@@ -144,7 +144,7 @@ static int mark(struct earlier_walk *k, struct earlier *e)
 	return err;
 }
 
-static int renew(struct earlier_walk *k, struct earlier *e)
+static int renew(struct earlier_ctx *k, struct earlier *e)
 {
 	struct commit_ctx *ctx = k->ctx;
 	bool has_changed = false;
@@ -175,10 +175,10 @@ static int renew(struct earlier_walk *k, struct earlier *e)
 
 /* Calls `fn` for each earlier commit, newest first. */
 static int walk(struct commit_ctx *ctx,
-		int (*fn)(struct earlier_walk *, struct earlier *))
+		int (*fn)(struct earlier_ctx *, struct earlier *))
 {
 	const struct plan *p = ctx->plan;
-	struct earlier_walk k = { .ctx = ctx };
+	struct earlier_ctx k = { .ctx = ctx };
 	int err = number_all(p, &k.all, &k.count);
 
 	k.is_known = calloc(p->object_count + 1, sizeof(*k.is_known));

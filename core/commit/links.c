@@ -17,7 +17,7 @@
 #include "core/lib/path.h"
 #include "lookup.h"
 
-struct search {
+struct links_ctx {
 	struct planning_ctx *c;
 	uint32_t left; /* objects still to be found */
 };
@@ -36,7 +36,7 @@ static bool is_wanted(const struct planning_ctx *c, const struct plan_object *o)
 }
 
 /* Adds this name to the plan, unless it is there already. */
-static int take_name(struct search *s, const char *path)
+static int take_name(struct links_ctx *s, const char *path)
 {
 	struct planning_ctx *c = s->c;
 	struct base_place place;
@@ -58,7 +58,7 @@ static int take_name(struct search *s, const char *path)
 	return err;
 }
 
-static int search_below(struct search *s, int dirfd, const char *path);
+static int search_below(struct links_ctx *s, int dirfd, const char *path);
 
 /* In another subvolume the same inode numbers mean other files. */
 static bool open_same_device(int dirfd, const char *name, int *fd)
@@ -75,7 +75,7 @@ static bool open_same_device(int dirfd, const char *name, int *fd)
 	return false;
 }
 
-static int look_at_entry(struct search *s, int dirfd, const char *path,
+static int look_at_entry(struct links_ctx *s, int dirfd, const char *path,
 			 const struct dirent *e)
 {
 	const struct plan_object *o = plan_find_object(s->c->plan, e->d_ino);
@@ -102,7 +102,7 @@ static int look_at_entry(struct search *s, int dirfd, const char *path,
 }
 
 /* Takes `dirfd`. */
-static int search_below(struct search *s, int dirfd, const char *path)
+static int search_below(struct links_ctx *s, int dirfd, const char *path)
 {
 	DIR *dir = fdopendir(dirfd);
 	const struct dirent *e;
@@ -121,7 +121,7 @@ static int search_below(struct search *s, int dirfd, const char *path)
 
 int links_find(struct planning_ctx *c)
 {
-	struct search s = { .c = c };
+	struct links_ctx s = { .c = c };
 	int fd;
 	int err = 0;
 

@@ -3,9 +3,9 @@
 #define MAPFS_CORE_COMMIT_LINKS_H
 
 /*
- * Further hard links of files that lose every name the view knows of.  One of
- * them is looked for by a walk over the base, or nobody could find the file
- * again to undo the commit.
+ * Further hard links of files that lose every name known to the view.  One of
+ * them is looked for by a walk over the base: without it the file could not be
+ * located again to undo the commit.
  *
  * Errors:   0 or a negative errno.  A directory that may not be entered is
  *           left out.

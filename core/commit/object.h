@@ -3,9 +3,9 @@
 #define MAPFS_CORE_COMMIT_OBJECT_H
 
 /*
- * One object of the plan made as the side says that the commit goes to
- * (ctx->at.to).  Each call does nothing for an object that it does not
- * concern, and nothing more when it is done again.
+ * Making one object of the base what the plan says of it on the side that is
+ * made true (ctx->at.to).  A call does nothing for an object that it does not
+ * concern, and nothing more when it is repeated.
  *
  * Errors:   0 or a negative errno, and a sentence in ctx->why.
  * Locking:  as ctx.h.

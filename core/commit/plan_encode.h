@@ -5,7 +5,7 @@
 /*
  * A plan as bytes, and back (core/FORMAT.md).
  *
- * Lifetime: plan_decode() creates a plan for the caller, who destroys it.
+ * Lifetime: plan_decode() creates a plan; the caller destroys it.
  * Errors:   0 or a negative errno.  -EUCLEAN: the bytes are not a plan that
  *           makes sense [S1]; *out is untouched then.
  * Locking:  none.

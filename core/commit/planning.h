@@ -10,7 +10,7 @@
  *   planning_init()
  *   collect_delta()          each object and name that differs, each conflict
  *   select_paths()           only what belongs to the paths asked for
- *   resolve_conflicts()      who wins where the base was changed, too
+ *   resolve_conflicts()      whether view or base wins where both changed
  *   state_fill()             what each object is on each side; saves the bytes
  *                            that will be overwritten
  *   planning_fini()
@@ -21,7 +21,7 @@
  * Lifetime: planning_init() .. planning_fini(), which accepts a zeroed struct.
  *           The plan is the caller's and outlives it.
  * Errors:   0 or a negative errno, and a sentence in commit->why.
- * Locking:  one thread; nobody else uses the view.
+ * Locking:  one thread, the only one that uses the view.
  */
 #include "core/mapfs.h"
 #include "ctx.h"

@@ -5,7 +5,7 @@
 /*
  * The result of a commit: what each object of its plan was in the base when
  * the commit had ended.  Undoing compares it with what is there now, so that
- * it overwrites nobody's later work.  It is the content of
+ * later changes of the base are not overwritten.  It is the content of
  * STORE/commit/N/after, and that file is there exactly while commit N can be
  * undone.
  *
@@ -37,7 +37,7 @@ int must_check result_read(int dirfd, const struct plan *p,
 			   struct result **out);
 /* Looks at all objects and saves that: from here on undoing is possible. */
 int must_check result_write(struct commit_ctx *ctx);
-/* -ESTALE, -EEXIST: somebody changed what undoing would change. */
+/* -ESTALE, -EEXIST: the base was changed since where undoing would change it. */
 int must_check result_check(struct commit_ctx *ctx);
 /* The commit cannot be undone any more; durable. */
 int must_check result_forget(const struct commit_ctx *ctx);

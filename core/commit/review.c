@@ -166,8 +166,8 @@ static unsigned int what_of(const struct plan_object *o)
 	       (o->has_xattrs ? MAPFS_WHAT_XATTR : 0U);
 }
 
-static int tell(const struct plan *p, const struct plan_object *o,
-		enum plan_side to, mapfs_diff_fn fn, void *arg)
+static int show_object(const struct plan *p, const struct plan_object *o,
+		       enum plan_side to, mapfs_diff_fn fn, void *arg)
 {
 	const enum plan_side from = plan_other(to);
 	struct mapfs_diff_entry e = {
@@ -202,7 +202,7 @@ int mapfs_commit_review(struct mapfs_commit *c, bool undo, mapfs_diff_fn fn,
 
 		if (o->side[to].exists &&
 		    (o->is_touched || o->has_data || o->has_xattrs))
-			err = tell(p, o, to, fn, arg);
+			err = show_object(p, o, to, fn, arg);
 	}
 	return err;
 }

@@ -5,8 +5,8 @@
  * A change of a name belongs to them if its path does, on either side.  So does
  * what cannot be done without it: the new directory above, everything in a new
  * directory or in one that is removed.  But a file or directory that is renamed
- * or linked has other names that change, and these must have been asked for:
- * nobody would expect them to change.
+ * or linked has other names that change, and these must have been asked for,
+ * since no user would expect them to change.
  */
 #include "select.h"
 
@@ -17,7 +17,7 @@
 
 #include "state.h"
 
-struct selection {
+struct select_ctx {
 	struct planning_ctx *c;
 	const char *const *paths;
 	size_t count;
@@ -25,10 +25,10 @@ struct selection {
 	/* Chains of the names in a directory. */
 	uint32_t *first_in;
 	uint32_t *next_in;
-	bool grew;
+	bool has_grown;
 };
 
-static bool is_asked_for(const struct selection *s, const char *path)
+static bool is_asked_for(const struct select_ctx *s, const char *path)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		size_t len = strlen(s->paths[i]);
@@ -40,7 +40,7 @@ static bool is_asked_for(const struct selection *s, const char *path)
 	return false;
 }
 
-static int judge_name(const struct selection *s, const struct plan_name *n,
+static int judge_name(const struct select_ctx *s, const struct plan_name *n,
 		      bool *is_asked)
 {
 	*is_asked = false;
@@ -63,7 +63,7 @@ static int judge_name(const struct selection *s, const struct plan_name *n,
 }
 
 /* Its data and attributes belong to each name that it has in the view. */
-static int judge_object(const struct selection *s, struct plan_object *o)
+static int judge_object(const struct select_ctx *s, struct plan_object *o)
 {
 	struct object_info *f = &s->c->info[o->id];
 	char *path;
@@ -87,21 +87,21 @@ static int judge_object(const struct selection *s, struct plan_object *o)
 	return 0;
 }
 
-static void add_name(struct selection *s, const struct plan_name *n)
+static void add_name(struct select_ctx *s, const struct plan_name *n)
 {
 	if (!plan_name_changes(n) || s->names[n->id])
 		return;
 	s->names[n->id] = true;
-	s->grew = true;
+	s->has_grown = true;
 }
 
-static void add_names_in(struct selection *s, uint32_t dir)
+static void add_names_in(struct select_ctx *s, uint32_t dir)
 {
 	for (uint32_t i = s->first_in[dir]; i != PLAN_NONE; i = s->next_in[i])
 		add_name(s, s->c->plan->names[i]);
 }
 
-static int chain_by_dir(struct selection *s)
+static int chain_by_dir(struct select_ctx *s)
 {
 	const struct plan *p = s->c->plan;
 
@@ -120,7 +120,7 @@ static int chain_by_dir(struct selection *s)
 }
 
 /* Names that cannot change without this one, or this one without them. */
-static void grow(struct selection *s, const struct plan_name *n)
+static void grow(struct select_ctx *s, const struct plan_name *n)
 {
 	const struct plan *p = s->c->plan;
 	const struct plan_object *dir = p->objects[n->dir];
@@ -142,7 +142,7 @@ static void grow(struct selection *s, const struct plan_name *n)
 	}
 }
 
-static int refuse(const struct selection *s, const struct plan_name *n,
+static int refuse(const struct select_ctx *s, const struct plan_name *n,
 		  enum plan_side side, const struct plan_name *other,
 		  enum plan_side other_side)
 {
@@ -166,7 +166,7 @@ static int refuse(const struct selection *s, const struct plan_name *n,
 }
 
 /* Each change of a name of the same object must belong to the paths, too. */
-static int check_name(const struct selection *s, const struct plan_name *n)
+static int check_name(const struct select_ctx *s, const struct plan_name *n)
 {
 	const struct plan *p = s->c->plan;
 
@@ -191,7 +191,7 @@ static int check_name(const struct selection *s, const struct plan_name *n)
 	return 0;
 }
 
-static int choose(struct selection *s)
+static int choose(struct select_ctx *s)
 {
 	struct plan *p = s->c->plan;
 	int err = 0;
@@ -202,24 +202,24 @@ static int choose(struct selection *s)
 	for (uint32_t i = 0; !err && i < p->object_count; i++)
 		err = judge_object(s, p->objects[i]);
 	do {
-		s->grew = false;
+		s->has_grown = false;
 		for (uint32_t i = 0; i < p->name_count; i++)
 			if (s->names[i])
 				grow(s, p->names[i]);
-	} while (s->grew);
+	} while (s->has_grown);
 	for (uint32_t i = 0; !err && i < p->name_count; i++)
 		if (s->names[i])
 			err = check_name(s, p->names[i]);
 	return err;
 }
 
-static void leave_object(struct selection *s, uint32_t id)
+static void leave_object(struct select_ctx *s, uint32_t id)
 {
 	s->c->plan->objects[id]->remains = s->c->info[id].delta != NULL;
 }
 
 /* The rest stays as it is, in the base and in the delta. */
-static void leave_rest(struct selection *s)
+static void leave_rest(struct select_ctx *s)
 {
 	struct plan *p = s->c->plan;
 
@@ -254,7 +254,7 @@ static void leave_rest(struct selection *s)
 }
 
 /* Conflicts about the rest do not matter to this commit. */
-static void drop_conflicts(struct selection *s)
+static void drop_conflicts(struct select_ctx *s)
 {
 	struct planning_ctx *c = s->c;
 	size_t kept = 0;
@@ -275,7 +275,7 @@ static void drop_conflicts(struct selection *s)
 
 int select_paths(struct planning_ctx *c, const char *const *paths, size_t count)
 {
-	struct selection s = { .c = c, .paths = paths, .count = count };
+	struct select_ctx s = { .c = c, .paths = paths, .count = count };
 	int err;
 
 	if (count == 0)

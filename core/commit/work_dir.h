@@ -37,7 +37,7 @@ int must_check work_dir_remove(struct commit_ctx *ctx, uint64_t number);
 
 /* Writes the plan; what it refers to in `saved` is made durable before. */
 int must_check work_dir_write_plan(struct commit_ctx *ctx);
-/* Opens the commit anew, and its plan replaces ctx->plan. */
+/* Closes and opens the commit; its plan replaces ctx->plan. */
 int must_check work_dir_read_plan(struct commit_ctx *ctx);
 
 /*

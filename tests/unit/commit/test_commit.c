@@ -498,7 +498,10 @@ static int stop_after(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 	return (*left)-- > 0 ? 0 : -EINTR;
 }
 
-/* Goal: who stops a commit is told so, and so is who mounts the store then. */
+/*
+ * Goal: a commit that the user stops says how to go on, and the store cannot be
+ * mounted until then.
+ */
 static void test_commit__stopped_refuses_to_be_mounted(void **state)
 {
 	struct fixture *f = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the view and somebody else both changed: each kind is found before
- * anything is written, and either side can win.
+ * Conflicts between the view and the base: each kind is found before anything
+ * is written, and either side can win.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -206,7 +206,7 @@ static void test_conflict__missing_theirs(void **state)
 /*
  * Goal: nothing is put into what is no directory any more.
  * Symptom: the plan could not be read back, so the commit could neither be
- * finished nor taken back.
+ * finished nor undone.
  */
 static void test_conflict__directory_above_is_a_file_now(void **state)
 {
@@ -409,7 +409,7 @@ static void test_conflict__undo_refuses_what_was_changed_since(void **state)
 	free(after);
 }
 
-/* Goal: who takes his time with the answer overwrites nobody's work. */
+/* Goal: a change made while the user is asked is not overwritten. */
 static void test_conflict__made_after_the_plan_was_shown(void **state)
 {
 	struct fixture *f = *state;
@@ -518,7 +518,7 @@ static void test_conflict__removed_while_it_was_interrupted(void **state)
 }
 
 /*
- * Goal: a tree that somebody removed is missed in no time, however deep.
+ * Goal: that a deep tree was removed is found out in no time.
  * Method: each directory on the way is renamed, so it has two places.
  */
 static void test_conflict__deep_tree_removed_while_interrupted(void **state)
