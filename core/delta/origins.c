@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tree of paths, found by a table of the whole path.  A place is there as
- * long as an inode is at it or below it, so a leaf always has one.
+ * A tree of places, with a hash table from each path to its place.  A place
+ * exists as long as an inode is at it or below it, so each leaf has one.
  */
 #include "origins.h"
 
@@ -13,13 +13,15 @@
 
 #include <utlist.h>
 
+#include "core/lib/array.h"
+
 struct origin {
 	UT_hash_handle hh;
 	struct origin *above; /* NULL: the root, whose path is "" */
 	struct origin *below; /* the first, if any */
 	struct origin *prev;  /* in the same directory */
 	struct origin *next;
-	mapfs_ino *inos; /* oldest first */
+	mapfs_ino *inos; /* oldest first; hardly ever more than one */
 	uint32_t count;
 	char path[];
 };
@@ -70,7 +72,7 @@ static const char *name_of(const struct origin *place)
 	return slash ? slash + 1 : place->path;
 }
 
-/* Takes what nothing is at and nothing below any more, and so upwards. */
+/* Removes the place, and those above it, that no inode needs any more. */
 static void prune_locked(struct origins *p, struct origin *place)
 {
 	while (place && place->count == 0 && !place->below) {
@@ -104,7 +106,7 @@ static struct origin *make_locked(struct origins *p, const char *path,
 	return place;
 }
 
-/* The place, and those above it, which are made where they are missing. */
+/* Gets the place of a path; makes it, and those above it, where missing. */
 static struct origin *get_locked(struct origins *p, const char *path)
 {
 	struct origin *above = NULL;
@@ -219,7 +221,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*x, *y);
 }
 
-/* Paths come from a journal: not all that is in them must be a name [S1]. */
+/* Paths come from a journal, so their parts need not be names [S1]. */
 static bool is_name(const struct origin *place, const char *name)
 {
 	const size_t above = strlen(place->above->path);
@@ -230,26 +232,38 @@ static bool is_name(const struct origin *place, const char *name)
 	       strlen(place->path) == above + (above > 0) + len;
 }
 
-static int list_add(char ***list, size_t *count, const struct origin *place)
+struct name_list {
+	char **names;
+	size_t count;
+	size_t cap;
+};
+
+static void name_list_fini(struct name_list *l)
+{
+	while (l->count > 0)
+		free(l->names[--l->count]);
+	free(l->names);
+}
+
+static int name_list_add(struct name_list *l, const struct origin *place)
 {
 	const char *name = name_of(place);
-	char **more;
+	int err;
 
 	if (!is_name(place, name))
 		return 0;
-	more = realloc(*list, (*count + 1) * sizeof(*more));
-	if (!more)
+	err = array_reserve(&l->names, &l->cap, l->count + 1);
+	if (err)
+		return err;
+	l->names[l->count] = strdup(name);
+	if (!l->names[l->count])
 		return -ENOMEM;
-	*list = more;
-	more[*count] = strdup(name);
-	if (!more[*count])
-		return -ENOMEM;
-	(*count)++;
+	l->count++;
 	return 0;
 }
 
-static int list_locked(const struct origins *p, const char *path, char ***list,
-		       size_t *count)
+static int list_locked(const struct origins *p, const char *path,
+		       struct name_list *l)
 {
 	const struct origin *dir = find_locked(p, path, strlen(path));
 	const struct origin *place;
@@ -258,29 +272,26 @@ static int list_locked(const struct origins *p, const char *path, char ***list,
 	if (dir)
 		DL_FOREACH(dir->below, place)
 			if (!err)
-				err = list_add(list, count, place);
+				err = name_list_add(l, place);
 	return err;
 }
 
 int origins_list(struct origins *p, const char *path, char ***out,
 		 size_t *count)
 {
-	char **list = NULL;
-	size_t n = 0;
+	struct name_list l = { .count = 0 };
 	int err;
 
 	rmutex_lock(&p->lock);
-	err = list_locked(p, path, &list, &n);
+	err = list_locked(p, path, &l);
 	rmutex_unlock(&p->lock);
 	if (err) {
-		while (n-- > 0)
-			free(list[n]);
-		free(list);
+		name_list_fini(&l);
 		return err;
 	}
-	if (n > 1)
-		qsort(list, n, sizeof(*list), by_name);
-	*out = list;
-	*count = n;
+	if (l.count > 1)
+		qsort(l.names, l.count, sizeof(*l.names), by_name);
+	*out = l.names;
+	*count = l.count;
 	return 0;
 }

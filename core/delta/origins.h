@@ -3,12 +3,13 @@
 #define MAPFS_CORE_DELTA_ORIGINS_H
 
 /*
- * Where in the base the objects of a delta are, or were: paths from the
- * base's root, and for each the inodes that the delta knows there.
+ * Origins: the places in the base of the objects that have a delta.  A place
+ * is a path from the base's root; several inodes may have been at one place,
+ * one after the other.
  *
- * The base leads to its objects by itself.  This leads to those that it lost:
- * others removed or replaced them, or a directory above, and what the delta
- * has of them must still be found.
+ * A lookup in the base finds the objects that are still there.  Origins find
+ * those that the base has lost, because others removed or replaced them or a
+ * directory above, so that the view can still show what the delta has of them.
  *
  * Lifetime: init/fini for memory the caller owns.
  * Errors:   0 or -ENOMEM, and then nothing changed.
@@ -27,19 +28,19 @@ struct origins {
 
 void origins_init(struct origins *p);
 void origins_fini(struct origins *p);
-/* Forgets all. */
+/* Removes all places. */
 void origins_clear(struct origins *p);
 int must_check origins_add(struct origins *p, const char *path, mapfs_ino ino);
-/* Not being there is fine. */
+/* No error if the inode is not there. */
 void origins_remove(struct origins *p, const char *path, mapfs_ino ino);
 bool origins_is_empty(struct origins *p);
-/* The n-th inode of this very path, the newest is 0; 0: no more. */
+/* The n-th inode at this path, 0 is the newest; returns 0: no more. */
 mapfs_ino origins_get(struct origins *p, const char *path, unsigned int n);
-/* An inode somewhere below the path, or 0. */
+/* Any inode below the path, or 0. */
 mapfs_ino origins_below(struct origins *p, const char *path);
 /*
- * The names in the directory of this path that lead to an inode, sorted;
- * each, and the list, are the caller's to free.
+ * The names in the directory of this path with an inode at or below them,
+ * sorted.  The caller frees each name and the list.
  */
 int must_check origins_list(struct origins *p, const char *path, char ***out,
 			    size_t *count);

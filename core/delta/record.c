@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records on their way into a group.  Building is sticky about failure, so
- * that an operation lists what happens and asks once.
+ * Encoding of records into groups.
  */
 #include "record.h"
 
@@ -9,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/lib/array.h"
 #include "core/lib/checksum.h"
 #include "record_disk.h"
+
+#define GROUP_FIRST_BYTES 512U /* most groups never grow */
 
 void group_init(struct group *g)
 {
@@ -37,21 +39,14 @@ int group_error(const struct group *g)
 /* Room for `len` more bytes, or NULL and the group has failed. */
 static uint8_t *group_room(struct group *g, size_t len)
 {
-	size_t cap = g->cap_bytes ? g->cap_bytes : 512;
+	size_t want = g->len_bytes + len;
 	uint8_t *p;
 
-	if (g->failed)
+	if (want < GROUP_FIRST_BYTES)
+		want = GROUP_FIRST_BYTES;
+	if (g->failed || array_reserve(&g->buf, &g->cap_bytes, want)) {
+		g->failed = true;
 		return NULL;
-	while (cap < g->len_bytes + len)
-		cap *= 2;
-	if (cap != g->cap_bytes) {
-		p = realloc(g->buf, cap);
-		if (!p) {
-			g->failed = true;
-			return NULL;
-		}
-		g->buf = p;
-		g->cap_bytes = cap;
 	}
 	p = g->buf + g->len_bytes;
 	g->len_bytes += len;
