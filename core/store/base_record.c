@@ -77,7 +77,7 @@ int store_recorded_base(const char *path, struct store_base *out,
 	return 0;
 }
 
-/* What is at the path now; `id` with an ino 0 fits every directory. */
+/* Which directory is at the path now?  An `id` with ino 0 fits every one. */
 static int look_at_base(const char *path, const struct base_identity *id,
 			enum mapfs_base_state *out)
 {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* SPDX-License-Identifier: MIT */
 /*
  * Making a branch: a store whose journal begins with "as snapshot S of P".
  *
- *   hold S | make the directory | register at P | first segment, durable
+ *   hold S | make the directory | register it with P | first segment, durable
  *
- * Registered before it exists, so there is never a branch whose parent does
- * not know it; a registration without a branch is only in the way of deleting
- * the snapshot, and says where the branch should be.
+ * The branch is registered before it exists, so that no branch is unknown to
+ * its parent.  A crash in between leaves a registration without a branch, which
+ * only prevents deletion of the snapshot, and says where the branch would be.
  */
 #include "core/mapfs.h"
 
@@ -43,7 +42,7 @@ struct branching {
 	char *path; /* of the parent, absolute */
 	struct store_facts facts;
 	const struct snapshot *of;
-	struct lineage lineage; /* held: what the branch needs */
+	struct lineage lineage; /* of the branch */
 };
 
 static void branching_end(struct branching *b)
@@ -73,7 +72,7 @@ static int find_snapshot(struct branching *b, const char *name,
 				       why);
 }
 
-/* The snapshot, held so that nobody deletes it meanwhile. */
+/* Finds the snapshot and holds it, so that nobody deletes it. */
 static int branching_begin(struct branching *b,
 			   const struct mapfs_branch_options *opt,
 			   struct reason *why)
@@ -108,8 +107,8 @@ static int branching_begin(struct branching *b,
 	return err || b->of->rec.id == id ? err : -EAGAIN;
 }
 
-/* A branch that could never be opened must not be made. */
-static int open_line(struct branching *b, struct reason *why)
+/* Checks that the branch can be opened: all its ancestors are there. */
+static int open_lineage(struct branching *b, struct reason *why)
 {
 	struct record_parent parent = {
 		.begins = true,
@@ -195,7 +194,7 @@ int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 	reason_clear(why);
 	err = branching_begin(&b, bo, why);
 	if (!err)
-		err = open_line(&b, why);
+		err = open_lineage(&b, why);
 	if (err)
 		goto end_branching;
 	assert(b.facts.base);
@@ -226,7 +225,7 @@ int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 	}
 	if (!err) {
 		err = make_branch(&b, &d);
-		/* Half of one would be taken for an empty store. */
+		/* An unfinished branch would look like an empty store. */
 		if (err)
 			(void)!store_remove(d.dirfd, d.path);
 	}

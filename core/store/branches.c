@@ -79,7 +79,7 @@ int branches_register(int dirfd, const uint8_t *uuid, uint64_t snapshot,
 	err = write_branch(dir, tmp, snapshot, path);
 	if (!err && renameat(dir, tmp, dir, name) < 0)
 		err = -errno;
-	/* Before the branch is there: none without its registration. */
+	/* Durable before the branch is: no branch is unknown to its parent. */
 	if (!err)
 		err = io_fsync("store.branch.dir", dir);
 	if (!err)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* SPDX-License-Identifier: MIT */
 /*
- * A journal that begins anew: with the delta as it is, when it has outgrown
- * that (compaction), or with another one (rollback, and the empty one after a
- * commit).  The new segment counts from its rename on; before that nothing
- * has happened, after that everything.
+ * The new journal is one segment, written beside the old ones.  Its rename
+ * replaces all of them at once: before it nothing has happened, after it
+ * everything.
  */
 #include "compact.h"
 
@@ -19,21 +17,21 @@
 #include "store.h"
 #include "sync.h"
 
-/* Compact when the journal has outgrown what it held after the last time. */
+/* When to compact: 4 times the size after the last compaction, and 8 MiB. */
 #define COMPACT_MIN_BYTES (8ULL << 20)
 #define COMPACT_GROWTH 4
 #define GROUP_BYTES (256U << 10)
 
-/* A journal that is being written. */
-struct anew {
+/* A journal that is being replaced. */
+struct compaction {
 	struct store *st;
-	struct delta_set *state; /* or NULL */
+	struct delta_set *state; /* the new delta; NULL: empty */
 	struct journal_compaction *c;
-	uint64_t bytes; /* so far */
+	uint64_t bytes; /* written so far */
 };
 
-/* What is written so far tells how much there will be. */
-static void tell_progress(const struct anew *a)
+/* The size of the whole is estimated from the part that is written. */
+static void tell_progress(const struct compaction *a)
 {
 	const struct delta_set *s = a->state;
 	double all;
@@ -41,15 +39,15 @@ static void tell_progress(const struct anew *a)
 	if (!a->st->progress || !s || s->dumped == 0)
 		return;
 	all = (double)a->bytes * (double)s->dump_all / (double)s->dumped;
-	/* It is not over yet. */
+	/* "All of it" must not be told before the end. */
 	if (all <= (double)a->bytes)
 		all = (double)a->bytes + 1;
 	a->st->progress(a->st->progress_arg, a->bytes, (uint64_t)all);
 }
 
-static int emit_group(void *arg, const struct group *g)
+static int compaction_emit(void *arg, const struct group *g)
 {
-	struct anew *a = arg;
+	struct compaction *a = arg;
 	int err = group_verify(g);
 
 	if (!err)
@@ -60,41 +58,41 @@ static int emit_group(void *arg, const struct group *g)
 	return err;
 }
 
-static int emit_when_full(void *arg, struct group *g)
+static int compaction_emit_when_full(void *arg, struct group *g)
 {
 	int err = group_error(g);
 
 	if (err || g->len_bytes < GROUP_BYTES)
 		return err;
-	err = emit_group(arg, g);
+	err = compaction_emit(arg, g);
 	group_reset(g);
 	return err;
 }
 
-/* `state` NULL: no delta at all. */
-static int compact_write(struct store *st, struct delta_set *state,
-			 struct journal_compaction *c)
+static int compaction_write(struct store *st, struct delta_set *state,
+			    struct journal_compaction *c)
 {
-	struct anew a = { .st = st, .state = state, .c = c };
+	struct compaction a = { .st = st, .state = state, .c = c };
 	const struct store_head head = head_of(st);
 	struct group g;
 	int err;
 
 	group_init(&g);
 	head_add(&g, &head);
-	err = snapshots_dump(&st->set->snapshots, &g, emit_when_full, &a);
+	err = snapshots_dump(&st->set->snapshots, &g, compaction_emit_when_full,
+			     &a);
 	if (!err)
 		err = group_error(&g);
 	if (!err && g.len_bytes > 0)
-		err = emit_group(&a, &g);
+		err = compaction_emit(&a, &g);
 	if (!err && state)
-		err = delta_set_dump(state, emit_group, &a);
+		err = delta_set_dump(state, compaction_emit, &a);
 	group_fini(&g);
 	return err;
 }
 
-/* sync_lock and ns_lock keep every change away. */
-static int begin_anew(struct store *st, struct delta_set *state)
+/* sync_lock and ns_lock are held, so nothing changes meanwhile. */
+static int replace_journal(struct store *st, struct delta_set *state)
 {
 	const bool began = st->lineage.parent.begins;
 	struct journal_compaction *c;
@@ -107,9 +105,9 @@ static int begin_anew(struct store *st, struct delta_set *state)
 	err = journal_compact_begin(st->journal, &c);
 	if (err)
 		return err;
-	/* The state is all there: the parent's is not to be loaded first. */
+	/* The new journal has the whole delta, that of the parent included. */
 	st->lineage.parent.begins = false;
-	err = compact_write(st, state, c);
+	err = compaction_write(st, state, c);
 	if (err) {
 		if (st->progress)
 			st->progress(st->progress_arg, 0, 0);
@@ -120,7 +118,7 @@ static int begin_anew(struct store *st, struct delta_set *state)
 	err = journal_compact_end(c);
 	if (st->progress)
 		st->progress(st->progress_arg, 0, 0);
-	/* Perhaps both have a name now: nothing may follow in the old one. */
+	/* The rename may have happened: the old journal takes no more groups. */
 	if (err && err != -ENOSPC)
 		store_latch(st, err, "cannot replace the journal");
 	return err;
@@ -137,7 +135,7 @@ void store_compact_if_grown(struct store *st)
 		limit = COMPACT_MIN_BYTES;
 	if (!st->latched && journal_bytes(st->journal) > limit) {
 		rwlock_write(st->ns_lock);
-		err = begin_anew(st, st->set);
+		err = replace_journal(st, st->set);
 		rwlock_unlock(st->ns_lock);
 		st->compacted_bytes = journal_bytes(st->journal);
 	}
@@ -157,8 +155,8 @@ static int apply_group(void *arg, const struct group *g)
 	return delta_set_apply(arg, g->buf, g->len_bytes, NULL);
 }
 
-/* In memory what the journal says by now. */
-static int switch_delta(struct store *st, struct delta_set *state)
+/* Makes the delta in memory that of the new journal. */
+static int replace_delta(struct store *st, struct delta_set *state)
 {
 	struct delta_set *set = st->set;
 	struct namespace before;
@@ -169,7 +167,8 @@ static int switch_delta(struct store *st, struct delta_set *state)
 	if (err)
 		goto unlock;
 	namespace_replace_begin(&set->names, &before);
-	set->replaying = true; /* its pages are taken again from the pins */
+	set->replaying =
+		true; /* pages are marked as used again, as in replay */
 	if (state)
 		err = delta_set_dump(state, apply_group, set);
 	set->replaying = false;
@@ -192,14 +191,14 @@ int store_replace(struct store *st, struct delta_set *state,
 	counters->base_version = base_version;
 	if (counters->next_base_version <= base_version)
 		counters->next_base_version = base_version + 1;
-	err = begin_anew(st, state);
+	err = replace_journal(st, state);
 	if (err) {
 		*counters = was;
 		return err;
 	}
 	st->compacted_bytes = journal_bytes(st->journal);
 	atomic_fetch_add(&st->changes, 1);
-	err = switch_delta(st, state);
+	err = replace_delta(st, state);
 	if (err)
 		store_latch(st, err, "cannot apply what was journaled");
 	return err;

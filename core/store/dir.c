@@ -48,7 +48,7 @@ static const struct store_dir store_dir_none = {
 	.readersfd = -1,
 };
 
-/* How many names a directory has, and how many of them a store has too. */
+/* Counts the names in a directory, and those of them that a store has. */
 static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
 {
 	static const char *const known[] = { STORE_LOCK,    STORE_PAGES,
@@ -86,7 +86,7 @@ static int lock_store(struct store_dir *d, const struct store_options *opt,
 	int err = store_holder_take(d->path, d->lockfd, shared, why);
 
 	if (err) {
-		/* Without it, nothing here is ours. */
+		/* Without the lock nothing in the directory may be touched. */
 		close(d->lockfd);
 		d->lockfd = -1;
 		return err;
@@ -142,11 +142,7 @@ static int open_pages(struct store_dir *d, enum store_use use, bool is_store)
 				     0;
 }
 
-/*
- * The journal directory is made last: a directory that has one is a store,
- * one that lacks it was never finished and holds nothing.  If it has pages
- * all the same, somebody took its journal away.
- */
+/* A store without a journal but with pages has lost its journal: -EUCLEAN. */
 static int open_parts(struct store_dir *d, const struct store_options *opt,
 		      bool is_store)
 {
@@ -159,7 +155,7 @@ static int open_parts(struct store_dir *d, const struct store_options *opt,
 	if (!err && !is_store) {
 		set_nocow(d->pagesfd);
 		err = write_readme(d->dirfd);
-		/* A branch has it already. */
+		/* A branch has its journal.part already. */
 		if (!err && !opt->for_branch)
 			err = owner_create_dir(d->dirfd, journal);
 	}
@@ -176,7 +172,10 @@ static int open_parts(struct store_dir *d, const struct store_options *opt,
 	d->created = !is_store;
 	if (!err)
 		err = holds_open(d->dirfd, use == STORE_CHANGE, &d->readersfd);
-	/* Who cannot write there cannot hold either, and is warned by EIO. */
+	/*
+	 * A reader who may not write there cannot hold the snapshot; if it is
+	 * deleted, its reads fail with EIO.
+	 */
 	if (use != STORE_CHANGE &&
 	    (err == -ENOENT || err == -EROFS || err == -EACCES))
 		err = 0;
@@ -190,7 +189,7 @@ int store_dir_finish(const struct store_dir *d)
 	return io_fsync("store.dir", d->dirfd);
 }
 
-/* Makes the directory, unless it would change the base to do so. */
+/* Makes the directory, if it is outside the base. */
 static int make_directory(const struct store_options *opt, struct reason *why)
 {
 	char *copy = strdup(opt->path);
@@ -244,8 +243,8 @@ static bool has_journal(const struct store_dir *d)
 }
 
 /*
- * A journal makes it a store.  Without one it must be empty, or be what is
- * left of a store that was being made; anything else is somebody's data.
+ * A directory without a journal must be empty, or have only files of a store
+ * that was never finished: others are somebody's data.
  */
 static int check_contents(const struct store_dir *d, bool *is_store,
 			  struct reason *why)
@@ -291,7 +290,7 @@ static int open_lock(struct store_dir *d, const struct store_options *opt,
 	return lock_store(d, opt, why);
 }
 
-/* A base that is half old and half new must not be shown as if it were. */
+/* A base to which half a commit was applied must not be shown. */
 static int check_no_commit(const struct store_dir *d, struct reason *why)
 {
 	if (faccessat(d->dirfd, STORE_COMMIT_OPEN, F_OK, AT_SYMLINK_NOFOLLOW) <
@@ -302,8 +301,8 @@ static int check_no_commit(const struct store_dir *d, struct reason *why)
 }
 
 /*
- * Whoever is not root makes files that are his own: in a store of another user
- * they would lock that user out.
+ * Files that an ordinary user makes belong to that user: in a store of another
+ * user they would lock the owner out.
  */
 static int check_may_add(const struct store_dir *d, struct reason *why)
 {
@@ -327,7 +326,6 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 {
 	bool is_store = false;
 	bool is_begun = false;
-	/* Without a base there is no place that could be wrong. */
 	const bool has_base = opt->base_fd >= 0;
 	int err = open_directory(d, opt, why);
 
@@ -346,14 +344,14 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 	}
 	if (!err && is_store && opt->use == STORE_CHANGE)
 		err = check_may_add(d, why);
-	/* First of all, so that nothing of it is taken for a store. */
+	/* First of all: nothing of an unfinished branch must look like a store. */
 	if (!err && opt->for_branch && !is_store) {
 		err = owner_create_dir(d->dirfd, STORE_JOURNAL_PART);
 		is_begun = err == 0;
 	}
 	if (!err && opt->use != STORE_PAST) {
 		err = open_lock(d, opt, why);
-		/* Who held it may have made a store of it meanwhile. */
+		/* The process that held it may have made a store meanwhile. */
 		if (!err && !is_store)
 			is_store = has_journal(d);
 		if (is_begun && (d->lockfd < 0 || is_store)) {

@@ -66,7 +66,7 @@ static int check_discard(const struct mapfs_store_info *info,
 	return 0;
 }
 
-/* Who shows a snapshot of it, or is making a branch, needs it as well. */
+/* A mounted snapshot and a branch that is being made need the store, too. */
 static int check_no_readers(struct store_dir *d, struct reason *why)
 {
 	int err = holds_open(d->dirfd, false, &d->readersfd);
@@ -84,8 +84,11 @@ static int check_no_readers(struct store_dir *d, struct reason *why)
 	return err;
 }
 
-/* A store of somebody else must not have a name removed elsewhere. */
-static bool may_tell(const struct store_dir *d, int parentfd)
+/*
+ * May the file of this branch in the parent be removed?  A crafted store could
+ * name any parent, so only if the store is trusted or both have one owner.
+ */
+static bool may_unregister(const struct store_dir *d, int parentfd)
 {
 	struct stat parent;
 	struct stat st;
@@ -107,7 +110,7 @@ static void unregister(const struct store_dir *d,
 	fd = open(facts->parent.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (may_tell(d, fd))
+	if (may_unregister(d, fd))
 		(void)!branches_unregister(fd, facts->uuid);
 	close(fd);
 }
@@ -129,16 +132,16 @@ int mapfs_may_discard(const char *path, struct reason *why)
 	mapfs_store_info_fini(&info);
 	if (err)
 		return err;
-	/* Held for no longer than it takes to know that it can be had. */
+	/* Taken only to find out whether it can be taken. */
 	err = store_dir_lock_only(&d, &opt, why);
 	store_dir_close(&d);
 	return err;
 }
 
 /*
- * Without its pages it cannot be opened any more, so the parent may forget it;
- * with its journal it still says whose branch it is, so whoever is killed here
- * can begin again.
+ * Without its pages the store cannot be opened any more, so the parent may
+ * forget it.  Its journal, which is removed later, still names the parent, so
+ * a discard that was interrupted here can be repeated.
  */
 static int leave_parent(const struct store_dir *d,
 			const struct store_facts *facts)
@@ -177,7 +180,7 @@ int mapfs_discard(const char *path, struct reason *why)
 	err = check_discard(&info, why);
 	if (!err)
 		err = check_no_readers(&d, why);
-	/* Again: a branch may have been made until now, but none from now. */
+	/* Again: a branch may have been made until now; from now on none can be. */
 	if (!err) {
 		mapfs_store_info_fini(&info);
 		err = mapfs_store_describe(path, &info, why);

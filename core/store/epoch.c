@@ -16,7 +16,7 @@
 #define STATX_MNT_ID 0x00001000U /* Linux 5.8 */
 #endif
 
-/* The boot id's 32 hexadecimal digits as 16 bytes. */
+/* The 32 hexadecimal digits of the boot id as 16 bytes. */
 static int read_boot_id(uint8_t *out)
 {
 	char text[64] = { 0 };

@@ -18,7 +18,7 @@ int holds_open(int dirfd, bool create, int *fd)
 			       create ? O_RDWR | O_CREAT : O_RDWR, fd);
 }
 
-/* `len` 0: to the end, that is all from there on. */
+/* `len` 0: all snapshots from this one on. */
 static int set_lock(int fd, uint64_t snapshot, off_t len, short type)
 {
 	struct flock l = {
@@ -50,8 +50,8 @@ int holds_exclude_all(int fd)
 	return err == -EAGAIN || err == -EACCES ? -EBUSY : err;
 }
 
-/* A lock that could be had is not taken: F_OFD_GETLK only asks. */
-static int is_read(int fd, uint64_t snapshot, off_t len, bool *out)
+/* F_OFD_GETLK asks for a lock that is in the way and takes none. */
+static int is_held(int fd, uint64_t snapshot, off_t len, bool *out)
 {
 	struct flock l = {
 		.l_type = F_WRLCK,
@@ -67,8 +67,8 @@ static int is_read(int fd, uint64_t snapshot, off_t len, bool *out)
 }
 
 /*
- * umount(8) of a snapshot's mount does not wait for its daemon, which has
- * nothing to do any more but to end.
+ * umount(8) of a mounted snapshot returns before the daemon has ended, so a
+ * hold may be about to disappear.
  */
 int holds_wait(int fd, uint64_t snapshot, off_t len)
 {
@@ -76,7 +76,7 @@ int holds_wait(int fd, uint64_t snapshot, off_t len)
 	int err = 0;
 
 	for (int i = 0; !err && i < WAIT_TICKS; i++) {
-		err = is_read(fd, snapshot, len, &held);
+		err = is_held(fd, snapshot, len, &held);
 		if (err || !held)
 			return err;
 		nanosleep(&(struct timespec){ .tv_nsec = WAIT_TICK_NS }, NULL);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lib/array.h"
 #include "core/lib/reason.h"
 #include "branches.h"
 #include "layout.h"
@@ -20,7 +21,7 @@
 #include "reasons.h"
 #include "snapshot.h"
 
-/* Is it held, and does the holder say where it is mounted? */
+/* The process that holds the store, and where it is mounted. */
 static int describe_holder(int dirfd, struct mapfs_store_info *out)
 {
 	struct store_holder holder;
@@ -33,7 +34,7 @@ static int describe_holder(int dirfd, struct mapfs_store_info *out)
 		return errno == ENOENT ? 0 : -errno;
 	err = store_holder_read(fd, &holder, &is_held);
 	close(fd);
-	/* One that closes it shows it no more. */
+	/* A holder that is closing the store shows it no longer. */
 	if (err || !is_held || holder.is_closing)
 		return err;
 	out->pid = holder.pid;
@@ -42,39 +43,40 @@ static int describe_holder(int dirfd, struct mapfs_store_info *out)
 	return holder.where[0] == '/' && !out->mountpoint ? -ENOMEM : 0;
 }
 
+/* Two arrays of *out side by side, each ended by NULL. */
 struct branch_list {
 	struct mapfs_store_info *out;
 	const struct store_facts *facts;
 	size_t count;
+	size_t path_cap;
+	size_t name_cap;
 };
 
 static int add_branch(void *arg, const struct branch_entry *e)
 {
 	struct branch_list *l = arg;
+	struct mapfs_store_info *out = l->out;
 	const struct snapshot *of =
 		snapshots_find_id(&l->facts->snapshots, e->snapshot);
-	const size_t bytes = (l->count + 2) * sizeof(char *);
-	char **paths = realloc(l->out->branches, bytes);
-	char **names;
+	int err = array_reserve(&out->branches, &l->path_cap, l->count + 2);
 
-	if (!paths)
-		return -ENOMEM;
-	l->out->branches = paths;
-	names = realloc(l->out->branches_of, bytes);
-	if (!names)
-		return -ENOMEM;
-	l->out->branches_of = names;
-	paths[l->count] = strdup(e->path);
-	names[l->count] = strdup(of ? of->rec.name : "");
-	paths[l->count + 1] = NULL;
-	names[l->count + 1] = NULL;
-	if (!paths[l->count] || !names[l->count])
+	if (err)
+		return err;
+	out->branches[l->count] = NULL;
+	err = array_reserve(&out->branches_of, &l->name_cap, l->count + 2);
+	if (err)
+		return err;
+	out->branches[l->count] = strdup(e->path);
+	out->branches_of[l->count] = strdup(of ? of->rec.name : "");
+	out->branches[l->count + 1] = NULL;
+	out->branches_of[l->count + 1] = NULL;
+	if (!out->branches[l->count] || !out->branches_of[l->count])
 		return -ENOMEM;
 	l->count++;
 	return 0;
 }
 
-/* Files STORE/commit/N/after are of commits that can be undone. */
+/* A commit that can be undone has a file STORE/commit/N/after. */
 static unsigned int count_commits(int dirfd)
 {
 	char name[48];
@@ -88,7 +90,7 @@ static unsigned int count_commits(int dirfd)
 	return n - 1;
 }
 
-/* The name the parent's snapshot has, as far as it can be asked. */
+/* The parent's snapshot has a name only if the parent can be read. */
 static int describe_parent(const struct store_facts *facts,
 			   struct mapfs_store_info *out)
 {

@@ -12,6 +12,7 @@
 #include "core/arena/arena.h"
 #include "core/delta/delta.h"
 #include "core/delta/record_decode.h"
+#include "core/lib/array.h"
 #include "holds.h"
 #include "layout.h"
 #include "peek.h"
@@ -47,7 +48,7 @@ static void ancestor_close(struct ancestor *a)
 	free(a->path);
 }
 
-/* The snapshot the branch is of, held so that nobody can delete it. */
+/* Holds the snapshot that the branch begins with, so that it is not deleted. */
 static int ancestor_hold(struct ancestor *a, struct store_facts *f,
 			 const struct record_parent *want, struct reason *why)
 {
@@ -65,7 +66,7 @@ static int ancestor_hold(struct ancestor *a, struct store_facts *f,
 	a->snapshot = one->rec;
 	a->snapshot.name = NULL;
 	a->snapshot.message = NULL;
-	/* Taken over: the rest of what was read is let go. */
+	/* The new signatures are kept; the caller frees the other facts. */
 	a->known.new_signature = f->snapshots.new_signature;
 	f->snapshots.new_signature = NULL;
 	return a->readersfd >= 0 ? holds_take(a->readersfd, one->rec.id) : 0;
@@ -78,7 +79,7 @@ static int ancestor_add_arena(const struct ancestor *a, struct arena *arena)
 
 	if (!arena)
 		return 0;
-	/* O_NONBLOCK: a fifo in the place of the pages must not stop us. */
+	/* O_NONBLOCK: opening a fifo in its place must not wait for a writer. */
 	fd = openat(a->dirfd, STORE_PAGES,
 		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -89,7 +90,7 @@ static int ancestor_add_arena(const struct ancestor *a, struct arena *arena)
 	return err;
 }
 
-/* Its records and pages are as good as those of the branch. */
+/* Its records and pages are read like those of the branch. */
 static int ancestor_check(const struct ancestor *a, struct reason *why)
 {
 	char name[PATH_MAX + 32];
@@ -118,12 +119,12 @@ static int ancestor_open_files(struct ancestor *a, struct reason *why)
 	err = ancestor_check(a, why);
 	if (err)
 		return err;
-	/* On a read-only medium nobody can delete it anyway. */
+	/* Without a hold only where nobody can delete the snapshot either. */
 	err = holds_open(a->dirfd, false, &a->readersfd);
 	return err == -EROFS || err == -EACCES || err == -ENOENT ? 0 : err;
 }
 
-/* One step up; *next is the step after that, borrowed from `f`. */
+/* Opens the store that `want` names; fills `f` for the next step up. */
 static int ancestor_open(struct ancestor *a, struct store_facts *f,
 			 const struct record_parent *want, struct reason *why)
 {
@@ -148,12 +149,12 @@ static int ancestor_open(struct ancestor *a, struct store_facts *f,
 	return err;
 }
 
-/* Not for ever in a circle, and not higher than arenas have numbers. */
-static int line_check(const struct lineage *line, const struct ancestor *a,
-		      struct reason *why)
+/* Refuses a circle, and more stores than there are numbers of arenas. */
+static int lineage_check(const struct lineage *l, const struct ancestor *a,
+			 struct reason *why)
 {
-	for (unsigned int n = 0; n < line->count; n++) {
-		if (memcmp(line->up[n].uuid, a->uuid, sizeof(a->uuid)) != 0)
+	for (unsigned int n = 0; n < l->count; n++) {
+		if (memcmp(l->up[n].uuid, a->uuid, sizeof(a->uuid)) != 0)
 			continue;
 		reason_set(
 			why,
@@ -161,7 +162,7 @@ static int line_check(const struct lineage *line, const struct ancestor *a,
 			a->path);
 		return -ELOOP;
 	}
-	if (line->count + 1 < MAPFS_ARENAS)
+	if (l->count + 1 < MAPFS_ARENAS)
 		return 0;
 	reason_set(
 		why,
@@ -170,28 +171,26 @@ static int line_check(const struct lineage *line, const struct ancestor *a,
 	return -EMLINK;
 }
 
-static int line_add(struct lineage *line, struct ancestor *a,
-		    struct arena *arena, struct reason *why)
+static int lineage_add(struct lineage *l, struct ancestor *a,
+		       struct arena *arena, struct reason *why)
 {
-	struct ancestor *up;
-	int err = line_check(line, a, why);
+	int err = lineage_check(l, a, why);
 
 	if (!err)
 		err = ancestor_add_arena(a, arena);
 	if (err)
 		return err;
-	/* There may be hundreds: no descriptor is kept that is not needed. */
+	/* A lineage may be hundreds of stores long: keep few descriptors. */
 	close(a->dirfd);
 	a->dirfd = -1;
-	up = realloc(line->up, (line->count + 1) * sizeof(*up));
-	if (!up)
-		return -ENOMEM;
-	up[line->count++] = *a;
-	line->up = up;
+	err = array_reserve(&l->up, &l->cap, l->count + 1);
+	if (err)
+		return err;
+	l->up[l->count++] = *a;
 	return 0;
 }
 
-int lineage_open(struct lineage *line, struct arena *a,
+int lineage_open(struct lineage *l, struct arena *a,
 		 const struct record_parent *parent, struct reason *why)
 {
 	struct store_facts facts = { 0 };
@@ -199,17 +198,17 @@ int lineage_open(struct lineage *line, struct arena *a,
 	struct ancestor one;
 	int err = 0;
 
-	line->parent = *parent;
-	line->parent.path = strndup(parent->path, parent->path_bytes);
-	if (!line->parent.path)
+	l->parent = *parent;
+	l->parent.path = strndup(parent->path, parent->path_bytes);
+	if (!l->parent.path)
 		return -ENOMEM;
-	line->is_branch = true;
+	l->is_branch = true;
 	for (bool more = true; !err && more;) {
-		one.is_trusted = line->is_trusted;
+		one.is_trusted = l->is_trusted;
 		err = ancestor_open(&one, &facts, parent, why);
 		if (err)
 			break;
-		err = line_add(line, &one, a, why);
+		err = lineage_add(l, &one, a, why);
 		if (err)
 			ancestor_close(&one);
 		store_facts_fini(&older);
@@ -223,8 +222,8 @@ int lineage_open(struct lineage *line, struct arena *a,
 	return err;
 }
 
-struct line_load {
-	struct lineage *line;
+struct lineage_replay {
+	struct lineage *lineage;
 	unsigned int n;
 	struct delta_set *set;
 	bool seen_head;
@@ -232,7 +231,7 @@ struct line_load {
 
 static int load_group(void *arg, mapfs_lsn lsn, const void *records, size_t len)
 {
-	struct line_load *load = arg;
+	struct lineage_replay *load = arg;
 	struct record_parent parent;
 	bool is_branch = false;
 	int err = 0;
@@ -242,15 +241,15 @@ static int load_group(void *arg, mapfs_lsn lsn, const void *records, size_t len)
 		err = lineage_find_parent(records, len, &parent, &is_branch);
 	load->seen_head = true;
 	if (!err && is_branch && parent.begins) {
-		err = lineage_load(load->line, load->n + 1, load->set);
+		err = lineage_load(load->lineage, load->n + 1, load->set);
 		load->set->depth = load->n + 1;
 	}
 	return err ? err : delta_set_apply(load->set, records, len, NULL);
 }
 
-int lineage_load(struct lineage *line, unsigned int n, struct delta_set *set)
+int lineage_load(struct lineage *l, unsigned int n, struct delta_set *set)
 {
-	struct line_load load = { .line = line, .n = n, .set = set };
+	struct lineage_replay load = { .lineage = l, .n = n, .set = set };
 	const struct journal_replay replay = { .fn = load_group, .arg = &load };
 	struct journal_history history;
 	struct journal_where where;
@@ -258,9 +257,9 @@ int lineage_load(struct lineage *line, unsigned int n, struct delta_set *set)
 	struct ancestor *a;
 	int err;
 
-	if (n >= line->count)
+	if (n >= l->count)
 		return -EUCLEAN;
-	a = &line->up[n];
+	a = &l->up[n];
 	where = (struct journal_where){ .dirfd = a->journalfd };
 	set->depth = n + 1;
 	history = (struct journal_history){
@@ -273,21 +272,21 @@ int lineage_load(struct lineage *line, unsigned int n, struct delta_set *set)
 	return err;
 }
 
-int lineage_renew_signatures(const struct lineage *line, struct delta_set *set)
+int lineage_renew_signatures(const struct lineage *l, struct delta_set *set)
 {
 	int err = 0;
 
-	for (unsigned int n = 0; !err && n < line->count; n++)
-		err = delta_set_renew_signatures(set, &line->up[n].known);
+	for (unsigned int n = 0; !err && n < l->count; n++)
+		err = delta_set_renew_signatures(set, &l->up[n].known);
 	return err;
 }
 
-void lineage_close(struct lineage *line)
+void lineage_close(struct lineage *l)
 {
-	for (unsigned int n = 0; n < line->count; n++)
-		ancestor_close(&line->up[n]);
-	free(line->up);
-	if (line->is_branch)
-		free((char *)line->parent.path);
-	*line = (struct lineage){ .count = 0 };
+	for (unsigned int n = 0; n < l->count; n++)
+		ancestor_close(&l->up[n]);
+	free(l->up);
+	if (l->is_branch)
+		free((char *)l->parent.path);
+	*l = (struct lineage){ .count = 0 };
 }

@@ -43,6 +43,7 @@ struct lineage {
 	struct record_parent parent; /* its path is allocated */
 	struct ancestor *up;
 	unsigned int count;
+	size_t cap; /* of `up` */
 };
 
 /* The parent record of a group, if it has one; borrowed from the group. */

@@ -18,8 +18,8 @@ static bool same_object(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Opens `path` below `at` as a place to look at, and looks. */
-static int look_at(int at, const char *path, int *fd, struct stat *st)
+/* Opens the directory `path` below `at`, and its attributes. */
+static int open_place(int at, const char *path, int *fd, struct stat *st)
 {
 	int got = openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -35,20 +35,20 @@ static int look_at(int at, const char *path, int *fd, struct stat *st)
 	return 0;
 }
 
-/* Is `fd` the directory `what` or below it?  Walks up to the root. */
+/* Is `fd` the directory `what`, or below it?  Walks up to the root. */
 static int is_below(int fd, const struct stat *what, bool *below)
 {
 	struct stat here = { 0 };
 	struct stat up = { 0 };
 	int at = -1;
 	int next = -1;
-	int err = look_at(fd, ".", &at, &here);
+	int err = open_place(fd, ".", &at, &here);
 
 	while (!err) {
 		*below = same_object(&here, what);
 		if (*below)
 			break;
-		err = look_at(at, "..", &next, &up);
+		err = open_place(at, "..", &next, &up);
 		if (err)
 			break;
 		close(at);
@@ -62,7 +62,6 @@ static int is_below(int fd, const struct stat *what, bool *below)
 	return err;
 }
 
-/* The directory `fd`, where the store is or will be, must be outside. */
 int location_check_outside(int fd, const struct store_options *opt,
 			   struct reason *why)
 {
@@ -85,7 +84,7 @@ int location_check_outside(int fd, const struct store_options *opt,
 	return -EINVAL;
 }
 
-/* A clone of the base's mount has no way up: ask by its path. */
+/* base_fd may be in a detached clone of the mount, whose root has no "..". */
 int location_check_base(int storefd, const struct store_options *opt,
 			struct reason *why)
 {

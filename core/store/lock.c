@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * umount(8) returns while the daemon still flushes and closes the store.  So
- * a holder is judged: one that only ends is waited for, one whose mount is in
- * use is refused at once.
+ * the state of a holder is found out: a holder that is about to end is waited
+ * for, and if its mount is in use the store is refused at once.
  *
- * The lock's text says which process holds it and which file system it shows:
+ * The text in the lock says which process holds it and which file system that
+ * process shows:
  *
  *    mounted on /mnt by process 42
  *    device 0:51
  *
- * "closing" replaces "mounted" once the mount is gone for good.  Until the
- * daemon comes to write that, a mount that is in no mount table is believed
- * to be gone, but not for long: files of a lazy unmount may be open, and not
- * every mount namespace can be seen.
+ * "closing" replaces "mounted" when the mount is gone for good.  A daemon needs
+ * some time to write that.  So a mount that is in no mount table counts as
+ * gone, but only for some seconds: files may be open after a lazy unmount, and
+ * not every mount namespace can be read.
  */
 #include "lock.h"
 
@@ -32,6 +33,7 @@
 #include <unistd.h>
 
 #include "core/lib/io.h"
+#include "core/lib/timespec.h"
 #include "core/mapfs.h"
 #include "layout.h"
 
@@ -41,9 +43,9 @@
 
 #define TICK_FIRST_MS 1
 #define TICK_MOST_MS 100
-#define LOOK_AGAIN_MS 20   /* a mount is seen twice before it is believed */
-#define TELL_AFTER_MS 1000 /* of a wait */
-/* How long each kind of holder is waited for; a close must get on. */
+#define LOOK_AGAIN_MS 20   /* a mount counts when it was seen twice */
+#define TELL_AFTER_MS 1000 /* of waiting */
+/* How long a holder is waited for; STALL: a close that makes no progress. */
 #define BRIEF_MS 5000
 #define STALL_MS 60000
 #define CLOSE_MS 600000
@@ -60,15 +62,16 @@ void mapfs_tell_of_waits(void (*fn)(void *arg, const char *line), void *arg)
 }
 
 enum holder_kind {
-	HOLDER_READS,	/* commands that look, side by side */
-	HOLDER_COMMAND, /* a command, or one that has yet to say who it is */
-	HOLDER_MOUNTED, /* its mount is seen */
-	HOLDER_UNSEEN,	/* its mount is seen nowhere */
-	HOLDER_CLOSING, /* only ends */
-	HOLDER_STOPPED, /* only ends, but it is stopped */
+	HOLDER_READS,	/* one or several commands that read the store */
+	HOLDER_COMMAND, /* a command, or a process that did not write the lock
+			   yet */
+	HOLDER_MOUNTED, /* its mount is in a mount table */
+	HOLDER_UNSEEN,	/* its mount is in no mount table that can be read */
+	HOLDER_CLOSING, /* about to end */
+	HOLDER_STOPPED, /* about to end, but stopped by a signal */
 };
 
-/* What /proc tells of the holder; zeroed: nothing, or it is no daemon. */
+/* The holder as /proc has it; zeroed: not known, or no daemon of mapfs. */
 struct process {
 	bool is_ending;
 	bool is_stopped;
@@ -81,30 +84,22 @@ struct wait {
 	struct store_holder holder;
 	enum holder_kind kind;
 	char seen_on[PATH_MAX + 1]; /* HOLDER_MOUNTED */
-	pid_t seen_by;		    /* whose mount table; 0: ours */
+	pid_t seen_by;		    /* with whose mount table; 0: our own */
 	int64_t begin_ms;
-	int64_t since_ms; /* ... that it is this holder, of this kind */
-	int64_t moved_ms; /* when it last got on */
+	int64_t since_ms; /* since when it is this holder, of this kind */
+	int64_t moved_ms; /* when it last made progress */
 	uint64_t cpu_ticks;
 	bool is_told;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 static void sleep_ms(int ms)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
 }
 
-/* --- what the lock says -------------------------------------------------- */
+/* --- the text in the lock ------------------------------------------------ */
 
-/* MOUNTPOINT "by process" PID; a mount point may have these words in it. */
+/* MOUNTPOINT " by process " PID; a mount point may contain these words. */
 static void parse_first_line(const char *line, struct store_holder *out)
 {
 	static const char by[] = " by process ";
@@ -188,7 +183,7 @@ int store_holder_write_closing(int lockfd)
 	return io_pwrite_all("store.lock", lockfd, CLOSING, 7, 0);
 }
 
-/* --- what the system says ------------------------------------------------ */
+/* --- the holder, as the system sees it ----------------------------------- */
 
 /* The text of a file in /proc; false: there is none. */
 static bool read_proc(pid_t pid, const char *name, char *out, size_t out_bytes)
@@ -207,7 +202,7 @@ static bool read_proc(pid_t pid, const char *name, char *out, size_t out_bytes)
 	return n > 0;
 }
 
-/* Is SIGKILL on its way to it?  Fields are 64 bits in hexadecimal. */
+/* Is SIGKILL pending?  Fields of /proc/PID/status are 64 bits, hexadecimal. */
 static bool is_killed(const char *status, const char *field)
 {
 	const char *at = strstr(status, field);
@@ -217,9 +212,9 @@ static bool is_killed(const char *status, const char *field)
 }
 
 /*
- * A daemon that was killed has its mount and the lock for as long as it takes
- * to take it apart.  The number may be another process's in our eyes, so it
- * counts only if it has a daemon's name.
+ * A daemon that was killed keeps its mount and the lock until the kernel has
+ * freed its memory.  In another pid namespace the number may belong to another
+ * process, so it counts only if that process has the name of a daemon.
  */
 static struct process look_at_process(pid_t pid)
 {
@@ -246,7 +241,7 @@ static struct process look_at_process(pid_t pid)
 	return p;
 }
 
-/* "\040" and the like in a mount table. */
+/* Decodes "\040" and the like in a mount table. */
 static void unescape(const char *from, char *out, size_t out_bytes)
 {
 	size_t n = 0;
@@ -266,7 +261,7 @@ static void unescape(const char *from, char *out, size_t out_bytes)
 	out[n] = '\0';
 }
 
-/* Is the file system in this process's mount table?  Then where. */
+/* Is the file system in the mount table of this process, and where? */
 static bool is_in_table(const char *pid, dev_t dev, char *where,
 			size_t where_bytes)
 {
@@ -299,7 +294,7 @@ static bool is_in_table(const char *pid, dev_t dev, char *where,
 	return found;
 }
 
-/* Which mount namespace is it in?  0: that is not for us to know. */
+/* The mount namespace of a process; 0: not readable for us. */
 static ino_t namespace_of(const char *pid)
 {
 	char path[64];
@@ -323,7 +318,7 @@ static bool is_in_any_table(struct wait *w)
 		if (!isdigit((unsigned char)e->d_name[0]))
 			continue;
 		ns = namespace_of(e->d_name);
-		/* Neighbours share one more often than not. */
+		/* Neighbouring processes are often in the same one. */
 		if (ns == 0 || ns == ours || ns == last)
 			continue;
 		last = ns;
@@ -347,7 +342,7 @@ static bool mount_is_seen(struct wait *w)
 	return is_in_any_table(w);
 }
 
-/* --- judgement ----------------------------------------------------------- */
+/* --- waiting or refusing -------------------------------------------------- */
 
 static enum holder_kind kind_of(struct wait *w, const struct process *p)
 {
@@ -362,11 +357,11 @@ static enum holder_kind kind_of(struct wait *w, const struct process *p)
 	return p->is_stopped ? HOLDER_STOPPED : HOLDER_UNSEEN;
 }
 
-static int judge(struct wait *w)
+static int look_at_holder(struct wait *w)
 {
 	const enum holder_kind was = w->kind;
 	const pid_t was_pid = w->holder.pid;
-	const int64_t now = now_ms();
+	const int64_t now = timespec_monotonic_ms();
 	struct process p;
 	bool is_held;
 	int err = store_holder_read(w->lockfd, &w->holder, &is_held);
@@ -383,9 +378,9 @@ static int judge(struct wait *w)
 	return 0;
 }
 
-static bool is_in_vain(const struct wait *w)
+static bool is_overdue(const struct wait *w)
 {
-	const int64_t now = now_ms();
+	const int64_t now = timespec_monotonic_ms();
 
 	if (now - w->begin_ms >= CLOSE_MS)
 		return true;
@@ -465,7 +460,8 @@ static void tell_once(struct wait *w)
 {
 	char line[PATH_MAX + 128];
 
-	if (w->is_told || !tell || now_ms() - w->begin_ms < TELL_AFTER_MS)
+	if (w->is_told || !tell ||
+	    timespec_monotonic_ms() - w->begin_ms < TELL_AFTER_MS)
 		return;
 	w->is_told = true;
 	if (w->kind == HOLDER_READS || w->kind == HOLDER_COMMAND)
@@ -485,8 +481,8 @@ int store_holder_take(const char *path, int lockfd, bool shared,
 	struct wait w = {
 		.path = path,
 		.lockfd = lockfd,
-		.begin_ms = now_ms(),
-		.since_ms = now_ms(),
+		.begin_ms = timespec_monotonic_ms(),
+		.since_ms = timespec_monotonic_ms(),
 	};
 	int tick = TICK_FIRST_MS;
 	int err;
@@ -496,13 +492,13 @@ int store_holder_take(const char *path, int lockfd, bool shared,
 		if (err == -EINTR)
 			continue;
 		if (err == -EWOULDBLOCK)
-			err = judge(&w);
+			err = look_at_holder(&w);
 		if (err) {
 			reason_set(why, "store %s: cannot lock it: %s", path,
 				   strerror(-err));
 			return err;
 		}
-		if (is_in_vain(&w)) {
+		if (is_overdue(&w)) {
 			say_in_use(&w, why);
 			return -EBUSY;
 		}
@@ -522,7 +518,7 @@ int mapfs_store_await(const char *path, struct reason *why)
 	if (dirfd >= 0)
 		lockfd = openat(dirfd, STORE_LOCK,
 				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	/* Whatever else is wrong with it, opening it will say. */
+	/* Other failures are reported when the store is opened. */
 	if (lockfd >= 0) {
 		err = store_holder_take(path, lockfd, false, why);
 		close(lockfd);

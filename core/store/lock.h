@@ -3,13 +3,14 @@
 #define MAPFS_CORE_STORE_LOCK_H
 
 /*
- * The lock of a store: who holds it, and whether waiting makes sense.
+ * The lock of a store: taking it, and which process holds it.
  *
  * Lifetime: `lockfd` is borrowed; closing it releases the store.
  * Errors:   0 or a negative errno; -EBUSY and a sentence in `why`: the holder
  *           does not end, or not in time.
- * Locking:  none of ours; store_holder_take() may sleep for as long as the
- *           holder closes the store, so it is called before threads start.
+ * Locking:  flock(2), no lock of this process.  store_holder_take() sleeps
+ *           while the holder closes the store, so it is called before threads
+ *           start.
  */
 #include <limits.h>
 
@@ -17,21 +18,25 @@
 #include "core/lib/types.h"
 
 struct store_holder {
-	char where[PATH_MAX + 1]; /* mount point, or "nothing"; or "" */
+	char where[PATH_MAX + 1]; /* mount point, or "nothing"; "": not said */
 	pid_t pid;		  /* 0: not said */
-	dev_t dev;		  /* of the mount; 0: none yet */
-	bool is_closing;	  /* it has nothing left to do but that */
+	dev_t dev;		  /* of the mount; 0: not mounted yet */
+	bool is_closing;	  /* its mount is gone, it closes the store */
 };
 
-/* Locks the store at `path`, shared or alone, once the holder has closed it. */
+/*
+ * Locks the store at `path`, shared or alone; waits for a holder that is about
+ * to close it.
+ */
 int must_check store_holder_take(const char *path, int lockfd, bool shared,
 				 struct reason *why);
-/* What is said in the lock by whoever holds it alone. */
+/* The holder, who has it alone, writes where it is mounted; NULL: nowhere. */
 int must_check store_holder_write(int lockfd, const char *mountpoint);
-/* The mount is there now. */
+/* Adds that the mount exists now, as the file system `dev`. */
 int must_check store_holder_write_mount(int lockfd, dev_t dev);
+/* The mount is gone, and the store will be closed. */
 int must_check store_holder_write_closing(int lockfd);
-/* False: nobody holds it alone; `out` is then zeroed. */
+/* *is_held false: nobody holds it alone, and *out is zeroed. */
 int must_check store_holder_read(int lockfd, struct store_holder *out,
 				 bool *is_held);
 

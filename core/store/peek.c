@@ -13,11 +13,11 @@
 #include "layout.h"
 #include "reasons.h"
 
-#define LOOKS 20 /* times 10 ms: how long a segment may be on its way */
+#define LOOKS 20 /* 10 ms apart: a segment may be being replaced meanwhile */
 
-struct facts_look {
+struct peek {
 	struct store_facts *facts;
-	bool seen_store;
+	bool seen_head;
 };
 
 static char *copy_text(const char *text, size_t bytes)
@@ -25,7 +25,7 @@ static char *copy_text(const char *text, size_t bytes)
 	return strndup(text, bytes);
 }
 
-static int look_at_head(struct store_facts *f, const struct record *r)
+static int peek_at_head(struct store_facts *f, const struct record *r)
 {
 	if (r->type == RECORD_STORE) {
 		free(f->base);
@@ -41,8 +41,8 @@ static int look_at_head(struct store_facts *f, const struct record *r)
 	return f->has_parent ? 0 : -ENOMEM;
 }
 
-/* The root as the delta knows it, where there is no record of the base. */
-static void look_at_inode(struct store_facts *f, const struct record_inode *i)
+/* In stores without a record of the base the root in the delta identifies it. */
+static void peek_at_inode(struct store_facts *f, const struct record_inode *i)
 {
 	if (f->base_id.ino || !i->has_base || i->text_bytes > 0)
 		return;
@@ -54,25 +54,25 @@ static void look_at_inode(struct store_facts *f, const struct record_inode *i)
 		f->base_id.btime.tv_nsec = -1;
 }
 
-static int look_at_record(struct facts_look *look, const struct record *r)
+static int peek_at_record(struct peek *p, const struct record *r)
 {
 	switch (r->type) {
 	case RECORD_STORE:
 	case RECORD_PARENT:
-		look->seen_store |= r->type == RECORD_STORE;
-		return look_at_head(look->facts, r);
+		p->seen_head |= r->type == RECORD_STORE;
+		return peek_at_head(p->facts, r);
 	case RECORD_BASE:
-		look->facts->base_id = r->base;
+		p->facts->base_id = r->base;
 		return 0;
 	case RECORD_INODE:
-		look_at_inode(look->facts, &r->inode);
+		peek_at_inode(p->facts, &r->inode);
 		return 0;
 	case RECORD_COUNTERS:
 	case RECORD_NEW_SIGNATURE:
 	case RECORD_SNAPSHOT:
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:
-		return snapshots_apply(&look->facts->snapshots, r, NULL, true);
+		return snapshots_apply(&p->facts->snapshots, r, NULL, true);
 	case RECORD_ATTR:
 	case RECORD_DENTRY:
 	case RECORD_DENTRY_GONE:
@@ -82,12 +82,12 @@ static int look_at_record(struct facts_look *look, const struct record *r)
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE:
 	case RECORD_HIDDEN:
-		break; /* the delta is not read */
+		break; /* the delta itself is not peeked at */
 	}
 	return 0;
 }
 
-static int look_at_group(void *arg, mapfs_lsn lsn, const void *records,
+static int peek_at_group(void *arg, mapfs_lsn lsn, const void *records,
 			 size_t len)
 {
 	struct record r;
@@ -96,19 +96,19 @@ static int look_at_group(void *arg, mapfs_lsn lsn, const void *records,
 
 	(void)lsn;
 	while ((ret = record_next(records, len, &pos, &r)) > 0) {
-		ret = look_at_record(arg, &r);
+		ret = peek_at_record(arg, &r);
 		if (ret)
 			break;
 	}
 	return ret;
 }
 
-static int look(struct store_facts *f, int dirfd)
+static int peek_once(struct store_facts *f, int dirfd)
 {
-	struct facts_look arg = { .facts = f };
+	struct peek arg = { .facts = f };
 	struct journal_where where = { 0 };
 	struct journal_id id = { 0 };
-	struct journal_replay replay = { .fn = look_at_group, .arg = &arg };
+	struct journal_replay replay = { .fn = peek_at_group, .arg = &arg };
 	struct journal *j;
 	int err = store_epoch(dirfd, id.epoch);
 
@@ -125,7 +125,7 @@ static int look(struct store_facts *f, int dirfd)
 		return err;
 	journal_close(j);
 	memcpy(f->uuid, id.uuid, sizeof(f->uuid));
-	return arg.seen_store ? 0 : -EUCLEAN;
+	return arg.seen_head ? 0 : -EUCLEAN;
 }
 
 int store_peek(struct store_facts *f, int dirfd, const char *path,
@@ -136,7 +136,7 @@ int store_peek(struct store_facts *f, int dirfd, const char *path,
 
 	for (int n = 0;; n++) {
 		*f = (struct store_facts){ 0 };
-		err = look(f, dirfd);
+		err = peek_once(f, dirfd);
 		if (!err)
 			return 0;
 		store_facts_fini(f);

@@ -20,6 +20,7 @@
 #include "core/delta/record_decode.h"
 #include "core/journal/journal.h"
 #include "core/lib/log.h"
+#include "core/lib/timespec.h"
 #include "base_record.h"
 #include "epoch.h"
 #include "head.h"
@@ -183,8 +184,7 @@ static int renew_base(struct store *st)
 
 	if (is->ino == 0 ||
 	    (strcmp(st->set->base, st->base) == 0 && was->ino == is->ino &&
-	     was->btime.tv_sec == is->btime.tv_sec &&
-	     was->btime.tv_nsec == is->btime.tv_nsec &&
+	     timespec_is_equal(was->btime, is->btime) &&
 	     was->handle_type == is->handle_type &&
 	     was->handle_sum == is->handle_sum))
 		return 0;

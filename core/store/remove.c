@@ -10,7 +10,7 @@
 
 #include "layout.h"
 
-/* Removes the directory `name` with all that is in it; no links followed. */
+/* Removes the directory `name` and everything in it; follows no link. */
 static int remove_tree(int dirfd, const char *name)
 {
 	const struct dirent *e;
@@ -42,7 +42,7 @@ static int remove_tree(int dirfd, const char *name)
 	return err;
 }
 
-/* From where it is now: its path may lead elsewhere, if others made it so. */
+/* Only if it is still at `path`, which others may have changed. */
 static int remove_directory(int dirfd, const char *path)
 {
 	const char *name = strrchr(path, '/');
@@ -64,8 +64,10 @@ static int remove_directory(int dirfd, const char *path)
 }
 
 /*
- * The journal goes last: as long as it is there, it is a store, and somebody
- * may want to hold a snapshot of it, which is a lock of `readers`.
+ * The journal is removed after everything else that can be opened: while it is
+ * there the directory is a store, and a removal that was interrupted can be
+ * repeated.  `readers` stays until then, so that no hold can be taken of a
+ * store that is being removed.
  */
 int store_remove(int dirfd, const char *path)
 {

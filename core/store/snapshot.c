@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* SPDX-License-Identifier: MIT */
 /*
- * Making and deleting snapshots.
+ *   create:  sync | record, pins; changes wait | sync
+ *   delete:  record, unpin; changes wait | sync | pages and segments are free
  *
- *   make:    flush what there is | record, pins (names and data wait) | sync
- *   delete:  record, unpin | sync | pages and segments are free
- *
- * The first flush is only there so that nobody waits for it; the second makes
- * the record durable, and with it the pages it speaks of [D1].
+ * The first sync of create() has most of the work, so that changes need not
+ * wait for it; the second makes the record durable, and with it the pages of
+ * the snapshot [D1].
  */
 #include "snapshot.h"
 
@@ -83,7 +81,7 @@ static int check_new_name(const char *name, const char *message,
 {
 	size_t len = strlen(name);
 
-	/* A..B is a range for mapfs diff. */
+	/* mapfs diff reads A..B as a range. */
 	if (len == 0 || len > MAPFS_NAME_MAX || strpbrk(name, "/@") ||
 	    strstr(name, "..") || strcmp(name, ".") == 0) {
 		reason_set(
@@ -179,7 +177,7 @@ static int find_branch(void *arg, const struct branch_entry *e)
 	return 1;
 }
 
-/* One that is found is told of when nothing is locked any more. */
+/* The caller names the branch once it holds no lock (branches_refuse()). */
 static int check_no_branch(struct store *st, struct branch_search *search,
 			   struct reason *why)
 {
@@ -192,7 +190,7 @@ static int check_no_branch(struct store *st, struct branch_search *search,
 	return err;
 }
 
-/* Nobody may build on it or look at it; a hold on it is left behind. */
+/* No branch and no reader; on success others are kept from holding it. */
 static int check_unused(struct store *st, const struct snapshot *one,
 			struct branch_search *search, struct reason *why)
 {
@@ -210,7 +208,7 @@ static int check_unused(struct store *st, const struct snapshot *one,
 			one->rec.name, st->dir.path);
 	if (err)
 		return err;
-	/* One may have been made until now, and none can be from now on. */
+	/* A branch may have been made until now; from now on none can be. */
 	err = check_no_branch(st, search, why);
 	if (err)
 		holds_allow(st->dir.readersfd, one->rec.id);
@@ -243,8 +241,9 @@ static int delete_locked(struct store *st, const char *name, uint64_t *held,
 	return err;
 }
 
-static void say_branch(const struct store *st, const char *name,
-		       const struct branch_search *search, struct reason *why)
+static void refuse_branch(const struct store *st, const char *name,
+			  const struct branch_search *search,
+			  struct reason *why)
 {
 	char what[PATH_MAX + NAME_MAX + 32];
 
@@ -259,7 +258,7 @@ static void say_branch(const struct store *st, const char *name,
 			why);
 }
 
-/* Before any lock is taken, because it may take its time. */
+/* Up to two seconds, so before any lock is taken. */
 static int wait_for_readers(struct store *st, const char *name)
 {
 	const struct snapshot *one;
@@ -281,11 +280,11 @@ int store_snapshot_delete(struct store *st, const char *name,
 
 	if (err)
 		return err;
-	/* Who reads on is found and named below. */
+	/* A reader that stays is refused below, with a sentence. */
 	err = wait_for_readers(st, name);
 	if (err && err != -EBUSY)
 		return err;
-	/* No sync may free the pages before the record is durable [A1]. */
+	/* No sync may release the pages before the record is durable [A1]. */
 	rmutex_lock(&st->sync_lock);
 	rwlock_write(st->ns_lock);
 	err = delete_locked(st, name, &held, &search, why);
@@ -304,7 +303,7 @@ int store_snapshot_delete(struct store *st, const char *name,
 	if (held)
 		holds_allow(st->dir.readersfd, held);
 	if (err && search.uuid[0])
-		say_branch(st, name, &search, why);
+		refuse_branch(st, name, &search, why);
 	if (err && reason_is_empty(why))
 		reason_set(why, "snapshot %s of store %s: %s", name,
 			   st->dir.path, reason_of(err));

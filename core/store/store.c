@@ -49,7 +49,7 @@ int store_apply(struct store *st, const struct group *g,
 	mapfs_lsn lsn;
 	int err = store_may_change(st);
 
-	/* What no replay would read must not get into the journal. */
+	/* A group that replay would refuse must not be journaled. */
 	if (!err)
 		err = records_decode(&all, g);
 	if (err)
@@ -92,7 +92,7 @@ void store_info(struct store *st, struct mapfs_info *out)
 	out->is_latched = st->latched != 0;
 }
 
-/* As free as the rest: who needs them gets a sync point, store_make_room(). */
+/* Freed pages count as free: store_make_room() makes them available. */
 static void add_waiting(struct store *st, struct statvfs *out)
 {
 	uint64_t blocks;

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* SPDX-License-Identifier: MIT */
 /*
- * The order that makes changes last.
+ * The order that makes changes durable.
  *
  *   change:      page bytes -> record -> reply        (page cache, [D3])
  *   sync point:  L = last lsn -> flush pages -> mark "covers L" -> flush
  *                journal                                     [D1] [D2]
  *
- * One flush of the journal is enough, because a mark counts on recovery only
- * if every group before it is sound: a mark that overtook them to the disk is
- * worth nothing.  Groups appended while the pages were flushed lie behind L
- * and wait for the next mark.
+ * One flush of the journal is enough: recovery accepts a mark only if every
+ * group before it is sound, so a mark that reached the disk before those groups
+ * has no effect.  Groups that are appended while the pages are being flushed
+ * are behind L; the next mark covers them.
  *
- * Concurrent syncs share: whoever waited for the lock looks whether the sync
- * that ended meanwhile began after its own changes.
+ * Concurrent syncs share a sync point: a thread that had to wait for the lock
+ * returns at once if a sync point that began after its changes has ended.
  *
- * An ephemeral store is gone after a power cut whatever is flushed, so its
- * sync points flush nothing; they still recycle freed pages.
+ * A power cut destroys an ephemeral store whatever was flushed, so its sync
+ * points flush nothing; they still make freed pages available.
  */
 #include "sync.h"
 
@@ -31,19 +30,19 @@ int store_sync_locked(struct store *st)
 	mapfs_lsn covers;
 	int err;
 
-	/* Before the lsn is taken, or a page could be freed too early [A1]. */
+	/* Before the lsn is read, or a page could be reused too early [A1]. */
 	arena_seal_freed(st->arena);
 	covers = journal_last_lsn(st->journal);
-	/* A record must not count before the page it names is there [D2]. */
+	/* The pages that records name are durable before the mark [D2]. */
 	err = st->ephemeral ? 0 : arena_sync(st->arena);
 	if (!err)
 		err = journal_mark(st->journal, GROUP_SYNC, covers);
-	/* The caller's word: from here on a power cut loses nothing [D1]. */
+	/* After this flush a power cut loses nothing that L covers [D1]. */
 	if (!err && !st->ephemeral)
 		err = journal_flush(st->journal);
 	if (err)
 		return err;
-	/* Nothing on disk names the sealed pages any more. */
+	/* No record that recovery would apply names the sealed pages. */
 	arena_release_sealed(st->arena);
 	atomic_fetch_add(&st->made_room, 1);
 	st->synced = upto;
@@ -76,7 +75,7 @@ bool store_make_room(struct store *st, int err, uint64_t made)
 	if (err != -ENOSPC && err != -EDQUOT)
 		return false;
 	rmutex_lock(&st->sync_lock);
-	/* What somebody else's sync point gave back meanwhile is as good. */
+	/* A concurrent sync point may have released the pages already. */
 	if (!st->latched && arena_waiting_pages(st->arena) > 0) {
 		err = store_sync_locked(st);
 		if (err)

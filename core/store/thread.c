@@ -10,7 +10,7 @@
 
 #define SYNC_INTERVAL_S 5
 
-/* Wakes every interval, or when store_close() says so. */
+/* Wakes after each interval, and when store_thread_stop() signals. */
 static void *store_thread(void *arg)
 {
 	struct store *st = arg;
@@ -24,7 +24,7 @@ static void *store_thread(void *arg)
 					   &until) != ETIMEDOUT)
 			continue;
 		pthread_mutex_unlock(&st->stop_lock);
-		/* A failure is latched and logged there. */
+		/* A failed sync was latched and logged by store_sync(). */
 		if (!st->latched && store_sync(st) == 0)
 			store_compact_if_grown(st);
 		pthread_mutex_lock(&st->stop_lock);

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* SPDX-License-Identifier: MIT */
 /*
- * May this store be believed?  Everything of it that is read is looked at
- * before anything is: its directory first, because names in a directory that
- * others cannot write to stay what they were found to be.
+ * Everything in the store that will be read is checked before anything is read.
+ * The directory is checked first: if others cannot write to a directory, the
+ * files that its names lead to cannot be exchanged after they were checked.
  *
  *   STORE/                    the directory
  *     lock pages README readers
- *     journal/N   branches/U  directories and all that is in them
- *     commit/N/...            but not what a commit took out of the base, which
- *                             belongs to whom it belonged there
+ *     journal/N   branches/U  directories and their content
+ *     commit/N/...            but not below "gone": objects that a commit
+ *                             removed from the base, with their owners of there
  *
- * Other names are no store's, and nothing of them is read.
+ * Other files do not belong to a store and are never read.
  */
 #include "trust.h"
 
@@ -23,13 +22,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/base.h"
 #include "core/lib/owner.h"
 #include "core/lib/path.h"
 #include "core/mapfs.h"
 #include "layout.h"
 
-/* What was found to be somebody else's: its name below the store. */
+/* The file that others could have written, by its name in the store. */
 struct trust_finding {
 	struct owner_finding why;
 	char name[PATH_MAX];
@@ -48,9 +46,9 @@ static int check_name(struct trust_finding *f, int dirfd, const char *path,
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	(void)snprintf(below, sizeof(below), "%s%s%s", path, *path ? "/" : "",
-		       name);
-	err = owner_check(fd, &f->why);
+	err = path_join_into(below, sizeof(below), path, name);
+	if (!err)
+		err = owner_check(fd, &f->why);
 	if (err == -EPERM)
 		(void)snprintf(f->name, sizeof(f->name), "%s", below);
 	if (!err && depth > 0 && strcmp(name, "gone") != 0) {
@@ -64,7 +62,7 @@ static int check_name(struct trust_finding *f, int dirfd, const char *path,
 	return err;
 }
 
-/* Takes the descriptor. */
+/* Closes the descriptor. */
 static int check_dir(struct trust_finding *f, int dirfd, const char *path,
 		     int depth)
 {
@@ -147,7 +145,7 @@ int mapfs_store_trust_check(const char *path, bool is_trusted,
 	if (is_trusted)
 		return 0;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* What cannot be opened is told by whoever needs it. */
+	/* The call that needs the store reports why it cannot be opened. */
 	if (fd < 0)
 		return 0;
 	err = store_trust_check(fd, path, false, why);
