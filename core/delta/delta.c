@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Applying records.  Each kind has one function; all of them first find what
- * they build on and refuse when it is not there, because on replay the
- * records are only as good as whoever wrote them [S1].
+ * Applying records.  Each type has a function, which first looks for what the
+ * record builds on and refuses the record if that is missing: records that are
+ * replayed come from a disk and may be damaged or crafted [S1].
  */
 #include "delta.h"
 
@@ -15,9 +15,9 @@
 #include "record_decode.h"
 
 /*
- * Numbers of new inodes: bit 62, a tag of 22 bits drawn for each store, and a
- * counter.  The base's file system could only use the same number if it were
- * a view itself, and then its tag is another one.
+ * Numbers of new inodes: bit 62, a tag of 22 bits that is drawn for each store,
+ * and a counter.  An object of the base could only have such a number if the
+ * base were a view itself, and then its tag would be different.
  */
 #define INO_NEW (1ULL << 62)
 #define INO_TAG_SHIFT 40
@@ -82,14 +82,14 @@ static void pages_freed(void *arg, mapfs_apage first, uint64_t count)
 
 	if (!s->arena)
 		return;
-	/* Replay: nobody has read them; live: not before a sync [A1]. */
+	/* In replay nobody can have read them; else not before a sync [A1]. */
 	if (s->replaying)
 		arena_free_replayed(s->arena, first, count);
 	else
 		arena_free(s->arena, first, count);
 }
 
-/* s NULL: its pages were never anybody's. */
+/* s NULL: its pages are not given back. */
 static void delta_destroy(struct delta_set *s, struct delta *d)
 {
 	if (!d)
@@ -252,7 +252,7 @@ static void stripe_unlock(struct delta_set *s, const struct inode *i,
 		rwlock_unlock(delta_stripe(s, i));
 }
 
-/* Where an object of the base is stays what it was when it entered. */
+/* A place is where the object was when it entered the delta. */
 static int add_place(struct delta_set *s, struct inode *i)
 {
 	char *path;
@@ -278,8 +278,8 @@ static int remove_place(struct delta_set *s, struct inode *i)
 	return 0;
 }
 
-static int hang_delta(struct delta_set *s, const struct record_inode *r,
-		      struct inode *i, const struct inode *locked)
+static int add_delta(struct delta_set *s, const struct record_inode *r,
+		     struct inode *i, const struct inode *locked)
 {
 	struct delta *d = delta_create(r);
 	int err = d ? 0 : -ENOMEM;
@@ -310,7 +310,7 @@ static int apply_inode(struct delta_set *s, const struct record_inode *r,
 	struct inode *i;
 	int err;
 
-	/* Only the base's root has no name, and that is another directory. */
+	/* Only the root has no path: the records are about another base. */
 	if (r->has_base && (r->text_bytes == 0) != (r->attr.ino == root->ino))
 		return -EXDEV;
 	if (r->has_base && r->attr.ino != root->ino) {
@@ -327,7 +327,7 @@ static int apply_inode(struct delta_set *s, const struct record_inode *r,
 	};
 	err = itable_get_or_add(s->itable, &facts, &i);
 	if (!err) {
-		err = i->delta ? -EUCLEAN : hang_delta(s, r, i, locked);
+		err = i->delta ? -EUCLEAN : add_delta(s, r, i, locked);
 		(void)inode_put(s->itable, i);
 	}
 	free(path);
@@ -393,7 +393,7 @@ static int apply_pages(struct delta_set *s, const struct record_pages *r,
 
 	if (!i)
 		return -EUCLEAN;
-	/* A parent's own arena is ours one step up the line. */
+	/* Arena 0 of a store is arena `depth` of a branch further down. */
 	run.apage += (uint64_t)s->depth << MAPFS_APAGE_BITS;
 	if (run.kind == PT_ARENA && apage_arena(run.apage) >= MAPFS_ARENAS)
 		err = -EUCLEAN;
@@ -539,12 +539,12 @@ static int apply_record(struct delta_set *s, const struct record *r,
 	case RECORD_SNAPSHOT:
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_PINNED:
-		/* A parent's snapshots are its own. */
+		/* Snapshots of a parent are not snapshots of the branch. */
 		return s->depth > 0 ? 0 :
 				      snapshots_apply(&s->snapshots, r,
 						      s->arena, s->replaying);
 	case RECORD_PARENT:
-		return 0; /* the store's own affair */
+		return 0; /* read by the store */
 	}
 	return -EUCLEAN;
 }
@@ -554,12 +554,12 @@ static bool record_is_name(const struct record *r)
 	return r->type == RECORD_DENTRY || r->type == RECORD_DENTRY_GONE;
 }
 
-/* The next record of a group; *has_names: one before it was of a name. */
+/* The next record of a group; *has_names: a record before it was a name. */
 static int apply_next(struct delta_set *s, const struct record *r,
 		      const struct inode *locked, bool *has_names)
 {
 	if (!*has_names && record_is_name(r)) {
-		/* Without names ns_lock is only held for reading. */
+		/* Only then ns_lock is held for writing. */
 		namespace_change(&s->names);
 		*has_names = true;
 	}

@@ -3,20 +3,21 @@
 #define MAPFS_CORE_DELTA_DELTA_H
 
 /*
- * Everything in which a view differs from its base, in memory.  It changes in
- * one way only: delta_set_apply() of a group of records, the same for a live
- * operation (after the group was decoded and journaled) and for replay, so
- * what is in memory and what a reopen finds cannot come apart.
+ * The delta: everything in which a view differs from its base, in memory.  It
+ * changes in one way only, by delta_set_apply() of a group of records: in an
+ * operation (after the group was decoded and journaled) and in replay.  So a
+ * replay finds exactly what was in memory.
  *
  * Lifetime: init/fini.  A struct delta lives from its RECORD_INODE to its
- *           RECORD_INODE_GONE, hanging from its inode, which it keeps.
- * Errors:   0 or a negative errno; -EUCLEAN: the records contradict what
- *           they build on; -EXDEV: they speak of a base with another root.  After an error of a live apply memory and
- *           journal may differ: the caller latches the store.
- * Locking:  a group with names needs ns_lock for writing; a group about one
+ *           RECORD_INODE_GONE; its inode owns it, and is kept as long.
+ * Errors:   0 or a negative errno; -EUCLEAN: the records contradict those
+ *           before them; -EXDEV: they are about a base with another root.
+ *           After an error in an operation memory and journal may differ, and
+ *           the caller latches the store.
+ * Locking:  a group with names needs ns_lock for writing.  A group about one
  *           inode needs ns_lock for reading and the inode's stripe for
- *           writing, and says so with `locked`.  Readers of a struct delta
- *           hold the stripe.
+ *           writing; `locked` is that inode, else NULL.  Readers of a struct
+ *           delta hold the stripe.
  */
 #include <stdatomic.h>
 
@@ -29,7 +30,10 @@
 #include "record.h"
 #include "snapshot.h"
 
-/* All are held at once in a rollback; the thread sanitizer follows 64 locks. */
+/*
+ * Locks of deltas; a delta has the stripe of its inode number.  A rollback holds
+ * all of them at once, and the thread sanitizer follows 64 locks.
+ */
 #define DELTA_STRIPES_SHIFT 5
 #define DELTA_STRIPES (1 << DELTA_STRIPES_SHIFT)
 
@@ -38,11 +42,11 @@ struct records;
 struct xattr {
 	struct xattr *next;
 	size_t value_bytes;
-	size_t name_bytes; /* the NUL included */
+	size_t name_bytes; /* including the NUL */
 	char name[];	   /* the value follows the NUL */
 };
 
-/* What is remembered of the base object of a changed inode. */
+/* The base object of a changed inode, when the inode entered the delta. */
 struct delta_base {
 	struct record_sig sig;
 	uint64_t blocks_512;
@@ -57,8 +61,8 @@ struct delta {
 	struct pagetable pages;	 /* regular files */
 	char *target;		 /* symbolic links */
 	struct xattr *xattrs;
-	bool owns_xattrs;      /* the base's do not count */
-	bool base_has_no_caps; /* asked: no file capabilities there */
+	bool owns_xattrs;      /* `xattrs` are all; the base's do not count */
+	bool base_has_no_caps; /* known: the base file has no capabilities */
 };
 
 struct delta_set {
@@ -76,42 +80,46 @@ struct delta_set {
 	_Atomic uint64_t next_ino;
 	_Atomic uint64_t changed; /* inodes with a delta */
 	bool replaying;		  /* by ns_lock, once threads started */
-	bool is_locked;		  /* ... : every stripe is held already */
-	size_t dumped;		  /* of `dump_all` things, while
-					     dumping; the dumper's */
+	bool is_locked;		  /* by ns_lock: delta_set_lock() holds every
+				     stripe */
+	size_t dumped;		  /* of `dump_all` inodes and names; by the
+				     thread that dumps */
 	size_t dump_all;
-	unsigned int depth; /* replay: 0, or how far up the line of
-				     parents the records come from */
+	unsigned int depth; /* replay: 0, or from how many stores up the
+				     lineage the records come */
 };
 
 void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a);
-/* The inodes stay the itable's. */
+/* The inodes belong to the itable and stay. */
 void delta_set_fini(struct delta_set *s);
 /*
- * Forgets what differs: every delta and name, but neither the snapshots nor
- * which numbers were used.  The names are the caller's now.  ns_lock held for
- * writing.  -ENOMEM: nothing happened.
+ * Removes every delta and name; keeps the snapshots, and which inode numbers
+ * were used.  The caller gets the names in *names and ends them.  ns_lock is
+ * held for writing.  -ENOMEM: nothing happened.
  */
 int must_check delta_set_clear(struct delta_set *s, struct namespace *names);
 /*
- * Objects of the base that an undo gave another signature have that one.
- * Nobody else may know the set yet, or every stripe is held.
+ * Objects of the base that the undo of a commit gave a new signature have that
+ * one from now on.  Nobody else knows the set yet, or every stripe is held.
  */
 int must_check delta_set_renew_signatures(struct delta_set *s,
 					  const struct snapshots *by);
-/* Every stripe for writing, ns_lock held for writing; applying takes none. */
+/*
+ * Locks every stripe for writing, with ns_lock held for writing; meanwhile
+ * delta_set_apply() takes none.
+ */
 void delta_set_lock(struct delta_set *s);
 void delta_set_unlock(struct delta_set *s);
 struct rwlock *delta_stripe(struct delta_set *s, const struct inode *i);
 int must_check delta_set_apply(struct delta_set *s, const void *records,
 			       size_t len, const struct inode *locked);
-/* The same for a group that was decoded before it was journaled. */
+/* The same for a decoded group. */
 int must_check delta_set_apply_decoded(struct delta_set *s,
 				       const struct records *all,
 				       const struct inode *locked);
-/* A number no object of the base or of this store ever had. */
+/* An inode number that no object of the base or of this store ever had. */
 mapfs_ino delta_set_new_ino(struct delta_set *s);
-/* Is it one this store could have given? */
+/* Is it a number of delta_set_new_ino()? */
 bool delta_set_is_own_ino(const struct delta_set *s, mapfs_ino ino);
 
 const struct xattr *delta_xattr_find(const struct delta *d, const char *name);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The delta as records again, for compaction: inodes with what hangs from
- * them first, names last, so that each record finds what it builds on.  Groups
- * are cut anywhere between records: what they are for counts as a whole.
+ * Inodes with their pages and xattrs first, names last, so that each record
+ * finds what it builds on.  A group may end between any two records, because
+ * the groups of a dump count only all together.
  */
 #include "dump.h"
 
@@ -30,7 +30,7 @@ static int dump_flush(struct dump *d, size_t above)
 	return err;
 }
 
-/* A file of a million runs must not become a group that no journal takes. */
+/* A file with a million runs must not make a group that is too long. */
 static int dump_pages(struct dump *d, const struct delta *delta)
 {
 	struct pt_run run;

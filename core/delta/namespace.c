@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One hash table over (directory, name) and, per directory with changes, a
- * tree of its live dentries by position and a list of its whiteouts.
+ * One hash table over (directory, name) and, for each directory with changes,
+ * a tree of its live dentries by position and a list of its whiteouts.
  *
- * The tree is a treap: a search tree by position that is a heap by a hash of
- * the position, which keeps it as flat as a random one.  It costs a dentry
- * two pointers, and a name renamed while there are a hundred thousand others
- * moves none of them.
+ * The tree is a treap: a search tree by position, and a heap by a hash of the
+ * position, which keeps it as flat as a random tree.  It costs two pointers a
+ * dentry, and renaming a name among a hundred thousand moves none of the
+ * others.
  */
 #include "namespace.h"
 
@@ -20,10 +20,10 @@
 #include "core/lib/checksum.h"
 
 /*
- * Names that are gone, so that they get the position back that a running
- * listing may have met them at.  What is forgotten is the oldest of those
- * whose hashes fall together; 8 in each of 8192 sets keep the last ten
- * thousand names for sure enough.
+ * Names that were removed.  If a name is created again it gets its position
+ * back, because a running listing may have met it there.  The table is
+ * set-associative: a full set loses its oldest name.  8 names in each of 8192
+ * sets are enough to keep the last ten thousand names almost certainly.
  */
 #define PAST_SETS 8192U
 #define PAST_WAYS 8U
@@ -37,8 +37,7 @@ struct dirlist {
 	UT_hash_handle hh;
 	mapfs_ino dir;
 	uint64_t version;
-	size_t renamed; /* live dentries in a base name's slot that are
-			   not over it */
+	size_t renamed; /* live dentries for which is_renamed() */
 	struct dentry *tree;
 	struct dentry *whiteouts;
 };
@@ -55,7 +54,7 @@ void namespace_init(struct namespace *ns)
 	};
 }
 
-/* splitmix64's last steps */
+/* The last steps of splitmix64. */
 static uint64_t priority(const struct dentry *d)
 {
 	uint64_t x = d->position;
@@ -118,7 +117,7 @@ static void tree_remove(struct dentry **root, struct dentry *d)
 	*root = low ? low : high;
 }
 
-/* The lowest above `position`. */
+/* The lowest position above `position`. */
 static struct dentry *tree_next(struct dentry *t, uint64_t position)
 {
 	struct dentry *best = NULL;
@@ -134,7 +133,7 @@ static struct dentry *tree_next(struct dentry *t, uint64_t position)
 	return best;
 }
 
-/* From the highest down; as deep as the tree, some log n levels. */
+/* From the highest position down; recurses some log n levels. */
 static int tree_iterate(const struct dentry *t,
 			int (*fn)(void *arg, const struct dentry *d), void *arg)
 {
@@ -301,7 +300,7 @@ static struct past_name *past_set(const struct namespace *ns, uint64_t sum)
 	return &ns->past[sum % PAST_SETS * PAST_WAYS];
 }
 
-/* 0: not known. */
+/* The position that the name had; 0: not known. */
 static uint64_t past_find(const struct namespace *ns, mapfs_ino dir,
 			  const char *name, size_t name_bytes)
 {
@@ -315,7 +314,10 @@ static uint64_t past_find(const struct namespace *ns, mapfs_ino dir,
 	return 0;
 }
 
-/* The name goes.  Without memory it may be listed twice, if it comes back. */
+/*
+ * Remembers a name that is being removed.  Without memory for the table the
+ * name may be listed twice if it is created again.
+ */
 static void past_add(struct namespace *ns, const struct dentry *d)
 {
 	const uint64_t sum = past_sum(d->dir, d->name, d->name_bytes);
@@ -323,7 +325,7 @@ static void past_add(struct namespace *ns, const struct dentry *d)
 	unsigned int i = 0;
 
 	if (d->over_base || d->ino == 0)
-		return; /* the base keeps its place */
+		return; /* its position follows from the base's name */
 	if (!ns->past)
 		ns->past = calloc(PAST_SETS, PAST_WAYS * sizeof(*ns->past));
 	if (!ns->past)
@@ -351,7 +353,7 @@ static bool is_free(const struct dirlist *l, uint64_t position)
 	return !d || d->position != position;
 }
 
-/* Before every position there is; 2^44 of them are more than can be made. */
+/* Below every position; 2^44 slots cannot be used up. */
 static uint64_t position_new(struct namespace *ns)
 {
 	assert(ns->next_slot > 0);
@@ -359,8 +361,8 @@ static uint64_t position_new(struct namespace *ns)
 }
 
 /*
- * Before `at` and what else is in its slot, but behind all slots before; place
- * 0 is left free, so that a listing can stand before the slot.
+ * Just below `at` and the other names in its slot, but above all lower slots.
+ * Place 0 stays free, so that a listing can stand before the slot.
  */
 static uint64_t position_before(struct namespace *ns, const struct dirlist *l,
 				uint64_t at)
@@ -373,7 +375,7 @@ static uint64_t position_before(struct namespace *ns, const struct dirlist *l,
 	return at - 1 > slot ? at - 1 : position_new(ns);
 }
 
-/* Where a name that the directory did not have belongs, by what it was. */
+/* The position of a name that the directory does not have yet. */
 static uint64_t position_for(struct namespace *ns, const struct dirlist *l,
 			     const struct dentry *d)
 {
@@ -410,7 +412,7 @@ static void note_left(struct namespace *ns, const struct dentry *d,
 	ns->left_at = position;
 }
 
-/* A dentry that is in the table gets its position in place of `old`. */
+/* Gives a dentry that is in the table its position, and removes `old`. */
 static void dentry_place(struct namespace *ns, struct dirlist *l,
 			 struct dentry *d, struct dentry *old)
 {

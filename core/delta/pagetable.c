@@ -2,15 +2,15 @@
 /*
  * A radix tree of 64-way nodes.  A slot is one word:
  *
- *    ...000 00   PT_BASE, nothing known
+ *    ...000 00   PT_BASE, no entry
  *    ...000 01   PT_HOLE
- *    apage  10   PT_ARENA: the pages of this slot lie side by side from apage
- *    node   11   look one level down
+ *    apage  10   PT_ARENA: the pages of this slot are neighbours from apage on
+ *    node   11   see one level down
  *
  * A slot of level n stands for 64^n pages.  Setting a range first splits the
- * two slots its ends cut through, which changes no meaning and is all that
- * can fail; then whole slots are overwritten; on the way up a node whose
- * slots say what one slot could say is folded into it.
+ * two slots in which the range begins and ends; that changes no meaning, and is
+ * the only step that can fail.  Then whole slots are overwritten.  On the way
+ * up a node is folded into one slot if that can stand for all of its slots.
  */
 #include "pagetable.h"
 
@@ -32,7 +32,7 @@ struct pt_node {
 	uint64_t slot[FANOUT];
 };
 
-/* What a change must tell and count on its way. */
+/* A change of the table. */
 struct pt_change {
 	struct pagetable *pt;
 	const struct pt_run *run;
@@ -56,7 +56,7 @@ static uint64_t slot_arena(mapfs_apage apage)
 	return apage << 2 | SLOT_ARENA;
 }
 
-/* What the slot says of the pages from `skip` on. */
+/* The slot for the same pages without the first `skip`. */
 static uint64_t slot_part(uint64_t slot, uint64_t skip)
 {
 	return (slot & SLOT_KIND) == SLOT_ARENA ? slot + (skip << 2) : slot;
@@ -67,7 +67,7 @@ void pagetable_init(struct pagetable *pt)
 	*pt = (struct pagetable){ 0 };
 }
 
-/* How many of the pages from `at` on would be the base's. */
+/* How many of the pages from `at` on are below base_end. */
 static uint64_t over_base(const struct pagetable *pt, mapfs_pgno at,
 			  uint64_t pages)
 {
@@ -76,7 +76,7 @@ static uint64_t over_base(const struct pagetable *pt, mapfs_pgno at,
 	return pages < pt->base_end - at ? pages : pt->base_end - at;
 }
 
-/* A slot that stands for `pages` pages from `at` on comes or goes. */
+/* Counts a slot for `pages` pages from `at` on that is added or removed. */
 static void count_slot(struct pagetable *pt, uint64_t slot, mapfs_pgno at,
 		       uint64_t pages, bool add)
 {
@@ -94,7 +94,7 @@ static void count_slot(struct pagetable *pt, uint64_t slot, mapfs_pgno at,
 				 pt->hiding_pages - hiding;
 }
 
-/* Empties the slot of `level` that begins at `at`, telling of its pages. */
+/* Removes the entries of a slot of `level` that begins at `at`. */
 static void slot_drop(struct pt_change *c, uint64_t slot, unsigned int level,
 		      mapfs_pgno at)
 {
@@ -120,7 +120,7 @@ void pagetable_fini(struct pagetable *pt, pt_freed_fn freed, void *arg)
 	pagetable_init(pt);
 }
 
-/* The slot that decides about `pgno`, already cut to begin there. */
+/* The slot that has `pgno`, cut so that it begins there. */
 static void slot_find(const struct pagetable *pt, mapfs_pgno pgno,
 		      uint64_t *slot, uint64_t *pages)
 {
@@ -183,7 +183,6 @@ bool pagetable_next(const struct pagetable *pt, mapfs_pgno first,
 	return false;
 }
 
-/* The highest level stands for more pages than the largest file has. */
 mapfs_pgno pagetable_end(const struct pagetable *pt)
 {
 	const uint64_t end = level_pages(pt->height);
@@ -259,7 +258,7 @@ static int pt_split(struct pagetable *pt, mapfs_pgno pgno)
 	return 0;
 }
 
-/* Folds a node of `level` into its slot when one slot can say the same. */
+/* Folds a node of `level` into its slot if the slot can stand for it. */
 static void slot_fold(uint64_t *slot, unsigned int level)
 {
 	struct pt_node *node = slot_node(*slot);
@@ -275,7 +274,7 @@ static void slot_fold(uint64_t *slot, unsigned int level)
 	*slot = first;
 }
 
-/* Writes the run into the part of it that `slot` (from page `at`) covers. */
+/* Writes the run into `slot`, which begins at page `at`, as far as they meet. */
 static void slot_assign(struct pt_change *c, uint64_t *slot, unsigned int level,
 			mapfs_pgno at)
 {

@@ -19,27 +19,27 @@
 #include "core/lib/types.h"
 
 enum record_type {
-	RECORD_STORE = 1,   /* facts of the whole store */
+	RECORD_STORE = 1,   /* the store: its base, tag and time of creation */
 	RECORD_INODE,	    /* an inode enters the delta */
 	RECORD_ATTR,	    /* attributes of an inode in the delta */
 	RECORD_DENTRY,	    /* a name points at an inode, or is a whiteout */
-	RECORD_DENTRY_GONE, /* the delta says nothing of a name any more */
+	RECORD_DENTRY_GONE, /* the delta no longer has a name */
 	RECORD_PAGES,	    /* where a run of pages of a file is */
 	RECORD_XATTR,	    /* an extended attribute is set */
 	RECORD_XATTR_GONE,  /* ... removed */
-	RECORD_XATTR_OWN,   /* the base's extended attributes count no more */
+	RECORD_XATTR_OWN,   /* the base's extended attributes no longer count */
 	RECORD_INODE_GONE,  /* an inode and its pages leave the delta */
 	RECORD_HIDDEN,	    /* which version of a base object a name hides */
-	RECORD_COUNTERS,    /* numbers of the line of snapshots */
-	RECORD_SNAPSHOT,    /* this moment has a name from now on */
+	RECORD_COUNTERS, /* the next numbers of snapshots and base versions */
+	RECORD_SNAPSHOT, /* this moment is a snapshot */
 	RECORD_SNAPSHOT_GONE,
-	RECORD_PINNED, /* pages of a snapshot that precedes this segment */
-	RECORD_PARENT, /* the store is a branch */
+	RECORD_PINNED,	      /* pages of a snapshot from before this segment */
+	RECORD_PARENT,	      /* the store is a branch */
 	RECORD_NEW_SIGNATURE, /* a version of a base object has another signature */
 	RECORD_BASE,	      /* which directory the base is */
 };
 
-/* The members of an inode that operations change. */
+/* The attributes of an inode that operations change. */
 struct record_attr {
 	mapfs_ino ino;
 	mapfs_ino parent; /* directories: the one above; else 0 */
@@ -48,13 +48,13 @@ struct record_attr {
 	uint32_t uid;
 	uint32_t gid;
 	uint64_t size_bytes;
-	uint64_t visible_base_bytes; /* base bytes that may show */
+	uint64_t visible_base_bytes; /* bytes of the base that may be visible */
 	struct timespec atime;
 	struct timespec mtime;
 	struct timespec ctime;
 };
 
-/* What tells one version of a base object from the next. */
+/* The signature of a base object: tells its versions from each other. */
 struct record_sig {
 	uint64_t ino;
 	uint64_t size_bytes;
@@ -105,7 +105,7 @@ struct record_store {
 	uint64_t ino_tag;  /* high bits of the numbers of new inodes */
 	uint64_t next_ino; /* at least this for the next new inode */
 	struct timespec created;
-	const char *base; /* path of the base, for people */
+	const char *base; /* path of the base */
 	size_t base_bytes;
 };
 
@@ -118,20 +118,20 @@ struct record_hidden {
 };
 
 struct record_counters {
-	uint64_t base_version;	    /* of the base this delta belongs to */
-	uint64_t next_base_version; /* never used so far */
-	uint64_t next_snapshot;	    /* never used so far */
+	uint64_t base_version;	    /* that this delta belongs to */
+	uint64_t next_base_version; /* not used so far */
+	uint64_t next_snapshot;	    /* not used so far */
 };
 
 struct record_snapshot {
 	uint64_t id;
-	mapfs_lsn lsn;		/* the last that belongs to it */
-	uint64_t first_segment; /* where its history begins, */
-	uint64_t last_segment;	/* ... and the one that holds lsn */
+	mapfs_lsn lsn;		/* of its last record */
+	uint64_t first_segment; /* where its history begins */
+	uint64_t last_segment;	/* ... and ends, with lsn */
 	uint64_t base_version;
 	uint64_t private_pages;
 	struct timespec time;
-	bool pins_follow; /* its pages come as RECORD_PINNED */
+	bool pins_follow; /* its pages follow as RECORD_PINNED */
 	const char *name;
 	size_t name_bytes;
 	const char *message;
@@ -147,14 +147,14 @@ struct record_pinned {
 struct record_parent {
 	uint8_t uuid[16];
 	uint64_t snapshot;
-	bool begins; /* what follows builds on that snapshot's delta */
+	bool begins; /* the records that follow build on its delta */
 	const char *path;
 	size_t path_bytes;
 };
 
-/* What an undo brought back: the same bytes, but not the same change time. */
+/* An object that an undo restored: the same bytes, another change time. */
 struct record_new_signature {
-	uint64_t sum; /* sig_sum() of what it was */
+	uint64_t sum; /* sig_sum() of the old signature */
 	struct record_sig sig;
 };
 
@@ -179,7 +179,7 @@ struct record {
 	};
 };
 
-/* Records on their way into the journal. */
+/* Encoded records that will be one atomic group of the journal. */
 struct group {
 	uint8_t *buf;
 	size_t len_bytes;
@@ -191,12 +191,12 @@ void group_init(struct group *g);
 void group_fini(struct group *g);
 /* Empties it and keeps the memory. */
 void group_reset(struct group *g);
-/* 0, or -ENOMEM if any record did not fit into memory. */
+/* 0, or -ENOMEM if memory was missing for any record. */
 int must_check group_error(const struct group *g);
 /* Encodes and appends one record. */
 void group_add(struct group *g, const struct record *r);
 
-/* 64 bits of a signature, for comparing only; never 0. */
+/* A checksum of a signature, for comparing; never 0. */
 uint64_t sig_sum(const struct record_sig *sig);
 
 #endif

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading records.  Decoding refuses first and assigns last: a record is
- * believed only when its length is exactly what its type and its own fields
- * ask for [S1].
+ * A record is accepted only if its length is exactly that which its type and
+ * its own fields require [S1]; nothing is assigned before that.
  *
- * The same code judges groups that are about to be written, so that none gets
- * into the journal that would not be read back.  Therefore rules say which
- * limit was broken; to a reader all of that is -EUCLEAN.
+ * The same code verifies groups that are about to be written, so that the
+ * journal has only groups that can be read again.  For these the errno says
+ * which limit was exceeded; for a reader all of them are -EUCLEAN.
  */
 #include "record_decode.h"
 
@@ -161,7 +160,7 @@ static int decode_dentry(struct record *r, const uint8_t *p, size_t len,
 	return 0;
 }
 
-/* Pages of one arena that exists. */
+/* The pages are in one arena, and that number exists. */
 static bool apages_are_sound(const struct record_pages *p)
 {
 	const uint64_t most = 1ULL << MAPFS_APAGE_BITS;
@@ -173,9 +172,9 @@ static bool apages_are_sound(const struct record_pages *p)
 }
 
 /*
- * Truncating a file with pages at or behind byte 2^60 was once written like
- * this: "base" up to the end of the highest level of the page table.  Behind
- * the last page of a file that says nothing, so such a store can be read.
+ * An older version wrote the truncation of a file with pages at or behind byte
+ * 2^60 as a run of kind "base" up to the end of the highest level of the page
+ * table.  Behind the largest file such a run has no meaning and is cut off.
  */
 static bool ends_with_old_table(const struct record_pages *p)
 {
@@ -443,7 +442,7 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 	return -EUCLEAN;
 }
 
-/* As record_next(), but says which rule the record breaks. */
+/* As record_next(), but the errno says which rule the record breaks. */
 static int record_step(const uint8_t *buf, size_t len, size_t *pos,
 		       struct record *out)
 {

@@ -156,7 +156,7 @@ static_assert(sizeof(struct base_disk) == 32, "no padding");
 #define FLAG_BEGINS 1U	      /* RECORD_PARENT */
 #define FLAG_HAS_BASE 1U      /* RECORD_INODE */
 #define FLAG_OVER_BASE 1U     /* RECORD_DENTRY */
-#define RECORD_PAGES_BASE 0U  /* the kind that says nothing of pages */
-#define RECORD_PAGES_ARENA 2U /* the kind that names arena pages */
+#define RECORD_PAGES_BASE 0U  /* the kind for pages without an entry */
+#define RECORD_PAGES_ARENA 2U /* the kind for arena pages */
 
 #endif

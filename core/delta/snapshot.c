@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The list of snapshots, changed by records like everything else.
- *
- * In the journal a snapshot's record stands at its moment, so replay pins
- * what the delta names just then.  A compacted journal has forgotten those
- * moments: there the pages follow as records.
+ * In a journal the record of a snapshot is at the moment of the snapshot, so
+ * replay pins the pages that the delta has just then.  In a compacted journal
+ * those moments are gone, and records with the pages follow
+ * (`pins_follow`).
  */
 #include "snapshot.h"
 
@@ -65,7 +64,7 @@ struct snapshot *snapshots_find_id(const struct snapshots *s, uint64_t id)
 {
 	struct snapshot *one;
 
-	/* A compacted journal has hundreds of records for each, in order. */
+	/* A compacted journal has many records in a row for the newest one. */
 	if (s->list && s->list->prev->rec.id == id)
 		return s->list->prev;
 	DL_FOREACH(s->list, one)
@@ -153,7 +152,10 @@ static int snapshot_add_pages(struct snapshots *s,
 	return a ? arena_pin_add(a, one->pins, r->first, r->count) : 0;
 }
 
-/* A number given twice would be journaled before it is found out. */
+/*
+ * Refuses counters that would give a number twice: the record with it could be
+ * journaled, but not replayed.
+ */
 static int snapshots_set_counters(struct snapshots *s,
 				  const struct record_counters *r)
 {
@@ -175,7 +177,7 @@ int snapshots_renew_signature(struct snapshots *s, uint64_t sum,
 {
 	struct new_signature *r = NULL;
 
-	/* One that is what it was would be looked up for ever. */
+	/* An entry that leads to itself would be a circle. */
 	if (sig_sum(sig) == sum)
 		return 0;
 	HASH_FIND(hh, s->new_signature, &sum, sizeof(sum), r);
@@ -200,7 +202,7 @@ const struct record_sig *snapshots_signature_now(const struct snapshots *s,
 	const struct record_sig *now = NULL;
 	unsigned int most = HASH_COUNT(s->new_signature);
 
-	/* Each undo is a step; hostile records may lead in a circle. */
+	/* Each undo added a step; crafted records may lead in a circle. */
 	while (most-- > 0) {
 		struct new_signature *r = NULL;
 

@@ -3,18 +3,19 @@
 #define MAPFS_CORE_DELTA_SNAPSHOT_H
 
 /*
- * The snapshots of a store: names for moments of its journal, and the pages
- * each of them holds.
+ * The snapshots of a store: named moments of its journal, and the pages that
+ * each of them pins.
  *
- * A snapshot is the delta as replay finds it in the segments first_segment ..
- * last_segment up to `lsn`; so these stay when the journal is compacted, and
- * its pages are pinned [P1].  It belongs to one version of the base: a commit
- * makes a new one, under which older snapshots would show what never was.
+ * A snapshot is the delta that a replay of the segments first_segment ..
+ * last_segment up to `lsn` gives.  So compaction keeps these segments, and the
+ * pages are pinned [P1].  A snapshot belongs to one version of the base: a
+ * commit makes a new version, over which an older snapshot would show a mixture
+ * that never existed.
  *
  * Lifetime: init/fini for memory the caller owns.  A struct snapshot lives
  *           until its RECORD_SNAPSHOT_GONE.
- * Errors:   0 or a negative errno; -EUCLEAN: the records contradict what they
- *           build on.
+ * Errors:   0 or a negative errno; -EUCLEAN: the records contradict those
+ *           before them.
  * Locking:  overlay.ns_lock: reading to look, writing to change.
  */
 #include "core/arena/arena.h"
@@ -25,19 +26,19 @@
 struct snapshot {
 	struct snapshot *prev;
 	struct snapshot *next;
-	struct record_snapshot rec; /* its texts are ours, NUL-terminated */
+	struct record_snapshot rec; /* its texts are allocated and end in NUL */
 	struct arena_pins *pins;
 };
 
 /*
- * An undo brings a base object's bytes and times back, but not its change
- * time.  So that older snapshots know it again, what it was and what it is
- * now are remembered.
+ * The undo of a commit restores the bytes and times of a base object, but not
+ * its change time, so the object has a new signature.  The store remembers it,
+ * so that older snapshots know the object again.
  */
 struct new_signature {
 	UT_hash_handle hh;
-	uint64_t sum; /* the key */
-	struct record_sig sig;
+	uint64_t sum;	       /* the key: sig_sum() of the old signature */
+	struct record_sig sig; /* the new one */
 };
 
 struct snapshots {
@@ -47,11 +48,11 @@ struct snapshots {
 };
 
 void snapshots_init(struct snapshots *s);
-/* `a` is where the pins are, and is closed next; NULL if there are none. */
+/* Drops the pins in `a`, which is closed next; NULL: there are none. */
 void snapshots_fini(struct snapshots *s, struct arena *a);
 /*
- * RECORD_COUNTERS, RECORD_NEW_SIGNATURE, RECORD_SNAPSHOT, RECORD_SNAPSHOT_GONE, RECORD_PINNED.  Without
- * an arena nothing is pinned.
+ * Applies a record about snapshots (other types: -EUCLEAN).  Without an arena
+ * nothing is pinned.
  */
 int must_check snapshots_apply(struct snapshots *s, const struct record *r,
 			       struct arena *a, bool replaying);
@@ -64,10 +65,10 @@ bool snapshots_is_reachable(const struct snapshots *s,
 			    const struct snapshot *one);
 int must_check snapshots_renew_signature(struct snapshots *s, uint64_t sum,
 					 const struct record_sig *sig);
-/* What the object with that sum has for a signature now; NULL: the same. */
+/* The present signature of the object with that sum; NULL: unchanged. */
 const struct record_sig *snapshots_signature_now(const struct snapshots *s,
 						 uint64_t sum);
-/* As records that bring all of it back; `emit` may empty the group. */
+/* Adds records that restore all of it; `emit` may empty the group. */
 int must_check snapshots_dump(const struct snapshots *s, struct group *g,
 			      int (*emit)(void *arg, struct group *g),
 			      void *arg);

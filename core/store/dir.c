@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A directory becomes a store in an order that a crash at any point leaves
- * recognizable:
+ * The parts of a store are created in an order that shows, after a crash at
+ * any point, how far it came:
  *
  *   lock | pages, README | journal
  *

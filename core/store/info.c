@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a store says of itself to anybody who may read it.
+ * The description of a store, from its journal, its lock and its directory.
+ * Reads only, so any process that may read the store can have it.
  */
 #include "core/mapfs.h"
 
