@@ -55,19 +55,21 @@ def limit_of(item):
 def _try_namespaces():
     """In a child: what every test on a mount needs. Returns no reason."""
     if not os.path.exists("/dev/fuse"):
-        return "no /dev/fuse here"
+        return "there is no /dev/fuse; run 'modprobe fuse', or start the " \
+               "container with '--device /dev/fuse'"
     if os.geteuid() != 0:
         return ""
     try:
         sysc.unshare(sysc.CLONE_NEWNS | sysc.CLONE_NEWPID | sysc.CLONE_NEWIPC)
-        _own_the_root()
+        own_the_root()
     except OSError as e:
-        return f"no mount namespaces here ({e.strerror}): root needs " \
-               "CAP_SYS_ADMIN"
+        return f"root may not make mount namespaces ({e.strerror}); start " \
+               "the container with '--cap-add SYS_ADMIN', or '--privileged'"
     try:
         os.close(os.open("/dev/fuse", os.O_RDWR))
     except OSError as e:
-        return f"/dev/fuse cannot be opened here ({e.strerror})"
+        return f"/dev/fuse cannot be opened ({e.strerror}); start the " \
+               "container with '--device /dev/fuse'"
     return ""
 
 
@@ -77,7 +79,7 @@ def obstacle():
     return sysc.in_child(_try_namespaces)
 
 
-def _own_the_root():
+def own_the_root():
     """Makes "/" the root of this mount namespace, and private.
 
     In a plain chroot "/" is no mount point: mount(2) cannot name its mount,
@@ -107,8 +109,11 @@ def _own_the_root():
 
 
 def _closed_directory(path):
-    """The first directory above `path` that is closed to others, or None."""
-    for above in reversed(Path(path).resolve().parents):
+    """The first directory above `path` that is closed to others, or None.
+
+    The root itself cannot be covered, and is open on any machine.
+    """
+    for above in list(reversed(Path(path).resolve().parents))[1:]:
         if not os.stat(above).st_mode & 0o001:
             return above
     return None
@@ -138,7 +143,7 @@ def _open_the_way(*places):
 
 def _enter_namespaces(scratch):
     here = os.getcwd()
-    _own_the_root()
+    own_the_root()
     sysc.mount("proc", "/proc", "proc", 0)
     _open_the_way(REPO, scratch)
     os.chdir(here)
