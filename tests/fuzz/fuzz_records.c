@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hostile records [S1]: whatever the bytes, decoding and applying them ends in
- * success or a negative errno, touches nothing outside, and leaves a delta
- * that can be dumped and taken down.
+ * success or a negative errno, touches no memory but the delta's, and leaves a
+ * delta that can be dumped and freed.
  *
- * With -fsanitize=fuzzer the compiler brings its own main; otherwise ours
- * mutates sound records for as many rounds as the first argument says.
+ * With -fsanitize=fuzzer the compiler provides main() (define FUZZER_HAS_MAIN);
+ * otherwise main() here mutates sound records for as many rounds as the first
+ * argument says.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -67,65 +68,78 @@ static mapfs_ino some_ino(void)
 	return ROOT_INO + (mapfs_ino)(random() % 6);
 }
 
-/* Of the line of snapshots and parents. */
-static struct record some_line_record(enum record_type type)
-{
-	struct record r = { .type = type };
-
-	switch ((int)type) {
-	case RECORD_COUNTERS:
-		r.counters.next_snapshot = (uint64_t)(random() % 4);
-		break;
-	case RECORD_SNAPSHOT:
-		r.snapshot = (struct record_snapshot){
-			.id = (uint64_t)(random() % 4),
-			.first_segment = 1,
-			.last_segment = 1,
-			.pins_follow = random() % 2,
-			.name = "abc",
-			.name_bytes = 1 + (size_t)(random() % 3),
-			.message = "why",
-			.message_bytes = (size_t)(random() % 4),
-		};
-		break;
-	case RECORD_PINNED:
-		r.pinned = (struct record_pinned){
-			.snapshot = (uint64_t)(random() % 4),
-			.first = (uint64_t)random() % 60,
-			.count = 1 + (uint64_t)random() % 10,
-		};
-		break;
-	case RECORD_NEW_SIGNATURE:
-		r.new_signature.sum = (uint64_t)(random() % 4);
-		break;
-	case RECORD_BASE:
-		r.base = (struct base_identity){ .ino = 1 };
-		break;
-	case RECORD_SNAPSHOT_GONE:
-		r.snapshot_id = (uint64_t)(random() % 4);
-		break;
-	case RECORD_PARENT:
-		r.parent = (struct record_parent){
-			.snapshot = 1,
-			.path = "/p",
-			.path_bytes = 2,
-		};
-		break;
-	default:
-		abort();
-	}
-	return r;
-}
-
-static struct record some_record(void)
+static struct record_attr some_attr(void)
 {
 	static const mode_t types[] = { S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO };
-	struct record r = { .type = (enum record_type)(1 + random() % 17) };
-	struct record_attr a = {
+
+	return (struct record_attr){
 		.ino = some_ino(),
 		.mode = types[random() % 4] | 0644,
 		.nlink = (uint32_t)(random() % 3),
 		.size_bytes = (uint64_t)random() % 100000,
+	};
+}
+
+static struct record_dentry some_dentry(void)
+{
+	return (struct record_dentry){
+		.dir = some_ino(),
+		.ino = random() % 2 ? some_ino() : 0,
+		.type = S_IFREG,
+		.name = "name",
+		.name_bytes = 1 + (size_t)(random() % 4),
+	};
+}
+
+static struct record_hidden some_hidden(void)
+{
+	return (struct record_hidden){
+		.dir = some_ino(),
+		.sum = (uint64_t)random(),
+		.name = "name",
+		.name_bytes = 1 + (size_t)(random() % 4),
+	};
+}
+
+static struct record_pages some_pages(void)
+{
+	return (struct record_pages){
+		.ino = some_ino(),
+		.first = (uint64_t)random() % 200,
+		.count = 1 + (uint64_t)random() % 70,
+		.kind = (uint32_t)(random() % 3),
+		.apage = (uint64_t)random() % ARENA_PAGES,
+	};
+}
+
+static struct record_snapshot some_snapshot(void)
+{
+	return (struct record_snapshot){
+		.id = (uint64_t)(random() % 4),
+		.first_segment = 1,
+		.last_segment = 1,
+		.pins_follow = random() % 2,
+		.name = "abc",
+		.name_bytes = 1 + (size_t)(random() % 3),
+		.message = "why",
+		.message_bytes = (size_t)(random() % 4),
+	};
+}
+
+static struct record_pinned some_pinned(void)
+{
+	return (struct record_pinned){
+		.snapshot = (uint64_t)(random() % 4),
+		.first = (uint64_t)random() % 60,
+		.count = 1 + (uint64_t)random() % 10,
+	};
+}
+
+/* Any type: RECORD_BASE is the last. */
+static struct record some_record(void)
+{
+	struct record r = {
+		.type = (enum record_type)(1 + random() % RECORD_BASE),
 	};
 
 	switch (r.type) {
@@ -135,54 +149,29 @@ static struct record some_record(void)
 		break;
 	case RECORD_INODE:
 		r.inode = (struct record_inode){
-			.attr = a,
+			.attr = some_attr(),
 			.has_base = random() % 2,
 			.text = "d/e",
 			.text_bytes = 3,
 		};
 		break;
 	case RECORD_ATTR:
-		r.attr = a;
+		r.attr = some_attr();
 		break;
 	case RECORD_DENTRY:
 	case RECORD_DENTRY_GONE:
-		r.dentry = (struct record_dentry){
-			.dir = some_ino(),
-			.ino = random() % 2 ? a.ino : 0,
-			.type = S_IFREG,
-			.name = "name",
-			.name_bytes = 1 + (size_t)(random() % 4),
-		};
+		r.dentry = some_dentry();
 		break;
 	case RECORD_HIDDEN:
-		r.hidden = (struct record_hidden){
-			.dir = some_ino(),
-			.sum = (uint64_t)random(),
-			.name = "name",
-			.name_bytes = 1 + (size_t)(random() % 4),
-		};
+		r.hidden = some_hidden();
 		break;
-	case RECORD_COUNTERS:
-	case RECORD_SNAPSHOT:
-	case RECORD_SNAPSHOT_GONE:
-	case RECORD_PINNED:
-	case RECORD_PARENT:
-	case RECORD_NEW_SIGNATURE:
-	case RECORD_BASE:
-		return some_line_record(r.type);
 	case RECORD_PAGES:
-		r.pages = (struct record_pages){
-			.ino = a.ino,
-			.first = (uint64_t)random() % 200,
-			.count = 1 + (uint64_t)random() % 70,
-			.kind = (uint32_t)(random() % 3),
-			.apage = (uint64_t)random() % ARENA_PAGES,
-		};
+		r.pages = some_pages();
 		break;
 	case RECORD_XATTR:
 	case RECORD_XATTR_GONE:
 		r.xattr = (struct record_xattr){
-			.ino = a.ino,
+			.ino = some_ino(),
 			.name = "user.x",
 			.value = "v",
 			.value_bytes = 1,
@@ -190,20 +179,45 @@ static struct record some_record(void)
 		break;
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE:
-		r.ino = a.ino;
+		r.ino = some_ino();
+		break;
+	case RECORD_COUNTERS:
+		r.counters.next_snapshot = (uint64_t)(random() % 4);
+		break;
+	case RECORD_SNAPSHOT:
+		r.snapshot = some_snapshot();
+		break;
+	case RECORD_SNAPSHOT_GONE:
+		r.snapshot_id = (uint64_t)(random() % 4);
+		break;
+	case RECORD_PINNED:
+		r.pinned = some_pinned();
+		break;
+	case RECORD_PARENT:
+		r.parent = (struct record_parent){
+			.snapshot = 1,
+			.path = "/p",
+			.path_bytes = 2,
+		};
+		break;
+	case RECORD_NEW_SIGNATURE:
+		r.new_signature.sum = (uint64_t)(random() % 4);
+		break;
+	case RECORD_BASE:
+		r.base = (struct base_identity){ .ino = 1 };
 		break;
 	}
 	return r;
 }
 
-/* A history, often with its first step right, sometimes with bits flipped. */
+/* One history of sound records, in every second one with flipped bits. */
 static void play_one(void)
 {
 	struct group g;
 	int records = 1 + (int)(random() % 30);
 
 	group_init(&g);
-	/* Inodes first, or nearly every history would end at its start. */
+	/* Inodes first: a record about an unknown inode ends the history. */
 	for (mapfs_ino ino = ROOT_INO; ino < ROOT_INO + 6; ino++) {
 		struct record r = {
 			.type = RECORD_INODE,
