@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Who may call whom: the symbols that each object file of the product needs
-and gives, judged by levels.txt like includes. No circle between files.
+"""Calls between files, from the symbols that each object file needs and gives.
+
+They are judged by levels.txt like includes; no circle between files; and no
+two files give one symbol, of which the linker would take either.
 
 Usage: calls.py SOURCE-ROOT BUILD-DIRECTORY
 """
@@ -14,6 +16,7 @@ import sys
 import graph
 import layering
 
+# The kinds of nm(1) that another object can use.
 GIVEN = "TDBRVWC"
 
 
@@ -45,47 +48,62 @@ def symbols(path):
     return gives, needs
 
 
-def calls(root, build):
-    """{unit: {unit: {symbol}}} of the product's calls."""
-    giver, needed = {}, {}
-    for unit, path in objects(root, build):
-        gives, needed[unit] = symbols(path)
-        giver.update(dict.fromkeys(gives, unit))
-    found = {}
-    for unit, names in needed.items():
-        for name in names:
-            other = giver.get(name)
-            if other and other != unit:
-                found.setdefault(unit, {}).setdefault(other, set()).add(name)
-    return found
+class Calls:
+    """The calls of the product: {unit: {unit: {symbol}}}."""
+
+    def __init__(self, root, build):
+        self.givers, self.found = {}, {}
+        needed = {}
+        for unit, path in objects(root, build):
+            gives, needed[unit] = symbols(path)
+            for name in gives:
+                self.givers.setdefault(name, []).append(unit)
+        for unit, names in needed.items():
+            for name in names:
+                for other in self.givers.get(name, ()):
+                    if other != unit:
+                        self.found.setdefault(unit, {}).setdefault(
+                            other, set()).add(name)
+        self.files = len(needed)
+
+    def twice(self):
+        for name, units in sorted(self.givers.items()):
+            if len(units) > 1:
+                yield f"{units[0]}: gives {name}, and so does {units[1]}"
+
+    def upward(self, levels):
+        for user, others in sorted(self.found.items()):
+            for used, names in sorted(others.items()):
+                reason = levels.objection(user, used)
+                if reason:
+                    yield (f"{user}: calls {', '.join(sorted(names))} of "
+                           f"{used}, but {reason}")
+
+    def circles(self, includes):
+        edges = {user: set(others) for user, others in self.found.items()}
+        for user, others in includes.items():
+            edges.setdefault(user, set()).update(others)
+        for members in graph.circles(edges):
+            yield f"{members[0]}: circle: {' '.join(members)}"
 
 
 def find(root, build):
-    levels = graph.Levels(root)
-    found = calls(root, build)
-    for user, others in sorted(found.items()):
-        for used, names in sorted(others.items()):
-            reason = levels.objection(user, used)
-            if reason:
-                yield (f"{user}: calls {', '.join(sorted(names))} of "
-                       f"{used}, but {reason}")
-    edges = {user: set(others) for user, others in found.items()}
-    for user, others in layering.edges(root).items():
-        edges.setdefault(user, set()).update(others)
-    for members in graph.circles(edges):
-        yield f"{members[0]}: circle: {' '.join(members)}"
+    """(findings, circles, number of files)."""
+    calls = Calls(root, build)
+    found = [*calls.twice(), *calls.upward(graph.Levels(root))]
+    return found, list(calls.circles(layering.edges(root))), calls.files
 
 
 def main():
     root, build = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
-    findings = list(find(root, build))
-    for finding in findings:
+    found, circles, files = find(root, build)
+    for finding in found + circles:
         print(finding)
-    circles = sum(": circle: " in f for f in findings)
-    allows = graph.Levels(root).allows_circles
-    print(f"{circles} circles, {len(findings) - circles} upward or sideways, "
-          f"{len(list(objects(root, build)))} files")
-    sys.exit(1 if len(findings) > (circles if allows else 0) else 0)
+    print(f"{len(circles)} circles, {len(found)} other findings in "
+          f"{files} files")
+    if not graph.Levels(root).allows_circles:
+        found += circles
+    sys.exit(1 if found or not files else 0)
 
 
 if __name__ == "__main__":

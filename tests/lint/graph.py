@@ -56,37 +56,21 @@ class Levels:
         return None
 
 
-def circles(edges):
-    """The sets of units that reach each other; edges is {unit: {unit}}.
+def reach(edges, start):
+    """Every unit that is used from one, directly or by another."""
+    seen, todo = set(), [start]
+    while todo:
+        for other in edges.get(todo.pop(), ()):
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return seen
 
-    Tarjan's strongly connected components, without recursion.
-    """
-    index, low, stack, found = {}, {}, [], []
-    for root in sorted(edges):
-        if root in index:
-            continue
-        index[root] = low[root] = len(index)
-        stack.append(root)
-        work = [(root, iter(sorted(edges.get(root, ()))))]
-        while work:
-            unit, rest = work[-1]
-            for other in rest:
-                if other not in index:
-                    index[other] = low[other] = len(index)
-                    stack.append(other)
-                    work.append((other,
-                                 iter(sorted(edges.get(other, ())))))
-                    break
-                if other in stack:
-                    low[unit] = min(low[unit], index[other])
-            else:
-                work.pop()
-                if work:
-                    above = work[-1][0]
-                    low[above] = min(low[above], low[unit])
-                if low[unit] == index[unit]:
-                    at = stack.index(unit)
-                    members, stack[at:] = stack[at:], []
-                    if len(members) > 1:
-                        found.append(sorted(members))
+
+def circles(edges):
+    """The sets of units that all reach each other; edges is {unit: {unit}}."""
+    reached = {unit: reach(edges, unit) for unit in edges}
+    found = {tuple(sorted(other for other in reached[unit]
+                          if unit in reached.get(other, ())))
+             for unit in edges if unit in reached[unit]}
     return sorted(found)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Who may include whom, as levels.txt has it."""
+"""Includes between files, judged by levels.txt; no circle between headers."""
 
 import posixpath
 
@@ -24,7 +24,7 @@ def is_fuse(name):
 
 
 def judge(source, target, levels):
-    """One include of a file of the tree; a reason, or None."""
+    """Why a file may not include another one of the tree, or None."""
     folder = target.split("/")[0]
     if folder == "tests":
         return f"{source.folder} includes {target}"

@@ -1,6 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Lengths, licence lines, banned calls, and what only one module may touch."""
+"""Rules that one file keeps or breaks by itself: lengths, parameters, licence
+lines, headers, switches, words, banned calls, and what only one place may do.
+
+allowed.txt names the exceptions, words.txt the words that are not used.
+"""
 
 import re
 
@@ -8,6 +12,7 @@ import tree
 
 FILE_LINES = 800
 FUNCTION_LINES = 100
+PARAMETERS = 5
 SPDX = "SPDX-License-Identifier: MIT"
 
 # Unbounded, or blind to errors, or not safe with threads.
@@ -17,6 +22,10 @@ BANNED = ("strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok",
 BANNED_IN_CORE = ("printf", "fprintf", "vfprintf", "puts", "fputs", "putchar",
                   "perror", "exit", "_exit", "err", "errx", "warn", "warnx",
                   "syslog")
+
+
+_SWITCH = re.compile(
+    r"\bswitch\b|[{}]|\bcase\s+(?P<label>[^:]+?)\s*:|\bdefault\s*:")
 
 
 def calls(source, name):
@@ -43,6 +52,74 @@ def lengths(source):
                 yield (f"{source.path}:{start}: function of "
                        f"{number - start + 1} lines")
             start = None
+
+
+def parameters(source):
+    """libfuse dictates the parameters of its callbacks, op_*."""
+    if source.folder == "tests":
+        return
+    for name, args, line in source.functions():
+        # A parameter that is a function has parameters of its own.
+        for _ in range(args.count("(")):
+            args = re.sub(r"\([^()]*\)", "", args)
+        count = args.count(",") + 1
+        if count > PARAMETERS and not name.startswith("op_"):
+            yield ("parameters", source.path, name), (
+                f"{source.path}:{line}: {name}() has {count} parameters")
+
+
+def header(source):
+    """A .c is explained by a header of its own, or it implements the door."""
+    if source.folder not in ("core", "fs") or not source.path.endswith(".c"):
+        return
+    if source.with_suffix(".h").is_file():
+        return
+    public = [name for name, _, _ in source.functions(static=False)]
+    if not public or any(not name.startswith("mapfs_") for name in public):
+        yield ("header", source.path), f"{source.path}:1: it has no header"
+
+
+def enumerators(sources):
+    """What the named enums of the tree list; an unnamed one is no type."""
+    found = set()
+    for source in sources:
+        for body in re.findall(r"\benum\s+\w+\s*\{([^}]*)\}", source.code):
+            found.update(re.findall(r"(?:^|,)\s*(\w+)", body))
+    return found
+
+
+def defaults(source, ours):
+    """A default: hides the enumerator that is added next."""
+    switches = []
+    depth = 0
+    for m in _SWITCH.finditer(source.code):
+        word, label = m.group(0), m.group("label")
+        if word == "switch":
+            switches.append({"depth": depth + 1, "labels": [], "at": None})
+        elif word == "{":
+            depth += 1
+        elif word == "}":
+            if switches and switches[-1]["depth"] == depth:
+                last = switches.pop()
+                if last["at"] is not None and ours.issuperset(last["labels"]):
+                    line = source.line_of(last["at"])
+                    yield ("default", source.path), (
+                        f"{source.path}:{line}: default: on an own enum")
+            depth -= 1
+        elif switches and label:
+            switches[-1]["labels"].append(label)
+        elif switches:
+            switches[-1]["at"] = m.start()
+
+
+def words(source, rows):
+    for first, *instead in rows:
+        pattern = re.compile(rf"\b{re.escape(first)}\b", re.I)
+        for start, text in source.prose():
+            for m in pattern.finditer(text):
+                line = source.line_of(start + m.start())
+                yield (f"{source.path}:{line}: \"{first}\"; "
+                       f"write: {' '.join(instead)}")
 
 
 def banned(source):
@@ -93,13 +170,23 @@ def places(source, rows):
 
 def find(root):
     rows = tree.table(root, "places.txt")
-    for source in tree.sources(root):
+    unused = tree.table(root, "words.txt")
+    allowed = {tuple(row) for row in tree.table(root, "allowed.txt")}
+    sources = tree.sources(root)
+    ours = enumerators(sources)
+    for source in sources:
         yield from licence(source)
         yield from lengths(source)
         yield from banned(source)
         yield from comments(source)
         yield from asserts(source)
         yield from places(source, rows)
+        yield from words(source, unused)
+        for rule in (parameters(source), header(source),
+                     defaults(source, ours)):
+            for row, finding in rule:
+                if row not in allowed:
+                    yield finding
 
 
 if __name__ == "__main__":

@@ -19,6 +19,12 @@ import limits
 
 HERE = pathlib.Path(__file__).resolve().parent
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
+FIVE = ("static int f(int a, int (*fn)(int x, int y), void *b,\n"
+        "\t     int c, /* one, two */\n\t     int d)\n{\n}\n")
+SIX = FIVE.replace("int d)", "int d, int e)")
+DEFAULT = ("void f(void)\n{\n\tswitch (b) {\n\tcase 'x':\n"
+           "\t\tswitch (a) {\n\t\tcase A_ONE:\n\t\t\tbreak;\n"
+           "\t\tdefault:\n\t\t\tbreak;\n\t\t}\n\t}\n}\n")
 LONG = "int f(void)\n{\n" + "\tf();\n" * 120 + "}\n"
 
 CLEAN = {
@@ -26,9 +32,16 @@ CLEAN = {
     "core/lib/lock.h": SPDX,
     "core/mapfs.h": SPDX + '#include "core/lib/types.h"\n',
     "core/arena/arena.h": SPDX + '#include "core/lib/types.h"\n',
-    "core/arena/run.c": SPDX + '#include "arena.h"\n',
+    "core/arena/arena.c": SPDX + '#include "arena.h"\n',
     "core/base/base_priv.h": SPDX,
+    "core/base/read.h": SPDX,
     "core/base/read.c": SPDX + '#include "base_priv.h"\n',
+    "core/lib/checksum.h": SPDX,
+    "core/lib/io.h": SPDX,
+    "core/lib/mapping.h": SPDX,
+    "core/open.c": SPDX + "int mapfs_open(int a)\n{\n}\n" + FIVE,
+    "core/view/a.h": SPDX + "enum kind {\n\tA_ONE = 1, /* , X */\n\tA_TWO\n};\n",
+    "fs/session/server.h": SPDX,
     "core/lib/mapping.c": SPDX + "void f(void)\n{\n\tmmap(0);\n}\n",
     "core/lib/io.c": SPDX + "void f(void)\n{\n\tfsync(1);\n}\n",
     "core/lib/checksum.c": SPDX + "#include <xxhash.h>\n",
@@ -36,7 +49,11 @@ CLEAN = {
         '#include "core/mapfs.h"\n#include <fuse.h>\n'
         "/* strcpy(a) and // in words */\n"
         'char *u = "http://x sprintf(";\n'
-        "void f(void)\n{\n\tops->fsync(1);\n\tmapfs_fsync(1);\n}\n",
+        "void f(void)\n{\n\tops->fsync(1);\n\tmapfs_fsync(1);\n}\n"
+        "void op_a(int a, int b, int c, int d, int e, int g)\n{\n"
+        "\tswitch (a) {\n\tcase A_ONE:\n\tcase ARGP_KEY_END:\n"
+        "\tdefault:\n\t\tswitch (b) {\n\t\tcase A_ONE:\n"
+        "\t\t\treturn;\n\t\t}\n\t}\n}\n",
 }
 
 # (linter, path, text after the licence line, words of the finding)
@@ -70,6 +87,12 @@ FAULTS = [
     (limits, "core/store/a.c", "#include <xxhash.h>\n", "core/lib/checksum"),
     (limits, "fs/ops/a.c", "void f(void)\n{\n\tassert(a = 1);\n}\n",
      "assert"),
+    (limits, "core/view/a.c", SIX, "6 parameters"),
+    (limits, "core/view/a.c", DEFAULT, "own enum"),
+    (limits, "core/view/b.c", "", "no header"),
+    (limits, "core/view/b.c", "int a(void)\n{\n}\n" + FIVE, "no header"),
+    (limits, "core/view/a.c", "/* A twin\n of it. */\n", "replacement"),
+    (limits, "core/view/a.c", 'char *u = "Resigned";\n', "new signature"),
 ]
 
 # Others that the faults above include.
@@ -93,6 +116,7 @@ def plant(root, files):
     levels = root / "tests" / "lint" / "levels.txt"
     levels.write_text("".join(l for l in levels.read_text().splitlines(True)
                               if not l.startswith("debt")))
+    (root / "tests" / "lint" / "allowed.txt").write_text("")
     for path, text in files.items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +151,8 @@ def findings_of_calls(texts):
         plant(root, {})
         entries = [built(root, *item) for item in texts.items()]
         (root / "compile_commands.json").write_text(json.dumps(entries))
-        return list(calls.find(root, root))
+        found, circles, _ = calls.find(root, root)
+        return found + circles
 
 
 # (what must be found, the sources)
@@ -141,6 +166,9 @@ CALLS = [
     ("circle: core/store/a core/store/b",
      {"core/store/a.c": "void g(void);\nvoid f(void) { g(); }\n",
       "core/store/b.c": "void f(void);\nvoid g(void) { f(); }\n"}),
+    ("core/store/a: gives g, and so does core/store/b",
+     {"core/store/a.c": "int g = 1;\n",
+      "core/store/b.c": "void g(void) { }\n"}),
 ]
 
 

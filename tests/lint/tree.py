@@ -10,6 +10,9 @@ SOURCE = (".c", ".h")
 
 _TOKEN = re.compile(
     r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
+_FUNCTION = re.compile(
+    r"^(?P<type>[a-z_][\w *(),\"]*?)\b(?P<name>\w+)"
+    r"\((?P<args>[^;{}]*?)\)\n\{", re.M)
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*([<\"])([^>\"]+)[>\"]", re.M)
 
 
@@ -17,6 +20,7 @@ class Source:
     """One C file; path is relative to the root, with slashes."""
 
     def __init__(self, root, path):
+        self.with_suffix = path.with_suffix
         self.path = path.relative_to(root).as_posix()
         self.folder = self.path.split("/")[0]
         self.name = path.name
@@ -29,6 +33,17 @@ class Source:
         """Yields (line number, is_quoted, name)."""
         for m in _INCLUDE.finditer(self.text):
             yield self.line_of(m.start(2)), m.group(1) == '"', m.group(2)
+
+    def functions(self, static=True):
+        """Yields (name, parameters, line) of each function with a body."""
+        for m in _FUNCTION.finditer(self.code):
+            if static or not m.group("type").startswith("static"):
+                yield m.group("name"), m.group("args"), self.line_of(m.start())
+
+    def prose(self):
+        """Yields (offset, text) of each comment and each string."""
+        for m in _TOKEN.finditer(self.text):
+            yield m.start(), m.group(0)
 
     def line_of(self, offset):
         return self.text.count("\n", 0, offset) + 1
