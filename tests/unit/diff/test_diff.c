@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What mapfs_diff() says of a view against its base.
+ * mapfs_diff() of a view and its base, and of two views.
  */
-#include "tests/unit/support/diff_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 
+#include <errno.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/support/diff_fixture.h"
+#include "tests/unit/support/door.h"
 
 static void test_diff__nothing_changed_is_nothing(void **state)
 {
@@ -436,7 +446,7 @@ test_diff__a_file_whose_base_is_gone_differs_as_a_whole(void **state)
 	assert_diff(f, "M f cx a\nD f - big\n");
 }
 
-static void test_diff__refuses_what_it_cannot_compare(void **state)
+static void test_diff__other_modes_and_other_bases_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct mapfs_options opt = { .mode = MAPFS_READ, .base = f->base };
@@ -507,7 +517,7 @@ int main(void)
 		CASE(test_diff__two_moments_of_a_view_are_compared),
 		CASE(test_diff__pages_that_both_sides_share_are_not_read),
 		CASE(test_diff__a_file_whose_base_is_gone_differs_as_a_whole),
-		CASE(test_diff__refuses_what_it_cannot_compare),
+		CASE(test_diff__other_modes_and_other_bases_are_refused),
 		CASE(test_diff__callbacks_can_stop_it),
 	};
 
