@@ -73,7 +73,7 @@ static void test_arena__chunks_grow_with_use(void **state)
 		chunks++;
 		if (after.reserved_pages - before.reserved_pages > most)
 			most = after.reserved_pages - before.reserved_pages;
-		/* Never more than an eighth lies idle, or one first chunk. */
+		/* At most an eighth is unused, or the first chunk. */
 		assert_true(after.reserved_pages <=
 			    n + 1 + (n / 8 > 4 ? n / 8 : 4));
 	}
@@ -91,7 +91,7 @@ static void test_arena__hint_keeps_a_file_in_one_piece(void **state)
 	/* Within the chunk, then where the file must grow. */
 	for (uint64_t n = 2; n < 100; n++)
 		assert_int_equal(take(f.a, 1, a + n), a + n);
-	/* A taken hint is no harm. */
+	/* A hint at a page that is taken is ignored. */
 	hole = take(f.a, 1, a);
 	assert_int_not_equal(hole, a);
 	/* A hole is found again, with the hint and without. */
@@ -154,7 +154,7 @@ static void test_arena__failed_sync_keeps_sealed_pages_taken(void **state)
 	assert_int_equal(stats_of(f.a).used_pages, 4);
 	arena_free(f.a, a + 2, 1);
 	assert_true(arena_check(f.a));
-	/* A later one that succeeds speaks for them too. */
+	/* A later sync that succeeds covers them too. */
 	sync_point(f.a);
 	assert_int_equal(stats_of(f.a).used_pages, 1);
 	close_arena(&f);
@@ -288,36 +288,34 @@ static void test_arena__out_of_space_asks_for_less_first(void **state)
 	close_arena(&f);
 }
 
-/*
- * Goal: a reservation that failed does not keep the last of the disk.
- * Method: do by hand what a file system leaves when it gives up half way.
- */
+/* Space that a file system reserved at the page before it failed. */
+static void check_undone(struct fixture *f, mapfs_apage page)
+{
+	blkcnt_t before = stat_of(f).st_blocks;
+	mapfs_apage first;
+	uint64_t got;
+
+	assert_int_equal(fallocate(f->fd, FALLOC_FL_KEEP_SIZE,
+				   (off_t)page * PAGE, 2 * PAGE),
+			 0);
+	assert_true(stat_of(f).st_blocks > before);
+	fault_arm_name("arena.reserve", ENOSPC);
+	assert_int_equal(arena_alloc(f->a, 9, page, &first, &got), -ENOSPC);
+	fault_disarm();
+	assert_int_equal(stat_of(f).st_blocks, before);
+}
+
+/* Goal: a reservation that failed does not keep the last space of the disk. */
 static void test_arena__failed_reservation_is_undone(void **state)
 {
 	struct fixture f = open_arena();
 	mapfs_apage a = take(f.a, 400, NOWHERE);
-	mapfs_apage first;
-	uint64_t got;
 
 	arena_free(f.a, a + 100, 100);
 	sync_point(f.a);
-	/* A hole, and behind the end: page 130 is in the hole. */
-	for (int i = 0; i < 2; i++) {
-		off_t at =
-			(i ? (off_t)stats_of(f.a).reserved_pages + 100 : 130) *
-			PAGE;
-		blkcnt_t before = stat_of(&f).st_blocks;
-
-		assert_int_equal(
-			fallocate(f.fd, FALLOC_FL_KEEP_SIZE, at, 2 * PAGE), 0);
-		assert_true(stat_of(&f).st_blocks > before);
-		fault_arm_name("arena.reserve", ENOSPC);
-		assert_int_equal(arena_alloc(f.a, 9, (mapfs_apage)at / PAGE,
-					     &first, &got),
-				 -ENOSPC);
-		fault_disarm();
-		assert_int_equal(stat_of(&f).st_blocks, before);
-	}
+	/* In the hole that was punched, and behind the end. */
+	check_undone(&f, 130);
+	check_undone(&f, stats_of(f.a).reserved_pages + 100);
 	close_arena(&f);
 }
 
@@ -328,7 +326,7 @@ static void test_arena__full_disk_leaves_what_is_reserved(void **state)
 
 	arena_unalloc(f.a, a + 1, 1);
 	fault_arm_name("arena.reserve", ENOSPC);
-	/* The wish to grow at the end cannot be met, the need can. */
+	/* There is no space at the hint, but a free page elsewhere. */
 	assert_int_equal(take(f.a, 1, a + 4), a + 1);
 	fault_disarm();
 	close_arena(&f);
@@ -345,7 +343,7 @@ static void test_arena__works_where_nothing_can_be_reserved(void **state)
 	fault_disarm();
 	assert_int_equal(stat_of(&f).st_blocks, 0);
 	assert_int_equal(arena_read(f.a, (p + 4) * PAGE + 4095, &c, 1), 0);
-	/* It is remembered: nobody asks again. */
+	/* It is remembered: the file system is not asked again. */
 	fault_arm_name("arena.reserve", EIO);
 	p = take(f.a, 50, NOWHERE);
 	fault_disarm();
@@ -393,8 +391,8 @@ static void check_use(void *arg, int result)
 }
 
 /*
- * Goal: whatever fails, the books stay right and nothing is lost for good.
- * Method: fail each point of a round alone, then go another round.
+ * Goal: whatever fails, the bitmaps and counters agree and no page is lost.
+ * Method: fail each point of a round alone, then do the round again.
  */
 static void test_arena__every_fault_leaves_the_books_right(void **state)
 {
@@ -479,8 +477,8 @@ static void model_move(struct model *m, enum model_state from,
 }
 
 /*
- * Goal: no page has two owners, none is reused early, none is forgotten.
- * Method: random calls, with an array that says what must be.
+ * Goal: no page has two owners, none is reused too early, none is lost.
+ * Method: random calls, compared with an array of the expected states.
  */
 static void test_arena__random_calls_match_an_array(void **state)
 {
@@ -545,7 +543,7 @@ static void free_twice(void)
 	arena_free(f.a, p, 1);
 }
 
-/* [P1] and its neighbours. */
+/* [P1], and pages that are not handed out. */
 static void test_arena__misuse_aborts(void **state)
 {
 #ifdef NDEBUG
@@ -571,7 +569,7 @@ static bool write_text(const char *path, const char *text)
 	return done;
 }
 
-/* Over /tmp, in a mount namespace that nobody else sees. */
+/* Over /tmp, in a mount namespace of its own. */
 static bool mount_small_disk(void)
 {
 	char map[64];
@@ -585,7 +583,7 @@ static bool mount_small_disk(void)
 	       mount("tmpfs", "/tmp", "tmpfs", 0, FULL_BYTES) == 0;
 }
 
-/* Fills a file system of a megabyte; says where it went wrong. */
+/* Fills a file system of a megabyte; the number of the step that failed. */
 static int fill_small_disk(void *arg)
 {
 	char page[PAGE];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal as promised: what comes back after which end, and what is
- * refused.
+ * The promises of the journal: which groups are replayed after a clean end, a
+ * killed daemon or a power cut, and which bytes are refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,7 +50,7 @@ static void test_journal__killed_daemon_loses_nothing(void **state)
 	assert_int_equal(s.discarded, 0);
 }
 
-/* [D2] The mark comes later than what was appended while pages went out. */
+/* [D2] The mark follows groups that were appended during the flush. */
 static void test_journal__power_cut_keeps_what_the_mark_covers(void **state)
 {
 	struct journal *j = create_journal('a');
@@ -89,7 +89,7 @@ static void test_journal__power_cut_before_any_mark_keeps_history(void **state)
 
 	append(j, 1, 5);
 	journal_close(j);
-	/* This opening trusts 1 to 5, so they last from now on. */
+	/* This opening trusts 1 to 5, so they are durable from now on. */
 	j = reopen('a');
 	append(j, 6, 7);
 	journal_close(j);
@@ -196,7 +196,7 @@ static void test_journal__missing_segment_is_damage(void **state)
 	assert_seen('a', { 0, 9 });
 }
 
-/* Even if it was empty: somebody has been there. */
+/* Even if the missing segment was empty: it was part of the history. */
 static void test_journal__gap_in_the_numbers_is_damage(void **state)
 {
 	struct seen s;
@@ -240,7 +240,7 @@ static void test_journal__other_names_are_nobodys(void **state)
 	append(j, 10, 10);
 	journal_close(j);
 	assert_seen('a', { 0, 10 });
-	/* What never got its name is gone, strangers stay. */
+	/* Unpublished segments are removed, other files stay. */
 	assert_false(segment_exists("4.tmp"));
 	assert_false(segment_exists("7.tmp"));
 	assert_true(segment_exists("4x"));
@@ -304,7 +304,7 @@ static void test_journal__header_is_judged_word_by_word(void **state)
 	assert_int_equal(look_with_word(p, bytes, OFF_FIRST_LSN, 0), -EUCLEAN);
 	assert_int_equal(look_with_word(p, bytes, OFF_FIRST_LSN, UINT64_MAX),
 			 -EUCLEAN);
-	/* Another first lsn: the groups are not those that are due. */
+	/* Another first lsn: the groups have not the lsns that must follow. */
 	assert_int_equal(look_with_word(p, bytes, OFF_FIRST_LSN, 2), -EBADMSG);
 	free(p);
 }
@@ -329,8 +329,8 @@ static void test_journal__writer_clears_what_it_cannot_keep(void **state)
 }
 
 /*
- * Groups are bound to their segment: here those of segment 2 follow a header
- * that makes their lsns the ones that are due, in segment 3.
+ * Groups are bound to their segment.  Here those of segment 2 are in segment 3,
+ * whose header is changed so that their lsns are the ones that must follow.
  */
 static void test_journal__groups_of_elsewhere_do_not_count(void **state)
 {
@@ -441,7 +441,7 @@ static void test_journal__small_journal_stays_small(void **state)
 	assert_true(journal_bytes(j) > 4096);
 	assert_true(journal_bytes(j) < 4096 + 1200);
 	journal_close(j);
-	/* What was reserved for more is given back. */
+	/* The space that was reserved for more is given back. */
 	assert_int_equal(fstatat(where_dir.dirfd, "1", &st, 0), 0);
 	assert_in_range(st.st_size, 4096, 4096 + 1200);
 	assert_seen('a', { 0, 3 });
@@ -495,7 +495,7 @@ static void use_ephemeral(int dirfd)
 
 	assert_int_equal(journal_create(&j, &where, &id, "x", 1), 0);
 	append(j, 1, 100);
-	/* There is nothing to keep, so nothing is flushed. */
+	/* Nothing of it outlives the process, so nothing is flushed. */
 	fault_arm_name("journal.flush", EIO);
 	sync_journal(j);
 	fault_disarm();

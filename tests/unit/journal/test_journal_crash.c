@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal after accidents: every torn end, every flipped bit, death and
- * failure at every step.
+ * The journal after accidents: a torn end at every byte, every flipped bit,
+ * death and failure at every step.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,14 +60,14 @@ static void append_noted(struct history *h, struct journal *j, uint64_t tag)
 		   (struct event){ .records = (size_t)tag + 1 });
 }
 
-/* Tags 0 to 8, three marks that lag behind, and perhaps flushes. */
+/* Tags 0 to 8, three marks that each cover one group less, maybe flushes. */
 static struct history write_history(bool flush)
 {
 	struct history h = { .count = 0 };
 	struct journal *j = create_journal('a');
 	size_t covered = 1;
 
-	/* What create writes is not an event: it must always be there. */
+	/* The group that create writes is no event: it must always be there. */
 	for (uint64_t tag = 1; tag < 9; tag++) {
 		mapfs_lsn covers = journal_last_lsn(j);
 
@@ -129,7 +129,7 @@ static void check_cut(const struct history *h, size_t cut)
 	assert_int_equal(s.discarded, records - covered);
 }
 
-/* Zeros in the place of zeros tear nothing. */
+/* A cut among zeros loses nothing up to the next byte that is not zero. */
 static size_t skip_zeros(const struct history *h, size_t at)
 {
 	while (at < h->len && h->bytes[at] == 0)
@@ -138,8 +138,8 @@ static size_t skip_zeros(const struct history *h, size_t at)
 }
 
 /*
- * Goal: a torn end costs the groups it tears, and nothing else.
- * Method: cut the file at every byte, and the same with zeros behind.
+ * Goal: a torn end loses the groups that it tears, and nothing else.
+ * Method: cut the file at every byte, and the same with zeros behind the cut.
  */
 static void test_journal__torn_at_every_byte(void **state)
 {
@@ -162,7 +162,7 @@ static void test_journal__torn_at_every_byte(void **state)
 	free(h.bytes);
 }
 
-/* Does the byte belong to a group that a later sound mark vouches for? */
+/* Does a later sound mark say that the group of this byte was flushed? */
 static bool was_flushed(const struct history *h, size_t at)
 {
 	size_t last_mark = 0;
@@ -196,8 +196,8 @@ static bool is_first_padding(size_t at)
 }
 
 /*
- * Goal: a flipped bit is refused, or costs the end; what a flush made durable
- *       never goes silently, and strangers' bytes never come.
+ * Goal: a flipped bit is refused, or loses groups at the end; a group that was
+ *       flushed is never lost silently, and no wrong bytes are ever replayed.
  * Method: flip every bit.
  */
 static void test_journal__every_flipped_bit(void **state)
@@ -298,7 +298,7 @@ static void test_journal__aborted_compaction_changes_nothing(void **state)
 	assert_seen('a', { 0, 20 });
 }
 
-/* Part of a compacted state is not a state. */
+/* A truncated compacted state must be rejected. */
 static void test_journal__cut_compaction_is_damage(void **state)
 {
 	struct journal *j = two_segments();
