@@ -1,38 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * With its writeback cache the kernel takes size and times of a regular file
- * from the daemon once, when it first meets the inode, and never again while
- * it holds it.  So first it is made to let go of the inode: by a request to
- * drop the names that nobody uses (Linux 6.18), or by taking back a name.
+ * While its writeback cache is on, the kernel takes the size and the times of a
+ * regular file from the daemon once, when it first looks the inode up, and
+ * never again while it holds the inode.  So the kernel is first made to release
+ * the inode: by FUSE_NOTIFY_PRUNE, which drops the names of the inode that
+ * nobody uses (Linux 6.18), or by invalidating one name.
  *
- * An open file it goes on to hold, and there is no notification that says
- * what its size is; but the kernel believes the answer to a truncate(2) and a
- * utimensat(2).  So this thread makes those calls through the mount, on
- * inodes whose attributes differ from the view's, and op_setattr answers a
- * request of this thread with what the view has, and changes nothing.  The
- * time of change cannot be put right that way, and shows the correction until
- * the file is closed.
+ * The kernel does not release an open file, and no notification sets a size.
+ * But the kernel believes the answer to a truncate(2) and a utimensat(2).  So
+ * this thread makes those calls through the mount, on inodes whose attributes
+ * differ from those of the view; op_setattr() recognises the requests of this
+ * thread, changes nothing and answers with the attributes of the view.  The
+ * time of change cannot be corrected in this way: it shows the time of the
+ * correction until the file is closed.
  *
- * The inode is reached by its handle, which finds only what the kernel holds
- * and needs no name; who may not do that walks down a path instead.  A
- * descriptor in the mount is closed at once, because it keeps it busy.
+ * The inode is opened by its file handle, which needs no name and finds only
+ * inodes that the kernel holds.  Without CAP_DAC_READ_SEARCH it is reached by a
+ * path walk.  A descriptor in the mount keeps the mount busy, so it is closed
+ * at once.
  */
 #include "invalidate.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/request/loop.h"
+#include "core/lib/path.h"
+#include "core/lib/timespec.h"
 #include "fs/mount/mount.h"
 #include "fs/request/node.h"
 
-/* As the kernel's fs/fuse makes it: node and generation, 12 bytes. */
+/* A file handle as the kernel's fs/fuse makes it: node and generation. */
 #define HANDLE_BYTES 12
 #define HANDLE_TYPE 0x81
 
@@ -47,7 +50,7 @@ void kernel_refresh_begin(struct kernel_refresh *r, struct mount *m)
 		open(m->opt->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r->root_fd < 0)
 		return;
-	/* Another mount may cover ours. */
+	/* Another mount may cover this one. */
 	if (fstat(r->root_fd, &st) == 0 && st.st_dev == atomic_load(&m->dev))
 		return;
 	close(r->root_fd);
@@ -61,12 +64,12 @@ void kernel_refresh_end(struct kernel_refresh *r)
 	r->root_fd = -1;
 	if (r->failed)
 		fuse_log(FUSE_LOG_WARNING,
-			 "%u open files keep the size or time they had; close "
-			 "them to see what the view has\n",
+			 "%u open files keep the size or time that they had; "
+			 "close them to see those of the view\n",
 			 r->failed);
 }
 
-/* libfuse does not know this one yet. */
+/* libfuse 3.18 has no function for this notification. */
 static int prune_names(const struct kernel_refresh *r, mapfs_ino ino)
 {
 	struct {
@@ -86,7 +89,7 @@ static int prune_names(const struct kernel_refresh *r, mapfs_ino ino)
 	return 0;
 }
 
-/* `path` is taken apart into the directory's number and the last name. */
+/* Finds the directory and the last name of `path`, which is changed. */
 static int find_dir(const struct kernel_refresh *r, char *path, mapfs_ino *dir,
 		    const char **name)
 {
@@ -100,7 +103,7 @@ static int find_dir(const struct kernel_refresh *r, char *path, mapfs_ino *dir,
 		err = mapfs_lookup(r->m->view, *dir, path, &e);
 		if (err)
 			break;
-		/* The kernel has what it needs of it counted. */
+		/* The count that the kernel holds keeps the inode known. */
 		mapfs_forget(r->m->view, e.attr.ino, 1);
 		*dir = e.attr.ino;
 		path = slash + 1;
@@ -109,7 +112,7 @@ static int find_dir(const struct kernel_refresh *r, char *path, mapfs_ino *dir,
 	return err;
 }
 
-/* Takes one name back; others may go on to hold the inode. */
+/* Invalidates one name; other names may still hold the inode. */
 static int drop_name(const struct kernel_refresh *r, mapfs_ino ino)
 {
 	const char *name;
@@ -127,13 +130,13 @@ static int drop_name(const struct kernel_refresh *r, mapfs_ino ino)
 	return err;
 }
 
-/* Best effort: what is still held then is corrected. */
-static void let_go(struct kernel_refresh *r, mapfs_ino ino)
+/* Best effort: an inode that the kernel still holds is corrected later. */
+static void release_inode(struct kernel_refresh *r, mapfs_ino ino)
 {
 	if (!r->cannot_prune && prune_names(r, ino) == -EINVAL)
 		r->cannot_prune = true;
 	if (r->cannot_prune && drop_name(r, ino))
-		fuse_log(FUSE_LOG_DEBUG, "inode %llu has no name to drop\n",
+		fuse_log(FUSE_LOG_DEBUG, "inode %llu: no name to drop\n",
 			 (unsigned long long)ino);
 }
 
@@ -158,7 +161,7 @@ static int open_by_handle(const struct kernel_refresh *r,
 	return *fd < 0 ? -errno : 0;
 }
 
-/* `path` is taken apart; no symbolic link is followed. */
+/* Opens `path`, which is changed; follows no symbolic link. */
 static int walk(const struct kernel_refresh *r, char *path, int *out)
 {
 	int at = dup(r->root_fd);
@@ -197,16 +200,12 @@ static int open_by_path(const struct kernel_refresh *r,
 	return -ENOENT;
 }
 
-static bool same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
 /*
- * Only what differs: each of these calls has the kernel's clock set ctime.
- * The file may be written to all the while, and what reaches us before it is
- * settled is dropped.  So the last call sets the size once more, and settles:
- * during a truncate no page is under way and none can make the file longer.
+ * Makes only the calls that are needed, because each of them sets the time of
+ * change by the kernel's clock.  A program may write to the file meanwhile, and
+ * the view drops what it writes until mapfs_invalidated().  That is called
+ * during the last truncate(2), which sets the size once more: during a
+ * truncate(2) the kernel writes no page back, and none can extend the file.
  */
 static int correct(struct mount *m, int fd, const struct mapfs_attr *attr)
 {
@@ -214,28 +213,28 @@ static int correct(struct mount *m, int fd, const struct mapfs_attr *attr)
 		{ .tv_nsec = UTIME_OMIT },
 		attr->mtime,
 	};
-	char path[32];
+	char path[PATH_OF_FD_BYTES];
 	struct stat st;
 	int err = 0;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	path_of_fd(fd, path);
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if ((uint64_t)st.st_size == attr->size_bytes &&
-	    same_time(st.st_mtim, attr->mtime))
+	    timespec_is_equal(st.st_mtim, attr->mtime))
 		return 0;
 	if ((uint64_t)st.st_size != attr->size_bytes &&
 	    truncate(path, (off_t)attr->size_bytes) < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!same_time(st.st_mtim, attr->mtime) &&
+	if (!timespec_is_equal(st.st_mtim, attr->mtime) &&
 	    utimensat(AT_FDCWD, path, times, 0) < 0)
 		return -errno;
-	atomic_store(&m->correction_settles, true);
+	atomic_store(&m->is_last_correction, true);
 	if (truncate(path, (off_t)attr->size_bytes) < 0)
 		err = -errno;
-	atomic_store(&m->correction_settles, false);
+	atomic_store(&m->is_last_correction, false);
 	return err;
 }
 
@@ -252,7 +251,7 @@ static int correct_file(const struct kernel_refresh *r,
 		return -EXDEV;
 	err = open_by_handle(r, what, &fd);
 	if (err == -ESTALE)
-		return 0; /* the kernel holds it no more */
+		return 0; /* the kernel no longer holds the inode */
 	if (err)
 		err = open_by_path(r, what, &fd);
 	if (err)
@@ -264,21 +263,25 @@ static int correct_file(const struct kernel_refresh *r,
 	return err;
 }
 
-/* Does the kernel believe to own its size and times? */
-static bool is_owned(const struct mount *m,
-		     const struct mapfs_invalidation *what)
+/* Does the kernel keep the size and the times of the inode itself? */
+static bool kernel_keeps_attr(const struct mount *m,
+			      const struct mapfs_invalidation *what)
 {
 	return m->has_writeback && S_ISREG(what->type) && !what->is_gone;
 }
 
-/* Pages written before it was settled look clean, but were dropped. */
-static void look_again(struct mount *m, mapfs_ino ino)
+/*
+ * Pages that were written before mapfs_invalidated() are clean in the kernel, but the
+ * view has dropped them: they are read again.
+ */
+static void drop_pages(struct mount *m, mapfs_ino ino)
 {
 	int err = fuse_lowlevel_notify_inval_inode(m->se, node_of_ino(m, ino),
 						   0, 0);
 
 	if (err && err != -ENOENT)
-		fuse_log(FUSE_LOG_NOTICE, "inode %llu: cached pages stay: %s\n",
+		fuse_log(FUSE_LOG_NOTICE,
+			 "inode %llu: its cached pages stay: %s\n",
 			 (unsigned long long)ino, strerror(-err));
 }
 
@@ -289,22 +292,24 @@ static void forget_inode(struct kernel_refresh *r,
 	int err = fuse_lowlevel_notify_inval_inode(
 		m->se, node_of_ino(m, what->ino), 0, 0);
 
-	if (!err && is_owned(m, what)) {
-		let_go(r, what->ino);
+	if (!err && kernel_keeps_attr(m, what)) {
+		release_inode(r, what->ino);
 		err = correct_file(r, what);
-		/* Then the inode goes when its last user does. */
+		/* Then the kernel releases the inode with its last user. */
 		if (err && drop_name(r, what->ino) == 0)
-			fuse_log(FUSE_LOG_DEBUG, "dropped its name\n");
+			fuse_log(FUSE_LOG_DEBUG, "inode %llu: dropped a name\n",
+				 (unsigned long long)what->ino);
 	}
-	/* -ENOENT: the kernel has forgotten it by itself. */
+	/* -ENOENT: the kernel has forgotten the inode by itself. */
 	if (err && err != -ENOENT) {
-		fuse_log(FUSE_LOG_NOTICE, "inode %llu: %s\n",
+		fuse_log(FUSE_LOG_NOTICE,
+			 "inode %llu: cannot be refreshed: %s\n",
 			 (unsigned long long)what->ino, strerror(-err));
 		r->failed++;
 	}
 	mapfs_invalidated(m->view, what->ino);
-	if (is_owned(m, what))
-		look_again(m, what->ino);
+	if (kernel_keeps_attr(m, what))
+		drop_pages(m, what->ino);
 }
 
 static void forget_name(struct kernel_refresh *r,
@@ -317,14 +322,16 @@ static void forget_name(struct kernel_refresh *r,
 
 	if (!err || err == -ENOENT)
 		return;
-	fuse_log(FUSE_LOG_NOTICE, "name %s: %s\n", what->name, strerror(-err));
+	fuse_log(FUSE_LOG_NOTICE, "name %s: cannot be invalidated: %s\n",
+		 what->name, strerror(-err));
 	r->failed++;
 }
 
 /*
- * An answer on its way may still say what was before, and must not come in
- * behind the invalidation: the kernel would believe it for good.  The rings'
- * threads are libfuse's, and cannot be waited for.
+ * A request that is being served may still be answered with the state before
+ * the change.  That answer must not arrive after the invalidation, because the
+ * kernel would cache it without limit.  The threads of io_uring belong to
+ * libfuse, and cannot be waited for.
  */
 static void wait_for_answers(struct kernel_refresh *r)
 {
@@ -361,10 +368,10 @@ int kernel_refresh_answer_correction(struct mount *m, mapfs_ino ino,
 {
 	struct mapfs_setattr times = *set;
 
-	if (!atomic_load(&m->correction_settles))
+	if (!atomic_load(&m->is_last_correction))
 		return mapfs_getattr(m->view, mapfs_file_of(ino), out);
 	mapfs_invalidated(m->view, ino);
-	/* It cut a write off: the kernel goes on with these times. */
+	/* The truncate(2) cut off a write: the kernel keeps these times. */
 	times.valid &= MAPFS_SET_MTIME | MAPFS_SET_CTIME;
 	if (times.valid & MAPFS_SET_MTIME)
 		return mapfs_setattr(m->view, mapfs_file_of(ino), &times, out);

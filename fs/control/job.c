@@ -7,17 +7,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "core/lib/timespec.h"
 
 #define UNWANTED_MS 10000
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 int job_create(struct job **out, const struct mapfs_control_start *ask)
 {
@@ -46,12 +39,12 @@ bool job_is_over(const struct job *job)
 
 void job_touch(struct job *job)
 {
-	atomic_store(&job->seen_ms, now_ms());
+	atomic_store(&job->seen_ms, timespec_monotonic_ms());
 }
 
 int64_t job_unseen_ms(const struct job *job)
 {
-	return now_ms() - atomic_load(&job->seen_ms);
+	return timespec_monotonic_ms() - atomic_load(&job->seen_ms);
 }
 
 bool job_is_wanted(const struct job *job)

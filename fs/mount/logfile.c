@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libfuse hands its lines to a function without an argument, so the one log
- * they go to is this file's only variable.
+ * libfuse passes its messages to a function without an argument of ours, so the
+ * log that receives them is a variable of this file.
  */
 #include "logfile.h"
 
@@ -22,7 +22,7 @@ struct logfile {
 	bool debug; /* fixed at birth */
 };
 
-static struct logfile *libfuse_log; /* set while one thread runs */
+static struct logfile *libfuse_log; /* fixed while requests are served */
 
 static const char *level_name(int level)
 {
@@ -100,7 +100,7 @@ void logfile_line(void *arg, int level, const char *line)
 	if (n > sizeof(buf) - 2)
 		n = sizeof(buf) - 2;
 	buf[n++] = '\n';
-	/* Nobody to tell when the log itself cannot be written. */
+	/* A log that cannot be written leaves nowhere to report that. */
 	if (write(log->fd, buf, n) < 0)
 		return;
 }
@@ -116,7 +116,7 @@ void logfile_say(struct logfile *log, int level, const char *fmt, ...)
 	logfile_line(log, level, line);
 }
 
-/* libfuse ends its lines itself, and has syslog's levels. */
+/* libfuse's levels are those of syslog; its messages end with a newline. */
 __attribute__((format(printf, 2, 0))) static void
 libfuse_line(enum fuse_log_level level, const char *fmt, va_list ap)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a mode allows the kernel to remember.  In copy mode nobody but the
- * kernel changes the view, so it may remember everything for good.  In read
- * and write mode others change the base; a second later they must be seen,
- * and in write mode a name that was missing must not be missed at all:
- * unlike a stale inode, which ESTALE corrects at the open, nothing corrects
- * a stale "no such file".
+ * The mode decides how long the kernel may cache names and attributes.  In copy
+ * mode only the kernel changes the view, so it may cache them without limit.
+ * In read and write mode other programs change the base, and their changes must
+ * be visible after a second.  In write mode the kernel must not cache at all
+ * that a name is missing: a stale inode is corrected by ESTALE when it is
+ * opened, but nothing corrects a stale "no such file".
  */
 #include "mount.h"
 
@@ -15,7 +15,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#define FOR_GOOD (365.0 * 24 * 60 * 60)
+#define NO_LIMIT (365.0 * 24 * 60 * 60)
 
 struct buffer {
 	size_t bytes;
@@ -35,9 +35,9 @@ static void mount_set_timeouts(struct mount *m)
 {
 	switch (m->opt->mode) {
 	case MAPFS_COPY:
-		m->entry_timeout = FOR_GOOD;
-		m->negative_timeout = FOR_GOOD;
-		m->attr_timeout = FOR_GOOD;
+		m->entry_timeout = NO_LIMIT;
+		m->negative_timeout = NO_LIMIT;
+		m->attr_timeout = NO_LIMIT;
 		return;
 	case MAPFS_READ:
 		m->entry_timeout = 1;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Options as in mount(8): a list between commas, a backslash before a comma
- * that belongs to a value.  libfuse splits; this file knows the words.  One
- * table says what each word does, so the list of known words that a refusal
- * names cannot disagree with it.
+ * Options as in mount(8): a list of words separated by commas, with a backslash
+ * before a comma that is part of a value.  libfuse splits the list.  One table
+ * says what each word action; the message about an unknown word is made from the
+ * same table, so it names every known one.
  */
 #include "options.h"
 
@@ -17,38 +17,44 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lib/path.h"
+
 #ifndef MS_NOSYMFOLLOW
 #define MS_NOSYMFOLLOW 256 /* Linux 5.10 */
 #endif
 
 #define THREADS_DEFAULT 4
-#define THREADS_MOST 64
+#define THREADS_MAX 64
 #define DEPTH_DEFAULT 8
-#define DEPTH_MOST 256
+#define DEPTH_MAX 256
 
-enum word_does {
+enum word_action {
 	WORD_MODE,
 	WORD_STORE,
 	WORD_LOGFILE,
 	WORD_THREADS,
 	WORD_DEPTH,
-	WORD_SET, /* the bool at `at` */
+	WORD_SET, /* sets the bool at offset `at` */
 	WORD_CLEAR,
-	WORD_ON, /* the flags `at` of the mount */
+	WORD_ON, /* sets the flags `at` of mount(2) */
 	WORD_OFF,
-	WORD_CONTEXT, /* goes to the kernel as it is, with SELinux */
-	WORD_DROP,    /* for mount(8), fstab and systemd, or as it is anyway */
+	WORD_CONTEXT, /* is passed to the kernel, if it has SELinux */
+	WORD_DROP,    /* has no effect: it is for mount(8) or systemd, or says
+			 what is always so */
 	WORD_REFUSE,
 };
 
 struct word {
 	const char *name; /* ends in '=' when a value follows */
-	enum word_does does;
+	enum word_action action;
 	size_t at;
-	const char *reason; /* WORD_REFUSE: "why not; what instead" */
+	const char *reason; /* WORD_REFUSE: "reason; next step" */
 };
 
-/* What users may do by fstab must not make them more than they are. */
+/*
+ * As mount(8) has it: a mount that fstab allows users to make must not give
+ * them privileges.
+ */
 #define USERS_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 #define OWNERS_FLAGS (MS_NOSUID | MS_NODEV)
 
@@ -119,26 +125,23 @@ static const struct word words[] = {
 	{ "comment=", WORD_DROP, 0, NULL },
 	{ "helper=", WORD_DROP, 0, NULL },
 	{ "uhelper=", WORD_DROP, 0, NULL },
-	/* What a mount table shows of every FUSE mount: for remount. */
+	/* The kernel shows these of every FUSE mount; a remount repeats them. */
 	{ "user_id=", WORD_DROP, 0, NULL },
 	{ "group_id=", WORD_DROP, 0, NULL },
 	{ "max_read=", WORD_DROP, 0, NULL },
 	{ "strictatime", WORD_REFUSE, 0,
-	  "a read that the kernel's cache answers never reaches mapfs, so it "
-	  "cannot count; drop it" },
+	  "mapfs does not see the reads that the kernel's cache answers, so it "
+	  "cannot update the access time; drop the option" },
 	{ "lazytime", WORD_REFUSE, 0,
-	  "times are kept by the base's file system or the store; mount the "
-	  "file system of the base with it" },
+	  "the times are kept by the base's file system or the store; mount "
+	  "the base's file system with lazytime" },
 	{ "iversion", WORD_REFUSE, 0,
-	  "FUSE has no version of an inode to count; drop it" },
+	  "FUSE has no inode versions; drop the option" },
 	{ "mand", WORD_REFUSE, 0,
-	  "Linux has no mandatory locks any more; drop it" },
-	{ "bind", WORD_REFUSE, 0,
-	  "is about a mount that is there; use mount(8)" },
-	{ "rbind", WORD_REFUSE, 0,
-	  "is about a mount that is there; use mount(8)" },
-	{ "move", WORD_REFUSE, 0,
-	  "is about a mount that is there; use mount(8)" },
+	  "Linux no longer has mandatory locks; drop the option" },
+	{ "bind", WORD_REFUSE, 0, "is for an existing mount; use mount(8)" },
+	{ "rbind", WORD_REFUSE, 0, "is for an existing mount; use mount(8)" },
+	{ "move", WORD_REFUSE, 0, "is for an existing mount; use mount(8)" },
 };
 
 #define WORDS (sizeof(words) / sizeof(*words))
@@ -195,28 +198,24 @@ int options_set_mode(struct fs_options *opt, const char *name,
 	return -EINVAL;
 }
 
-/* Absolute, because the daemon leaves the working directory. */
+/* Makes the path absolute: the daemon changes its working directory. */
 static int set_path(char **at, const char *path)
 {
-	char cwd[PATH_MAX];
+	char cwd[PATH_MAX] = "";
 	char *all;
+	int err;
 
-	if (path[0] == '/') {
-		all = strdup(path);
-	} else {
-		if (!getcwd(cwd, sizeof(cwd)))
-			return -errno;
-		if (asprintf(&all, "%s/%s", cwd, path) < 0)
-			all = NULL;
-	}
-	if (!all)
-		return -ENOMEM;
+	if (path[0] != '/' && !getcwd(cwd, sizeof(cwd)))
+		return -errno;
+	err = path_join(&all, cwd, path);
+	if (err)
+		return err;
 	free(*at);
 	*at = all;
 	return 0;
 }
 
-/* STORE@NAME; a name has no '@', so the last one counts. */
+/* STORE@SNAPSHOT; the name of a snapshot has no '@', so the last one counts. */
 static int split_snapshot(struct fs_options *opt)
 {
 	char *at = strrchr(opt->store, '@');
@@ -239,7 +238,7 @@ int options_set_store(struct fs_options *opt, const char *store,
 
 	if (!*store) {
 		reason_set(why,
-			   "store: empty; name a directory, or say memory");
+			   "option store: empty; give a directory, or memory");
 		return -EINVAL;
 	}
 	if (strcmp(store, "memory") == 0) {
@@ -265,8 +264,9 @@ static int set_number(struct parse *p, const char *arg, const char *value,
 	unsigned long n = strtoul(value, &end, 10);
 
 	if (!*value || *end || n < 1 || n > most) {
-		reason_set(p->why, "option %s: not a number from 1 to %u", arg,
-			   most);
+		reason_set(p->why,
+			   "option %s: not allowed; give a number from 1 to %u",
+			   arg, most);
 		return -EINVAL;
 	}
 	*out = (unsigned int)n;
@@ -278,7 +278,7 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 	const char *value = arg + strlen(w->name);
 	struct fs_options *opt = p->opt;
 
-	switch (w->does) {
+	switch (w->action) {
 	case WORD_MODE:
 		return options_set_mode(opt, value, p->why);
 	case WORD_STORE:
@@ -286,10 +286,10 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 	case WORD_LOGFILE:
 		return set_path(&opt->logfile, value);
 	case WORD_THREADS:
-		return set_number(p, arg, value, THREADS_MOST,
+		return set_number(p, arg, value, THREADS_MAX,
 				  &opt->max_threads);
 	case WORD_DEPTH:
-		return set_number(p, arg, value, DEPTH_MOST, &opt->uring_depth);
+		return set_number(p, arg, value, DEPTH_MAX, &opt->uring_depth);
 	case WORD_SET:
 		*(bool *)((char *)opt + w->at) = true;
 		return 0;
@@ -300,11 +300,11 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 	case WORD_OFF:
 		opt->flags_named |= w->at;
 		opt->flags &= ~w->at;
-		opt->flags |= w->does == WORD_ON ? w->at : 0;
+		opt->flags |= w->action == WORD_ON ? w->at : 0;
 		opt->is_relatime |= strcmp(w->name, "relatime") == 0;
 		return 0;
 	case WORD_CONTEXT:
-		/* As mount(8) does. */
+		/* Without SELinux mount(8) drops it, too. */
 		if (access("/sys/fs/selinux", F_OK) < 0)
 			return 0;
 		return fuse_opt_add_opt_escaped(&opt->passed_on, arg) ?
@@ -324,7 +324,7 @@ static const struct word *word_find(const char *arg)
 	for (size_t i = 0; i < WORDS; i++) {
 		size_t n = strlen(words[i].name);
 
-		/* Without a value the end of the word counts, too. */
+		/* A word without a value must match to its end. */
 		if (words[i].name[n - 1] != '=')
 			n++;
 		if (strncmp(arg, words[i].name, n) == 0)
@@ -333,15 +333,16 @@ static const struct word *word_find(const char *arg)
 	return NULL;
 }
 
-static void say_unknown(struct parse *p, const char *arg)
+static void refuse_unknown(struct parse *p, const char *arg)
 {
 	reason_set(p->why, "option %s: unknown; known are", arg);
 	for (size_t i = 0; i < WORDS; i++)
-		if (words[i].does != WORD_DROP && words[i].does != WORD_REFUSE)
+		if (words[i].action != WORD_DROP &&
+		    words[i].action != WORD_REFUSE)
 			reason_add(p->why, " %s", words[i].name);
 }
 
-/* libfuse calls this for each option of the list. */
+/* Called by libfuse for each option of the list. */
 static int option_seen(void *arg, const char *option, int key,
 		       struct fuse_args *out)
 {
@@ -350,14 +351,14 @@ static int option_seen(void *arg, const char *option, int key,
 
 	if (p->err || key != FUSE_OPT_KEY_OPT)
 		return 0;
-	/* Notes of other programs in fstab. */
+	/* Comments in fstab that are for other programs. */
 	if (strncmp(option, "x-", 2) == 0 || strncmp(option, "X-", 2) == 0)
 		return 0;
 	w = word_find(option);
 	if (w) {
 		p->err = word_apply(p, w, option);
 	} else if (!p->sloppy) {
-		say_unknown(p, option);
+		refuse_unknown(p, option);
 		p->err = -EINVAL;
 	}
 	return 0;
@@ -391,7 +392,10 @@ static bool is_directory(const char *path)
 	       S_ISDIR(st.st_mode) && access(path, W_OK | X_OK) == 0;
 }
 
-/* Where unlinked pages go: $TMPDIR, or a place that is no memory. */
+/*
+ * The directory of the unlinked store: $TMPDIR, else /var/tmp, which unlike
+ * /tmp is rarely in memory.
+ */
 static int set_temporary(struct fs_options *opt, struct reason *why)
 {
 	const char *const places[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
@@ -401,12 +405,15 @@ static int set_temporary(struct fs_options *opt, struct reason *why)
 			continue;
 		return set_path(&opt->store, places[i]);
 	}
-	reason_set(why, "no directory for temporary pages; set "
-			"TMPDIR, or use --store");
+	reason_set(why, "/var/tmp, /tmp: no writable directory for temporary "
+			"pages; set TMPDIR, or use --store");
 	return -EINVAL;
 }
 
-/* Of the first user namespace, or one with all of its users. */
+/*
+ * Does the map cover every user, as in the first user namespace and in one with
+ * all of its users?
+ */
 static bool are_all_mapped(const char *map)
 {
 	unsigned int inside = 0;
@@ -417,7 +424,7 @@ static bool are_all_mapped(const char *map)
 	if (!f)
 		return true;
 	if (fscanf(f, "%u %u %u", &inside, &outside, &count) != 3)
-		count = 0; /* nobody yet */
+		count = 0; /* an empty map covers no user */
 	fclose(f);
 	return inside == 0 && outside == 0 && count == UINT32_MAX;
 }
@@ -427,13 +434,13 @@ static bool is_same_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* The words of libfuse and fusermount3 for what was named. */
+/* Passes the named flags on, in the words of libfuse and fusermount3. */
 static int pass_flags(struct fs_options *opt)
 {
 	static const struct {
 		unsigned long flag;
 		const char *on;
-		const char *off; /* NULL: it is off */
+		const char *off; /* NULL: off by default */
 	} flags[] = {
 		{ MS_NOSUID, "nosuid", "suid" },
 		{ MS_NODEV, "nodev", "dev" },
@@ -445,7 +452,7 @@ static int pass_flags(struct fs_options *opt)
 		{ MS_NOSYMFOLLOW, "nosymfollow", NULL },
 	};
 
-	/* Older ones of fusermount3 do not know it, and the daemon minds. */
+	/* Older versions of fusermount3 refuse it; the daemon applies it. */
 	if (geteuid() != 0)
 		opt->flags_named &= ~(unsigned long)MS_NODIRATIME;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
@@ -459,7 +466,7 @@ static int pass_flags(struct fs_options *opt)
 	return 0;
 }
 
-int options_settle(struct fs_options *opt, struct reason *why)
+int options_complete(struct fs_options *opt, struct reason *why)
 {
 	reason_set(why, "out of memory; try again later");
 	if (pass_flags(opt))
@@ -468,7 +475,7 @@ int options_settle(struct fs_options *opt, struct reason *why)
 		opt->mode = MAPFS_READ;
 	if (opt->mode == MAPFS_READ || opt->snapshot)
 		opt->read_only = true;
-	/* The kernel refuses ACLs, and their files, that name strangers. */
+	/* The kernel refuses ACLs that name a user outside its namespace. */
 	if (!opt->xattr || !are_all_mapped("/proc/self/uid_map") ||
 	    !are_all_mapped("/proc/self/gid_map"))
 		opt->acl = false;
@@ -478,8 +485,8 @@ int options_settle(struct fs_options *opt, struct reason *why)
 		return 0;
 	}
 	if (opt->store_kind != MAPFS_STORE_UNLINKED) {
-		reason_set(why, "option store: only copy mode keeps "
-				"a store; drop it, or use mode copy");
+		reason_set(why, "option store: only copy mode has a store; "
+				"drop the option, or use mode copy");
 		return -EINVAL;
 	}
 	return 0;
@@ -523,7 +530,7 @@ int options_check_remount(const struct fs_options *was,
 		name = "sync";
 	if (changed & MS_DIRSYNC)
 		name = "dirsync";
-	/* There it is the daemon that minds. */
+	/* In write mode the daemon applies these two. */
 	if (was->mode == MAPFS_WRITE && (changed & MS_NOATIME))
 		name = "noatime";
 	if (was->mode == MAPFS_WRITE && (changed & MS_NODIRATIME))
@@ -531,7 +538,7 @@ int options_check_remount(const struct fs_options *was,
 	if (!name)
 		return 0;
 	reason_set(why,
-		   "option %s: cannot be changed while mounted; unmount, and "
+		   "option %s: cannot change while mounted; unmount, then "
 		   "mount again",
 		   name);
 	return -EINVAL;

@@ -186,7 +186,7 @@ static int mount_run(struct mount_args *a)
 	a->opt.base = base_path(a->base);
 	if (!a->opt.base)
 		return COMMAND_FAILED;
-	err = options_settle(&a->opt, &a->why);
+	err = options_complete(&a->opt, &a->why);
 	if (err) {
 		say("%s", a->why.text);
 		return COMMAND_USAGE;

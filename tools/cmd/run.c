@@ -361,7 +361,7 @@ static int run_start(struct run_args *a)
 		return COMMAND_USAGE;
 	}
 	settle_flags(&r->opt);
-	err = options_settle(&r->opt, &a->why);
+	err = options_complete(&r->opt, &a->why);
 	if (err) {
 		say("%s", a->why.text);
 		return COMMAND_USAGE;
