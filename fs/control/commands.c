@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything waits for what the kernel had sent before: so the view that a
- * command works on is the one that programs saw when it was asked for.
+ * Every command waits first for the requests that the kernel sent before it:
+ * so it sees the view as programs saw it when the command was started.
  */
 #include "commands.h"
 
@@ -90,7 +90,7 @@ static int on_progress(void *arg, uint64_t done_bytes)
 	return job_is_wanted(job) ? 0 : -ECANCELED;
 }
 
-/* The list in `path`; room for as many as fit there. */
+/* `out` has room for as many paths as the list can hold. */
 static size_t split_paths(const char *path, const char **out)
 {
 	size_t count = 0;
@@ -123,7 +123,7 @@ static int diff(struct mount *m, struct job *job, struct mapfs_view *from)
 	return err;
 }
 
-/* The past is a second view, for looking only, in this process. */
+/* The snapshot is opened as a second view, which changes nothing. */
 static int diff_from(struct mount *m, struct job *job)
 {
 	struct mapfs_options opt = {
@@ -132,7 +132,7 @@ static int diff_from(struct mount *m, struct job *job)
 		.snapshot = job->ask.name,
 		.look_only = true,
 		.is_trusted = m->opt->is_trusted,
-		/* All views of a process share one log. */
+		/* The core has one log for all views of a process. */
 		.log = logfile_line,
 		.log_arg = m->log,
 	};
@@ -149,7 +149,7 @@ static int diff_from(struct mount *m, struct job *job)
 	if (err)
 		return err;
 	err = diff(m, job, from);
-	/* Nothing was changed, so there is nothing to sync. */
+	/* The view changed nothing, so closing it has nothing to sync. */
 	(void)!mapfs_view_close(from);
 	return err;
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inode flags: chattr(1), lsattr(1), ioctl_iflags(2).
- *
- * Since Linux 5.13 the kernel sends these ioctls itself, after it has judged
- * whether the caller may do that; the argument then is no pointer of the
- * caller.  What an older kernel passes on unjudged is refused, for the daemon
- * cannot tell the caller's capabilities.  FS_IOC_GETVERSION changes nothing
- * and comes as the caller sent it.
+ * Since Linux 5.13 the kernel sends these ioctls itself, after it has checked
+ * whether the program may make them; their argument is then no pointer of the
+ * program.  An older kernel passes them on without a check.  Changes are then
+ * refused, because the daemon cannot tell the capabilities of the program.
+ * FS_IOC_GETVERSION changes nothing, and is always passed on as the program
+ * made it.
  */
 #include "fileattr.h"
 
@@ -18,10 +17,10 @@
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
 
-/* Of a 32-bit caller, or in the kernel's own form. */
+/* As a 32-bit program passes flags, and as the kernel does. */
 #define FLAGS_BYTES sizeof(uint32_t)
 
-static bool is_judged(const struct fileattr_call *c)
+static bool is_checked(const struct fileattr_call *c)
 {
 	return !c->has_pointer;
 }
@@ -54,7 +53,7 @@ static void reply_set(struct mount *m, fuse_req_t req,
 	union mapfs_fileattr a;
 	int err = -EOPNOTSUPP;
 
-	if (is_judged(c) && c->in_bytes == value_bytes(what)) {
+	if (is_checked(c) && c->in_bytes == value_bytes(what)) {
 		memcpy(&a, c->in, value_bytes(what));
 		err = mapfs_set_fileattr(m->view, &cred, file, what, &a);
 	}

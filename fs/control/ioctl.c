@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers for `mapfs list` and its kin, from inside the mount, so that no
- * socket or state file can be left behind or disagree with it.
+ * The tools talk to a daemon through its mount.  So there is no socket and no
+ * file of states that could be left behind or disagree with the mount.
  */
 #include "ioctl.h"
 
@@ -100,7 +100,7 @@ static void reply_options(struct mount *m, fuse_req_t req)
 	free(out);
 }
 
-static bool is_ended(const char *s, size_t room)
+static bool is_terminated(const char *s, size_t room)
 {
 	return memchr(s, '\0', room) != NULL;
 }
@@ -110,12 +110,12 @@ static int start(struct mount *m, struct mapfs_control_start *ask)
 	if (ask->bytes != sizeof(*ask) ||
 	    (ask->flags & ~commands_flags(ask->command)))
 		return -EINVAL;
-	/* A list of paths ends with an empty one. */
+	/* A list of paths ends with an empty path. */
 	if (ask->path[sizeof(ask->path) - 1] != '\0' ||
 	    ask->path[sizeof(ask->path) - 2] != '\0')
 		return -EINVAL;
-	if (!is_ended(ask->name, sizeof(ask->name)) ||
-	    !is_ended(ask->message, sizeof(ask->message)))
+	if (!is_terminated(ask->name, sizeof(ask->name)) ||
+	    !is_terminated(ask->message, sizeof(ask->message)))
 		return -EINVAL;
 	if (ask->command == MAPFS_COMMAND_MARK) {
 		ask->since = barrier_moment(m);
@@ -126,7 +126,7 @@ static int start(struct mount *m, struct mapfs_control_start *ask)
 	return job_queue_start(m->jobs, ask);
 }
 
-/* What came with a request has no alignment to speak of: work on copies. */
+/* The bytes of a request may be unaligned, so the handlers copy them. */
 static void reply_start(struct mount *m, fuse_req_t req, const void *in)
 {
 	struct mapfs_control_start ask;
@@ -157,11 +157,12 @@ static void reply_read(struct mount *m, fuse_req_t req, const void *in)
 	reply_ioctl(req, err, &read, sizeof(read));
 }
 
-static const struct question {
+/* The ioctls of the protocol, and how much memory each needs. */
+static const struct control_ioctl {
 	unsigned int cmd;
 	size_t in_bytes;
 	size_t out_bytes;
-} questions[] = {
+} ioctls[] = {
 	{ (unsigned int)MAPFS_IOC_INFO, 0, sizeof(struct mapfs_control_info) },
 	{ (unsigned int)MAPFS_IOC_OPTIONS, 0,
 	  sizeof(struct mapfs_control_options) },
@@ -173,14 +174,14 @@ static const struct question {
 	  sizeof(struct mapfs_control_read) },
 };
 
-static bool is_question(unsigned int cmd, size_t in_bytes, size_t out_bytes)
+static bool is_control(unsigned int cmd, size_t in_bytes, size_t out_bytes)
 {
-	for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++) {
-		const struct question *q = &questions[i];
+	for (size_t i = 0; i < sizeof(ioctls) / sizeof(*ioctls); i++) {
+		const struct control_ioctl *c = &ioctls[i];
 
-		if (q->cmd == cmd)
-			return in_bytes >= q->in_bytes &&
-			       out_bytes >= q->out_bytes;
+		if (c->cmd == cmd)
+			return in_bytes >= c->in_bytes &&
+			       out_bytes >= c->out_bytes;
 	}
 	return false;
 }
@@ -201,10 +202,10 @@ void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int cmd, void *arg,
 		.out_bytes = out_bytes,
 	};
 
-	/* Flags of files are anybody's who may open them. */
+	/* Inode flags are for every user: the kernel checks permissions. */
 	if (fileattr_ioctl(m, req, &call))
 		return;
-	if (node != FUSE_ROOT_ID || !is_question(cmd, in_bytes, out_bytes))
+	if (node != FUSE_ROOT_ID || !is_control(cmd, in_bytes, out_bytes))
 		reply_err(req, -ENOTTY);
 	else if (uid != 0 && uid != m->owner)
 		reply_err(req, -EPERM);

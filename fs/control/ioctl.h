@@ -3,10 +3,13 @@
 #define MAPFS_FS_CONTROL_IOCTL_H
 
 /*
- * The ioctls of fs/control/protocol.h on a mount's root, and those of inode
- * flags on any file; all others are answered with ENOTTY.
+ * Operation IOCTL: the control protocol (protocol.h) on the root of the mount,
+ * and inode flags (fileattr.h) on any file.  Every other ioctl is answered with
+ * ENOTTY.
  *
- * Locking: called by the request's own thread, which holds none.
+ * Lifetime: as ops.h of fs/ops.
+ * Errors:   an errno is the answer to the request.
+ * Locking:  called by the worker thread of the request, which holds no lock.
  */
 #include <fuse_lowlevel.h>
 

@@ -3,38 +3,45 @@
 #define MAPFS_FS_CONTROL_PROTOCOL_H
 
 /*
- * Asking a mount about itself, and telling it to do something: ioctls on its
- * root directory, for whoever mounted it and for root; -EPERM for others,
- * -ENOTTY elsewhere.
+ * The control protocol: ioctls on the root directory of a mount, by which the
+ * tools ask its daemon about itself and let it run commands.  They are allowed
+ * to the user who mounted and to root; others get -EPERM.  On any other file
+ * they fail with -ENOTTY.
  *
- * What may take long is a job: START gives its number, POLL says how far it
- * is, READ hands out its result piece by piece.  A job begins when all that
- * the kernel sent before START has been done, so to have what programs wrote
+ * INFO and OPTIONS answer at once.  A command may take long, so it runs as a
+ * job: START answers with the job's number, POLL with its progress, READ with a
+ * piece of its result.  A job begins when all requests are finished that the
+ * kernel sent before START.  To include everything that programs have written:
  *
- *    fd = the mount's root
- *    ioctl START with command MARK    -> moment
- *    syncfs(fd)                    the kernel sends its dirty pages
- *    ioctl START with the command and that moment    -> job
- *    ioctl POLL until its state is DONE or FAILED
- *    ioctl READ from 0 on, as far as POLL's result_bytes
+ *    fd = the root of the mount
+ *    START with the command MARK      -> a moment
+ *    syncfs(fd)                       the kernel sends its dirty pages
+ *    START with the command, and the moment in `since`   -> a job
+ *    POLL                             until its state is DONE or FAILED
+ *    READ                             from 0 to result_bytes of POLL
  *
- * A client that dies leaves a job that ends by itself; a result is forgotten
- * once its last byte was read, or a minute after its last POLL or READ; two
- * seconds after when there are too many.
+ * If the client dies, its job ends by itself.  A result is forgotten when its
+ * last byte was read; or a minute after the last POLL or READ, two seconds if
+ * there are too many jobs.
  *
- * The layout is an agreement between a daemon and commands of other
- * versions: fields are only ever added behind `bytes`' end, by growing a
- * new request number.
+ * Daemon and client may be of different versions, so the layout of a struct
+ * never changes.  A struct with other fields has another size, and the size is
+ * part of the number of its ioctl: a daemon that does not know the number
+ * answers -ENOTTY.
  *
  * Lifetime: plain values.
- * Locking:  none; the numbers are a moment's.
+ * Errors:   of START: -EINVAL: the struct is not as described below;
+ *           -EOPNOTSUPP: unknown command; -EBUSY: too many jobs; -ESHUTDOWN:
+ *           the mount ends.  Of POLL and READ: -ENOENT: no such job (any more).
+ *           Of READ: -EAGAIN: the job is not DONE; -EINVAL: nothing at `off`.
+ * Locking:  none; the numbers are those of one moment.
  */
 #include <stdint.h>
 #include <sys/ioctl.h>
 
 #include "fs/mount/operation.h"
 
-#define CONTROL_OPS 64 /* room for more in the same layout */
+#define CONTROL_OPS 64 /* leaves room for more operations */
 
 struct mapfs_control_info {
 	uint32_t bytes; /* of this struct */
@@ -48,7 +55,7 @@ struct mapfs_control_info {
 	uint64_t requests[CONTROL_OPS]; /* by enum mapfs_op */
 	char version[32];
 	char base[4096];
-	char store[4096]; /* empty: none, or nothing to keep */
+	char store[4096]; /* empty: there is none, or it is not kept */
 };
 
 _Static_assert(sizeof(struct mapfs_control_info) < (1 << 14),
@@ -58,22 +65,22 @@ _Static_assert(MAPFS_OP_COUNT <= CONTROL_OPS, "every count has room");
 #define MAPFS_IOC_INFO _IOR('M', 0xf5, struct mapfs_control_info)
 
 enum mapfs_control_flag {
-	MAPFS_CONTROL_NO_WRITE = 1 << 0, /* whatever its mount says */
+	MAPFS_CONTROL_NO_WRITE = 1 << 0, /* even when remounted rw */
 	MAPFS_CONTROL_ALLOW_OTHER = 1 << 1,
 	MAPFS_CONTROL_ACL = 1 << 2,
 	MAPFS_CONTROL_XATTR = 1 << 3,
 	MAPFS_CONTROL_WRITEBACK = 1 << 4,
 	MAPFS_CONTROL_URING = 1 << 5,
 	MAPFS_CONTROL_DEBUG = 1 << 6,
-	MAPFS_CONTROL_KEPT = 1 << 7,   /* `store` is kept ... */
-	MAPFS_CONTROL_MEMORY = 1 << 8, /* ... or there is none at all */
+	MAPFS_CONTROL_KEPT = 1 << 7,   /* the store is a directory */
+	MAPFS_CONTROL_MEMORY = 1 << 8, /* the store is memory */
 };
 
-/* With which options it was mounted, as far as they cannot be seen. */
+/* The options of the mount, as far as the mount table does not show them. */
 struct mapfs_control_options {
 	uint32_t bytes;	      /* of this struct */
 	uint32_t flags;	      /* enum mapfs_control_flag, or-ed */
-	uint64_t mount_flags; /* MS_... of mount(2) that were asked for */
+	uint64_t mount_flags; /* MS_... of mount(2), as requested */
 	uint32_t max_threads;
 	uint32_t uring_depth;
 	char snapshot[256];
@@ -83,38 +90,40 @@ struct mapfs_control_options {
 
 #define MAPFS_IOC_OPTIONS _IOR('M', 0xf9, struct mapfs_control_options)
 
-/* What is to be done; results are records as fs/wire.h has them. */
+/* The result of a command is a sequence of records; see wire.h. */
 enum mapfs_command {
-	MAPFS_COMMAND_MARK,	/* no job: `since` is the moment */
-	MAPFS_COMMAND_FLUSH,	/* nothing but wait for what was sent before */
+	MAPFS_COMMAND_MARK,	/* answers at once, with a moment in `since` */
+	MAPFS_COMMAND_FLUSH,	/* only waits for what was sent before */
 	MAPFS_COMMAND_LOG,	/* result: the snapshots, oldest first */
-	MAPFS_COMMAND_STATUS,	/* result: latched or not, then what drifted */
+	MAPFS_COMMAND_STATUS,	/* result: is_latched, then each drifted path */
 	MAPFS_COMMAND_SNAPSHOT, /* `name`, `message` */
 	MAPFS_COMMAND_SNAPSHOT_DELETE, /* `name` */
 	MAPFS_COMMAND_ROLLBACK,	       /* to `name` */
 	MAPFS_COMMAND_REVERT,	       /* `path`, from the view's root */
 	/*
-	 * What changed since snapshot `name` (empty: the base); `flags` is
-	 * enum mapfs_control_diff; `path`: only these and what is below, each
-	 * ended by a NUL and the last by two; none: all.
+	 * Result: what changed since the snapshot `name`, or if that is empty
+	 * since the base.  `flags` is of enum mapfs_control_diff.  `path` is a
+	 * list: only these paths and what is below them; empty: all.
 	 */
 	MAPFS_COMMAND_DIFF,
-	MAPFS_COMMAND_BASE, /* result: the daemon's descriptor of the base */
+	/* Result: the number of the daemon's descriptor of the base. */
+	MAPFS_COMMAND_BASE,
 	MAPFS_COMMAND_COUNT
 };
 
 struct mapfs_control_start {
 	uint32_t bytes;	  /* of this struct */
 	uint32_t command; /* enum mapfs_command */
-	uint64_t since;	  /* the moment before syncfs(); MARK: the answer */
+	uint64_t since;	  /* the moment before syncfs(2); MARK: the answer */
 	uint64_t job;	  /* the answer */
-	uint64_t flags;	  /* of the command; others must be 0 */
+	uint64_t flags;	  /* DIFF: of enum mapfs_control_diff; else 0 */
 	char name[256];
 	char message[2048];
-	char path[4096];
+	char path[4096]; /* paths, each ended by a NUL, the last by two */
 };
 
 enum mapfs_control_diff {
+	/* As the fields of struct mapfs_diff_options: */
 	MAPFS_CONTROL_RANGES = 1 << 0, /* want_ranges */
 	MAPFS_CONTROL_TREE = 1 << 1,   /* want_tree */
 };
@@ -127,23 +136,27 @@ enum mapfs_job_state {
 };
 
 struct mapfs_control_poll {
-	uint32_t bytes;	       /* of this struct */
-	uint32_t state;	       /* enum mapfs_job_state */
-	uint64_t job;	       /* asked for */
-	uint64_t done;	       /* progress of the job; unless */
-	uint64_t all;	       /* not 0: of so much, that of writing the journal
-			   anew, which is part of the job or goes before it */
-	uint64_t result_bytes; /* DONE */
-	int32_t err;	       /* FAILED: a negative errno */
+	uint32_t bytes; /* of this struct */
+	uint32_t state; /* enum mapfs_job_state */
+	uint64_t job;	/* the number that START gave */
+	/*
+	 * Progress.  `all` is 0: `done` is the number of bytes that DIFF has
+	 * compared.  Else the journal is being compacted, which the job does or
+	 * waits for, and `done` of `all` bytes are written.
+	 */
+	uint64_t done;
+	uint64_t all;
+	uint64_t result_bytes; /* of a job that is DONE */
+	int32_t err;	       /* of a job that FAILED: a negative errno */
 	uint32_t unused;
-	char why[1024]; /* FAILED: one sentence, or empty */
+	char why[1024]; /* of a job that FAILED: one sentence, or empty */
 };
 
 #define CONTROL_READ_BYTES 8192
 
 struct mapfs_control_read {
 	uint32_t bytes; /* of this struct */
-	uint32_t len;	/* the answer: bytes of `chunk` */
+	uint32_t len;	/* the answer: how many bytes of `chunk` count */
 	uint64_t job;
 	uint64_t off;
 	char chunk[CONTROL_READ_BYTES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One function puts, and one takes, for each kind of value; whoever puts a
- * record has the function that takes it right below.
+ * For each kind of value one function puts it and one takes it.  The function
+ * that takes a record follows the one that puts it.
  */
 #include "wire.h"
 
@@ -9,30 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOM_FIRST 4096
-#define ROOM_MOST (1U << 30) /* a result that large is refused: -EFBIG */
+#include "core/lib/array.h"
+
+#define RESULT_MAX_BYTES (1U << 30)
 #define NUMBER_BYTES 8
 
+/* Appends `len` bytes, for the caller to fill; or NULL, with `err` set. */
 static char *wire_room(struct wire_out *o, size_t len)
 {
-	size_t room = o->room ? o->room : ROOM_FIRST;
-	char *mem;
-
-	if (!o->err && (len > ROOM_MOST || o->len > ROOM_MOST - len))
+	if (!o->err &&
+	    (len > RESULT_MAX_BYTES || o->len > RESULT_MAX_BYTES - len))
 		o->err = -EFBIG;
+	if (!o->err)
+		o->err = array_reserve(&o->mem, &o->room, o->len + len);
 	if (o->err)
 		return NULL;
-	while (room - o->len < len)
-		room *= 2;
-	if (room > o->room) {
-		mem = realloc(o->mem, room);
-		if (!mem) {
-			o->err = -ENOMEM;
-			return NULL;
-		}
-		o->mem = mem;
-		o->room = room;
-	}
 	o->len += len;
 	return o->mem + o->len - len;
 }
@@ -151,7 +142,10 @@ void wire_take_drift(struct wire_in *in, const char **path, bool *is_gone)
 	*is_gone = wire_take(in) != 0;
 }
 
-/* Where numbers of 32 bits have room: what older commands do not look at. */
+/*
+ * Fields that were added later are in the upper half of 32-bit numbers, which
+ * older tools ignore.
+ */
 #define SIDE_CAPABILITY (1ULL << 32)
 #define SIDE_MAJOR_SHIFT 52
 #define SIDE_MINOR_SHIFT 32

@@ -3,14 +3,16 @@
 #define MAPFS_FS_CONTROL_WIRE_H
 
 /*
- * Results of a job as bytes: written by the daemon, read by the command,
- * which may be of another version.  Little-endian numbers of 8 bytes, strings
- * as their length, their bytes and a NUL; records one behind the other.
+ * The encoding of a command's result, which the daemon writes and the tools
+ * read; the two may be of different versions.  A number is 8 bytes,
+ * little-endian.  A string is its length, its bytes and a NUL.  Records follow
+ * each other without a separator.
  *
- * Lifetime: a zeroed struct wire_out is empty; wire_out_fini().  What is
- *           taken out of a struct wire_in is borrowed from its bytes.
- * Errors:   putting: remembered in `err`, later puts do nothing.  Taking:
- *           `is_bad` when the bytes end early; everything taken is then 0
+ * Lifetime: a zeroed struct wire_out is empty; wire_out_fini() frees it.  A
+ *           string taken from a struct wire_in is borrowed from its bytes.
+ * Errors:   of a put: stored in `err`, and later puts do nothing.  -EFBIG: the
+ *           result is too large.  Of a take: `is_bad` is set if the bytes end
+ *           too early or are no string, and everything taken from then on is 0
  *           or "" [S1].
  * Locking:  none.
  */
@@ -45,7 +47,10 @@ bool wire_is_over(const struct wire_in *in);
 uint64_t wire_take(struct wire_in *in);
 const char *wire_take_string(struct wire_in *in);
 void wire_take_snapshot(struct wire_in *in, struct mapfs_snapshot *out);
-/* `ranges` is made anew: the caller's to free after the last one. */
+/*
+ * *ranges is the memory for the ranges of one entry, and starts as NULL: each
+ * call may reallocate it, and the caller frees it after the last one.
+ */
 void wire_take_entry(struct wire_in *in, struct mapfs_diff_entry *out,
 		     struct mapfs_range **ranges);
 void wire_take_drift(struct wire_in *in, const char **path, bool *is_gone);
