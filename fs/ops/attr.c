@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attributes of one object, and of the whole file system.
+ * The attributes of one object, and those of the file system.
  */
 #include <errno.h>
 #include <sys/stat.h>
@@ -28,7 +28,10 @@ void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	reply_attr(m, req, err, &attr);
 }
 
-/* The kernel sets a time's own bit beside its "now"; the core wants one. */
+/*
+ * For "now" the kernel sets the bit of the time and the bit of "now"; the core
+ * takes one of the two.
+ */
 static unsigned int set_of_fuse(unsigned int valid)
 {
 	unsigned int set = 0;
@@ -57,9 +60,10 @@ static unsigned int set_of_fuse(unsigned int valid)
 }
 
 /*
- * A change of size or owner, by a caller who may not keep every set-id bit:
- * also the one that only marks a group?  The answer to SETATTR tells the
- * kernel what has become of them.
+ * A change of size or owner clears the set-id bits, unless the user may keep
+ * them.  This decides about the set-gid bit of a file that its group may not
+ * execute, for which the rule differs.  The answer to SETATTR tells the kernel
+ * which bits are left.
  */
 static unsigned int group_bit_of_set(fuse_req_t req, struct mount *m,
 				     fuse_ino_t node, unsigned int set)
@@ -75,10 +79,10 @@ static unsigned int group_bit_of_set(fuse_req_t req, struct mount *m,
 }
 
 /*
- * The kernel writes back the times it kept of a file that a rollback took
- * away: nobody waits for the answer, but a refusal would come back as EIO from
- * close(2) and syncfs(2).  Looks like utimensat(2) on such a file, which
- * succeeds then; of other types the kernel keeps no times.
+ * With its writeback cache the kernel may still write back the times of a
+ * regular file that a rollback has removed.  No program waits for the answer,
+ * but close(2) and syncfs(2) would return an error as EIO.  A utimensat(2) on
+ * such a file sends the same request, and therefore succeeds, too.
  */
 static bool is_late_time(const struct mount *m, unsigned int valid)
 {
@@ -134,7 +138,7 @@ static struct statx_timestamp statx_time(struct timespec t)
 	};
 }
 
-/* Asked for only when a caller wants the time of birth. */
+/* The kernel sends STATX only for a program that wants the time of birth. */
 void op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
 	      struct fuse_file_info *fi)
 {

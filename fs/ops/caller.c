@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Capabilities and groups of a thread, from /proc/PID/status.
+ * /proc/PID/status shows the capabilities and groups of a thread.
  *
- * A thread in a user namespace of its own may have every capability there and
- * none that counts for our files, so the namespace is looked at, too: the
- * first one has the same inode number on every machine.
+ * In a user namespace of its own a thread may have every capability, and none
+ * that counts for files outside; so the namespace is compared with the first
+ * one, which has the same inode number on every machine.
  */
 #include "caller.h"
 
@@ -16,7 +16,10 @@
 
 #define FIRST_USER_NS 0xEFFFFFFDU /* PROC_USER_INIT_INO of the kernel */
 
-/* The line of status that begins with `name`, behind it; free(*line). */
+/*
+ * What follows `name` in its line of /proc/PID/status; or NULL.  The result is
+ * part of *line, which the caller frees.
+ */
 static const char *status_find(pid_t pid, const char *name, char **line)
 {
 	const char *value = NULL;

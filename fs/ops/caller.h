@@ -3,22 +3,23 @@
 #define MAPFS_FS_OPS_CALLER_H
 
 /*
- * What the kernel knows of a caller and most requests do not say.
+ * The rights of a process that a request does not contain: its capabilities
+ * and its supplementary groups.
  *
- * Lifetime: a caller can be asked about while its request is unanswered.
- * Errors:   none; of a caller that cannot be looked at (another pid
- *           namespace, a hidden /proc) the answer is false.
- * Locking:  none is needed; reads files in /proc, so call it with none held.
+ * Lifetime: the sender of a request exists until the request is answered.
+ * Errors:   none; the answer is false if the process cannot be examined (it is
+ *           in another pid namespace, or /proc is hidden).
+ * Locking:  the caller holds no lock, because files in /proc are read.
  */
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* CAP_FSETID in the first user namespace, which is what capable() asks. */
+/* Has it CAP_FSETID in the first user namespace, as capable() asks? */
 bool caller_has_fsetid(pid_t pid);
-/* Whether `gid` is the caller's own group or a supplementary one. */
+/* Is `gid` the group of the sender, or one of its supplementary groups? */
 bool caller_is_in_group(const struct fuse_ctx *ctx, gid_t gid);
-/* The same of a process that is no caller, such as ourselves. */
+/* Is `gid` one of the supplementary groups of the process? */
 bool caller_has_group(pid_t pid, gid_t gid);
 
 #endif

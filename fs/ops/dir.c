@@ -2,13 +2,14 @@
 /*
  * Directories.
  *
- * In copy mode ENOSYS to OPENDIR makes the kernel keep listings for good and
- * never ask to open a directory again.  In the other modes it would judge a
- * kept listing by the directory's mtime alone, which a second change within
- * one tick of the clock does not move; so there listings are not kept.
+ * In copy mode OPENDIR is answered with ENOSYS: the kernel then caches listings
+ * without limit and sends no OPENDIR again.  In the other modes it would keep
+ * a cached listing as long as the mtime of the directory is the same, and two
+ * changes within one tick of the clock have the same mtime; so in those modes
+ * the kernel does not cache listings.
  *
- * READDIRPLUS counts a lookup of each name it hands over, and remembers whose,
- * to take the counts back should the reply fail.
+ * READDIRPLUS raises the lookup count of each inode that it lists.  The inodes
+ * are recorded, so that the counts can be lowered if the reply fails.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ struct listing {
 	size_t counted_n;
 };
 
-/* The smallest entry of READDIRPLUS; bounds how many fit one buffer. */
+/* The size of the smallest entry of READDIRPLUS: limits their number. */
 #define DIRENTPLUS_MIN_BYTES 152
 
 void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
@@ -99,7 +100,10 @@ static void listing_uncount(struct listing *l)
 	l->counted_n = 0;
 }
 
-/* A late error is dropped: what was read is good, and asking goes on. */
+/*
+ * An error behind the first entry is not reported: the entries read before it
+ * are right, and the kernel asks again for those behind them.
+ */
 static void listing_reply(struct listing *l, int err)
 {
 	if (err && l->used_bytes == 0)
@@ -108,7 +112,7 @@ static void listing_reply(struct listing *l, int err)
 		listing_uncount(l);
 }
 
-/* The names behind `off` into the listing's buffer. */
+/* Reads the names behind `off` into the buffer. */
 static int list(struct listing *l, fuse_ino_t node, off_t off,
 		const struct fuse_file_info *fi, mapfs_dirent_fn fn)
 {

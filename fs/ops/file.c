@@ -2,9 +2,10 @@
 /*
  * Open files and their data.
  *
- * Stateless views keep nothing per open: ENOSYS to the first OPEN, CREATE
- * and FLUSH tells the kernel never to ask again, and CREATE becomes MKNOD.
- * Write mode keeps a handle, because the base may forbid a second open.
+ * A stateless view keeps nothing for an open file: the first OPEN, CREATE and
+ * FLUSH are answered with ENOSYS, after which the kernel does not send them
+ * again, and sends MKNOD in place of CREATE.  Write mode keeps a handle,
+ * because the base may not permit a second open.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,20 +17,20 @@
 #include "ops.h"
 #include "setid.h"
 
-/* One request copies at most this much: it holds a session thread. */
+/* One request copies at most this much, because it occupies a thread. */
 #define COPY_BYTES (128U << 20)
 
-/* The kernel hands us buffers that O_DIRECT would refuse. */
+/* With O_DIRECT the base would refuse the buffers of the daemon. */
 static int base_flags(int flags)
 {
 	return flags & ~O_DIRECT;
 }
 
 /*
- * Close-to-open: somebody else changed the base since the kernel last saw
- * the file, so its attributes must be fetched again.  Attributes only: that
- * takes no page lock, so this thread cannot wait for itself.  The pages go
- * because the answer lacks keep_cache.
+ * Another program has changed the base's file since the kernel last saw it, so
+ * the kernel must fetch the attributes again (close-to-open).  This invalidates
+ * the attributes only: no page lock is taken, so this thread cannot wait for
+ * itself.  The pages are dropped because the reply has no keep_cache.
  */
 static void forget_attributes(struct mount *m, fuse_ino_t node)
 {
@@ -52,7 +53,7 @@ void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 		reply_err(req, err);
 		return;
 	}
-	/* Without the page cache the kernel refuses shared mappings, too. */
+	/* Without the page cache the kernel also refuses shared mappings. */
 	if (mapfs_only_appends(m->view, fi->fh))
 		fi->direct_io = 1;
 	if (changed)
@@ -128,7 +129,7 @@ void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode,
 	reply_created(m, req, &e, fi);
 }
 
-/* Written bytes are in the view already; closing adds nothing. */
+/* All written bytes are in the view before a file is closed. */
 void op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	mount_of(req, MAPFS_OP_FLUSH);
@@ -165,7 +166,7 @@ static enum setid_caller setid_of_write(const struct fuse_file_info *fi)
 	if (fi->kill_suidgid)
 		return SETID_CALLER_LACKS_IT;
 #else
-	/* Then the kernel drops the bits itself. */
+	/* Without HANDLE_KILLPRIV_V2 the kernel clears the bits itself. */
 	(void)fi;
 #endif
 	return SETID_CALLER_HAS_IT;

@@ -3,11 +3,14 @@
 #define MAPFS_FS_OPS_OPS_H
 
 /*
- * The operations the kernel may ask for, one file per family.  Each
- * translates, asks the core once and replies once; libfuse's
- * struct fuse_lowlevel_ops says what each must do.
+ * The operations of FUSE, one file for each family.  Each translates the
+ * request, calls the core and replies once.  libfuse's struct fuse_lowlevel_ops
+ * says what each must do and why its parameters are these; the table of
+ * fs/session/session.c lists them all.
  *
- * Locking: called from any session thread; none holds a lock over a reply.
+ * Lifetime: all arguments are borrowed; a request ends with its reply.
+ * Errors:   an errno is the answer to the request.
+ * Locking:  called by any worker thread; no lock is held during a reply.
  */
 #include <fuse_lowlevel.h>
 

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * With HANDLE_KILLPRIV_V2, without which the kernel would ask for a file's
- * capabilities at every write(2), it leaves set-id bits to the daemon and does
- * not look at the mode again: a file that somebody else may write to would run
- * his bytes as its owner.  So whenever we drop bits the kernel is told before
- * the call returns.
+ * The session uses HANDLE_KILLPRIV_V2: without it the kernel would ask for the
+ * file capabilities at every write(2).  With it the kernel leaves the set-id
+ * bits to the daemon, and does not look at the mode again.  A file that other
+ * users may write to would then run their bytes with the rights of its owner.
+ * So whenever the daemon clears a bit, it tells the kernel before it replies.
  *
- * That cannot deadlock, though the thread which waits for our answer holds the
- * inode's lock, and in a write through the page cache locks of folios, too:
- * a notification without a range marks the attributes as unknown under a spin
- * lock, takes neither of those and asks us nothing.  It goes through
- * /dev/fuse, in io_uring mode as well, and needs no free entry of a ring.
- * An answer to GETATTR from before the change does not undo it: the kernel
- * drops attributes that are older than the notification.
+ * That cannot deadlock, though the thread that waits for the reply holds the
+ * lock of the inode, and in a write through the page cache also locks of
+ * folios.  A notification without a range marks the attributes as unknown under
+ * a spin lock: it takes none of those locks and sends no request.  It is
+ * written to /dev/fuse, with io_uring as well, and needs no free entry of a
+ * ring.  An answer to GETATTR from before the change does not undo it, because
+ * the kernel drops attributes that are older than the notification.
  *
- * Nobody runs the file in between: it is open for writing, so exec is ETXTBSY.
- * Changes of one file exclude each other in the kernel (the inode's lock), so
- * none of them is answered while another one's bits are still to be told.
+ * The file cannot be executed in between: it is open for writing, so exec(2)
+ * fails with ETXTBSY.  Changes of one file exclude each other in the kernel, by
+ * the inode's lock, so no change is answered while the bits that another one
+ * has cleared are still to be told.
  *
- * File capabilities need no care here: the kernel removes them by a request of
- * its own, and asks for them anew whenever the file is run.
+ * File capabilities need nothing here: the kernel removes them by a request of
+ * its own, and asks for them each time the file is executed.
  */
 #include "setid.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,12 +59,12 @@ static bool may_keep(fuse_req_t req, enum setid_caller caller)
 	case SETID_CALLER_UNKNOWN:
 		return caller_has_fsetid(fuse_req_ctx(req)->pid);
 	}
-	return false;
+	abort();
 }
 
-/* As enum mapfs_set. */
-static unsigned int what_goes(fuse_req_t req, const struct mapfs_attr *attr,
-			      enum setid_caller caller)
+/* The bits to clear, of enum mapfs_set. */
+static unsigned int bits_to_clear(fuse_req_t req, const struct mapfs_attr *attr,
+				  enum setid_caller caller)
 {
 	unsigned int set = MAPFS_SET_KILL_PRIV;
 
@@ -73,22 +76,23 @@ static unsigned int what_goes(fuse_req_t req, const struct mapfs_attr *attr,
 	return set;
 }
 
-/* Of a file that has set-id bits. */
-static int drop(struct setid *s, fuse_req_t req, uint64_t fh,
-		const struct mapfs_attr *attr, enum setid_caller caller)
+/* Clears the bits of a file that has some. */
+static int clear_bits(struct setid *s, fuse_req_t req, uint64_t fh,
+		      const struct mapfs_attr *attr, enum setid_caller caller)
 {
-	struct mapfs_setattr set = { .valid = what_goes(req, attr, caller) };
+	struct mapfs_setattr set = { .valid =
+					     bits_to_clear(req, attr, caller) };
 	struct mapfs_attr after = *attr;
 	int err = 0;
 
 	if (set.valid)
 		err = mapfs_setattr(s->m->view, node_file(s->m, s->node, fh),
 				    &set, &after);
-	s->is_dropped = after.mode != attr->mode;
+	s->is_cleared = after.mode != attr->mode;
 	if (!s->m->base_drops_setid)
 		return err;
-	/* The base's kernel does what we may not. */
-	s->is_dropped = true;
+	/* The kernel clears the bits of the base's file when it is written. */
+	s->is_cleared = true;
 	return err == -EPERM ? 0 : err;
 }
 
@@ -105,21 +109,21 @@ int setid_begin(struct setid *s, fuse_req_t req, fuse_ino_t node, uint64_t fh,
 	err = mapfs_peek_attr(m->view, node_file(m, node, fh), &attr);
 	if (err || !S_ISREG(attr.mode) || !(attr.mode & SET_ID_BITS))
 		return err;
-	return drop(s, req, fh, &attr, caller);
+	return clear_bits(s, req, fh, &attr, caller);
 }
 
 int setid_end(const struct setid *s)
 {
 	int err;
 
-	if (!s->is_dropped)
+	if (!s->is_cleared)
 		return 0;
 	err = fuse_lowlevel_notify_inval_inode(s->m->se, s->node, -1, 0);
 	if (!err || err == -ENOENT)
 		return 0;
 	fuse_log(FUSE_LOG_WARNING,
-		 "inode %llu: the kernel cannot be told that "
-		 "its set-id bits are gone: error %d\n",
-		 (unsigned long long)node_ino(s->m, s->node), -err);
+		 "inode %llu: cannot tell the kernel that its set-id "
+		 "bits are cleared: %s\n",
+		 (unsigned long long)node_ino(s->m, s->node), strerror(-err));
 	return -EIO;
 }

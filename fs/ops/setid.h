@@ -3,18 +3,18 @@
 #define MAPFS_FS_OPS_SETID_H
 
 /*
- * Set-id bits that a change of a file's data takes away: inode(7), and the
- * kernel's setattr_should_drop_suidgid().
+ * The set-id bits of a file, which a change of its data clears: inode(7), and
+ * the kernel's setattr_should_drop_suidgid().
  *
- *   setid_begin()   takes them away, if the caller may not keep them
+ *   setid_begin()   clears them, unless the user may keep them
  *   ...             the change
- *   setid_end()     tells the kernel, which goes on to believe in them
+ *   setid_end()     tells the kernel that they are cleared
  *   reply
  *
- * Lifetime: between begin and end `s` borrows the request's mount.  After an
- *           error of setid_begin() there is no end.
+ * Lifetime: `s` borrows the request's mount from begin to end.  If
+ *           setid_begin() fails, there is no setid_end().
  * Errors:   0 or a negative errno.
- * Locking:  called by the request's own thread, which holds none.
+ * Locking:  called by the worker thread of the request, which holds no lock.
  */
 #include <fuse_lowlevel.h>
 
@@ -22,7 +22,10 @@
 
 struct mount;
 
-/* What the request says of CAP_FSETID, with which one keeps the bits. */
+/*
+ * What the request says about CAP_FSETID of its sender.  With that capability
+ * the bits are kept.
+ */
 enum setid_caller {
 	SETID_CALLER_HAS_IT,
 	SETID_CALLER_LACKS_IT,
@@ -32,7 +35,7 @@ enum setid_caller {
 struct setid {
 	struct mount *m;
 	fuse_ino_t node;
-	bool is_dropped; /* and the kernel does not know */
+	bool is_cleared; /* and the kernel must be told */
 };
 
 int must_check setid_begin(struct setid *s, fuse_req_t req, fuse_ino_t node,
@@ -40,11 +43,14 @@ int must_check setid_begin(struct setid *s, fuse_req_t req, fuse_ino_t node,
 int must_check setid_end(const struct setid *s);
 
 /*
- * A set-gid bit that does nothing for who runs the file, as its group may
- * not: whoever is in the group keeps it, too.
+ * May the sender keep the set-gid bit of a file that its group may not execute?
+ * Yes with CAP_FSETID, and as a member of the group.
  */
 bool setid_may_keep_group_bit(fuse_req_t req, const struct mapfs_attr *attr);
-/* Whether a write to the base alone drops them: our own rights are too few. */
+/*
+ * Does the kernel clear the bits when the daemon writes to the base?  Yes in
+ * write mode, if the daemon has no CAP_FSETID.
+ */
 bool setid_base_drops(const struct mount *m);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extended attributes.  The kernel has checked that the caller may use the
- * namespace of a name; two things it leaves to us: trusted.* must not show
- * in the list of those who may not read it, and setting an ACL drops the
- * set-gid bit of a file whose group the caller is not in.
+ * Extended attributes.  The kernel has checked that the user may access the
+ * namespace of the name.  It leaves two things to the daemon: a list must not
+ * contain trusted.* for a user who may not read those, and setting an ACL
+ * clears the set-gid bit of a file if the user is not in its group.
  */
 #include <errno.h>
 #include <linux/limits.h>
@@ -40,7 +40,7 @@ void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
 			    mapfs_getxattr(m->view, ino, name, buf, size));
 }
 
-/* Drops the names the caller may not see; the bytes that stay. */
+/* Removes the names of trusted.*; returns the bytes that are left. */
 static ssize_t hide_trusted(char *names, ssize_t bytes)
 {
 	static const char trusted[] = "trusted.";
@@ -86,7 +86,7 @@ void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 		reply_bytes(req, names, n);
 }
 
-/* libfuse does not pass on what the kernel found out, so find out again. */
+/* The kernel has checked this, too, but libfuse does not pass it on. */
 static bool may_keep_sgid(struct mount *m, fuse_req_t req, mapfs_ino ino)
 {
 	struct mapfs_attr attr;
