@@ -32,15 +32,21 @@ static int file_get(struct direct *d, mapfs_ino ino, struct inode **out)
 	return err;
 }
 
+struct read_ctx {
+	void *buf;
+	size_t len;
+	uint64_t off;
+};
+
 static ssize_t read_by_fd(struct direct *d, struct inode *i, uint64_t fh,
-			  void *buf, size_t len, uint64_t off)
+			  const struct read_ctx *r)
 {
 	struct direct_fd f;
 	ssize_t n = direct_fd_get(d, i, fh, DIRECT_READ, &f);
 
 	if (n)
 		return n;
-	n = io_pread_some(f.fd, buf, len, off);
+	n = io_pread_some(f.fd, r->buf, r->len, r->off);
 	direct_fd_put(d, &f);
 	return n;
 }
@@ -48,6 +54,7 @@ static ssize_t read_by_fd(struct direct *d, struct inode *i, uint64_t fh,
 ssize_t direct_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 		    size_t len, uint64_t off)
 {
+	const struct read_ctx r = { .buf = buf, .len = len, .off = off };
 	struct direct *d = direct_of(v);
 	struct inode *i;
 	ssize_t n = file_get(d, file.ino, &i);
@@ -55,12 +62,12 @@ ssize_t direct_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 	if (n)
 		return n;
 	if (file.fh && off <= BY_HANDLE_BYTES && len <= BY_HANDLE_BYTES - off)
-		n = read_by_fd(d, i, file.fh, buf, len, off);
+		n = read_by_fd(d, i, file.fh, &r);
 	else
 		n = base_read(d->base, i, buf, len, off);
 	/* The file may have been opened before its mode forbade it. */
 	if (n < 0 && file.fh)
-		n = read_by_fd(d, i, file.fh, buf, len, off);
+		n = read_by_fd(d, i, file.fh, &r);
 	direct_put(d, i);
 	return n;
 }

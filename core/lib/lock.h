@@ -17,9 +17,9 @@
  *                     one file's data or attributes for reading
  *   delta stripe      size, times, attributes, xattrs and page table of the
  *                     inodes that hash to it; one at a time, or all
- *   direct.lock       the open files and listings of a read or write view
+ *   handles.lock      the open files and listings of a read or write view
  *   itable.lock       the table of known inodes, their counts and places
- *   base.lock         which descriptors of the base are open
+ *   fd_cache.lock     which descriptors of the base are open
  *   mapping.lock      which windows of one file are mapped
  *   journal.lock      the append position
  *   arena.layout      the length of the arena's file
@@ -34,9 +34,9 @@
  *     RANK_SYNC           store.sync_lock
  *       RANK_NAMESPACE      overlay.ns_lock
  *         RANK_INODE          a delta stripe
- *           RANK_DIRECT         direct.lock
+ *           RANK_DIRECT         handles.lock
  *             RANK_ITABLE         itable.lock
- *               RANK_BASE           base.lock
+ *               RANK_BASE           fd_cache.lock
  *                 RANK_MAPPING        mapping.lock
  *                   RANK_JOURNAL        journal.lock
  *                     RANK_ARENA          arena.layout

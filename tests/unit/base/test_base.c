@@ -159,12 +159,17 @@ static void test_base__directory_nobody_may_enter_is_refused(void **state)
 	assert_int_equal(base_open(&b, in(f, "closed"), 0), -EACCES);
 }
 
-static void assert_read(struct fixture *f, struct inode *i, uint64_t off,
-			size_t len, const char *want, size_t want_len)
-{
-	char *buf = malloc(len);
+struct range {
+	uint64_t off;
+	size_t len;
+};
 
-	assert_int_equal(base_read(f->b, i, buf, len, off), want_len);
+static void assert_read(struct fixture *f, struct inode *i, struct range r,
+			const char *want, size_t want_len)
+{
+	char *buf = malloc(r.len);
+
+	assert_int_equal(base_read(f->b, i, buf, r.len, r.off), want_len);
 	assert_memory_equal(buf, want, want_len);
 	free(buf);
 }
@@ -182,21 +187,23 @@ static void test_base__reads_small_and_large_files(void **state)
 	put_file(f, "empty", "", 0);
 	start(f, BASE_FROZEN);
 	i = lookup(f, root(f), "small");
-	assert_read(f, i, 0, 100, "hello", 5);
-	assert_read(f, i, 3, 1, "l", 1);
-	assert_read(f, i, 5, 10, "", 0);
-	assert_read(f, lookup(f, root(f), "empty"), 0, 10, "", 0);
+	assert_read(f, i, (struct range){ 0, 100 }, "hello", 5);
+	assert_read(f, i, (struct range){ 3, 1 }, "l", 1);
+	assert_read(f, i, (struct range){ 5, 10 }, "", 0);
+	assert_read(f, lookup(f, root(f), "empty"), (struct range){ 0, 10 }, "",
+		    0);
 	i = lookup(f, root(f), "big");
-	assert_read(f, i, 0, BIG_BYTES, big, BIG_BYTES);
-	assert_read(f, i, 4095, 8192, big + 4095, 8192);
-	assert_read(f, i, BIG_BYTES - 3, 4096, big + BIG_BYTES - 3, 3);
-	assert_read(f, i, BIG_BYTES, 1, "", 0);
-	assert_read(f, i, 1ULL << 62, 1, "", 0);
+	assert_read(f, i, (struct range){ 0, BIG_BYTES }, big, BIG_BYTES);
+	assert_read(f, i, (struct range){ 4095, 8192 }, big + 4095, 8192);
+	assert_read(f, i, (struct range){ BIG_BYTES - 3, 4096 },
+		    big + BIG_BYTES - 3, 3);
+	assert_read(f, i, (struct range){ BIG_BYTES, 1 }, "", 0);
+	assert_read(f, i, (struct range){ 1ULL << 62, 1 }, "", 0);
 	/* Others shrink and grow it below us. */
 	assert_int_equal(truncate(in(f, "big"), 150000), 0);
-	assert_read(f, i, 140000, 20000, big + 140000, 10000);
+	assert_read(f, i, (struct range){ 140000, 20000 }, big + 140000, 10000);
 	assert_int_equal(truncate(in(f, "big"), 10), 0);
-	assert_read(f, i, 0, 4096, big, 10);
+	assert_read(f, i, (struct range){ 0, 4096 }, big, 10);
 	free(big);
 }
 
@@ -281,10 +288,10 @@ static void test_base__same_name_another_object_is_stale(void **state)
 	assert_int_equal(rename(in(f, "new"), in(f, "file")), 0);
 	assert_int_equal(base_read(f->b, i, buf, 8, 0), -ESTALE);
 	i = lookup(f, root(f), "file");
-	assert_read(f, i, 0, 8, "new", 3);
+	assert_read(f, i, (struct range){ 0, 8 }, "new", 3);
 	/* Open it once and it stays reachable, whatever happens to names. */
 	assert_int_equal(unlink(in(f, "file")), 0);
-	assert_read(f, i, 0, 8, "new", 3);
+	assert_read(f, i, (struct range){ 0, 8 }, "new", 3);
 	base_uncache(f->b, i);
 	assert_int_equal(base_read(f->b, i, buf, 8, 0), -ESTALE);
 }
@@ -322,7 +329,7 @@ static void test_base__object_is_waited_for_while_it_moves(void **state)
 	base_move_begin(f->b);
 	assert_int_equal(rename(in(f, "file"), in(f, "moved")), 0);
 	assert_int_equal(pthread_create(&t, NULL, end_move, &m), 0);
-	assert_read(f, m.i, 0, 8, "hello", 5);
+	assert_read(f, m.i, (struct range){ 0, 8 }, "hello", 5);
 	assert_int_equal(pthread_join(t, &done), 0);
 	assert_ptr_equal(done, &m);
 }
@@ -355,7 +362,8 @@ static void test_base__frozen_base_keeps_its_access_times(void **state)
 					   AT_SYMLINK_NOFOLLOW),
 				 0);
 	start(f, BASE_FROZEN);
-	assert_read(f, lookup(f, root(f), "file"), 0, 8, "hello", 5);
+	assert_read(f, lookup(f, root(f), "file"), (struct range){ 0, 8 },
+		    "hello", 5);
 	assert_int_equal(
 		base_hold(f->b, lookup(f, root(f), "dir"), BASE_READ, &fd), 0);
 	assert_true(getdents64(base_fd_of(fd), buf, sizeof(buf)) > 0);
@@ -553,7 +561,8 @@ static void test_base__descriptors_are_bounded(void **state)
 		(void)snprintf(name, sizeof(name), "%d", n);
 		put_file(f, name, name, strlen(name));
 		i[n] = lookup(f, root(f), name);
-		assert_read(f, i[n], 0, 16, name, strlen(name));
+		assert_read(f, i[n], (struct range){ 0, 16 }, name,
+			    strlen(name));
 	}
 	assert_true(fds_open() - before <= 50);
 	for (n = 0; n < 400; n++) {
@@ -562,8 +571,8 @@ static void test_base__descriptors_are_bounded(void **state)
 			break;
 	}
 	assert_true(n < 400);
-	assert_read(f, i[0], 0, 16, "0", 1);
-	assert_read(f, i[1], 0, 16, "1", 1);
+	assert_read(f, i[0], (struct range){ 0, 16 }, "0", 1);
+	assert_read(f, i[1], (struct range){ 0, 16 }, "1", 1);
 	while (n-- > 0)
 		close(fd[n]);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
