@@ -9,9 +9,9 @@
  *	inode		the objects that the view knows, and their places
  *	resolve		from an inode to a descriptor of its object
  *	stat, xattr, read, readdir
- *			what the object says
+ *			attributes, content and names of the object
  *	generation	whether it is still the same object
- *	foreign		what belongs to another file system
+ *	foreign		objects of another file system
  *	search		an object by its number alone
  *	identity	whether it is still the same base
  *

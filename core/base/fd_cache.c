@@ -239,7 +239,7 @@ void fd_cache_put(struct fd_cache *c, struct base_fd *f)
 		base_fd_destroy(gone);
 }
 
-/* What the caller has to destroy, or NULL. */
+/* The descriptor for the caller to destroy, or NULL. */
 static struct base_fd *remove_locked(struct fd_cache *c, mapfs_ino ino,
 				     enum base_want want)
 {

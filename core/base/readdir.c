@@ -4,7 +4,7 @@
  * calls as that takes.  While the buffer can answer, the descriptor does not
  * seek: btrfs records where a listing ends when the directory is opened, so
  * that names created later are not in it, and records it again at each seek;
- * then a program that renames what it lists would never come to an end.  For
+ * then a program that renames each file it lists would never end.  For
  * the same reason a call passes on entries of one buffer only: a reader that
  * did not take them all continues in that buffer.
  */
@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lib/array.h"
 #include "core/lib/path.h"
 #include "foreign.h"
 #include "inode.h"
@@ -201,17 +202,8 @@ static ssize_t listing_find(const struct base_listing *l, uint64_t cookie)
 
 static int listing_make_room(struct base_listing *l)
 {
-	const size_t want = l->buf ? DENTS_BYTES : BITE_BYTES;
-	char *buf;
-
-	if (l->buf_bytes == want)
-		return 0;
-	buf = realloc(l->buf, want);
-	if (!buf)
-		return -ENOMEM;
-	l->buf = buf;
-	l->buf_bytes = want;
-	return 0;
+	return array_reserve(&l->buf, &l->buf_bytes,
+			     l->buf ? DENTS_BYTES : BITE_BYTES);
 }
 
 /* Replaces the entries of the buffer, all passed on, by the next ones. */

@@ -349,7 +349,7 @@ static void walk(struct base *b, const struct base_finder *f)
 	places_walk_end(b->places, w.is_complete);
 }
 
-/* One walk at a time: who comes while one is under way waits for it. */
+/* One walk at a time: a second caller waits for the end of the first one's. */
 static void walk_or_wait(struct base *b, const struct base_finder *f)
 {
 	uint64_t walks;

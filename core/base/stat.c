@@ -69,7 +69,7 @@ static int stat_at(struct base *b, int dirfd, const char *name,
 	return stat_opened(b, dirfd, name, out, NULL);
 }
 
-/* What a view may know of an object found by this name. */
+/* Judges an object found by this name: is it foreign, and may it show? */
 static int judge(const struct base *b, const struct inode *dir,
 		 const char *name, struct base_seen *seen)
 {

@@ -38,7 +38,7 @@ struct base_seen {
 /* The same of a name, with the generation of the object's file handle. */
 int must_check base_stat_generation(struct base *b, struct inode *dir,
 				    const char *name, struct base_seen *out);
-/* What base_stat() of a name says of its inode; borrows both. */
+/* The facts of a name, from its base_stat(); borrows `dir` and `name`. */
 struct inode_facts base_facts(const struct statx *stx, struct inode *dir,
 			      const char *name);
 /* 512-byte blocks of the object; never 0 for a file that may have data. */

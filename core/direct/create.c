@@ -123,7 +123,7 @@ static int open_made(const struct birth *b, struct direct_fd *f)
 	return f->fd < 0 ? -errno : 0;
 }
 
-/* Opens, gives away and looks up what was made under its name. */
+/* Opens, gives away and looks up the object made under its name. */
 static int finish(struct birth *b, struct mapfs_entry *out)
 {
 	struct direct_fd f;

@@ -25,7 +25,7 @@
 
 struct handles;
 
-/* What a caller wants to do with a descriptor. */
+/* The use that a caller has for a descriptor. */
 enum direct_use {
 	DIRECT_PATH, /* name it: O_PATH is enough */
 	DIRECT_READ,

@@ -12,7 +12,7 @@
  */
 #include "inode.h"
 
-/* The object of this name, with what the base says of it. */
+/* The object of this name, and its attributes. */
 int must_check direct_see(struct direct *d, struct inode *dir, const char *name,
 			  struct statx *stx, struct inode **out);
 /* The inode as an entry, counted. */
