@@ -118,7 +118,8 @@ static int add_inode(struct planning_ctx *c, struct inode *i)
 static int gather(void *arg, struct inode *i)
 {
 	struct planning_ctx *c = arg;
-	int err = array_reserve(&c->inodes, &c->inode_cap, c->inode_count + 1);
+	int err = array_reserve_bytes(&c->inodes, sizeof(struct inode *),
+				      &c->inode_cap, c->inode_count + 1);
 
 	if (!err)
 		c->inodes[c->inode_count++] = i;

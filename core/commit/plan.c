@@ -70,11 +70,12 @@ void plan_destroy(struct plan *p)
 int plan_add_object(struct plan *p, mapfs_ino ino, struct plan_object **out)
 {
 	struct plan_object *o;
-	int err = p->object_count >= PLAN_MAX ?
-			  -EFBIG :
-			  array_reserve(&p->objects, &p->object_cap,
-					(size_t)p->object_count + 1);
+	int err;
 
+	if (p->object_count >= PLAN_MAX)
+		return -EFBIG;
+	err = array_reserve_bytes(&p->objects, sizeof(struct plan_object *),
+				  &p->object_cap, (size_t)p->object_count + 1);
 	if (err)
 		return err;
 	o = calloc(1, sizeof(*o));
@@ -149,7 +150,8 @@ int plan_get_name(struct plan *p, uint32_t dir, const char *name,
 		return -EUCLEAN;
 	if (p->name_count >= PLAN_MAX)
 		return -EFBIG;
-	err = array_reserve(&p->names, &p->name_cap, (size_t)p->name_count + 1);
+	err = array_reserve_bytes(&p->names, sizeof(struct plan_name *),
+				  &p->name_cap, (size_t)p->name_count + 1);
 	if (err)
 		return err;
 	n = calloc(1, sizeof(*n) + len + 1);
