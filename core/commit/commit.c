@@ -43,7 +43,7 @@
 static bool commit_may_move(enum commit_state from, enum commit_state to)
 {
 	switch (from) {
-	case COMMIT_FOUND:
+	case COMMIT_UNKNOWN:
 		return to == COMMIT_PLANNED || to == COMMIT_BEGUN ||
 		       to == COMMIT_ENDED || to == COMMIT_UNDOING;
 	case COMMIT_PLANNED:
@@ -74,7 +74,7 @@ static bool is_under_way(const struct mapfs_commit *c)
 	case COMMIT_BEGUN:
 	case COMMIT_UNDOING:
 		return true;
-	case COMMIT_FOUND:
+	case COMMIT_UNKNOWN:
 	case COMMIT_PLANNED:
 	case COMMIT_ENDED:
 	case COMMIT_UNDONE:
@@ -194,7 +194,16 @@ static int commit_create(struct mapfs_commit **out,
 	c->opt = *opt;
 	c->ctx = (struct commit_ctx){
 		.at.to = PLAN_AFTER,
-		.fd = { -1, -1, -1, -1, -1, -1, -1, -1 },
+		.fd = {
+			.root = -1,
+			.store = -1,
+			.top = -1,
+			.dir = -1,
+			.gone = -1,
+			.saved = -1,
+			.pages = -1,
+			.stage = -1,
+		},
 		.meter = { .progress = opt->progress,
 			   .arg = opt->progress_arg },
 		.why = why,
@@ -378,7 +387,7 @@ static int finish(struct mapfs_commit *c)
 		return finish_commit(c);
 	case COMMIT_UNDOING:
 		return finish_undo(c);
-	case COMMIT_FOUND:
+	case COMMIT_UNKNOWN:
 	case COMMIT_PLANNED:
 	case COMMIT_ENDED:
 	case COMMIT_UNDONE:
@@ -464,7 +473,7 @@ int mapfs_commit_run(struct mapfs_commit *c, struct reason *why)
 	case COMMIT_ENDED:
 	case COMMIT_UNDONE:
 		return 0; /* nothing is left to do */
-	case COMMIT_FOUND:
+	case COMMIT_UNKNOWN:
 		break; /* mapfs_commit_open() leaves this state */
 	}
 	abort();

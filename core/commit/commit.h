@@ -5,19 +5,19 @@
 /*
  * The commit that mapfs.h hands out, and its state:
  *
- *               plan_all()         begin()         finish()
- *     FOUND --------------> PLANNED -----> BEGUN ----------> ENDED
- *     | | |                                  |                 |
- *     | | '- find_open() ------------------->|                 |
- *     | '--- find_newest() ----------------- | --------------->|
- *     |                                      |   turn_back()   |
- *     |                                      v                 |
- *     '----- find_open() --------------> UNDOING <-------------'
- *                                            |
- *                                            '---- finish() ----> UNDONE
+ *                 plan_all()         begin()         finish()
+ *     UNKNOWN --------------> PLANNED -----> BEGUN ----------> ENDED
+ *      | | |                                   |                 |
+ *      | | '- find_open() -------------------->|                 |
+ *      | '--- find_newest() ------------------ | --------------->|
+ *      |                                       |   turn_back()   |
+ *      |                                       v                 |
+ *      '----- find_open() ---------------> UNDOING <-------------'
+ *                                              |
+ *                                              '---- finish() ----> UNDONE
  *
  *              STORE/commit/open   STORE/commit/N/after   the base is
- *     FOUND    not known yet       not known yet          untouched
+ *     UNKNOWN  not looked for yet  not looked for yet     not known yet
  *     PLANNED  not there           not there              untouched
  *     BEGUN    says PLAN_AFTER     not there, or new      between both sides
  *     ENDED    not there           there                  the after side
@@ -34,7 +34,7 @@
 #include "planning.h"
 
 enum commit_state {
-	COMMIT_FOUND,
+	COMMIT_UNKNOWN,
 	COMMIT_PLANNED,
 	COMMIT_BEGUN,
 	COMMIT_ENDED,

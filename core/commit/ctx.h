@@ -37,7 +37,7 @@ struct commit_search {
 	unsigned int open_dirs; /* directories of the plan that are open */
 	unsigned int number;	/* of the search under way, or of the last */
 	unsigned int cuts;	/* ways given up because they led in circles */
-	bool is_on;
+	bool is_on;		/* a search is under way */
 };
 
 struct commit_meter {

@@ -18,6 +18,7 @@
  * store.  Doing it again does nothing.
  */
 int must_check gone_keep(struct commit_ctx *ctx, struct plan_object *o);
+/* False: it was not kept. */
 bool gone_has(const struct commit_ctx *ctx, const struct plan_object *o);
 /*
  * Undoing: moves the object back into a slot of the staging directory.

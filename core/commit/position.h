@@ -8,7 +8,7 @@
  * STORE/commit/open.  That file exists exactly while a commit is under way,
  * and the store cannot be mounted then.
  *
- * Errors:   0 or a negative errno.  -EUCLEAN, -EBADMSG: damaged [S1].
+ * Errors:   as saved_file.h; on an error *p is untouched.
  * Locking:  the store's lock is held.
  */
 #include "plan.h"
@@ -29,7 +29,8 @@ struct commit_position {
 	uint64_t stage_tag; /* in the name of the staging directory */
 	enum plan_side to;  /* PLAN_AFTER: committing; PLAN_BEFORE: undoing */
 	enum commit_phase phase;
-	enum commit_phase reached; /* by committing, before undoing began */
+	/* Undoing only: the phase that committing had reached. */
+	enum commit_phase reached;
 };
 
 /* Durable on return. */
@@ -38,7 +39,7 @@ int must_check position_write(int topfd, const struct commit_position *p);
 int must_check position_read(int topfd, struct commit_position *p);
 /* No commit is under way any more; durable on return. */
 int must_check position_remove(int topfd);
-/* Undoing a commit that had not written to any file of the base yet. */
+/* Is a commit undone that had not written to any file of the base? */
 bool position_left_files(const struct commit_position *p);
 
 #endif

@@ -17,7 +17,7 @@
 
 struct result {
 	uint64_t ino;
-	uint64_t size_bytes; /* 0 for directories, as both ctimes */
+	uint64_t size_bytes; /* for directories 0, like the ctime */
 	uint64_t mtime_s;
 	uint64_t ctime_s;
 	uint32_t mtime_ns;

@@ -41,9 +41,9 @@ int must_check work_dir_write_plan(struct commit_ctx *ctx);
 int must_check work_dir_read_plan(struct commit_ctx *ctx);
 
 /*
- * The plan and inode numbers of any commit, whose directory is `dirfd`.
- * Before all objects of a commit were built there are no numbers: reading
- * them is no error then and changes nothing.
+ * The plan of any commit, whose directory is `dirfd`, with the inode numbers
+ * that its objects have in the base.  These are written once all new objects
+ * are built; until then new objects have none.
  */
 int must_check work_dir_load_plan(int dirfd, struct plan **out);
 int must_check work_dir_write_inos(int dirfd, const struct plan *p);
