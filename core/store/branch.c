@@ -97,9 +97,11 @@ static int branching_begin(struct branching *b,
 	if (!err)
 		err = holds_take(b->readersfd, id);
 	if (err) {
-		reason_set(why, "store %s: %s", b->path,
-			   err == -EAGAIN ? "its snapshot is being deleted" :
-					    reason_of(err));
+		reason_set(
+			why, "store %s: %s", b->path,
+			err == -EAGAIN ?
+				"the snapshot is being deleted; choose another" :
+				reason_of(err));
 		return err;
 	}
 	store_facts_fini(&b->facts);

@@ -141,7 +141,9 @@ void store_compact_if_grown(struct store *st)
 	}
 	rmutex_unlock(&st->sync_lock);
 	if (err)
-		log_line(LOG_WARNING, "journal not compacted: %s",
+		log_line(LOG_WARNING,
+			 "store %s: its journal was not compacted: %s",
+			 st->dir.path ? st->dir.path : "(temporary)",
 			 strerror(-err));
 }
 

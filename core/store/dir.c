@@ -264,7 +264,7 @@ static int check_contents(const struct store_dir *d, bool *is_store,
 	if (faccessat(d->dirfd, STORE_JOURNAL_PART, F_OK, 0) == 0)
 		reason_set(
 			why,
-			"%s: left of a branch that was never finished; remove this directory and branch again",
+			"%s: the rest of a branch that was never finished; remove this directory and branch again",
 			d->path);
 	else
 		reason_set(

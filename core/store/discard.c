@@ -194,10 +194,11 @@ int mapfs_discard(const char *path, struct reason *why)
 	if (!err)
 		err = store_remove(d.dirfd, d.path);
 	if (err && reason_is_empty(why))
-		reason_set(why, "store %s: cannot remove it: %s", path,
-			   err == -ENOTEMPTY ?
-				   "files that are not mapfs's lie in it" :
-				   reason_of(err));
+		reason_set(
+			why, "store %s: cannot remove it: %s", path,
+			err == -ENOTEMPTY ?
+				"it has files that are not mapfs's; move them elsewhere and try again" :
+				reason_of(err));
 	store_facts_fini(&facts);
 	store_dir_close(&d);
 fini_info:

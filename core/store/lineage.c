@@ -58,7 +58,7 @@ static int ancestor_hold(struct ancestor *a, struct store_facts *f,
 	if (memcmp(f->uuid, want->uuid, sizeof(f->uuid)) != 0 || !one) {
 		reason_set(
 			why,
-			"store %s is not the one this branch comes from; put that one back where it was",
+			"store %s is not the store that this branch was made of; put that one back where it was",
 			a->path);
 		return -ESTALE;
 	}
@@ -166,7 +166,7 @@ static int lineage_check(const struct lineage *l, const struct ancestor *a,
 		return 0;
 	reason_set(
 		why,
-		"store %s: more than %u stores are above this branch; `mapfs commit` or `mapfs export` it into a new one",
+		"store %s: more than %u stores are above this branch; make a store without a parent, with `mapfs export` and `mapfs import`",
 		a->path, MAPFS_ARENAS - 1);
 	return -EMLINK;
 }

@@ -105,7 +105,7 @@ int location_check_base(int storefd, const struct store_options *opt,
 		return 0;
 	reason_set(
 		why,
-		"base %s lies inside the store %s, which keeps nothing but changes; choose another store",
+		"base %s lies inside the store %s, which holds only changes; choose another store",
 		opt->base, opt->path);
 	return -EINVAL;
 }

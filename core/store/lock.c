@@ -449,7 +449,7 @@ static void say_in_use(const struct wait *w, struct reason *why)
 	case HOLDER_CLOSING:
 		reason_set(
 			why,
-			"store %s is still being closed by process %d, which does not get on; try again later, or end that process",
+			"store %s is still being closed by process %d, which makes no progress; try again later, or end that process",
 			w->path, (int)h->pid);
 		return;
 	}

@@ -99,7 +99,7 @@ int store_start(struct store *st, struct rwlock *ns_lock)
 static void say_lock_unwritten(const struct store *st, int err)
 {
 	if (err)
-		log_line(LOG_WARNING, "store %s: cannot mark its lock: %s",
+		log_line(LOG_WARNING, "store %s: cannot write its lock: %s",
 			 st->dir.path, strerror(-err));
 }
 

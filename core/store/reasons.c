@@ -10,7 +10,7 @@ const char *reason_of_opening(int err)
 		return "it was written by a newer mapfs; use that version";
 	case -EUCLEAN:
 	case -EBADMSG:
-		return "its journal is damaged; nothing was changed, restore the store from a copy or start a new one";
+		return "its journal is damaged, and nothing was changed; restore the store from a copy, or use a new one";
 	default:
 		return reason_of(err);
 	}

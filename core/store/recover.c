@@ -239,7 +239,7 @@ int recover_journal(struct store *st, const struct store_options *opt,
 	if (replay.discarded)
 		log_line(
 			LOG_NOTICE,
-			"store %s: %llu operations after the last sync point were lost with the machine",
+			"store %s: the last %llu operations were lost when the machine went down; they were not synced",
 			st->dir.path, (unsigned long long)replay.discarded);
 	journal_set_needs(st->journal, is_needed, st);
 	if (st->use != STORE_CHANGE)

@@ -69,7 +69,7 @@ static int check_can_have(const struct store *st, struct reason *why)
 	if (st->use != STORE_CHANGE) {
 		reason_set(
 			why,
-			"store %s is opened for looking only; use the store itself, or a branch of it",
+			"store %s is open for reading only; mount the store itself, or a branch of it",
 			st->dir.path);
 		return -EROFS;
 	}
@@ -86,13 +86,15 @@ static int check_new_name(const char *name, const char *message,
 	    strstr(name, "..") || strcmp(name, ".") == 0) {
 		reason_set(
 			why,
-			"snapshot name '%s': not 1 to 255 bytes long, or it has '/', '@' or '..' in it; choose another",
+			"snapshot name '%s': a name has 1 to 255 bytes, but no '/', '@' or '..'; choose another",
 			name);
 		return -EINVAL;
 	}
 	if (strlen(message) > SNAPSHOT_MESSAGE_MAX) {
-		reason_set(why, "message of snapshot %s: longer than %u bytes",
-			   name, SNAPSHOT_MESSAGE_MAX);
+		reason_set(
+			why,
+			"message of snapshot %s: longer than %u bytes; shorten it",
+			name, SNAPSHOT_MESSAGE_MAX);
 		return -EINVAL;
 	}
 	return 0;

@@ -17,7 +17,7 @@ void store_latch(struct store *st, int err, const char *what)
 	if (atomic_compare_exchange_strong(&st->latched, &none, -err))
 		log_line(
 			LOG_ERR,
-			"store %s: %s: %s; no more changes until it is opened again",
+			"store %s: %s: %s; it accepts no more changes until it is mounted again",
 			st->dir.path ? st->dir.path : "(temporary)", what,
 			strerror(-err));
 }

@@ -109,7 +109,7 @@ static void say_finding(const struct trust_finding *f, const char *path,
 	if (f->why.is_shared)
 		reason_set(
 			why,
-			"store %s: others may write to its %s%s, so its content could be crafted; take that right from them (chmod go-w), or say --trust if you trust them all",
+			"store %s: others may write to its %s%s, so its content could be crafted; remove that right (chmod go-w), or say --trust if you trust all of them",
 			path, *f->name ? "file " : "directory", f->name);
 	else if (*f->name)
 		reason_set(
