@@ -22,7 +22,8 @@ static mapfs_ino new_file(struct fixture *f, const char *name)
 	struct mapfs_entry e;
 
 	assert_int_equal(
-		mapfs_mknod(f->v, NEW(&nobody, root(f), name, S_IFREG | 0644),
+		mapfs_mknod(f->v,
+			    NEW(&nobody, root_ino(f), name, S_IFREG | 0644),
 			    &e),
 		0);
 	return e.attr.ino;
@@ -120,7 +121,7 @@ static void test_limit__what_breaks_one_never_reaches_the_journal(void **state)
 	struct fixture *f = *state;
 	mapfs_ino ino;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	ino = new_file(f, "f");
 	memset(name, 'n', sizeof(name) - 1);
 	struct over bad[] = {
@@ -134,14 +135,14 @@ static void test_limit__what_breaks_one_never_reaches_the_journal(void **state)
 		{ attr_of_size(ino, 1ULL << 63), -EFBIG },
 		{ attr_of_size(0, 1), -EINVAL },
 		{ { .type = RECORD_DENTRY,
-		    .dentry = { .dir = root(f),
+		    .dentry = { .dir = root_ino(f),
 				.ino = ino,
 				.type = S_IFREG,
 				.name = name,
 				.name_bytes = sizeof(name) - 1 } },
 		  -ENAMETOOLONG },
 		{ { .type = RECORD_DENTRY,
-		    .dentry = { .dir = root(f),
+		    .dentry = { .dir = root_ino(f),
 				.ino = ino,
 				.type = S_IFREG,
 				.name = "a/b",
@@ -158,9 +159,9 @@ static void test_limit__what_breaks_one_never_reaches_the_journal(void **state)
 		refuse(f, ino, &bad[n]);
 	/* It goes on as if nothing had been asked. */
 	new_file(f, "g");
-	reopen(f);
-	assert_int_equal(look(f, root(f), "f"), ino);
-	look(f, root(f), "g");
+	reopen_copy(f);
+	assert_int_equal(ino_of(f, root_ino(f), "f"), ino);
+	ino_of(f, root_ino(f), "g");
 }
 
 /* Method: nine values of 8 MiB, which no journal takes at once. */
@@ -172,7 +173,7 @@ static void test_limit__group_that_is_too_long_changes_nothing(void **state)
 	struct group g;
 	mapfs_ino ino;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	ino = new_file(f, "f");
 	group_init(&g);
 	for (int n = 0; n < 9; n++)
@@ -189,8 +190,8 @@ static void test_limit__group_that_is_too_long_changes_nothing(void **state)
 	free(value);
 	assert_int_equal(mapfs_getxattr(f->v, ino, "user.x", NULL, 0),
 			 -ENODATA);
-	reopen(f);
-	assert_int_equal(look(f, root(f), "f"), ino);
+	reopen_copy(f);
+	assert_int_equal(ino_of(f, root_ino(f), "f"), ino);
 }
 
 static void punch_to_the_end(struct fixture *f, mapfs_ino ino, uint64_t off)
@@ -213,7 +214,7 @@ static void test_limit__pages_of_every_height_survive(void **state)
 	char name[32];
 	unsigned int files = 0;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	for (unsigned int bits = 12; bits <= 63; bits++) {
 		uint64_t off = (1ULL << bits) - (bits == 63 ? 2 : 0);
 		uint64_t cut[] = { 0, 5000, off - 1, off, off + 1 };
@@ -230,13 +231,13 @@ static void test_limit__pages_of_every_height_survive(void **state)
 			assert_int_equal(resize(f, ino, cut[n]), 0);
 		}
 	}
-	reopen(f);
+	reopen_copy(f);
 	for (unsigned int n = 0; n < files; n++) {
 		uint64_t off = (1ULL << (n / 5 + 12)) - (n / 5 == 51 ? 2 : 0);
 		uint64_t cut[] = { 0, 5000, off - 1, off, off + 1 };
 
 		(void)snprintf(name, sizeof(name), "%u", n);
-		assert_int_equal(size_of(f, look(f, root(f), name)),
+		assert_int_equal(size_of(f, ino_of(f, root_ino(f), name)),
 				 cut[n % 5]);
 	}
 }
@@ -253,7 +254,7 @@ static void test_limit__arguments_beyond_it_are_refused(void **state)
 	char *big = calloc(1, MAPFS_XATTR_VALUE_MAX + 1);
 	mapfs_ino ino;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	ino = new_file(f, "f");
 	memset(target, 't', sizeof(target) - 1);
 	target[MAPFS_TARGET_MAX + 1] = '\0';
@@ -267,7 +268,7 @@ static void test_limit__arguments_beyond_it_are_refused(void **state)
 			 -EFBIG);
 	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0, 0, 0),
 			 -EINVAL);
-	assert_int_equal(mapfs_symlink(f->v, NEW(&nobody, root(f), "l", 0),
+	assert_int_equal(mapfs_symlink(f->v, NEW(&nobody, root_ino(f), "l", 0),
 				       target, &e),
 			 -ENAMETOOLONG);
 	assert_int_equal(set_xattr(f->v, ino, name, "v", 1), -ERANGE);
@@ -284,13 +285,13 @@ static void test_limit__arguments_beyond_it_are_refused(void **state)
 	target[MAPFS_TARGET_MAX] = '\0';
 	name[MAPFS_XATTR_NAME_MAX] = '\0';
 	assert_int_equal(write_at(f->v, ino, "x", 1, INT64_MAX - 1), 1);
-	assert_int_equal(mapfs_symlink(f->v, NEW(&nobody, root(f), "l", 0),
+	assert_int_equal(mapfs_symlink(f->v, NEW(&nobody, root_ino(f), "l", 0),
 				       target, &e),
 			 0);
 	assert_int_equal(set_xattr(f->v, ino, name, big, MAPFS_XATTR_VALUE_MAX),
 			 0);
-	reopen(f);
-	ino = look(f, root(f), "f");
+	reopen_copy(f);
+	ino = ino_of(f, root_ino(f), "f");
 	assert_int_equal(size_of(f, ino), INT64_MAX);
 	assert_content(f, ino, INT64_MAX - 1, "x", 1);
 	assert_int_equal(mapfs_getxattr(f->v, ino, name, NULL, 0),
@@ -305,20 +306,20 @@ static void test_limit__one_name_more_than_can_be_counted(void **state)
 	struct mapfs_entry e;
 	struct group g;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	r.attr.ino = new_file(f, "f");
 	r.attr.nlink = UINT32_MAX - 1;
 	group_init(&g);
 	group_add(&g, &r);
 	assert_int_equal(store_apply(store_of(f), &g, NULL), 0);
 	group_fini(&g);
-	assert_int_equal(mapfs_link(f->v, r.attr.ino, root(f), "g", &e), 0);
+	assert_int_equal(mapfs_link(f->v, r.attr.ino, root_ino(f), "g", &e), 0);
 	assert_int_equal(e.attr.nlink, UINT32_MAX);
-	assert_int_equal(mapfs_link(f->v, r.attr.ino, root(f), "h", &e),
+	assert_int_equal(mapfs_link(f->v, r.attr.ino, root_ino(f), "h", &e),
 			 -EMLINK);
-	reopen(f);
-	assert_int_equal(look(f, root(f), "g"), r.attr.ino);
-	assert_int_equal(mapfs_lookup(f->v, root(f), "h", &e), -ENOENT);
+	reopen_copy(f);
+	assert_int_equal(ino_of(f, root_ino(f), "g"), r.attr.ino);
+	assert_int_equal(mapfs_lookup(f->v, root_ino(f), "h", &e), -ENOENT);
 }
 
 /* Space that is certainly not there is refused before any is taken. */
@@ -328,7 +329,7 @@ static void test_limit__more_space_than_the_disk_takes_none(void **state)
 	struct mapfs_info info;
 	mapfs_ino ino;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	ino = new_file(f, "f");
 	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0, 0,
 					 INT64_MAX),
@@ -342,8 +343,8 @@ static void test_limit__more_space_than_the_disk_takes_none(void **state)
 	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0,
 					 1ULL << 62, 4097),
 			 0);
-	close_view(f);
-	open_view(f, MAPFS_STORE_MEMORY);
+	close_copy(f);
+	open_copy(f, MAPFS_STORE_MEMORY);
 	ino = new_file(f, "f");
 	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino), 0, 0,
 					 1ULL << 55),
@@ -360,15 +361,15 @@ static void test_limit__every_xattr_can_be_listed(void **state)
 	int err = 0;
 	mapfs_ino ino;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	ino = new_file(f, "f");
 	while (!err && count < 2000) {
 		(void)snprintf(name, sizeof(name), "user.%050d", count++);
 		err = set_xattr(f->v, ino, name, "v", 1);
 	}
 	assert_int_equal(err, -ENOSPC);
-	reopen(f);
-	ino = look(f, root(f), "f");
+	reopen_copy(f);
+	ino = ino_of(f, root_ino(f), "f");
 	assert_in_range(mapfs_listxattr(f->v, ino, list, MAPFS_XATTR_LIST_MAX),
 			MAPFS_XATTR_LIST_MAX - 60, MAPFS_XATTR_LIST_MAX);
 	/* One that is there can change, and make room. */
@@ -414,8 +415,8 @@ static void test_limit__data_that_takes_no_blocks_is_not_denied(void **state)
 	stx.stx_size = 1 << 20;
 	stx.stx_blocks = 3;
 	assert_int_equal(base_blocks(&stx), 3);
-	open_view(f, MAPFS_STORE_DIR);
-	ino = look(f, root(f), "big");
+	open_copy(f, MAPFS_STORE_DIR);
+	ino = ino_of(f, root_ino(f), "big");
 	(void)snprintf(path, sizeof(path), "%s/big", f->base);
 	assert_int_equal(statx(AT_FDCWD, path, 0, STATX_ALL, &of_file), 0);
 	overlay_inode_record(&of_file, ino, 0, &r.inode);
@@ -428,8 +429,8 @@ static void test_limit__data_that_takes_no_blocks_is_not_denied(void **state)
 	group_fini(&g);
 	for (int round = 0; round < 2; round++) {
 		assert_int_equal(blocks_of(f, ino), 8);
-		reopen(f);
-		assert_int_equal(look(f, root(f), "big"), ino);
+		reopen_copy(f);
+		assert_int_equal(ino_of(f, root_ino(f), "big"), ino);
 	}
 	/* All but the last page, then that too. */
 	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino),
@@ -468,7 +469,7 @@ static void test_limit__dump_of_a_shattered_file_fits_the_journal(void **state)
 	uint64_t records = 0;
 	mapfs_ino ino;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	set = &overlay_of(f->v)->set;
 	ino = new_file(f, "f");
 	for (uint64_t n = 0; n < pieces; n++) {
@@ -510,7 +511,9 @@ static void test_limit__base_pages_up_to_the_old_end_are_read(void **state)
 	group_fini(&g);
 }
 
-#define WITH_BASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define WITH_BASE(name)                                              \
+	cmocka_unit_test_setup_teardown(name, overlay_fixture_begin, \
+					overlay_fixture_end)
 
 int main(void)
 {

@@ -208,9 +208,9 @@ static void open_world(struct world *w, struct fixture *f)
 	(void)snprintf(path, sizeof(path), "%s/d/%s", f->base,
 		       name_of(BASE_NAMES));
 	assert_int_equal(mkdir(path, 0755), 0);
-	open_view(f, MAPFS_STORE_DIR);
-	w->dir = look(f, root(f), "d");
-	w->other = look(f, root(f), "sub");
+	open_copy(f, MAPFS_STORE_DIR);
+	w->dir = ino_of(f, root_ino(f), "d");
+	w->other = ino_of(f, root_ino(f), "sub");
 }
 
 /*
@@ -230,7 +230,7 @@ static void test_overlay_dir__listing_survives_any_change(void **state)
 		w.plus = round % 2;
 		run_world(&w, 300, false);
 		if (round % 10 == 9)
-			reopen(w.f);
+			reopen_copy(w.f);
 	}
 	assert_base_untouched(w.f);
 }
@@ -311,7 +311,7 @@ static void rename_while_listing(struct world *w, unsigned int files,
 
 	for (unsigned int i = 0; i < files; i++) {
 		memcpy(now[i], name_of(from + i), NAME_BYTES);
-		o.ino[i] = look(w->f, w->dir, now[i]);
+		o.ino[i] = ino_of(w->f, w->dir, now[i]);
 	}
 	do {
 		more = one_more(w, &o);
@@ -346,11 +346,11 @@ static void test_overlay_dir__renamed_file_is_listed_once(void **state)
 	for (unsigned int n = 100; n < 140; n++)
 		make(&w, n);
 	rename_while_listing(&w, 40, 100);
-	reopen(w.f);
-	w.dir = look(w.f, root(w.f), "d");
+	reopen_copy(w.f);
+	w.dir = ino_of(w.f, root_ino(w.f), "d");
 	for (unsigned int n = 200; n < 240; n++)
 		make(&w, n);
-	reopen(w.f);
+	reopen_copy(w.f);
 	rename_while_listing(&w, 40, 200);
 }
 
@@ -366,7 +366,7 @@ static void test_overlay_dir__new_names_are_not_in_a_running_listing(void **s)
 	unsigned int steps = 0;
 
 	open_world(&w, *s);
-	o.ino[0] = look(w.f, w.dir, "n8");
+	o.ino[0] = ino_of(w.f, w.dir, "n8");
 	while (one_more(&w, &o) && ++steps < 1000) {
 		if (steps == 3)
 			assert_int_equal(mapfs_unlink(w.f->v, w.dir,
@@ -430,12 +430,12 @@ static void test_overlay_dir__names_the_base_lost_are_listed(void **state)
 	assert_int_equal(mapfs_unlink(w.f->v, w.dir, "n1"), 0);
 	assert_int_equal(
 		mapfs_mknod(w.f->v, NEW(&nobody, w.dir, "n1", S_IFREG), &e), 0);
-	close_view(w.f);
+	close_copy(w.f);
 	for (unsigned int n = 0; n < 2; n++) {
 		(void)snprintf(path, sizeof(path), "%s/d/n%u", w.f->base, n);
 		assert_int_equal(unlink(path), 0);
 	}
-	open_view(w.f, MAPFS_STORE_DIR);
+	open_copy(w.f, MAPFS_STORE_DIR);
 	assert_int_equal(count_of(&w, "n0"), 0);
 	assert_int_equal(count_of(&w, "n1"), 1);
 	assert_int_equal(count_of(&w, "n15"), 1);
@@ -446,23 +446,23 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			test_overlay_dir__listing_survives_any_change, setup,
-			teardown),
+			test_overlay_dir__listing_survives_any_change,
+			overlay_fixture_begin, overlay_fixture_end),
 		cmocka_unit_test_setup_teardown(
 			test_overlay_dir__listing_survives_rollback_and_revert,
-			setup, teardown),
+			overlay_fixture_begin, overlay_fixture_end),
 		cmocka_unit_test_setup_teardown(
-			test_overlay_dir__renamed_file_is_listed_once, setup,
-			teardown),
+			test_overlay_dir__renamed_file_is_listed_once,
+			overlay_fixture_begin, overlay_fixture_end),
 		cmocka_unit_test_setup_teardown(
 			test_overlay_dir__new_names_are_not_in_a_running_listing,
-			setup, teardown),
+			overlay_fixture_begin, overlay_fixture_end),
 		cmocka_unit_test_setup_teardown(
 			test_overlay_dir__new_names_after_a_rollback_are_not_either,
-			setup, teardown),
+			overlay_fixture_begin, overlay_fixture_end),
 		cmocka_unit_test_setup_teardown(
-			test_overlay_dir__names_the_base_lost_are_listed, setup,
-			teardown),
+			test_overlay_dir__names_the_base_lost_are_listed,
+			overlay_fixture_begin, overlay_fixture_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

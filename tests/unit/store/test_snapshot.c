@@ -16,7 +16,7 @@ static struct reason why;
 static void put(struct fixture *f, const char *name, const char *text,
 		uint64_t off)
 {
-	mapfs_ino ino = look(f, root(f), name);
+	mapfs_ino ino = ino_of(f, root_ino(f), name);
 
 	assert_int_equal(write_at(f->v, ino, text, strlen(text), off),
 			 strlen(text));
@@ -41,7 +41,8 @@ static void create(struct fixture *f, const char *name)
 	struct mapfs_entry e;
 
 	assert_int_equal(
-		mapfs_mknod(f->v, NEW(&nobody, root(f), name, S_IFREG | 0644),
+		mapfs_mknod(f->v,
+			    NEW(&nobody, root_ino(f), name, S_IFREG | 0644),
 			    &e),
 		0);
 }
@@ -113,12 +114,12 @@ static void test_snapshot__later_writes_do_not_reach_it(void **state)
 	struct mapfs_view *past;
 	struct mapfs_entry e;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	put(f, "big", "one", 5000);
 	snap(f, "a");
 	put(f, "big", "two", 5000);
 	create(f, "new");
-	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
+	assert_int_equal(mapfs_unlink(f->v, root_ino(f), "small"), 0);
 	/* Beside the live view. */
 	past = open_at(f, f->store, "a");
 	expect(past, "big", 4999, "boneb");
@@ -134,7 +135,7 @@ static void test_snapshot__later_writes_do_not_reach_it(void **state)
 		-EROFS);
 	assert_int_equal(mapfs_view_close(past), 0);
 	expect(f->v, "big", 4999, "btwob");
-	reopen(f);
+	reopen_copy(f);
 	expect(f->v, "big", 4999, "btwob");
 	past = open_at(f, f->store, "a");
 	expect(past, "big", 4999, "boneb");
@@ -148,7 +149,7 @@ static void test_snapshot__names_are_checked(void **state)
 	struct fixture *f = *state;
 	static const char *const bad[] = { "", ".", "..", ".a", "a/b", "a@b" };
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	for (size_t n = 0; n < sizeof(bad) / sizeof(*bad); n++)
 		assert_int_equal(mapfs_snapshot_create(f->v, bad[n], "", &why),
 				 -EINVAL);
@@ -156,8 +157,8 @@ static void test_snapshot__names_are_checked(void **state)
 	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", &why), -EEXIST);
 	assert_int_equal(mapfs_snapshot_delete(f->v, "b", &why), -ENOENT);
 	assert_int_equal(mapfs_rollback(f->v, "b", NULL, NULL, &why), -ENOENT);
-	close_view(f);
-	open_view(f, MAPFS_STORE_UNLINKED);
+	close_copy(f);
+	open_copy(f, MAPFS_STORE_UNLINKED);
 	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", &why), -EINVAL);
 	assert_non_null(strstr(why.text, "-s STORE"));
 }
@@ -167,7 +168,7 @@ static void test_snapshot__deleting_gives_its_pages_back(void **state)
 	struct fixture *f = *state;
 	uint64_t before;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	put(f, "big", "one", 0);
 	before = pages(f);
 	snap(f, "a");
@@ -175,13 +176,15 @@ static void test_snapshot__deleting_gives_its_pages_back(void **state)
 	assert_int_equal(pages(f), before + 1);
 	put(f, "big", "six", 0);
 	assert_int_equal(pages(f), before + 1);
-	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root(f)), false), 0);
+	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root_ino(f)), false),
+			 0);
 	assert_int_equal(pages(f), before + 1);
 	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), 0);
-	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root(f)), false), 0);
+	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root_ino(f)), false),
+			 0);
 	assert_int_equal(pages(f), before);
 	assert_int_equal(count(f->v), 0);
-	reopen(f);
+	reopen_copy(f);
 	assert_int_equal(count(f->v), 0);
 	assert_int_equal(pages(f), before);
 	expect(f->v, "big", 0, "sixb");
@@ -217,22 +220,23 @@ static void test_rollback__brings_back_data_names_and_sizes(void **state)
 	mapfs_ino made;
 	mapfs_ino big;
 
-	open_view(f, MAPFS_STORE_DIR);
-	big = look(f, root(f), "big");
+	open_copy(f, MAPFS_STORE_DIR);
+	big = ino_of(f, root_ino(f), "big");
 	put(f, "big", "one", 5000);
 	snap(f, "a");
 	put(f, "big", "two", 5000);
 	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(big), &set, &attr),
 			 0);
 	assert_int_equal(
-		mapfs_mknod(f->v, NEW(&nobody, root(f), "new", S_IFREG | 0644),
+		mapfs_mknod(f->v,
+			    NEW(&nobody, root_ino(f), "new", S_IFREG | 0644),
 			    &e),
 		0);
 	made = e.attr.ino;
-	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
-	assert_int_equal(
-		mapfs_rename(f->v, RENAME(root(f), "sub", root(f), "bus", 0)),
-		0);
+	assert_int_equal(mapfs_unlink(f->v, root_ino(f), "small"), 0);
+	assert_int_equal(mapfs_rename(f->v, RENAME(root_ino(f), "sub",
+						   root_ino(f), "bus", 0)),
+			 0);
 	assert_int_equal(mapfs_rollback(f->v, "a", tell, &told, &why), 0);
 	assert_true(told.names >= 4);
 	assert_true(told.inodes >= 3);
@@ -241,20 +245,21 @@ static void test_rollback__brings_back_data_names_and_sizes(void **state)
 	for (int n = 0; n < 2; n++) {
 		expect(f->v, "big", 4999, "boneb");
 		expect(f->v, "small", 0, "hello");
-		(void)look(f, root(f), "sub");
-		assert_int_equal(mapfs_lookup(f->v, root(f), "bus", &e),
+		(void)ino_of(f, root_ino(f), "sub");
+		assert_int_equal(mapfs_lookup(f->v, root_ino(f), "bus", &e),
 				 -ENOENT);
-		assert_int_equal(mapfs_lookup(f->v, root(f), "new", &e),
+		assert_int_equal(mapfs_lookup(f->v, root_ino(f), "new", &e),
 				 -ENOENT);
 		assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(made),
 					       &attr),
 				 -ESTALE);
 		if (n == 0)
-			reopen(f);
+			reopen_copy(f);
 	}
 	/* A number is never given again. */
 	assert_int_equal(
-		mapfs_mknod(f->v, NEW(&nobody, root(f), "next", S_IFREG | 0644),
+		mapfs_mknod(f->v,
+			    NEW(&nobody, root_ino(f), "next", S_IFREG | 0644),
 			    &e),
 		0);
 	assert_int_not_equal(e.attr.ino, made);
@@ -266,10 +271,10 @@ static void test_rollback__cached_pages_of_before_are_dropped(void **state)
 	struct told told = { 0 };
 	mapfs_ino big;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	snap(f, "a");
 	put(f, "big", "one", 0);
-	big = look(f, root(f), "big");
+	big = ino_of(f, root_ino(f), "big");
 	assert_int_equal(mapfs_rollback(f->v, "a", tell, &told, &why), 0);
 	assert_int_equal(mapfs_write(f->v, mapfs_file_of(big),
 				     WRITE_CACHED("two", 3, 0)),
@@ -294,7 +299,7 @@ static void test_rollback__to_any_snapshot_in_any_order(void **state)
 	struct fixture *f = *state;
 	char name[2] = "0";
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	for (int n = 0; n < 5; n++) {
 		name[0] = (char)('0' + n);
 		put(f, "big", name, 0);
@@ -310,14 +315,14 @@ static void test_rollback__to_any_snapshot_in_any_order(void **state)
 		expect(f->v, "big", (uint64_t)(order[n] + 2) * PAGE, "b");
 		put(f, "big", "zzz", 0);
 		if (n % 2)
-			reopen(f);
+			reopen_copy(f);
 	}
 	assert_int_equal(count(f->v), 5);
 	for (int n = 0; n < 5; n++) {
 		name[0] = (char)('0' + n);
 		assert_int_equal(mapfs_snapshot_delete(f->v, name, &why), 0);
 	}
-	reopen(f);
+	reopen_copy(f);
 	expect(f->v, "big", 0, "zzz");
 	/* That of big, and the one page the oldest snapshot wrote beside. */
 	assert_int_equal(pages(f), 2);
@@ -373,7 +378,7 @@ static void test_rollback__tells_how_far_it_is(void **state)
 
 		(void)snprintf(name, sizeof(name), "f%d", n);
 		create(f, name);
-		assert_int_equal(set_xattr(f->v, look(f, root(f), name),
+		assert_int_equal(set_xattr(f->v, ino_of(f, root_ino(f), name),
 					   "user.v", value, VALUE_BYTES),
 				 0);
 	}
@@ -407,14 +412,14 @@ static void test_branch__goes_its_own_way(void **state)
 
 	(void)snprintf(g.store, sizeof(g.store), "%s/branch", f->dir);
 	(void)snprintf(h.store, sizeof(h.store), "%s/twig", f->dir);
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	put(f, "big", "one", 0);
 	put(f, "big", "own", PAGE);
 	create(f, "parents");
 	snap(f, "a");
 	put(f, "big", "two", 0);
 	branch(f, f->store, "a", g.store);
-	open_view(&g, MAPFS_STORE_DIR);
+	open_copy(&g, MAPFS_STORE_DIR);
 	expect(g.v, "big", 0, "one");
 	expect(g.v, "parents", 0, "");
 	assert_int_equal(pages(&g), 0);
@@ -426,7 +431,7 @@ static void test_branch__goes_its_own_way(void **state)
 	snap(&g, "b");
 	put(&g, "big", "ten", 0);
 	branch(&g, g.store, "b", h.store);
-	open_view(&h, MAPFS_STORE_DIR);
+	open_copy(&h, MAPFS_STORE_DIR);
 	for (int n = 0; n < 3; n++) {
 		expect(h.v, "big", 0, "sixb");
 		expect(h.v, "big", PAGE, "ownb");
@@ -434,30 +439,30 @@ static void test_branch__goes_its_own_way(void **state)
 		expect(g.v, "big", 0, "tenb");
 		put(&h, "big", "h", PAGE * 2);
 		if (n == 0)
-			reopen(&h);
+			reopen_copy(&h);
 		/* A journal begun anew needs the parents' pages only. */
 		if (n == 1) {
 			snap(&h, "c");
 			back(&h, "c");
-			reopen(&h);
+			reopen_copy(&h);
 		}
 	}
 	back(&g, "b");
 	expect(g.v, "big", 0, "sixb");
-	close_view(&h);
-	close_view(&g);
-	reopen(f);
+	close_copy(&h);
+	close_copy(&g);
+	reopen_copy(f);
 	expect(f->v, "big", 0, "twob");
 	/* Who is needed says by whom. */
 	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), -EBUSY);
 	assert_non_null(strstr(why.text, g.store));
-	close_view(f);
+	close_copy(f);
 	assert_int_equal(mapfs_discard(g.store, &why), -EBUSY);
 	assert_non_null(strstr(why.text, h.store));
 	assert_int_equal(mapfs_discard(h.store, &why), 0);
 	assert_int_equal(access(h.store, F_OK), -1);
 	assert_int_equal(mapfs_discard(g.store, &why), 0);
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), 0);
 }
 
@@ -466,14 +471,14 @@ static void test_discard__leaves_what_somebody_reads(void **state)
 	struct fixture *f = *state;
 	struct mapfs_view *past;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	put(f, "big", "one", 0);
 	snap(f, "a");
 	assert_int_equal(mapfs_discard(f->store, &why), -EBUSY);
 	past = open_at(f, f->store, "a");
 	/* A snapshot that is shown cannot be deleted either. */
 	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), -EBUSY);
-	close_view(f);
+	close_copy(f);
 	assert_int_equal(mapfs_discard(f->store, &why), -EBUSY);
 	assert_non_null(strstr(why.text, "snapshot"));
 	expect(past, "big", 0, "oneb");
@@ -490,18 +495,18 @@ static void test_branch__needs_its_parent(void **state)
 
 	(void)snprintf(g.store, sizeof(g.store), "%s/branch", f->dir);
 	(void)snprintf(moved, sizeof(moved), "%s/moved", f->dir);
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	snap(f, "a");
-	close_view(f);
+	close_copy(f);
 	branch(f, f->store, "a", g.store);
 	assert_int_equal(make_branch(f->store, "a", g.store, &why), -EEXIST);
 	assert_int_equal(make_branch(f->store, "b", moved, &why), -ENOENT);
 	assert_int_equal(rename(f->store, moved), 0);
-	assert_int_equal(try_open(&g, MAPFS_STORE_DIR, &why), -ESTALE);
+	assert_int_equal(try_open_copy(&g, MAPFS_STORE_DIR, &why), -ESTALE);
 	assert_non_null(strstr(why.text, f->store));
 	assert_int_equal(rename(moved, f->store), 0);
-	open_view(&g, MAPFS_STORE_DIR);
-	close_view(&g);
+	open_copy(&g, MAPFS_STORE_DIR);
+	close_copy(&g);
 }
 
 static void test_look__shares_and_changes_nothing(void **state)
@@ -518,14 +523,14 @@ static void test_look__shares_and_changes_nothing(void **state)
 	struct mapfs_view *b;
 	struct mapfs_attr attr;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	put(f, "big", "one", 0);
 	assert_int_equal(mapfs_view_open(&a, &opt, &why), -EBUSY);
 	assert_int_equal(mapfs_store_describe(f->store, &info, &why), 0);
 	assert_string_equal(info.base, f->base);
 	assert_int_equal(info.pid, getpid());
 	mapfs_store_info_fini(&info);
-	close_view(f);
+	close_copy(f);
 	assert_int_equal(mapfs_view_open(&a, &opt, &why), 0);
 	assert_int_equal(mapfs_view_open(&b, &opt, &why), 0);
 	expect(a, "big", 0, "oneb");
@@ -536,7 +541,7 @@ static void test_look__shares_and_changes_nothing(void **state)
 						       .mode = 0700 },
 			      &attr),
 		-EROFS);
-	assert_int_equal(try_open(f, MAPFS_STORE_DIR, &why), -EBUSY);
+	assert_int_equal(try_open_copy(f, MAPFS_STORE_DIR, &why), -EBUSY);
 	assert_int_equal(mapfs_view_close(a), 0);
 	assert_int_equal(mapfs_view_close(b), 0);
 	opt.store = f->base;
@@ -573,7 +578,7 @@ static void test_revert__one_file_and_nothing_else(void **state)
 	struct fixture *f = *state;
 	struct mapfs_entry e;
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	put(f, "big", "one", 0);
 	put(f, "small", "J", 0);
 	create(f, "new");
@@ -581,13 +586,13 @@ static void test_revert__one_file_and_nothing_else(void **state)
 	for (int n = 0; n < 2; n++) {
 		expect(f->v, "big", 0, "bbb");
 		expect(f->v, "small", 0, "Jello");
-		(void)look(f, root(f), "new");
+		(void)ino_of(f, root_ino(f), "new");
 		if (n == 0)
-			reopen(f);
+			reopen_copy(f);
 	}
 	revert(f, "new", 0);
-	assert_int_equal(mapfs_lookup(f->v, root(f), "new", &e), -ENOENT);
-	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
+	assert_int_equal(mapfs_lookup(f->v, root_ino(f), "new", &e), -ENOENT);
+	assert_int_equal(mapfs_unlink(f->v, root_ino(f), "small"), 0);
 	revert(f, "small", 0);
 	expect(f->v, "small", 0, "hello");
 	revert(f, "small", 0);
@@ -605,39 +610,39 @@ static void test_revert__a_tree_with_what_moved_in_and_out(void **state)
 	mapfs_ino inner;
 	uint32_t root_links;
 
-	open_view(f, MAPFS_STORE_DIR);
-	root_links = links(f, root(f));
-	sub = look(f, root(f), "sub");
-	inner = look(f, sub, "inner");
+	open_copy(f, MAPFS_STORE_DIR);
+	root_links = links(f, root_ino(f));
+	sub = ino_of(f, root_ino(f), "sub");
+	inner = ino_of(f, sub, "inner");
 	assert_int_equal(write_at(f->v, inner, "X", 1, 0), 1);
 	assert_int_equal(mapfs_mkdir(f->v, NEW(&nobody, sub, "deep", 0777), &e),
 			 0);
-	assert_int_equal(mapfs_rename(f->v, RENAME(root(f), "small", e.attr.ino,
-						   "s", 0)),
+	assert_int_equal(mapfs_rename(f->v, RENAME(root_ino(f), "small",
+						   e.attr.ino, "s", 0)),
 			 0);
-	assert_int_equal(
-		mapfs_rename(f->v, RENAME(sub, "inner", root(f), "outer", 0)),
-		0);
-	assert_int_equal(
-		mapfs_rename(f->v, RENAME(root(f), "sub", root(f), "bus", 0)),
-		0);
+	assert_int_equal(mapfs_rename(f->v, RENAME(sub, "inner", root_ino(f),
+						   "outer", 0)),
+			 0);
+	assert_int_equal(mapfs_rename(f->v, RENAME(root_ino(f), "sub",
+						   root_ino(f), "bus", 0)),
+			 0);
 	put(f, "big", "stay", 0);
 	revert(f, "sub", 0);
 	for (int n = 0; n < 2; n++) {
-		assert_int_equal(look(f, root(f), "sub"), sub);
-		assert_int_equal(mapfs_lookup(f->v, root(f), "bus", &e),
+		assert_int_equal(ino_of(f, root_ino(f), "sub"), sub);
+		assert_int_equal(mapfs_lookup(f->v, root_ino(f), "bus", &e),
 				 -ENOENT);
-		assert_int_equal(mapfs_lookup(f->v, root(f), "outer", &e),
+		assert_int_equal(mapfs_lookup(f->v, root_ino(f), "outer", &e),
 				 -ENOENT);
 		assert_int_equal(mapfs_lookup(f->v, sub, "deep", &e), -ENOENT);
-		assert_int_equal(look(f, sub, "inner"), inner);
+		assert_int_equal(ino_of(f, sub, "inner"), inner);
 		assert_content(f, inner, 0, "inner", 5);
 		expect(f->v, "small", 0, "hello");
 		expect(f->v, "big", 0, "stay");
-		assert_int_equal(links(f, root(f)), root_links);
+		assert_int_equal(links(f, root_ino(f)), root_links);
 		assert_int_equal(links(f, sub), 2);
 		if (n == 0)
-			reopen(f);
+			reopen_copy(f);
 	}
 }
 
@@ -647,17 +652,17 @@ static void test_revert__links_of_the_view_stay(void **state)
 	struct mapfs_entry e;
 	mapfs_ino big;
 
-	open_view(f, MAPFS_STORE_DIR);
-	big = look(f, root(f), "big");
-	assert_int_equal(mapfs_link(f->v, big, root(f), "more", &e), 0);
+	open_copy(f, MAPFS_STORE_DIR);
+	big = ino_of(f, root_ino(f), "big");
+	assert_int_equal(mapfs_link(f->v, big, root_ino(f), "more", &e), 0);
 	put(f, "big", "one", 0);
 	revert(f, "big", 0);
 	for (int n = 0; n < 2; n++) {
-		assert_int_equal(look(f, root(f), "more"), big);
+		assert_int_equal(ino_of(f, root_ino(f), "more"), big);
 		expect(f->v, "more", 0, "bbb");
 		assert_int_equal(links(f, big), 2);
 		if (n == 0)
-			reopen(f);
+			reopen_copy(f);
 	}
 	revert(f, "more", 0);
 	assert_int_equal(links(f, big), 1);
@@ -669,10 +674,11 @@ static void test_revert__refuses_to_hide_what_comes_back(void **state)
 	struct mapfs_entry e;
 	mapfs_ino sub;
 
-	open_view(f, MAPFS_STORE_DIR);
-	sub = look(f, root(f), "sub");
+	open_copy(f, MAPFS_STORE_DIR);
+	sub = ino_of(f, root_ino(f), "sub");
 	assert_int_equal(
-		mapfs_rename(f->v, RENAME(root(f), "small", sub, "s", 0)), 0);
+		mapfs_rename(f->v, RENAME(root_ino(f), "small", sub, "s", 0)),
+		0);
 	create(f, "small");
 	revert(f, "sub", -EEXIST);
 	assert_non_null(strstr(why.text, "small"));
@@ -682,8 +688,8 @@ static void test_revert__refuses_to_hide_what_comes_back(void **state)
 	expect(f->v, "small", 0, "hello");
 	revert(f, "sub", 0);
 	/* What was not kept can be reverted all the same. */
-	close_view(f);
-	open_view(f, MAPFS_STORE_UNLINKED);
+	close_copy(f);
+	open_copy(f, MAPFS_STORE_UNLINKED);
 	put(f, "big", "one", 0);
 	revert(f, "big", 0);
 	expect(f->v, "big", 0, "bbb");
@@ -697,25 +703,25 @@ static void test_store__without_its_journal_is_refused(void **state)
 	char cmd[512];
 	char pages[128];
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	put(f, "big", "one", 0);
-	close_view(f);
+	close_copy(f);
 	(void)snprintf(pages, sizeof(pages), "%s/pages", f->store);
 	assert_int_equal(stat(pages, &before), 0);
 	(void)snprintf(cmd, sizeof(cmd),
 		       "cp -a %s/journal %s && rm %s/journal/*", f->store,
 		       f->dir, f->store);
 	assert_int_equal(system(cmd), 0);
-	assert_int_equal(try_open(f, MAPFS_STORE_DIR, &why), -EUCLEAN);
+	assert_int_equal(try_open_copy(f, MAPFS_STORE_DIR, &why), -EUCLEAN);
 	assert_non_null(strstr(why.text, "journal"));
 	(void)snprintf(cmd, sizeof(cmd), "rmdir %s/journal", f->store);
 	assert_int_equal(system(cmd), 0);
-	assert_int_equal(try_open(f, MAPFS_STORE_DIR, &why), -EUCLEAN);
+	assert_int_equal(try_open_copy(f, MAPFS_STORE_DIR, &why), -EUCLEAN);
 	assert_int_equal(stat(pages, &after), 0);
 	assert_int_equal(before.st_size, after.st_size);
 	(void)snprintf(cmd, sizeof(cmd), "mv %s/journal %s", f->dir, f->store);
 	assert_int_equal(system(cmd), 0);
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	expect(f->v, "big", 0, "oneb");
 }
 
@@ -762,7 +768,9 @@ static void test_snapshot__thousands_are_read_in_order(void **state)
 	assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 2);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)                                                   \
+	cmocka_unit_test_setup_teardown(f, overlay_fixture_begin, \
+					overlay_fixture_end)
 
 int main(void)
 {

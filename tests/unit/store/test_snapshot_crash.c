@@ -20,7 +20,7 @@ static int put(struct fixture *f, const char *name, const char *text,
 	       uint64_t off)
 {
 	struct mapfs_entry e;
-	ssize_t n = mapfs_lookup(f->v, root(f), name, &e);
+	ssize_t n = mapfs_lookup(f->v, root_ino(f), name, &e);
 
 	if (n < 0)
 		return (int)n;
@@ -37,12 +37,12 @@ static void prepare(struct fixture *f)
 	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s %s-branch", f->store,
 		       f->store);
 	assert_int_equal(system(cmd), 0);
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	assert_int_equal(put(f, "big", "one", 0), 0);
 	assert_int_equal(mapfs_snapshot_create(f->v, "old", "", &why), 0);
 	assert_int_equal(put(f, "big", "two", 0), 0);
 	assert_int_equal(put(f, "big", "own", PAGE), 0);
-	assert_int_equal(mapfs_unlink(f->v, root(f), "small"), 0);
+	assert_int_equal(mapfs_unlink(f->v, root_ino(f), "small"), 0);
 }
 
 struct seen {
@@ -99,7 +99,7 @@ static void see(struct fixture *f, struct seen *out)
 
 	*out = (struct seen){ .has_old = false };
 	see_big(f->v, out->big);
-	out->has_small = mapfs_lookup(f->v, root(f), "small", &e) == 0;
+	out->has_small = mapfs_lookup(f->v, root_ino(f), "small", &e) == 0;
 	assert_int_equal(mapfs_snapshot_iterate(f->v, see_snapshot, out), 0);
 	if (out->has_old)
 		check_snapshot(f, "old", "one");
@@ -110,13 +110,13 @@ static void see(struct fixture *f, struct seen *out)
 	if (access(g.store, F_OK) < 0)
 		return;
 	/* What an interrupted branch left is a branch, or cannot be opened. */
-	if (try_open(&g, MAPFS_STORE_DIR, &why) == 0) {
+	if (try_open_copy(&g, MAPFS_STORE_DIR, &why) == 0) {
 		char big[8] = "";
 
 		out->has_branch = true;
 		see_big(g.v, big);
 		out->branch_is_old = strcmp(big, "one") == 0;
-		close_view(&g);
+		close_copy(&g);
 	}
 }
 
@@ -200,7 +200,8 @@ static void check_after(struct fixture *f, const struct verb *verb, bool done,
 	/* Never one that shows the base as if nothing had been changed. */
 	assert_true(!seen.has_branch || seen.branch_is_old);
 	assert_int_equal(put(f, "big", "zzz", 2 * (uint64_t)PAGE), 0);
-	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root(f)), false), 0);
+	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root_ino(f)), false),
+			 0);
 }
 
 static unsigned int count_points(struct fixture *f, const struct verb *verb)
@@ -213,7 +214,7 @@ static unsigned int count_points(struct fixture *f, const struct verb *verb)
 	points = fault_passed();
 	assert_true(points > 3);
 	check_after(f, verb, true, 0);
-	close_view(f);
+	close_copy(f);
 	return points;
 }
 
@@ -233,9 +234,9 @@ static void fail_at_each(struct fixture *f, const struct verb *verb)
 			assert_true(!reason_is_empty(&why) != '\0');
 		(void)!mapfs_view_close(f->v);
 		f->v = NULL;
-		open_view(f, MAPFS_STORE_DIR);
+		open_copy(f, MAPFS_STORE_DIR);
 		check_after(f, verb, err == 0, n / 3);
-		close_view(f);
+		close_copy(f);
 	}
 }
 
@@ -258,9 +259,9 @@ static void die_at_each(struct fixture *f, const struct verb *verb)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status));
 		assert_int_equal(WTERMSIG(status), SIGKILL);
-		open_view(f, MAPFS_STORE_DIR);
+		open_copy(f, MAPFS_STORE_DIR);
 		check_after(f, verb, false, n);
-		close_view(f);
+		close_copy(f);
 	}
 }
 
@@ -298,7 +299,9 @@ static void test_branch__is_there_or_not(void **state)
 	both(state, do_branch, is_branched);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)                                                   \
+	cmocka_unit_test_setup_teardown(f, overlay_fixture_begin, \
+					overlay_fixture_end)
 
 int main(void)
 {

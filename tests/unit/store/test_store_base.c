@@ -89,7 +89,7 @@ static void change_file(struct fixture *f)
 {
 	struct mapfs_entry e;
 
-	assert_int_equal(mapfs_lookup(f->v, root(f), "big", &e), 0);
+	assert_int_equal(mapfs_lookup(f->v, root_ino(f), "big", &e), 0);
 	assert_int_equal(write_at(f->v, e.attr.ino, "mine", 4, 0), 4);
 	mapfs_forget(f->v, e.attr.ino, 1);
 }
@@ -99,7 +99,8 @@ static void change_root(struct fixture *f)
 	struct mapfs_entry e;
 
 	assert_int_equal(
-		mapfs_mknod(f->v, NEW(&nobody, root(f), "n", 0100644), &e), 0);
+		mapfs_mknod(f->v, NEW(&nobody, root_ino(f), "n", 0100644), &e),
+		0);
 	mapfs_forget(f->v, e.attr.ino, 1);
 }
 
@@ -124,7 +125,7 @@ static void put_back(struct fixture *f, const char *was)
 
 static void expect_replaced(struct fixture *f)
 {
-	int err = try_open(f, MAPFS_STORE_DIR, &why);
+	int err = try_open_copy(f, MAPFS_STORE_DIR, &why);
 
 	if (err != -EXDEV ||
 	    !strstr(why.text, "was replaced; put the old one back"))
@@ -138,13 +139,13 @@ static void test_base__another_directory_is_not_the_base(void **state)
 	struct fixture *f = *state;
 	char was[128];
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	change_file(f);
-	close_view(f);
+	close_copy(f);
 	replace_base(f, was);
 	expect_replaced(f);
 	put_back(f, was);
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 }
 
 /* The root is in the delta, and says what it was. */
@@ -153,9 +154,9 @@ static void test_base__old_store_knows_its_base_by_a_changed_root(void **state)
 	struct fixture *f = *state;
 	char was[128];
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	change_root(f);
-	close_view(f);
+	close_copy(f);
 	make_old(f);
 	replace_base(f, was);
 	expect_replaced(f);
@@ -163,7 +164,7 @@ static void test_base__old_store_knows_its_base_by_a_changed_root(void **state)
 	/* It moved: known by the same. */
 	assert_int_equal(rename(f->base, was), 0);
 	memcpy(f->base, was, sizeof(f->base));
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 }
 
 static void test_base__old_store_records_its_base_when_opened(void **state)
@@ -172,12 +173,12 @@ static void test_base__old_store_records_its_base_when_opened(void **state)
 	enum mapfs_base_state base;
 	char was[128];
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	change_file(f);
-	close_view(f);
+	close_copy(f);
 	make_old(f);
-	open_view(f, MAPFS_STORE_DIR);
-	close_view(f);
+	open_copy(f, MAPFS_STORE_DIR);
+	close_copy(f);
 	assert_int_equal(mapfs_base_state(f->store, &base, &why), 0);
 	assert_int_equal(base, MAPFS_BASE_FITS);
 	replace_base(f, was);
@@ -185,7 +186,7 @@ static void test_base__old_store_records_its_base_when_opened(void **state)
 	assert_int_equal(base, MAPFS_BASE_REPLACED);
 	expect_replaced(f);
 	put_back(f, was);
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 }
 
 static void test_base__snapshot_is_of_the_same_base(void **state)
@@ -201,17 +202,17 @@ static void test_base__snapshot_is_of_the_same_base(void **state)
 	struct mapfs_view *v;
 	char was[128];
 
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	change_root(f);
 	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", &why), 0);
-	close_view(f);
+	close_copy(f);
 	replace_base(f, was);
 	assert_int_equal(mapfs_view_open(&v, &opt, &why), -EXDEV);
 	assert_non_null(strstr(why.text, "was replaced"));
 	put_back(f, was);
 	assert_int_equal(mapfs_view_open(&v, &opt, &why), 0);
 	assert_int_equal(mapfs_view_close(v), 0);
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 }
 
 /* Goal: each thing that both know can tell two directories apart. */
@@ -244,8 +245,9 @@ static void test_base__directories_are_compared_by_what_both_know(void **state)
 	assert_true(base_is_same(&all, &b, true));
 }
 
-#define CASE(name) \
-	cmocka_unit_test_setup_teardown(test_base__##name, setup, teardown)
+#define CASE(name)                       \
+	cmocka_unit_test_setup_teardown( \
+		test_base__##name, overlay_fixture_begin, overlay_fixture_end)
 
 int main(void)
 {

@@ -61,7 +61,7 @@ static void branch_meanwhile(void)
 
 static void snap(struct fixture *f)
 {
-	open_view(f, MAPFS_STORE_DIR);
+	open_copy(f, MAPFS_STORE_DIR);
 	assert_int_equal(mapfs_snapshot_create(f->v, "a", "", &why), 0);
 }
 
@@ -115,7 +115,7 @@ static void test_hostile__branch_made_while_its_parent_goes(void **state)
 	now = f;
 	(void)snprintf(branch, sizeof(branch), "%s/branch", f->dir);
 	snap(f);
-	close_view(f);
+	close_copy(f);
 	before_exclusion = branch_meanwhile;
 	expect_trouble(mapfs_discard(f->store, &why), -EBUSY, branch);
 	assert_null(before_exclusion);
@@ -133,7 +133,7 @@ static void test_hostile__failed_branch_leaves_nothing(void **state)
 
 	(void)snprintf(branch, sizeof(branch), "%s/branch", f->dir);
 	snap(f);
-	close_view(f);
+	close_copy(f);
 	for (size_t n = 0; n < sizeof(points) / sizeof(*points); n++) {
 		fault_arm_name(points[n], ENOSPC);
 		assert_int_equal(make_branch(f->store, "a", branch, &why),
@@ -385,7 +385,7 @@ static void test_hostile__fifos_hold_nobody_up(void **state)
 
 	(void)snprintf(branch, sizeof(branch), "%s/branch", f->dir);
 	snap(f);
-	close_view(f);
+	close_copy(f);
 	assert_int_equal(make_branch(f->store, "a", branch, &why), 0);
 	alarm(20);
 	replace_by_fifo(f, "pages");
@@ -437,7 +437,7 @@ static void test_hostile__readme_that_leads_elsewhere(void **state)
 	put_file(f->dir, "precious", "bytes", 5);
 	(void)snprintf(path, sizeof(path), "%s/README", f->store);
 	assert_int_equal(symlink("../precious", path), 0);
-	assert_int_equal(try_open(f, MAPFS_STORE_DIR, &why), -ELOOP);
+	assert_int_equal(try_open_copy(f, MAPFS_STORE_DIR, &why), -ELOOP);
 	(void)snprintf(path, sizeof(path), "%s/precious", f->dir);
 	fd = open(path, O_RDONLY);
 	assert_int_equal(read(fd, got, sizeof(got)), 5);
@@ -445,7 +445,9 @@ static void test_hostile__readme_that_leads_elsewhere(void **state)
 	close(fd);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)                                                   \
+	cmocka_unit_test_setup_teardown(f, overlay_fixture_begin, \
+					overlay_fixture_end)
 
 int main(void)
 {

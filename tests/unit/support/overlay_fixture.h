@@ -6,7 +6,8 @@
  * A base with a few objects and a copy view of it, for tests through the
  * core's door, without FUSE.
  *
- * Lifetime: setup() to teardown(); open_view() to close_view() in between.
+ * Lifetime: overlay_fixture_begin() to overlay_fixture_end(), as set-up and
+ *           end of a test; open_copy() to close_copy() in between.
  * Errors:   fail the test.
  * Locking:  none; one thread.
  */
@@ -52,8 +53,8 @@ static inline void put_file(const char *dir, const char *name, const void *buf,
 	close(fd);
 }
 
-static inline int try_open(struct fixture *f, enum mapfs_store_kind kind,
-			   struct reason *why)
+static inline int try_open_copy(struct fixture *f, enum mapfs_store_kind kind,
+				struct reason *why)
 {
 	struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
@@ -65,29 +66,29 @@ static inline int try_open(struct fixture *f, enum mapfs_store_kind kind,
 	return mapfs_view_open(&f->v, &opt, why);
 }
 
-static inline void open_view(struct fixture *f, enum mapfs_store_kind kind)
+static inline void open_copy(struct fixture *f, enum mapfs_store_kind kind)
 {
 	struct reason why;
-	int err = try_open(f, kind, &why);
+	int err = try_open_copy(f, kind, &why);
 
 	if (err)
 		print_message("%s\n", why.text);
 	assert_int_equal(err, 0);
 }
 
-static inline void close_view(struct fixture *f)
+static inline void close_copy(struct fixture *f)
 {
 	assert_int_equal(mapfs_view_close(f->v), 0);
 	f->v = NULL;
 }
 
-static inline void reopen(struct fixture *f)
+static inline void reopen_copy(struct fixture *f)
 {
-	close_view(f);
-	open_view(f, MAPFS_STORE_DIR);
+	close_copy(f);
+	open_copy(f, MAPFS_STORE_DIR);
 }
 
-static inline int setup(void **state)
+static inline int overlay_fixture_begin(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	char sub[128];
@@ -118,7 +119,7 @@ static inline int remove_one(const char *path, const struct stat *st, int type,
 	return remove(path);
 }
 
-static inline int teardown(void **state)
+static inline int overlay_fixture_end(void **state)
 {
 	struct fixture *f = *state;
 
@@ -130,7 +131,8 @@ static inline int teardown(void **state)
 	return 0;
 }
 
-static inline mapfs_ino look(struct fixture *f, mapfs_ino dir, const char *name)
+static inline mapfs_ino ino_of(struct fixture *f, mapfs_ino dir,
+			       const char *name)
 {
 	struct mapfs_entry e;
 
@@ -139,7 +141,7 @@ static inline mapfs_ino look(struct fixture *f, mapfs_ino dir, const char *name)
 	return e.attr.ino;
 }
 
-static inline mapfs_ino root(struct fixture *f)
+static inline mapfs_ino root_ino(struct fixture *f)
 {
 	return mapfs_root_ino(f->v);
 }
