@@ -33,7 +33,7 @@
 
 #define CHUNK_MIN_PAGES 4ULL	 /* 16 KiB */
 #define CHUNK_MAX_PAGES 16384ULL /* 64 MiB */
-#define CHUNK_SHARE 8		 /* of what is used already */
+#define CHUNK_SHARE 8		 /* a chunk is this part of the used pages */
 /* Shorter holes would cost the file system more than the space is worth. */
 #define PUNCH_MIN_PAGES 16ULL
 #define MAX_PAGES (1ULL << MAPFS_APAGE_BITS)
@@ -420,7 +420,7 @@ void arena_seal_freed(struct arena *a)
 
 /*
  * Makes the next long wanted run that overlaps `in` BARE, and leaves in `in`
- * what is behind the run; 0: there is none; lock held.
+ * the rest behind the run; 0: there is none; lock held.
  */
 static uint64_t make_bare(struct arena *a, enum arena_want want,
 			  struct page_range *in, uint64_t *first)

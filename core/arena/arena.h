@@ -74,7 +74,7 @@ int must_check arena_check_room(struct arena *a, uint64_t count);
 void arena_free(struct arena *a, mapfs_apage first, uint64_t count);
 /* Frees pages at once that no record ever named (an operation failed). */
 void arena_unalloc(struct arena *a, mapfs_apage first, uint64_t count);
-/* A sync point begins: it covers what was freed before [A1]. */
+/* A sync point begins: it covers the pages freed before it [A1]. */
 void arena_seal_freed(struct arena *a);
 /*
  * A sync point succeeded: frees the sealed pages and gives long free runs back

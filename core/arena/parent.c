@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lib/array.h"
 #include "core/lib/mapping.h"
 
 struct arena_parent {
@@ -25,7 +26,6 @@ struct arena_parent {
 int parents_add(struct arena_parents *p, int fd)
 {
 	struct arena_parent one = { .fd = fd };
-	struct arena_parent *list;
 	struct stat st;
 	int err;
 
@@ -36,20 +36,18 @@ int parents_add(struct arena_parents *p, int fd)
 	if (!S_ISREG(st.st_mode))
 		return -EUCLEAN;
 	one.file_bytes = (uint64_t)st.st_size;
-	list = realloc(p->list, (p->count + 1) * sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	p->list = list;
-	err = mapping_create(&one.mapping, fd);
+	err = array_reserve(&p->list, &p->cap, p->count + 1);
+	if (!err)
+		err = mapping_create(&one.mapping, fd);
 	if (err)
 		return err;
-	list[p->count++] = one;
+	p->list[p->count++] = one;
 	return 0;
 }
 
 void parents_fini(struct arena_parents *p)
 {
-	for (unsigned int n = 0; n < p->count; n++) {
+	for (size_t n = 0; n < p->count; n++) {
 		mapping_destroy(p->list[n].mapping);
 		close(p->list[n].fd);
 	}

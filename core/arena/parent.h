@@ -10,8 +10,8 @@
  *           leaves it so.
  * Errors:   0 or a negative errno; -EUCLEAN: the bytes on disk name pages that
  *           the file does not have.
- * Locking:  parents are added while the store is opened, before any page of
- *           theirs is named; after that nothing changes, and readers need no
+ * Locking:  parents are added while the store is opened, before any page
+ *           of a parent is named; after that nothing changes, and readers need no
  *           lock.
  */
 #include "core/lib/types.h"
@@ -20,7 +20,8 @@ struct arena_parent;
 
 struct arena_parents {
 	struct arena_parent *list;
-	unsigned int count;
+	size_t count;
+	size_t cap;
 };
 
 /* Takes the descriptor when it succeeds; -EMLINK: there are too many. */

@@ -11,7 +11,7 @@
  * Locking:  each field names its lock; the functions want `lock` held.
  * Invariants: space_check() repeats them: PENDING and SEALED pages are TAKEN,
  *           TAKEN pages are RESERVED, only TAKEN pages are PINNED, the
- *           counters agree with the maps, and the ranges surround theirs.
+ *           counters agree with the maps, and each range surrounds its map.
  */
 #include "bitmap.h"
 #include "core/lib/lock.h"

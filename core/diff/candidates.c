@@ -32,7 +32,7 @@ static void enqueue(struct differ *d, struct diff_dir *dir)
 	d->queue = dir;
 }
 
-/* Is it only on side `s`, as far as identity goes? */
+/* Is this very directory on side `s` only? */
 static int is_alone(struct differ *d, struct diff_dir *dir, enum side s,
 		    bool *alone)
 {

@@ -2,9 +2,10 @@
 /*
  * Bytes of two files compared.
  *
- * Two versions of one file share what neither delta has a page for, so only
- * the pages of the two tables, and what lies between their visible base
- * sizes, are read.  Two different files are read as far as both have bytes.
+ * Two versions of one file have the same bytes where neither delta has a page.
+ * So only the pages of the two page tables are read, and the bytes between the
+ * two visible base sizes.  Two different files are read as far as both have
+ * bytes.
  * Either way holes that both have are skipped.
  */
 #include "content.h"
@@ -163,7 +164,7 @@ struct span {
 	uint64_t end;
 };
 
-/* Cuts `s` where `cut` begins or ends, if that comes first. */
+/* Makes `s` begin at off .. end - 1, or end there, whichever is first. */
 static void span_cut(struct span *s, uint64_t off, uint64_t end)
 {
 	if (off < s->off) {
@@ -226,7 +227,7 @@ static int compare_versions(struct comparison *c, uint64_t size)
 	return err;
 }
 
-/* Counts what one file has behind the end of the other. */
+/* Counts the bytes of one file behind the end of the other. */
 static int add_growth(struct comparison *c, uint64_t from, uint64_t to)
 {
 	int err;

@@ -45,7 +45,7 @@ static bool is_below(const char *path, const char *top)
 			    (path[len] == '\0' || path[len] == '/'));
 }
 
-/* Does the entry of a directory stand for what is below it? */
+/* Does the entry of a directory stand for everything below it? */
 static bool speaks_for_below(const struct differ *d, const struct change *c)
 {
 	if (c->kind == MAPFS_RENAMED)
@@ -152,7 +152,7 @@ static int add_changes_of(struct differ *d, struct changes *all,
 	return err;
 }
 
-/* By path; a deletion comes before what has the name now. */
+/* By path; a deletion is before the new object of that name. */
 static int by_path(const void *a, const void *b)
 {
 	const struct change *x = a;

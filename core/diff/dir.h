@@ -15,7 +15,7 @@
  */
 #include "tree.h"
 
-/* What the base says of a name. */
+/* The attributes of the object that a name means in the base. */
 struct base_facts {
 	mapfs_ino ino; /* 0: it has no such name */
 	uint64_t generation;
@@ -79,7 +79,7 @@ int must_check dir_inode(struct differ *d, struct diff_dir *dir,
  */
 int must_check dir_path(struct differ *d, struct diff_dir *dir,
 			const char *name, enum side s, char **out);
-/* What the base has under that name; facts->ino 0: nothing. */
+/* Looks the name up in the base; facts->ino 0: there is nothing. */
 int must_check dir_base_lookup(struct differ *d, struct diff_dir *dir,
 			       const char *name, struct base_facts *facts);
 void dirs_unload(struct differ *d);

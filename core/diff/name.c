@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A name in a directory, wherever the sides have the directory.  Its target on
- * a side is what the delta of that side says, else what the base says; the
- * rules are those of overlay_find().
+ * A name in a directory, wherever the sides have the directory.  The delta of a
+ * side decides its target on that side; if the delta has no such name, the
+ * base decides.  The rules are those of overlay_find().
  */
 #include "name.h"
 

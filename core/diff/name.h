@@ -23,7 +23,7 @@ struct name_target {
 struct diff_name {
 	UT_hash_handle hh;
 	struct name_target target[SIDES];
-	/* What the base says, where that side's directory is in the base. */
+	/* In the base, where that side's directory has a place there. */
 	struct base_facts facts[SIDES];
 	struct diff_name *from; /* the new file was renamed from there */
 	bool is_source;		/* the old file was renamed away */

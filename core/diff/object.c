@@ -41,7 +41,7 @@ static void show_base(const struct base_facts *f, struct mapfs_diff_side *out)
 	};
 }
 
-/* The inode of what the base has under the name. */
+/* The inode that the base has under the name. */
 static int open_base(struct differ *d, const struct diff_name *dn,
 		     enum side where, struct diff_object *out)
 {

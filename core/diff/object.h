@@ -23,8 +23,8 @@ struct diff_object {
 };
 
 /*
- * Which object: its number, and where it is found if the delta does not have
- * it: what the base has under the name, in the directory that `where` has.
+ * Which object: its number; and for an object that the delta does not have,
+ * its name in the base, in the directory as side `where` has it.
  */
 struct object_of_name {
 	const struct diff_name *name;

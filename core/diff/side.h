@@ -63,7 +63,7 @@ struct diff_side {
 int must_check side_load(struct diff_side *side, struct overlay *o,
 			 const struct diff_side *old);
 struct side_inode *side_inode(const struct diff_side *side, mapfs_ino id);
-/* What the side changed of the base's object of this path; or NULL. */
+/* The changed inode whose path in the base this is; or NULL. */
 struct side_inode *side_place(const struct diff_side *side, const char *path);
 struct side_dentry *side_dentry(const struct diff_side *side, mapfs_ino dir,
 				const char *name, size_t name_bytes);

@@ -3,8 +3,8 @@
 #define MAPFS_CORE_DIFF_TREE_H
 
 /*
- * The two trees of one comparison, and what has been found of them: the state
- * that the steps of mapfs_diff() share.
+ * The two trees of one comparison, and the names found to differ: the state that
+ * the steps of mapfs_diff() share.
  *
  *   side         the delta of each side, copied
  *   dir          directories, by identity, and their places on the two sides

@@ -59,7 +59,7 @@ int journal_create(struct journal **out, const struct journal_where *where,
 	return 0;
 }
 
-/* Removes what was never published, and what a compaction left. */
+/* Removes unpublished segments, and those that a compaction left. */
 static int remove_leftover(void *arg, uint64_t number, bool tmp)
 {
 	const struct journal *j = arg;

@@ -15,8 +15,8 @@
  *
  * Every opening starts a new segment.  Its header names the store, the first
  * lsn and the *epoch* (boot and mount of the store's file system; 32 opaque
- * bytes), which distinguishes "only the daemon died" from "the machine went
- * down".  A segment counts up to the first lsn of the next, so groups that
+ * bytes), which distinguishes the death of the daemon from one of the
+ * machine.  A segment counts up to the first lsn of the next, so groups that
  * recovery discarded never count again, and nothing is ever overwritten.
  *
  * Calling sequence: journal_create(), or journal_open() (replay.h) and then
@@ -67,7 +67,7 @@ int must_check journal_mark(struct journal *j, enum group_kind kind,
 			    mapfs_lsn covers);
 /* Groups appended so far survive a power cut. */
 int must_check journal_flush(struct journal *j);
-/* Removes what is neither history nor needed. */
+/* Removes segments that are neither history nor needed. */
 void journal_tidy(struct journal *j);
 mapfs_lsn journal_last_lsn(struct journal *j);
 /* The history up to the last group: its segments, and that group's lsn. */

@@ -31,7 +31,7 @@
 /* No journal has so many segments; a damaged record can say anything. */
 #define HISTORY_MOST_SEGMENTS (1U << 20)
 
-/* What the header of a segment says. */
+/* The header of a segment, decoded. */
 struct segment_info {
 	uint64_t number;
 	mapfs_lsn first_lsn;
@@ -40,7 +40,7 @@ struct segment_info {
 	bool same_epoch;
 };
 
-/* What the groups of the newest segment say. */
+/* The groups of the newest segment, judged. */
 struct verdict {
 	mapfs_lsn last;	   /* of the last sound group */
 	mapfs_lsn covered; /* by the last mark */

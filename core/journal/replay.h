@@ -19,7 +19,7 @@
  *           journal_close() ends.
  * Errors:   0 or a negative errno.  -EUCLEAN / -EBADMSG: bytes on disk break
  *           the format / their checksum; -EPROTONOSUPPORT: a newer format;
- *           -ENOENT: no segment at all; what the callback returned.
+ *           -ENOENT: no segment at all; or the error of the callback.
  * Locking:  none is held during the callback.
  */
 #include "where.h"
@@ -50,7 +50,7 @@ struct journal_history {
 /*
  * Replays all segments.  `id->uuid` is filled in; `id->epoch` is the present
  * epoch.  read_only: the files are not touched, and journal_start() must not
- * follow; else what is trusted is made durable.
+ * follow.  Otherwise the trusted groups are made durable.
  */
 int must_check journal_open(struct journal **out,
 			    const struct journal_where *where,

@@ -45,8 +45,8 @@ int must_check scan_next(struct scan *s, struct sound_group *out);
 int must_check scan_group_at(struct scan *s, uint64_t off,
 			     struct sound_group *out);
 /*
- * What a GROUP_SYNC or GROUP_CLOSE says.  0, or -EUCLEAN: it claims something
- * impossible, so mapfs did not write it.
+ * The two lsns of a GROUP_SYNC or GROUP_CLOSE.  0, or -EUCLEAN: they are
+ * impossible, so mapfs did not write them.
  */
 int must_check mark_decode(const struct sound_group *g, mapfs_lsn *covers,
 			   mapfs_lsn *flushed);

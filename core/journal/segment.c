@@ -236,7 +236,7 @@ int segment_publish(struct segment *s, const struct journal_where *where,
 	if (err)
 		return err;
 	s->named = true;
-	/* What it replaces is removed only after the new name is durable. */
+	/* Only when the name is durable, the segments before may be removed. */
 	return io_fsync("journal.dir", where->dirfd);
 }
 

@@ -10,14 +10,14 @@
  *   segment_append() and segment_append_mark(); segment_publish() writes the
  *   header, flushes and renames, which makes the segment part of the history;
  *   further appends; segment_end().  segment_discard() instead of
- *   segment_end() removes a segment that has only its temporary name, which
- *   is also what death before the rename leaves to the next opening.
+ *   segment_end() removes a segment that has only its temporary name.  Death
+ *   before the rename leaves such a segment, which the next start removes.
  *
  * Lifetime: struct segment is the caller's; create to end or discard.
  * Errors:   0 or a negative errno.  After a failed append nothing of the group
  *           counts, and the next group overwrites it.  After a failed publish
  *           look at `named`: the rename may have happened.
- * Locking:  none here; whoever owns the segment writes it.
+ * Locking:  none here; the owner keeps the calls apart.
  */
 #include <assert.h>
 
@@ -115,7 +115,7 @@ struct segment {
 	mapfs_lsn first_lsn;
 	unsigned int flags;
 	uint64_t seed;	     /* of the sums of its groups */
-	uint64_t end;	     /* where the next group goes */
+	uint64_t end;	     /* offset of the next group */
 	uint64_t reserved;   /* bytes of the file that have space */
 	bool cannot_reserve; /* the file system has no such call */
 	bool named;	     /* it has its final name */
@@ -136,7 +136,7 @@ uint64_t group_sum(const struct group_disk *d, const void *payload, size_t len,
 		   uint64_t seed);
 /*
  * Calls `fn` for each segment in the directory, published or not, in no
- * order.  What `fn` returns other than 0 ends it and is returned.
+ * order.  A result of `fn` other than 0 ends it and is returned.
  */
 int must_check segment_iterate(int dirfd,
 			       int (*fn)(void *arg, uint64_t number, bool tmp),

@@ -3,8 +3,8 @@
 #define MAPFS_CORE_JOURNAL_STATE_H
 
 /*
- * The state of an open journal, and which segments it must keep: what replay,
- * appending and compaction share.
+ * The state of an open journal, which replay, appending and compaction share,
+ * and the removal of its segments.
  *
  * Lifetime: journal_alloc() to journal_free(), which closes the segment that
  *           is being written.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who uses whom among the files of the product, and what levels.txt allows.
+"""The graph of uses between the files of the product, and levels.txt.
 
 A *unit* is a path without its suffix: a header and the .c of the same name
 are one. An *edge* says that one unit uses another, and by what.
@@ -44,15 +44,15 @@ class Levels:
 
     def objection(self, user, used):
         """Why one unit may not use another, or None."""
-        ours, theirs = self.place_of(user), self.place_of(used)
-        if ours is None or theirs is None or ours == theirs:
+        upper, lower = self.place_of(user), self.place_of(used)
+        if upper is None or lower is None or upper == lower:
             return None
         if (user, used) in self.debts:
             return None
-        if self.level[ours] < self.level[theirs]:
-            return f"{ours} is below {theirs}"
-        if self.level[ours] == self.level[theirs]:
-            return f"{ours} is beside {theirs}"
+        if self.level[upper] < self.level[lower]:
+            return f"{upper} is below {lower}"
+        if self.level[upper] == self.level[lower]:
+            return f"{upper} is beside {lower}"
         return None
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Rules that one file keeps or breaks by itself: lengths, parameters, licence
-lines, headers, switches, words, banned calls, and what only one place may do.
+lines, headers, switches, words, banned calls, and calls that only one place may make.
 
 allowed.txt names the exceptions, words.txt the words that are not used.
 """
@@ -80,7 +80,7 @@ def header(source):
 
 
 def enumerators(sources):
-    """What the named enums of the tree list; an unnamed one is no type."""
+    """The enumerators of all named enums; an unnamed enum is no type."""
     found = set()
     for source in sources:
         for body in re.findall(r"\benum\s+\w+\s*\{([^}]*)\}", source.code):

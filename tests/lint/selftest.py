@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The linters find what they are there to find, and nothing in a clean tree.
+"""Each rule of the linters finds its fault, and nothing in a clean tree.
 
 Goal: a rule that never fires is no rule. Method: small trees, each with one
 fault, and the words the finding must contain.
@@ -155,7 +155,7 @@ def findings_of_calls(texts):
         return found + circles
 
 
-# (what must be found, the sources)
+# (words of the finding, the sources)
 CALLS = [
     ("core/arena is below core/store",
      {"core/arena/a.c": "void g(void);\nvoid f(void) { g(); }\n",
