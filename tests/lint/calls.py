@@ -101,9 +101,7 @@ def main():
         print(finding)
     print(f"{len(circles)} circles, {len(found)} other findings in "
           f"{files} files")
-    if not graph.Levels(root).allows_circles:
-        found += circles
-    sys.exit(1 if found or not files else 0)
+    sys.exit(1 if found or circles or not files else 0)
 
 
 if __name__ == "__main__":

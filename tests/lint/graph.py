@@ -20,16 +20,10 @@ class Levels:
     def __init__(self, root):
         self.level = {}
         self.doors = {}
-        self.debts = set()
-        self.allows_circles = False
         rows = []
         for first, *names in tree.table(root, "levels.txt"):
             if first == "door":
                 self.doors.setdefault(names[0], set()).update(names[1:])
-            elif first == "debt" and names == ["circles"]:
-                self.allows_circles = True
-            elif first == "debt":
-                self.debts.add(tuple(names))
             else:
                 rows.append([first, *names])
         for number, names in enumerate(reversed(rows), 1):
@@ -46,8 +40,6 @@ class Levels:
         """Why one unit may not use another, or None."""
         upper, lower = self.place_of(user), self.place_of(used)
         if upper is None or lower is None or upper == lower:
-            return None
-        if (user, used) in self.debts:
             return None
         if self.level[upper] < self.level[lower]:
             return f"{upper} is below {lower}"

@@ -33,8 +33,6 @@ def judge(source, target, levels):
             return f"{source.folder} includes {target}"
         return None
     if (target.endswith("_priv.h") and
-            (graph.unit_of(source.path), graph.unit_of(target))
-            not in levels.debts and
             posixpath.dirname(target) != posixpath.dirname(source.path)):
         return f"{target} is private to its folder"
     return levels.objection(graph.unit_of(source.path), graph.unit_of(target))
@@ -79,8 +77,6 @@ def find(root):
             if reason:
                 yield at + f"includes {target}, but {reason}"
     for members in graph.circles(edges(root)):
-        if levels.allows_circles:
-            break
         yield f"{members[0]}:1: circle of includes: {' '.join(members)}"
 
 

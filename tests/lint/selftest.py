@@ -113,9 +113,6 @@ CIRCLE = {
 def plant(root, files):
     shutil.copytree(HERE, root / "tests" / "lint",
                     ignore=shutil.ignore_patterns("__pycache__"))
-    levels = root / "tests" / "lint" / "levels.txt"
-    levels.write_text("".join(l for l in levels.read_text().splitlines(True)
-                              if not l.startswith("debt")))
     (root / "tests" / "lint" / "allowed.txt").write_text("")
     for path, text in files.items():
         target = root / path

@@ -17,19 +17,21 @@ static int name_add(void *arg, const struct mapfs_dirent *e)
 {
 	struct reading *r = arg;
 	struct viewdir *d = r->out;
-	char *name;
+	struct viewdir_name *name;
 
 	if (path_is_dot(e->name))
 		return 0;
 	r->err = array_reserve(&d->names, &d->cap, d->count + 1);
 	if (r->err)
 		return 1;
-	name = strdup(e->name);
-	if (!name) {
+	name = &d->names[d->count];
+	name->name = strdup(e->name);
+	if (!name->name) {
 		r->err = -ENOMEM;
 		return 1;
 	}
-	d->names[d->count++] = (struct viewdir_name){ name, e->type };
+	name->type = e->type;
+	d->count++;
 	return 0;
 }
 
