@@ -3,19 +3,26 @@
 #define MAPFS_CORE_MAPFS_H
 
 /*
- * The only door into the core: one mounted picture ("view") of a directory,
- * its objects addressed by inode number.
+ * The only door into the core.  The *base* is a directory; a *view* is one
+ * picture of it, as a mount shows it; a *store* keeps what a copy view changed.
+ * Objects of a view are addressed by inode number.
  *
- * Lifetime: mapfs_view_open() hands the caller the only reference to a view;
- *           mapfs_view_close() ends it and accepts NULL.  Every call that
- *           fills a struct mapfs_entry raises the lookup count of its inode
- *           by one; mapfs_forget() lowers it.  An inode number may be used
- *           from then until its count is zero again.  The root is always
- *           known and never counted.
- * Errors:   0 (or a count) or a negative errno; on error nothing changed and
- *           the out-parameters are untouched.  mapfs_view_open() also fills
- *           a sentence for people.
- * Locking:  every call may be made from any thread; none is held on return.
+ *	mapfs_view_open()
+ *	mapfs_lookup(root, name, &e)	e.attr.ino can be used now
+ *	mapfs_read(), mapfs_write(), ...
+ *	mapfs_forget(e.attr.ino, 1)	... and no longer
+ *	mapfs_view_close()
+ *
+ * Lifetime: mapfs_view_open() gives the caller the only reference to a view;
+ *           mapfs_view_close() ends it and accepts NULL.  Each call that fills
+ *           a struct mapfs_entry adds one to the lookup count of its inode;
+ *           mapfs_forget() subtracts.  A number can be used while its count is
+ *           not zero.  The root can always be used and is not counted.
+ * Errors:   0 (or a count) or a negative errno.  On an error nothing changed,
+ *           and out-parameters are untouched; calls that take a struct reason
+ *           fill it with a sentence for people.
+ * Locking:  every call may be made by any thread that holds no lock of the
+ *           core; none is held on return.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,44 +56,42 @@ typedef void (*mapfs_progress_fn)(void *arg, uint64_t done_bytes,
 struct mapfs_options {
 	enum mapfs_mode mode;
 	enum mapfs_store_kind store_kind; /* copy mode only */
-	const char *base;     /* directory to show; NULL: the one the kept store
-			     was made for */
-	const char *store;    /* copy mode, else NULL */
-	bool is_trusted;      /* kept store: even if another user could have
-				   written what is in it */
-	const char *snapshot; /* kept store: show what it was then, for
-				   looking only; beside whoever else uses the
-				   store; or NULL */
-	bool without_base;    /* look_only: whatever became of the base, which
-				   shows nothing then, as if lost */
-	bool look_only;	      /* kept store: nothing of it changes, others
-				   may look too; -EBUSY while it is mounted */
+	const char *base;  /* the directory; NULL: as the kept store recorded */
+	const char *store; /* copy mode, else NULL */
+	/* Only for a kept store: */
+	bool is_trusted;      /* even if another user could have written it */
+	const char *snapshot; /* show this snapshot, unchangeable, also while
+				 the store is in use; or NULL */
+	bool look_only;	      /* nothing changes; several views may look at one
+				 store at once; -EBUSY: it is mounted */
+	bool without_base;    /* with one of the two above: the base is not
+				 opened, and shows as if it were lost */
 	/* Write mode: what reading does to access times of the base. */
-	bool noatime;	 /* nothing, as far as that can be */
-	bool nodiratime; /* of directories nothing */
-	bool relatime;	 /* what relatime says, whatever the base's mount does;
-			    else as the base's mount has it */
-	const char *mountpoint; /* named in the store's lock, or NULL */
+	bool noatime;	 /* nothing, as far as possible */
+	bool nodiratime; /* nothing to those of directories */
+	bool relatime;	 /* as relatime of mount(8); else as the base's mount
+			    does it */
+	const char *mountpoint; /* recorded in the store's lock, or NULL */
 	/*
-	 * Receives one line without newline; level is syslog's.  One for the
-	 * whole process: NULL leaves it as it is.
+	 * Receives one line without newline; the level is syslog's.  There is
+	 * one for the whole process: NULL leaves it as it is.
 	 */
 	void (*log)(void *arg, int level, const char *line);
 	void *log_arg;
 	/*
-	 * Told how far the journal of the store is written anew (compaction,
-	 * rollback, revert) and, with 0 of 0, that this has ended; by the
-	 * thread that does it, which holds locks: no call of the view.
+	 * Called while a new journal is written (compaction, rollback, revert)
+	 * and, with 0 of 0, when that has ended.  The calling thread holds
+	 * locks, so no call of the view may be made.
 	 */
 	mapfs_progress_fn progress;
 	void *progress_arg;
 };
 
-/* Who asks; new objects belong to them. */
+/* The user who makes the request; new objects belong to that user. */
 struct mapfs_cred {
 	uid_t uid;
 	gid_t gid;
-	mode_t umask; /* not yet applied to any mode passed along */
+	mode_t umask; /* not yet applied to the modes of the request */
 };
 
 struct mapfs_attr {
@@ -109,7 +114,7 @@ struct mapfs_entry {
 	uint64_t generation; /* (ino, generation) is never reused */
 };
 
-/* Which members of a struct mapfs_setattr count. */
+/* The members of a struct mapfs_setattr that are to be set. */
 enum mapfs_set {
 	MAPFS_SET_MODE = 1 << 0,
 	MAPFS_SET_UID = 1 << 1,
@@ -120,8 +125,8 @@ enum mapfs_set {
 	MAPFS_SET_CTIME = 1 << 6,
 	MAPFS_SET_ATIME_NOW = 1 << 7,
 	MAPFS_SET_MTIME_NOW = 1 << 8,
-	MAPFS_SET_KILL_PRIV = 1 << 9, /* drop set-id bits as write(2) does */
-	/* The set-gid bit, too, of a file that its group may not execute. */
+	MAPFS_SET_KILL_PRIV = 1 << 9, /* clear set-id bits as write(2) does */
+	/* Also the set-gid bit of a file that its group may not execute. */
 	MAPFS_SET_KILL_SGID = 1 << 10,
 };
 
@@ -137,8 +142,8 @@ struct mapfs_setattr {
 };
 
 /*
- * An inode, and the handle it is used through, or 0 for none.  Stateless views
- * ignore the handle.
+ * An inode, and the handle through which it is used, or 0 for none.  Stateless
+ * views ignore the handle.
  */
 struct mapfs_file {
 	mapfs_ino ino;
@@ -150,12 +155,12 @@ static inline struct mapfs_file mapfs_file_of(mapfs_ino ino)
 	return (struct mapfs_file){ .ino = ino };
 }
 
-/* A new object: where its name is to be, and what it is made of. */
+/* A new object. */
 struct mapfs_new {
 	const struct mapfs_cred *cred;
 	mapfs_ino dir;
 	const char *name; /* ignored by mapfs_tmpfile() */
-	mode_t mode;	  /* ignored by mapfs_symlink() */
+	mode_t mode;	  /* umask not applied; ignored by mapfs_symlink() */
 	dev_t rdev;	  /* mapfs_mknod(): of a device */
 };
 
@@ -172,18 +177,18 @@ struct mapfs_dirent {
 	const char *name;
 	mapfs_ino ino;
 	mode_t type;	 /* S_IFMT bits */
-	uint64_t cookie; /* continues behind this name */
+	uint64_t cookie; /* a listing that starts there goes on after this */
 	/*
-	 * Only with `plus`, and then counted; NULL for "." and "..", and for a
-	 * name whose object cannot be looked at now.
+	 * With `plus`: the looked-up object, and its lookup is counted.  NULL
+	 * for "." and "..", and where the lookup failed.
 	 */
 	const struct mapfs_entry *entry;
 };
 
-/* 0: goes on; 1: no room, and the name is neither consumed nor counted. */
+/* 0: continue; 1: no room, so the name is neither listed nor counted. */
 typedef int (*mapfs_dirent_fn)(void *arg, const struct mapfs_dirent *d);
 
-/* Names behind `cookie` (0: from the start), "." and ".." included. */
+/* The names after `cookie` (0: all), "." and ".." among them. */
 struct mapfs_readdir {
 	uint64_t cookie;
 	bool plus; /* look each name up, as mapfs_lookup() does */
@@ -192,7 +197,7 @@ struct mapfs_readdir {
 };
 
 enum mapfs_write_flags {
-	/* From the kernel's cache, not from a write(2) that waits for it. */
+	/* Written back from the kernel's cache, not a write(2) that waits. */
 	MAPFS_WRITE_CACHED = 1 << 0,
 };
 
@@ -219,65 +224,63 @@ struct mapfs_setxattr {
 	bool kill_sgid; /* the caller loses the set-gid bit when it sets an ACL */
 };
 
-/* What the status of a view says; strings live as long as the view. */
+/* The status of a view; strings live as long as the view. */
 struct mapfs_info {
 	enum mapfs_mode mode;
 	const char *base;  /* absolute */
 	const char *store; /* absolute, or NULL */
 	uint64_t private_pages;
 	uint64_t journal_bytes;
-	uint64_t inodes_known; /* that this process holds in memory */
+	uint64_t inodes_known; /* in memory */
 	uint64_t inodes_changed;
-	bool is_latched; /* [D4] a sync failed: no more changes */
+	bool is_latched; /* [D4] a sync failed: no change is possible */
 };
 
-/* On error `why` holds one sentence for people. */
 int must_check mapfs_view_open(struct mapfs_view **out,
 			       const struct mapfs_options *opt,
 			       struct reason *why);
 /*
- * One for the process: told when opening or discarding a store waits for
- * whoever closes it, and that lasts longer than a moment.
+ * `fn` is called when a process that is closing a store must be waited for.
+ * There is one for the whole process.
  */
 void mapfs_tell_of_waits(void (*fn)(void *arg, const char *line), void *arg);
 /*
- * What who wants the view's store next goes by: it is mounted as the file
- * system `dev` now; its mount is gone for good, mapfs_view_close() follows.
+ * For processes that want to open the store: the view is mounted now, as file
+ * system `dev`; the mount is gone for good, and mapfs_view_close() follows.
  */
 void mapfs_announce_mount(struct mapfs_view *v, dev_t dev);
 void mapfs_announce_close(struct mapfs_view *v);
-/* Syncs what a kept store still owes; that error, or 0. */
+/* Syncs a kept store; returns the error of that, or 0. */
 int mapfs_view_close(struct mapfs_view *v);
 void mapfs_view_info(struct mapfs_view *v, struct mapfs_info *out);
 mapfs_ino mapfs_root_ino(const struct mapfs_view *v);
 /*
- * An O_PATH descriptor of the base's root, borrowed: the base itself, though
- * its path may lead to a mount over it by now.  -1: there is none.
+ * An O_PATH descriptor of the base, borrowed: of the base itself, also if a
+ * mount covers its path by now.  -1: the view was opened without its base.
  */
 int mapfs_base_fd(const struct mapfs_view *v);
-/*
- * The kernel's writeback cache is on: it keeps the times of files itself and
- * sends them.  Called once, before the first request.
- */
+/* The kernel keeps the times of files itself; before the first request. */
 void mapfs_set_kernel_times(struct mapfs_view *v, bool on);
-/* False: opens need mapfs_open() and its handle (write mode). */
+/* False (write mode): files are opened with mapfs_open(), and need a handle. */
 bool mapfs_is_stateless(const struct mapfs_view *v);
 
 /*
- * Names. `name` is one component of at most NAME_MAX bytes, no '/'.  "." is
- * the inode `dir` itself, of any type, by its number alone: its lookup count
- * may have been zero for long.  -EAGAIN: that takes a walk over the base.  ".." is
- * the directory above, of all but the root.  -ESTALE for both: no such inode shows any more.
+ * Names.  `name` is one component of at most NAME_MAX bytes, without '/'.
+ *
+ * "." finds the inode `dir`, which may be of any type, by its number alone, as
+ * file handles need it: its lookup count may be zero.  ".." finds the directory
+ * above it; the root has none.  -ESTALE: the view shows no such inode any more.
+ * -EAGAIN: only a walk over the base can find it.
  */
 int must_check mapfs_lookup(struct mapfs_view *v, mapfs_ino dir,
 			    const char *name, struct mapfs_entry *out);
-/* As for "." and "..", with the walk, if that is what it takes. */
+/* "." and "..", with a walk over the base if need be. */
 int must_check mapfs_lookup_far(struct mapfs_view *v, mapfs_ino ino,
 				const char *name, struct mapfs_entry *out);
-/* Ends walks, and lets none begin: the view is about to be closed. */
+/* Ends such walks, and prevents new ones; before mapfs_view_close(). */
 void mapfs_interrupt(struct mapfs_view *v);
 void mapfs_forget(struct mapfs_view *v, mapfs_ino ino, uint64_t nlookup);
-/* Regular files with a lookup count; the caller's to free. */
+/* The regular files with a lookup count; the caller frees the array. */
 int must_check mapfs_known_files(struct mapfs_view *v, mapfs_ino **out,
 				 size_t *count);
 /* Files, fifos, sockets, devices; new->mode carries the type. */
@@ -293,14 +296,14 @@ int must_check mapfs_unlink(struct mapfs_view *v, mapfs_ino dir,
 			    const char *name);
 int must_check mapfs_rmdir(struct mapfs_view *v, mapfs_ino dir,
 			   const char *name);
-/* Flags other than those two are -EINVAL. */
+/* -EINVAL: a flag other than RENAME_NOREPLACE and RENAME_EXCHANGE. */
 int must_check mapfs_rename(struct mapfs_view *v,
 			    const struct mapfs_rename *rename);
 /*
- * RENAME_WHITEOUT of rename(2): at once there is a character device 0:0 of
- * mode 0 at the old name, the caller's; to the view it is a device like any
- * other.  Flags other than RENAME_NOREPLACE are -EINVAL, as in write mode
- * everything is where the base's file system makes no whiteouts.
+ * RENAME_WHITEOUT of rename(2): the same step leaves a character device 0:0 of
+ * mode 0 at the old name, owned by the caller.  To the view it is a device like
+ * any other.  -EINVAL: a flag other than RENAME_NOREPLACE; or, in write mode,
+ * the file system of the base makes no whiteouts.
  */
 int must_check mapfs_rename_whiteout(struct mapfs_view *v,
 				     const struct mapfs_cred *cred,
@@ -311,43 +314,36 @@ int must_check mapfs_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
 /* Bytes of the target, at most `len`, no NUL. */
 ssize_t must_check mapfs_readlink(struct mapfs_view *v, mapfs_ino ino,
 				  char *buf, size_t len);
-/* Cookies stay valid while names come and go. */
+/* Cookies stay valid while names are added and removed. */
 int must_check mapfs_readdir(struct mapfs_view *v, mapfs_ino dir,
 			     const struct mapfs_readdir *readdir);
 /*
- * One reader's listing, ended by mapfs_release().  -ENOSYS (copy mode):
- * mapfs_readdir() is as good.
+ * Opens a directory for one reader; mapfs_release() closes it.  -ENOSYS (copy
+ * mode): mapfs_readdir() does as well.
  */
 int must_check mapfs_opendir(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh);
-/* Some names behind `cookie`; none, if there are no more. */
+/* As mapfs_readdir(), but some names; none: the end is reached. */
 int must_check mapfs_readdir_open(struct mapfs_view *v, uint64_t fh,
 				  const struct mapfs_readdir *readdir);
 
 /*
- * Handles: only where mapfs_is_stateless() is false.  `flags` are open(2)'s.
- * `changed`: the base's file differs from what this view last showed, so
- * what the kernel cached of it must go.
+ * Handles exist only where mapfs_is_stateless() is false.  `flags` are those of
+ * open(2).  `changed`: the file was changed in the base since the view last
+ * showed it, so the kernel must drop its cached pages.
  */
 int must_check mapfs_open(struct mapfs_view *v, mapfs_ino ino, int flags,
 			  uint64_t *fh, bool *changed);
-/*
- * Of an append-only file (chattr +a): what is written through the handle must
- * be what a program appended, never a page of a mapping.
- */
+/* True: of a file with chattr +a, which takes no page of a mapping. */
 bool mapfs_only_appends(struct mapfs_view *v, uint64_t fh);
-/*
- * Would the next read move the access time of the base's file?  Then the
- * kernel must not answer it from its cache.
- */
+/* True: the next read changes an access time, so no cache may answer it. */
 bool mapfs_read_counts(struct mapfs_view *v, uint64_t fh);
-/* A regular file, opened; `flags` are open(2)'s. */
 int must_check mapfs_create(struct mapfs_view *v, const struct mapfs_new *new,
 			    int flags, struct mapfs_entry *out, uint64_t *fh);
 void mapfs_release(struct mapfs_view *v, uint64_t fh);
 
 int must_check mapfs_getattr(struct mapfs_view *v, struct mapfs_file file,
 			     struct mapfs_attr *out);
-/* The same for the caller's own use: the kernel does not learn of it. */
+/* The same, but the answer is not shown to the kernel. */
 int must_check mapfs_peek_attr(struct mapfs_view *v, struct mapfs_file file,
 			       struct mapfs_attr *out);
 int must_check mapfs_setattr(struct mapfs_view *v, struct mapfs_file file,
@@ -355,14 +351,14 @@ int must_check mapfs_setattr(struct mapfs_view *v, struct mapfs_file file,
 			     struct mapfs_attr *out);
 int must_check mapfs_statfs(struct mapfs_view *v, struct statvfs *out);
 
-/* Data.  Counts are bytes; a short count is the end of the file. */
+/* Data.  Counts are bytes; a short one means the end of the file. */
 ssize_t must_check mapfs_read(struct mapfs_view *v, struct mapfs_file file,
 			      void *buf, size_t len, uint64_t off);
 ssize_t must_check mapfs_write(struct mapfs_view *v, struct mapfs_file file,
 			       const struct mapfs_write *write);
 int must_check mapfs_fsync(struct mapfs_view *v, struct mapfs_file file,
 			   bool data_only);
-/* mode: fallocate(2)'s KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE; else EOPNOTSUPP. */
+/* -EOPNOTSUPP: a mode other than KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE. */
 int must_check mapfs_fallocate(struct mapfs_view *v, struct mapfs_file file,
 			       int mode, uint64_t off, uint64_t len);
 /* whence: SEEK_DATA or SEEK_HOLE. */
@@ -372,8 +368,8 @@ ssize_t must_check mapfs_copy_range(struct mapfs_view *v,
 				    const struct mapfs_copy_range *copy);
 
 /*
- * Extended attributes; sizes as getxattr(2): `len` 0 asks for the size.  A list
- * is names, each ended by NUL.
+ * Extended attributes.  As in getxattr(2), `len` 0 asks for the size.  A list
+ * is the names, each with its NUL.
  */
 ssize_t must_check mapfs_getxattr(struct mapfs_view *v, mapfs_ino ino,
 				  const char *name, void *buf, size_t len);
@@ -385,10 +381,10 @@ int must_check mapfs_removexattr(struct mapfs_view *v, mapfs_ino ino,
 				 const char *name);
 
 /*
- * Inode flags of files and directories, as ioctl_iflags(2) has them; -ENOTTY
- * for other types, and where the base has none.  A read or write view has
- * the base's, and the base judges a change as one of `cred`.  A copy view
- * shows some of them and changes none: -EOPNOTSUPP.
+ * Inode flags of files and directories: ioctl_iflags(2).  -ENOTTY: the object
+ * is of another type, or the base has no flags.  A read or write view has those
+ * of the base, which permits a change as it permits it to the user of `cred`.
+ * A copy view shows some of them and changes none: -EOPNOTSUPP.
  */
 enum mapfs_fileattr_kind {
 	MAPFS_FILEATTR_FLAGS,	/* FS_IOC_GETFLAGS, FS_IOC_SETFLAGS */
@@ -406,7 +402,7 @@ struct mapfs_fsxattr { /* struct fsxattr of <linux/fs.h> */
 };
 
 union mapfs_fileattr {
-	uint32_t flags; /* the version, too */
+	uint32_t flags; /* or the version */
 	struct mapfs_fsxattr fsxattr;
 };
 
@@ -419,46 +415,46 @@ int must_check mapfs_set_fileattr(struct mapfs_view *v,
 				  enum mapfs_fileattr_kind what,
 				  const union mapfs_fileattr *a);
 
-/* What became of the base of a kept store. */
+/* Where the base of a kept store is now. */
 enum mapfs_base_state {
 	MAPFS_BASE_FITS,     /* it is where it was */
 	MAPFS_BASE_REPLACED, /* another directory has its path */
 	MAPFS_BASE_GONE,     /* nothing has its path */
 };
-/* `why` says what to do about it, unless it fits. */
+/* `why` says what to do, unless it fits. */
 int must_check mapfs_base_state(const char *store, enum mapfs_base_state *out,
 				struct reason *why);
 
 const char *mapfs_mode_name(enum mapfs_mode mode);
 
 /*
- * Snapshots: moments of a kept store that stay as they were.  They are made
- * of, and by, a copy view that is open for writing (-EINVAL: not a kept
- * store, -EROFS: opened for looking); `why` holds a sentence on error.  What
- * the kernel of a mount still holds back must have been sent before.
+ * A snapshot is a moment of a kept store that stays as it was.  A copy view
+ * creates and deletes snapshots of its own store.  -EINVAL: the store is not a
+ * kept one.  -EROFS: the view was opened to look only.  The caller makes the
+ * kernel send its dirty pages first (syncfs(2) on the mount).
  */
 struct mapfs_snapshot {
 	uint64_t id;	     /* never used again in this store */
-	const char *name;    /* as a file name, without '@' */
+	const char *name;    /* one file name, without '@' */
 	const char *message; /* "" if none was given */
 	struct timespec time;
 	uint64_t private_pages;
-	bool is_reachable; /* false: the base was committed to since */
+	bool is_reachable; /* false: a commit has changed the base since */
 };
 
-/* Strings are borrowed until the call returns; non-zero stops with it. */
+/* Strings are borrowed until it returns; non-zero stops and is returned. */
 typedef int (*mapfs_snapshot_fn)(void *arg, const struct mapfs_snapshot *s);
 
 /* Durable on return [D1].  -EEXIST: the name is taken. */
 int must_check mapfs_snapshot_create(struct mapfs_view *v, const char *name,
 				     const char *message, struct reason *why);
-/* Its pages are free again.  -EBUSY: branches or mounts of it, named. */
+/* Frees its pages.  -EBUSY: a branch or a mount needs it; `why` names that. */
 int must_check mapfs_snapshot_delete(struct mapfs_view *v, const char *name,
 				     struct reason *why);
-/* Oldest first; works for views opened for looking too. */
+/* Oldest first; also of a view that was opened to look only. */
 int must_check mapfs_snapshot_iterate(struct mapfs_view *v,
 				      mapfs_snapshot_fn fn, void *arg);
-/* ... of a store, whatever became of its base; no lock needed. */
+/* ... of a store that may be in use, and may have lost its base. */
 int must_check mapfs_store_snapshots(const char *path, mapfs_snapshot_fn fn,
 				     void *arg, struct reason *why);
 
@@ -473,68 +469,69 @@ struct mapfs_invalidation {
 	mapfs_ino ino;
 	uint64_t generation; /* of ino, as in its struct mapfs_entry */
 	mode_t type;	     /* S_IFMT bits of ino */
-	bool is_gone;	     /* the inode is no more: -ESTALE from now on */
-	uint64_t size_bytes; /* what it is now */
-	uint64_t was_bytes;  /* what it was before */
+	bool is_gone;	     /* the inode does not exist any more */
+	uint64_t size_bytes; /* after the change */
+	uint64_t was_bytes;  /* before it */
 };
 typedef void (*mapfs_invalidation_fn)(void *arg,
 				      const struct mapfs_invalidation *s);
 
 /*
- * After a change behind the kernel's back, pages that it had cached before
- * are worth nothing: MAPFS_WRITE_CACHED of an inode told to a mapfs_invalidation_fn
- * is answered as done and dropped, until its caches were invalidated and this
- * was called.
+ * The kernel's caches of the inode were invalidated.  Between such a change and
+ * this call the kernel may still send pages that it had cached before: a write
+ * with MAPFS_WRITE_CACHED to an inode of a struct mapfs_invalidation is then
+ * answered as done, and dropped.
  */
 void mapfs_invalidated(struct mapfs_view *v, mapfs_ino ino);
 
 /*
- * One path of the inode, from the root, without leading '/'; the caller's to
- * free.  A good guess: directories above may have moved, so look whether it
- * leads to the inode.  -ENOENT: it has no name that is known.
+ * One path of the inode, from the root, without leading '/'; the caller frees
+ * it.  A directory above may be renamed at any time, so the caller checks that
+ * the path leads to the inode.  -ENOENT: no name of it is known.
  */
 int must_check mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out);
 
 /*
- * Drift: base files that were changed below the view after they had been
- * changed in it.  Of those the view shows its own pages only, and reading
- * others fails.  `path` is the file's in the base; non-zero stops with it.
+ * Drift: base files that were changed in the base after the view had changed
+ * them.  The view shows its own pages of such a file; reading any other page
+ * fails.  `path` is in the base; non-zero stops and is returned.
  */
 typedef int (*mapfs_drift_fn)(void *arg, const char *path, bool is_gone);
 int must_check mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
 
-/* How much of an object there is where the base lost its own. */
+/* How much of an object the view has, if the base may have lost it. */
 enum mapfs_held {
-	MAPFS_HELD_ALL,	    /* it can be read from end to end */
-	MAPFS_HELD_PARTS,   /* some bytes, or names, were the base's only */
-	MAPFS_HELD_NOTHING, /* a directory that stands for a lost one: what it
-			       says of itself is made up */
+	MAPFS_HELD_ALL,	    /* all of it can be read */
+	MAPFS_HELD_PARTS,   /* some bytes, or names, only the base had */
+	MAPFS_HELD_NOTHING, /* it stands for a lost directory; its attributes
+			       are not those of that directory */
 };
 int must_check mapfs_held(struct mapfs_view *v, mapfs_ino ino,
 			  enum mapfs_held *out);
 
 /*
- * Back to a snapshot; what came after it is gone unless another snapshot
- * holds it.  `fn` is called for everything that is not what it was, after
- * the change, with no lock held.
+ * Returns to a snapshot.  Later changes are lost, unless another snapshot has
+ * them.  After the change `fn` is called for each name and inode that it
+ * concerned, with no lock held.
  */
 int must_check mapfs_rollback(struct mapfs_view *v, const char *name,
 			      mapfs_invalidation_fn fn, void *arg,
 			      struct reason *why);
 /*
- * `path` (from the view's root, "" is the root) and everything below it are
- * again what the base has there.
+ * Discards the changes of `path` (from the view's root; "" is the root) and of
+ * everything below it: the view shows again what the base has there.
  */
 int must_check mapfs_revert(struct mapfs_view *v, const char *path,
 			    mapfs_invalidation_fn fn, void *arg,
 			    struct reason *why);
 
 /*
- * A new store that begins as a snapshot of another one, which may be in use.  Constant time and space: the pages stay the parent's.
+ * A branch is a new store that begins as a snapshot of another one, which may
+ * be in use.  It takes constant time and space: it uses the parent's pages.
  */
 struct mapfs_branch_options {
-	const char *from;     /* a store */
-	const char *snapshot; /* of it */
+	const char *from;     /* the parent */
+	const char *snapshot; /* of the parent */
 	const char *to;	      /* the new store */
 	bool is_trusted;      /* as in struct mapfs_options */
 };
@@ -543,20 +540,20 @@ int must_check mapfs_branch(const struct mapfs_branch_options *opt,
 
 /*
  * A store of another user, or one that others may write to, could have been
- * made to do harm in the base: opening one is -EPERM unless it is trusted.
- * This asks the same and opens nothing; 0 also where there is no store.
+ * made to harm the base by a commit.  Opening one is -EPERM unless it is
+ * trusted.  This checks the same and opens nothing; 0, too: there is no store.
  */
 int must_check mapfs_store_trust_check(const char *path, bool is_trusted,
 				       struct reason *why);
 
 /*
- * Waits for a process that only ends to close the store; -EBUSY as opening it
- * would be.  For who mounts before the store is opened: the new mount may get
- * the device number of the old one, and then nobody can tell them apart.
+ * Waits for a process that is about to close the store; -EBUSY: the store is in
+ * use.  For a caller that mounts before it opens the store: the new mount may
+ * get the device number of the old one, which could not be told apart then.
  */
 int must_check mapfs_store_await(const char *path, struct reason *why);
 
-/* What a store says of itself to anybody who may read it; no lock needed. */
+/* What can be read of a store by any process, whether it is in use or not. */
 struct mapfs_store_info {
 	char *path;	  /* absolute */
 	char *base;	  /* path of the base */
@@ -565,8 +562,8 @@ struct mapfs_store_info {
 	char *parent;	  /* the store it is a branch of, or NULL */
 	char *parent_snapshot;
 	char **branches;      /* stores that are branches of it; NULL ends */
-	char **branches_of;   /* ... and of which snapshot, side by side */
-	bool commit_is_open;  /* `mapfs commit` must finish first */
+	char **branches_of;   /* the snapshot of each branch */
+	bool commit_is_open;  /* an interrupted commit must be finished */
 	unsigned int commits; /* that can be undone */
 	struct timespec created;
 };
@@ -574,28 +571,26 @@ int must_check mapfs_store_describe(const char *path,
 				    struct mapfs_store_info *out,
 				    struct reason *why);
 void mapfs_store_info_fini(struct mapfs_store_info *info);
-/* What refuses mapfs_discard() now: 0, or -EBUSY and a sentence. */
+/* Would mapfs_discard() succeed?  0, or -EBUSY and a sentence. */
 int must_check mapfs_may_discard(const char *path, struct reason *why);
 /*
- * Removes a store with all that is in it.  -EBUSY: it is mounted, or a branch
- * of it needs it; `why` names that.  Files that are no store's stay, and then
- * so does the directory: -ENOTEMPTY.  Nothing in it needs to be believed, so
- * anybody's may be removed; but then a parent of yet another user is not told.
+ * Removes a store.  -EBUSY: it is mounted, or a branch needs it; `why` names
+ * that.  -ENOTEMPTY: the directory has files that are not a store's, and they
+ * stay.  Its content is not trusted, so a store of any user can be removed; but
+ * if its parent is a third user's, the parent keeps its record of the branch.
  */
 int must_check mapfs_discard(const char *path, struct reason *why);
 
 /*
- * What differs between a copy view and its base, or between two views of the
- * same base.  The cost grows with what is in the delta, never with the base
- * (but when a changed file has hard links in the base that the view never
- * met: finding their names takes a walk).
+ * The differences between a copy view and its base, or between two views of one
+ * base.  The cost grows with the delta and not with the base, with one
+ * exception: if a changed file has other hard links in the base that the view
+ * never looked up, their names are found by a walk over the base.
  *
- * Lifetime: entries and their strings are borrowed until the callback
- *           returns.
- * Errors:   0 or a negative errno; what `fn` returns other than 0 stops and
- *           is returned.
- * Locking:  both views stay usable; changes of `to` wait while names are
- *           compared.
+ * Lifetime: entries and their strings are borrowed until the callback returns.
+ * Errors:   0 or a negative errno; a non-zero result of `fn` stops and is
+ *           returned.
+ * Locking:  both views stay usable; changes wait while the delta is copied.
  */
 
 enum mapfs_change {
@@ -606,7 +601,7 @@ enum mapfs_change {
 	MAPFS_RETYPED = 'T', /* the name means another type of object */
 };
 
-/* In what an object differs that is there on both sides. */
+/* How an object differs that both sides have. */
 enum mapfs_what {
 	MAPFS_WHAT_CONTENT = 1 << 0, /* bytes, size, link target, device */
 	MAPFS_WHAT_MODE = 1 << 1,
@@ -620,7 +615,7 @@ struct mapfs_range {
 	uint64_t len_bytes;
 };
 
-/* One side of an entry; all zero where the object is not there. */
+/* One side of an entry; all zero: the side does not have the object. */
 struct mapfs_diff_side {
 	mapfs_ino ino;
 	mode_t mode; /* type and permissions */
@@ -637,12 +632,12 @@ struct mapfs_diff_entry {
 	enum mapfs_change change;
 	unsigned int what;    /* enum mapfs_what, or-ed; M, R and T */
 	const char *path;     /* without leading '/'; "" is the root */
-	const char *old_path; /* R: where it was; else the same as path,
-				 which differs below a renamed directory */
+	const char *old_path; /* on the old side: differs from `path` for R, and
+				 below a renamed directory */
 	struct mapfs_diff_side old_side;
 	struct mapfs_diff_side new_side;
 	uint64_t pages; /* pages of 4096 bytes that really differ */
-	uint64_t bytes; /* bytes that really differ, counted singly */
+	uint64_t bytes; /* single bytes that really differ */
 	const struct mapfs_range *ranges; /* with want_ranges */
 	size_t range_count;
 };
@@ -652,68 +647,69 @@ typedef int (*mapfs_diff_fn)(void *arg, const struct mapfs_diff_entry *e);
 struct mapfs_diff_options {
 	bool want_ranges;	  /* fill `ranges` */
 	bool want_tree;		  /* one entry for each object below an added,
-				  deleted or retyped directory; else A and D
-				  of a directory stand for all below it only
-				  where the directory is one of the base */
-	const char *const *paths; /* only these, what is below, and a directory
-				     above whose entry stands for them;
-				     NULL: all */
+				     deleted or retyped directory; else an A
+				     or D of a directory that is one of the
+				     base stands for everything below it */
+	const char *const *paths; /* only these, what is below them, and a
+				     directory above whose entry stands for
+				     them; NULL: all */
 	size_t path_count;
-	/* Called now and then with bytes compared; non-zero: stop with it. */
+	/* Called now and then; non-zero stops and is returned. */
 	int (*progress)(void *arg, uint64_t done_bytes);
 	void *progress_arg;
 };
 
 /*
  * Each difference once, in order of path (bytes compared).  `from` NULL: the
- * base of `to`.  Content is compared, so a page written with the bytes it had
- * is no change, and neither is an object that ends as it began.  Both are
- * copy views (-EINVAL) of one base (-EXDEV).
+ * base of `to`.  Content is compared, so a page written with the bytes that it
+ * had is no change, and neither is an object that ends as it began.  -EINVAL:
+ * not a copy view; -EXDEV: views of two bases.
  *
- * Of a view opened without its base: what it hides or replaced there is D or T
- * without a side before, and all that is in its delta is M at least.
+ * No object of either side is in two entries.  A directory is followed by its
+ * identity: moved to another place it is one R, even if another object had that
+ * place (which is then D or R), and an object in it is listed only if that
+ * object changed.  Any other object belongs to its name.  A name that both
+ * sides have is M or T; a file that lost one name and got another is R.  So two
+ * files exchanged are M and M, a file moved over another one is D and M, and a
+ * new hard link is A.  A directory that was removed and made again is compared
+ * name by name.  A file that changed is M under each of its names.
  *
- * No object of either side is in two entries.  A directory is followed by
- * identity: in another place it is one R, also where something else had that
- * place (which is then D, or R itself), and what is in it is only listed if
- * it changed on its own.  Everything else belongs to its name: names on both
- * sides are M or T; of a file that lost one name and got another both make an
- * R.  So two files exchanged are M and M, a file moved over another is D and
- * M, and a hard link is A.  A directory that was removed and made again is
- * compared name by name.  A file that changed is M under each of its names.
+ * Access and change times, link counts and the modification time of a directory
+ * are not compared.  For A, D and T, pages, bytes and ranges are those of the
+ * whole file.  Ranges are whole pages, except at the end of a file and for the
+ * bytes that one side has beyond the end of the other.
  *
- * Access and change times, link counts and the modification time of a
- * directory never count.  pages, bytes and ranges of A, D and T are those of
- * the whole file; ranges are whole pages, but for the end of a file and what
- * one side has beyond the end of the other.
+ * Of a view that was opened without its base, a name that hides or replaces one
+ * of the base is D or T with an old side of zeros, and an object of its delta
+ * is at least M.
  */
 int must_check mapfs_diff(struct mapfs_view *from, struct mapfs_view *to,
 			  const struct mapfs_diff_options *opt,
 			  mapfs_diff_fn fn, void *arg);
 
 /*
- * Applying the delta of a resting kept store to its base, so that nothing is
- * lost whatever happens in between.
+ * A commit applies the delta of a kept store that is not mounted to its base.
+ * At every moment either the base or the store has each changed byte.
  *
- *   open -> conflicts? -> run -> close          a commit
- *   open (finds one begun) -> run -> close      finishing it after a crash
- *   undo                                        the newest one, taken back
+ *	open, conflicts, run, close		a commit
+ *	open finds one begun; run, close	finishes it after a crash
+ *	mapfs_commit_undo()			undoes the newest one
  *
  * Lifetime: mapfs_commit_open() locks the store until mapfs_commit_close(),
  *           which accepts NULL.
- * Errors:   0 or a negative errno and a sentence in `why`.  -EBUSY: the
- *           store is mounted.  An interrupted run (-EINTR from `progress`, a
- *           kill, a power cut) leaves a commit that the next open finds.
+ * Errors:   0 or a negative errno and a sentence in `why`.  -EBUSY: the store
+ *           is mounted.  An interrupted run (-EINTR from `progress`, a kill, a
+ *           power cut) leaves a commit that the next open finds.
  * Locking:  one thread.
  */
 
 struct mapfs_commit;
 
-/* Who wins where base and view changed the same object. */
+/* Which change is taken if base and view changed the same object. */
 enum mapfs_resolution {
-	MAPFS_STOP,   /* nobody: nothing is written */
-	MAPFS_OURS,   /* the view */
-	MAPFS_THEIRS, /* the base as it is now; the view's change is dropped */
+	MAPFS_STOP,   /* neither: nothing is written */
+	MAPFS_OURS,   /* the view's */
+	MAPFS_THEIRS, /* the base's; the change of the view is dropped */
 };
 
 struct mapfs_commit_options {
@@ -725,32 +721,32 @@ struct mapfs_commit_options {
 	enum mapfs_resolution resolution;
 	void (*log)(void *arg, int level, const char *line);
 	void *log_arg;
-	/* Now and then; non-zero (-EINTR) stops at a safe place. */
+	/* Called now and then; non-zero (-EINTR) stops at a safe point. */
 	int (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);
 	void *progress_arg;
 	/*
-	 * Undoing: when it is known what will change, and before that does;
-	 * non-zero stops with it.  Or NULL.
+	 * An undo: called before the first change, when all changes are known;
+	 * non-zero stops and is returned.  Or NULL.
 	 */
 	int (*confirm)(void *arg, struct mapfs_commit *c);
 	void *confirm_arg;
 };
 
 enum mapfs_conflict_kind {
-	MAPFS_CONFLICT_CONTENT,	  /* changed here, changed there */
-	MAPFS_CONFLICT_DELETED,	  /* deleted here, changed there */
-	MAPFS_CONFLICT_MISSING,	  /* changed here, gone there */
-	MAPFS_CONFLICT_ADDED,	  /* added on both sides */
-	MAPFS_CONFLICT_TYPE,	  /* another type of object there now */
-	MAPFS_CONFLICT_NOT_EMPTY, /* directory removed here, filled there; or
-				     directory against file */
+	MAPFS_CONFLICT_CONTENT,	  /* changed in the view and in the base */
+	MAPFS_CONFLICT_DELETED,	  /* deleted in the view, changed in the base */
+	MAPFS_CONFLICT_MISSING,	  /* changed in the view, gone in the base */
+	MAPFS_CONFLICT_ADDED,	  /* added in both */
+	MAPFS_CONFLICT_TYPE,	  /* the base has another type of object now */
+	MAPFS_CONFLICT_NOT_EMPTY, /* directory removed in the view, filled in
+				     the base; or directory against file */
 };
 
 struct mapfs_conflict {
 	enum mapfs_conflict_kind kind;
 	const char *path;	       /* in the base */
-	struct mapfs_diff_side ours;   /* zero: not there */
-	struct mapfs_diff_side theirs; /* zero: not there */
+	struct mapfs_diff_side ours;   /* the view; all zero: not there */
+	struct mapfs_diff_side theirs; /* the base; all zero: not there */
 };
 
 struct mapfs_commit_totals {
@@ -764,25 +760,25 @@ struct mapfs_commit_totals {
 int must_check mapfs_commit_open(struct mapfs_commit **out,
 				 const struct mapfs_commit_options *opt,
 				 struct reason *why);
-/* A commit that was begun earlier: mapfs_commit_run() finishes it. */
+/* Was it begun earlier?  Then mapfs_commit_run() finishes it. */
 bool mapfs_commit_is_begun(const struct mapfs_commit *c);
-/* ... and was being taken back: mapfs_commit_run() goes on with that. */
+/* ... and was it being undone?  Then mapfs_commit_run() finishes that. */
 bool mapfs_commit_is_undo(const struct mapfs_commit *c);
 /*
- * Nothing of what was asked for is in the delta.  (What is there may still be
- * no difference worth a line of the plan, as a directory's times.)
+ * True: the delta has nothing of the given paths.  False does not mean that the
+ * plan has a line: a directory's times, for example, are no difference.
  */
 bool mapfs_commit_is_empty(const struct mapfs_commit *c);
-/* What would be done, in the order of mapfs_diff(). */
+/* The changes that it would make, in the order of mapfs_diff(). */
 int must_check mapfs_commit_plan(struct mapfs_commit *c, mapfs_diff_fn fn,
 				 void *arg, struct mapfs_commit_totals *totals);
-/* Each conflict, whatever the resolution; their number, or an error. */
+/* All conflicts, with any resolution; returns their number, or an error. */
 int must_check mapfs_commit_conflicts(
 	struct mapfs_commit *c,
 	int (*fn)(void *arg, const struct mapfs_conflict *conflict), void *arg);
 /*
- * What finishing (or undoing) makes of the base, where that is not compared:
- * each object that the plan in the store has on that side, A or M.
+ * The result of finishing (or undoing) a commit that was begun: each object
+ * that the plan has on that side, as A or M, without a look at the base.
  */
 int must_check mapfs_commit_review(struct mapfs_commit *c, bool undo,
 				   mapfs_diff_fn fn, void *arg);
@@ -790,8 +786,8 @@ int must_check mapfs_commit_run(struct mapfs_commit *c, struct reason *why);
 void mapfs_commit_close(struct mapfs_commit *c);
 
 /*
- * Takes the newest commit of the store back: base and store are again what
- * they were before it.  An undo that was interrupted is finished by the next.
+ * Undoes the newest commit of the store: base and store are again as they were
+ * before it.  An undo that was interrupted is finished by the next call.
  */
 int must_check mapfs_commit_undo(const struct mapfs_commit_options *opt,
 				 struct reason *why);

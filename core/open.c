@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening a view: the one place that knows every kind of it.
+ * Opening a view: the only file that knows all kinds of views.
  */
 #include "core/direct/open.h"
 #include "core/lib/log.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The door: refuses what no kind of view could accept, then passes on to the
- * kind that was chosen when the view was opened.
+ * The calls of core/mapfs.h on a view: arguments that no kind of view can
+ * accept are refused here, then the operation of the view's kind is called.
  */
 #include "view.h"
 
@@ -66,7 +66,7 @@ bool mapfs_is_stateless(const struct mapfs_view *v)
 	return v->ops->open == NULL;
 }
 
-/* One component of a path, or the errno for what it is instead. */
+/* 0: the name is one component of a path. */
 static int check_name(const char *name)
 {
 	size_t len = strnlen(name, MAPFS_NAME_MAX + 1);
@@ -109,7 +109,7 @@ static int check_target(const char *target)
 		       0;
 }
 
-/* The kernel's errno for a name that it would not pass on. */
+/* The kernel refuses such names itself, with the same errno. */
 static int check_xattr_name(const char *name)
 {
 	size_t len = strnlen(name, MAPFS_XATTR_NAME_MAX + 1);
@@ -133,20 +133,20 @@ static int check_setattr(const struct mapfs_setattr *set)
 	return 0;
 }
 
-/* By number: what a file handle asks for. */
+/* An inode by its number, as file handles ask for it. */
 static int lookup_dot(struct mapfs_view *v, mapfs_ino ino, const char *name,
 		      bool may_walk, struct mapfs_entry *out)
 {
 	int err = 0;
 
-	/* Above the root there is nothing of the view. */
+	/* The root has no directory above it in the view. */
 	if (name[1] && ino == v->root_ino)
 		return -EINVAL;
 	if (name[1])
 		err = v->ops->above(v, ino, may_walk, &ino);
 	if (!err)
 		err = v->ops->reach(v, ino, may_walk, out);
-	/* Of the root the kernel accepts no other. */
+	/* The kernel accepts no other generation of the root. */
 	if (!err && ino == v->root_ino)
 		out->generation = 0;
 	return err == -ENOENT ? -ESTALE : err;
@@ -355,7 +355,7 @@ int mapfs_statfs(struct mapfs_view *v, struct statvfs *out)
 ssize_t mapfs_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 		   size_t len, uint64_t off)
 {
-	/* No file has a byte there. */
+	/* No file is that long. */
 	if (off >= MAPFS_MAX_SIZE)
 		return 0;
 	if (len > MAPFS_MAX_SIZE - off)
@@ -404,7 +404,7 @@ ssize_t mapfs_copy_range(struct mapfs_view *v,
 	struct mapfs_copy_range cut = *copy;
 	int err = check_change(v);
 
-	/* Behind the end there is nothing to copy. */
+	/* No file is that long, so there is nothing to copy. */
 	if (!err && cut.from_off >= MAPFS_MAX_SIZE)
 		return 0;
 	if (cut.len > MAPFS_MAX_SIZE - cut.from_off)
@@ -464,7 +464,7 @@ int mapfs_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
 	return err ? err : v->ops->set_fileattr(v, cred, file, what, a);
 }
 
-/* What only copy mode can do: is there such a thing here? */
+/* 0: the view has the operation, which only copy mode has. */
 static int check_kept(bool has_op, struct reason *why)
 {
 	reason_clear(why);

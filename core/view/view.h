@@ -3,15 +3,16 @@
 #define MAPFS_CORE_VIEW_VIEW_H
 
 /*
- * What a kind of view must provide: the calls of mapfs.h behind a table, so
- * that copy mode (overlay) and read and write mode (direct) are chosen once,
- * when the view is opened.
+ * The operations that a kind of view provides: the calls of core/mapfs.h behind
+ * a table, which is chosen once, when the view is opened.  There are two kinds,
+ * core/overlay (copy mode) and core/direct (read and write mode).
  *
- * Lifetime: a view starts with a struct mapfs_view as its first member;
- *           `close` ends it.
- * Errors, locking: as mapfs.h says for the call of the same name.  view.c refuses what
- * no kind of view could accept (names with '/', what limit.h does not allow),
- * and every change with -EROFS when `mode` is MAPFS_READ.
+ * Lifetime: a view starts with a struct mapfs_view as its first member; `close`
+ *           ends it.
+ * Errors, locking: as core/mapfs.h for the call of the same name.  view.c has
+ *           refused arguments that no kind of view can accept: names with '/',
+ *           values beyond the limits of core/lib/limit.h, and changes of a view
+ *           that cannot be changed.
  */
 #include "core/mapfs.h"
 
@@ -20,6 +21,7 @@ struct view_ops {
 	void (*info)(struct mapfs_view *v, struct mapfs_info *out);
 	int (*lookup)(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		      struct mapfs_entry *out);
+	/* mapfs_lookup() of "." and, after `above`, of ".." */
 	int (*reach)(struct mapfs_view *v, mapfs_ino ino, bool may_walk,
 		     struct mapfs_entry *out);
 	int (*above)(struct mapfs_view *v, mapfs_ino dir, bool may_walk,
@@ -38,7 +40,7 @@ struct view_ops {
 		    const char *name, struct mapfs_entry *out);
 	int (*unlink)(struct mapfs_view *v, mapfs_ino dir, const char *name);
 	int (*rmdir)(struct mapfs_view *v, mapfs_ino dir, const char *name);
-	/* whiteout: whose one is left at the old name; NULL: none is */
+	/* whiteout: owner of one that is left at the old name, or NULL */
 	int (*rename)(struct mapfs_view *v, const struct mapfs_cred *whiteout,
 		      const struct mapfs_rename *rename);
 	int (*tmpfile)(struct mapfs_view *v, const struct mapfs_new *new,
@@ -47,14 +49,14 @@ struct view_ops {
 			    size_t len);
 	int (*readdir)(struct mapfs_view *v, mapfs_ino dir,
 		       const struct mapfs_readdir *readdir);
-	int (*opendir)(struct mapfs_view *v, mapfs_ino dir,
-		       uint64_t *fh); /* NULL: stateless */
+	/* From here to `release` NULL: the view has no handles. */
+	int (*opendir)(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh);
 	int (*readdir_open)(struct mapfs_view *v, uint64_t fh,
 			    const struct mapfs_readdir *readdir);
 	int (*open)(struct mapfs_view *v, mapfs_ino ino, int flags,
-		    uint64_t *fh, bool *changed); /* NULL: stateless */
+		    uint64_t *fh, bool *changed);
 	bool (*only_appends)(struct mapfs_view *v, uint64_t fh);
-	bool (*read_counts)(struct mapfs_view *v, uint64_t fh); /* likewise */
+	bool (*read_counts)(struct mapfs_view *v, uint64_t fh);
 	int (*create)(struct mapfs_view *v, const struct mapfs_new *new,
 		      int flags, struct mapfs_entry *out, uint64_t *fh);
 	void (*release)(struct mapfs_view *v, uint64_t fh);
@@ -92,7 +94,7 @@ struct view_ops {
 			    struct mapfs_file file,
 			    enum mapfs_fileattr_kind what,
 			    const union mapfs_fileattr *a);
-	/* From here on NULL where nothing is kept beside the base. */
+	/* From here on NULL: the view keeps no changes of its own. */
 	void (*announce_mount)(struct mapfs_view *v, dev_t dev);
 	void (*announce_close)(struct mapfs_view *v);
 	int (*snapshot_create)(struct mapfs_view *v, const char *name,
@@ -116,8 +118,8 @@ struct mapfs_view {
 	const struct view_ops *ops; /* fixed at birth */
 	enum mapfs_mode mode;	    /* fixed at birth */
 	mapfs_ino root_ino;	    /* fixed at birth */
-	int base_fd;		    /* fixed when open, borrowed; or -1 */
-	bool look_only;		    /* fixed when open: nothing changes */
+	int base_fd;		    /* fixed while open, borrowed; or -1 */
+	bool look_only;		    /* fixed while open: nothing changes */
 	bool kernel_times;	    /* fixed before the first request */
 };
 
