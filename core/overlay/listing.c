@@ -3,8 +3,8 @@
  * A listing is two arrays, of names and of their text, and a hash table that
  * finds names by their slot.
  *
- * The base may have lost names that the delta still has objects for, or have
- * other objects there; listing_add_lost() puts that right.
+ * The base may have lost the name of an object that the delta still has, or
+ * may have another object there; listing_add_lost() corrects both.
  */
 #include "listing.h"
 
@@ -197,7 +197,7 @@ static bool is_listed(struct overlay *o, const struct changed_names *c,
 	return is;
 }
 
-/* Objects of the delta under names that the base has lost or given away. */
+/* Objects of the delta whose names the base lost or gave to others. */
 static int listing_add_lost(struct overlay *o, struct inode *dir,
 			    const struct listing_ctx *a)
 {
@@ -362,7 +362,7 @@ static struct listing *listings_find(struct listings *all, mapfs_ino dir)
 	return l;
 }
 
-/* Keeps the listing, if need be in place of an older one without users. */
+/* Keeps the listing, maybe in the place of an older one without users. */
 static void listings_keep(struct listings *all, struct listing *l)
 {
 	size_t total = listing_bytes(l);

@@ -11,10 +11,11 @@
  * the delta (core/delta/namespace.h): a renamed object is listed in the slot of
  * the base's name that it lost.
  *
- * Lifetime: listing_get() gives a hold that listing_put() ends.  listings_destroy()
- *           accepts NULL, and no hold may be left.
+ * Lifetime: listing_get() gives a hold that listing_put() ends.  When
+ *           listings_destroy(), which accepts NULL, is called, none is left.
  * Errors:   0 or a negative errno.
- * Locking:  takes RANK_LEAF.  ns_lock may be held, but a listing is read without.
+ * Locking:  takes RANK_LEAF.  A listing does not change after listing_get(),
+ *           except for listing_set_none_lost(), which is atomic.
  */
 #include "inode.h"
 

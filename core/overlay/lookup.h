@@ -7,8 +7,8 @@
  *
  * Lifetime: a found inode comes with a hold; NULL: the name means nothing.
  * Errors:   0, also if the name means nothing, or a negative errno.
- * Locking:  overlay_find() and overlay_find_in_base(): the caller holds
- *           ns_lock, if it changes names.  The others take it.
+ * Locking:  overlay_find(): the caller holds ns_lock.
+ *           overlay_find_in_base(): it may hold it.  The others take it.
  */
 #include "inode.h"
 
@@ -18,10 +18,9 @@ struct lookup_result {
 	bool over_base; /* the base has this name */
 };
 
-/* What the name means now; ns_lock is held. */
 int must_check overlay_find(struct overlay *o, struct inode *dir,
 			    const char *name, struct lookup_result *out);
-/* The same, but no lock is held while the base is asked. */
+/* The same, but takes ns_lock, and holds no lock while it asks the base. */
 int must_check overlay_find_unlocked(struct overlay *o, struct inode *dir,
 				     const char *name, struct inode **out);
 /*

@@ -83,7 +83,7 @@ static bool step_renamed(struct overlay *o, const struct listing *l, size_t n,
 	const struct dentry *d = namespace_next_renamed(
 		&o->set.names, listing_dir(l), slot | place);
 
-	/* Two base names in one slot: all stand before the first. */
+	/* If two base names have one slot, all are listed before the first. */
 	if (!d || listing_find(l, slot) != n)
 		return false;
 	step_dentry(out,
@@ -93,7 +93,10 @@ static bool step_renamed(struct overlay *o, const struct listing *l, size_t n,
 	return true;
 }
 
-/* The next from the n-th base name on; of that one's slot from `place` on. */
+/*
+ * The next name from the n-th base name on; in the slot of that one, only names
+ * above `place`.
+ */
 static bool step_base(struct overlay *o, const struct listing *l, size_t n,
 		      uint64_t place, struct step *out)
 {
@@ -120,7 +123,7 @@ static bool step_base(struct overlay *o, const struct listing *l, size_t n,
 	return false;
 }
 
-/* Is it told where the base has the name whose slot it is in? */
+/* Does the listing have the slot of the name, so that it is listed there? */
 static bool is_in_base(const struct listing *l, const struct dentry *d)
 {
 	return listing_find(l, d->position) < listing_count(l);
@@ -183,7 +186,7 @@ static bool step_next(struct overlay *o, struct listing *l, uint64_t cookie,
 	return found;
 }
 
-static int tell_dots(struct overlay *o, struct inode *dir, uint64_t *cookie,
+static int list_dots(struct overlay *o, struct inode *dir, uint64_t *cookie,
 		     const struct mapfs_readdir *r)
 {
 	struct mapfs_dirent d = {
@@ -209,8 +212,8 @@ static int tell_dots(struct overlay *o, struct inode *dir, uint64_t *cookie,
 	return 0;
 }
 
-/* 1: no room, 0: told or gone meanwhile. */
-static int tell_step(struct overlay *o, struct inode *dir, const struct step *s,
+/* 1: no room; 0: listed, or removed meanwhile. */
+static int list_step(struct overlay *o, struct inode *dir, const struct step *s,
 		     const struct mapfs_readdir *r)
 {
 	struct mapfs_dirent d = {
@@ -228,7 +231,7 @@ static int tell_step(struct overlay *o, struct inode *dir, const struct step *s,
 	err = overlay_lookup(&o->view, dir->ino, s->name, &e);
 	if (err == -ENOENT)
 		return 0;
-	if (err) /* its LOOKUP will say why */
+	if (err) /* a lookup of the name reports the error */
 		return r->fn(r->arg, &d);
 	d.ino = e.attr.ino;
 	d.type = e.attr.mode & S_IFMT;
@@ -260,11 +263,11 @@ int overlay_readdir(struct mapfs_view *v, mapfs_ino dir_ino,
 		overlay_put(o, dir);
 		return err;
 	}
-	if (tell_dots(o, dir, &cookie, r)) {
+	if (list_dots(o, dir, &cookie, r)) {
 		end = false;
 	} else {
 		while (step_next(o, l, cookie, &s)) {
-			if (tell_step(o, dir, &s, r)) {
+			if (list_step(o, dir, &s, r)) {
 				end = false;
 				break;
 			}
@@ -294,7 +297,7 @@ static int is_hidden(void *arg, const char *name, uint64_t ino, mode_t type,
 	return namespace_lookup(e->names, e->dir, name, strlen(name)) ? 0 : 1;
 }
 
-/* 1: the base lost something in it that the view still has. */
+/* 1: the view still has an object that the base lost in the directory. */
 static int has_lost_names(struct overlay *o, struct inode *dir)
 {
 	struct changed_names c;
@@ -311,7 +314,7 @@ static int has_lost_names(struct overlay *o, struct inode *dir)
 		ret = overlay_find_in_base(o, dir, c.name[n], &i);
 		if (ret || !i)
 			continue;
-		/* ns_lock is held, so an orphan must wait. */
+		/* Not overlay_put(), for ns_lock is held. */
 		(void)inode_put(o->itable, i);
 		ret = 1;
 	}

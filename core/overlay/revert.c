@@ -40,13 +40,13 @@ struct linked {
 struct revert_ctx {
 	struct overlay *o;
 	struct revert_set set;
-	struct inode *dir; /* with a hold */
-	const char *name;  /* in dir */
-	char *base_path;   /* of the name, NULL: the base has none */
+	struct inode *dir; /* directory of the path, with a hold */
+	const char *name;  /* last name of the path, in dir */
+	char *base_path;   /* the same in the base; NULL: not there */
 	mapfs_ino base_ino;
 	uint64_t base_generation;
 	bool base_is_dir;
-	struct linked *linked; /* may have a name below base_path */
+	struct linked *linked; /* files that may have a name below base_path */
 	struct reason *why;
 };
 
@@ -58,7 +58,7 @@ static bool is_at_or_below(const char *path, const char *top)
 	       (path[len] == '\0' || path[len] == '/' || len == 0);
 }
 
-/* It goes back to the base, where it is at `path`; takes the path. */
+/* The inode loses its changes; it is at `path` in the base; takes the path. */
 static int take_changed(struct revert_ctx *r, const struct inode *i, char *path)
 {
 	struct revert_inode *one;
@@ -74,7 +74,7 @@ static int take_changed(struct revert_ctx *r, const struct inode *i, char *path)
 	return err;
 }
 
-/* It may have a name below the path beside the one that is known. */
+/* Notes a file that may have another name, below the path. */
 static int judge_elsewhere(struct revert_ctx *r, struct inode *i)
 {
 	struct linked *l;
@@ -103,7 +103,7 @@ static int judge_changed(struct revert_ctx *r, struct inode *i)
 
 	if (!i->delta->base)
 		return 0;
-	/* By the name that was asked for, whatever others it has. */
+	/* The object of the path itself: its other names do not matter. */
 	if (i->ino == r->base_ino) {
 		path = strdup(r->base_path);
 		return path ? take_changed(r, i, path) : -ENOMEM;
@@ -123,7 +123,7 @@ static void linked_drop(struct revert_ctx *r, struct linked *l)
 	free(l);
 }
 
-/* A name in the base below the path; 1: no other can matter. */
+/* Called for a name in the base below the path; 1: all were found. */
 static int take_linked(void *arg, mapfs_ino ino, const char *path)
 {
 	struct revert_ctx *r = arg;
@@ -145,7 +145,7 @@ static int take_linked(void *arg, mapfs_ino ino, const char *path)
 	return err || r->linked ? err : 1;
 }
 
-/* Everything of the base at or below the path that has changed. */
+/* Finds the changed objects of the base at or below the path. */
 static int find_changed(struct revert_ctx *r)
 {
 	mapfs_ino *inos = NULL;
@@ -173,7 +173,7 @@ static int find_changed(struct revert_ctx *r)
 
 static int drop_below(struct revert_ctx *r, mapfs_ino dir);
 
-/* The name goes; what it points at follows as it must. */
+/* The name leaves the delta; decides what happens to its inode. */
 static int drop_name(struct revert_ctx *r, const struct dentry *d)
 {
 	struct revert_inode *one = revert_set_find(&r->set, d->ino);
@@ -235,10 +235,10 @@ static char *hidden_path(struct overlay *o, const struct dentry *d)
 
 struct scan {
 	struct revert_ctx *r;
-	bool found; /* something new was decided */
+	bool found; /* this scan decided something new */
 };
 
-/* A dentry of the delta that stands where an object wants to return to. */
+/* A dentry that covers the place to which an object must return. */
 static int scan_place(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
@@ -261,7 +261,7 @@ static int scan_place(void *arg, const struct dentry *d)
 		if (!lost && d->ino != 0) {
 			reason_set(
 				s->r->why,
-				"%s: what is in the view there hides what must go back to it; revert that path first",
+				"%s: an object of the view has the place to which another one must return; revert that path first",
 				path);
 			err = -EEXIST;
 		} else if (!lost) {
@@ -272,7 +272,7 @@ static int scan_place(void *arg, const struct dentry *d)
 	return err;
 }
 
-/* Is the name one that the object has in the base as well? */
+/* Does the object have the name in the base, too? */
 static bool is_own_name(const struct revert_ctx *r, const struct dentry *d)
 {
 	struct inode *i = itable_get(r->o->itable, d->ino);
@@ -284,7 +284,7 @@ static bool is_own_name(const struct revert_ctx *r, const struct dentry *d)
 	return is_own;
 }
 
-/* Another name of an object that comes back to its own. */
+/* Another name of an object that returns to its own name. */
 static int scan_moved(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
@@ -299,15 +299,15 @@ static int scan_moved(void *arg, const struct dentry *d)
 	s->found = true;
 	one->links--;
 	err = revert_set_add_name(f, d);
-	/* What it replaced there was not asked for. */
+	/* The object that it replaced there is not part of the revert. */
 	if (!err)
 		revert_set_find_name(f, d)->stays_hidden = d->over_base;
 	return err;
 }
 
 /*
- * A link that the view made to a file of the base keeps its name, and a name
- * of the base elsewhere that the view took away stays away.
+ * Outside the path the view's changes stay: a link that the view made to a file
+ * of the base, and the removal of a name that the file has in the base.
  */
 static int scan_staying(void *arg, const struct dentry *d)
 {
@@ -328,7 +328,7 @@ static int scan_staying(void *arg, const struct dentry *d)
 	return 0;
 }
 
-/* Inodes that live on with another number of names or subdirectories. */
+/* Corrects the number of subdirectories of a directory that stays. */
 static int count_directory(struct revert_ctx *r, const struct revert_name *lost)
 {
 	const struct dentry *d = lost->dentry;
@@ -367,8 +367,9 @@ static bool is_changed(struct overlay *o, mapfs_ino ino)
 }
 
 /*
- * Of a file that lost all its names the delta knows nothing, but for the names
- * that are away; when one of them is back, it has to know it again.
+ * A file of the base that lost all its names is not in the delta; only the
+ * whiteouts of its names are.  If one of the names returns, the delta needs the
+ * file again, because the others stay hidden.
  */
 static int find_removed(struct revert_ctx *r, const struct revert_name *lost)
 {
@@ -439,7 +440,7 @@ static int decide(struct revert_ctx *r)
 	return err;
 }
 
-/* What the kernel will have to forget. */
+/* Notes the names and inodes that the kernel may have cached. */
 static int note_invalidation(const struct revert_ctx *r,
 			     struct invalidation *inval)
 {
@@ -472,7 +473,7 @@ static int revert_locked(struct revert_ctx *r, struct invalidation *inval)
 	int err = decide(r);
 
 	if (!err && !r->set.inodes)
-		return 0; /* it is what the base says already */
+		return 0; /* the path is as the base has it */
 	if (!err)
 		err = note_invalidation(r, inval);
 	if (!err)
@@ -491,8 +492,8 @@ static int revert_locked(struct revert_ctx *r, struct invalidation *inval)
 	return err;
 }
 
-/* `name` in `path`, which strsep() has cut, is no directory here. */
-static void say_no_way(struct revert_ctx *r, char *path, const char *name)
+/* strsep() has cut `path` up to `name`, which is no directory. */
+static void say_no_directory(struct revert_ctx *r, char *path, const char *name)
 {
 	for (char *p = path; p < name; p++) {
 		if (!*p)
@@ -500,7 +501,7 @@ static void say_no_way(struct revert_ctx *r, char *path, const char *name)
 	}
 	reason_set(
 		r->why,
-		"%s: no directory of the view, so nothing in it can be put back; revert that itself first, if the base has it",
+		"%s: not a directory of the view, so nothing in it can be reverted; if the base has it, revert it itself first",
 		path);
 }
 
@@ -524,7 +525,7 @@ static int walk(struct revert_ctx *r, char *path)
 		if (!err && (!f.inode || !S_ISDIR(f.inode->type)))
 			err = f.inode ? -ENOTDIR : -ENOENT;
 		if (err == -ENOENT || err == -ENOTDIR)
-			say_no_way(r, path, name);
+			say_no_directory(r, path, name);
 		if (err)
 			break;
 		(void)inode_put(o->itable, r->dir);
@@ -538,7 +539,7 @@ static int walk(struct revert_ctx *r, char *path)
 	return err;
 }
 
-/* What the base has under that name, or lost there. */
+/* Finds what the base has at the path, or has lost there. */
 static int find_base(struct revert_ctx *r)
 {
 	struct statx stx;

@@ -162,13 +162,13 @@ static bool is_kept(const struct filter *f, struct record *r)
 		return keep_dentry(f, &r->dentry);
 	case RECORD_HIDDEN:
 		return keep_hidden(f, &r->hidden);
-	/* What changes or removes something; a dump has only what there is. */
+	/* These change or remove something, and a dump never has them. */
 	case RECORD_ATTR:
 	case RECORD_DENTRY_GONE:
 	case RECORD_XATTR_GONE:
 	case RECORD_INODE_GONE:
 	case RECORD_NEW_SIGNATURE:
-	/* Of the store and its snapshots: no inode and no name. */
+	/* These concern the store and its snapshots: no inode and no name. */
 	case RECORD_STORE:
 	case RECORD_COUNTERS:
 	case RECORD_SNAPSHOT:

@@ -19,7 +19,7 @@ struct setattr_ctx {
 	struct mapfs_attr *out;
 };
 
-/* What write(2), truncate(2) and chown(2) do to set-id bits: inode(7). */
+/* Clears set-id bits as write(2), truncate(2) and chown(2) do: inode(7). */
 static void attr_kill_priv(struct record_attr *a, bool kill_sgid)
 {
 	if (S_ISDIR(a->mode))

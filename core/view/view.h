@@ -49,7 +49,10 @@ struct view_ops {
 			    size_t len);
 	int (*readdir)(struct mapfs_view *v, mapfs_ino dir,
 		       const struct mapfs_readdir *readdir);
-	/* From here to `release` NULL: the view has no handles. */
+	/*
+	 * Handles, down to `release`.  NULL: there is no handle of that kind; a
+	 * view without `open` is stateless.
+	 */
 	int (*opendir)(struct mapfs_view *v, mapfs_ino dir, uint64_t *fh);
 	int (*readdir_open)(struct mapfs_view *v, uint64_t fh,
 			    const struct mapfs_readdir *readdir);
