@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Going into the background.  The fork comes first, before any thread,
- * descriptor or lock exists; the parent waits for what the child tells:
+ * The process forks before it has a thread, a descriptor or a lock of the
+ * daemon.  The parent waits for messages of the child:
  *
- *    'M'            mounted; an answer must follow within seconds
+ *    'M'            mounted; the next message must follow within seconds
  *    'R'            the mount answers: success
  *    'E' sentence   failed
- *    end of file    died
+ *    end of file    the child died
  *
- * The parent itself never touches the mount: a daemon that hangs would hang
- * it, too.
+ * The parent never accesses the mount: if the daemon hangs, the parent would
+ * hang, too.
  */
+#include "daemon.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,12 +31,12 @@
 #define READY_FD 3
 #define FUSE_FD 4
 
-/* Nothing of the caller's stays open, be it a lock or a pipe. */
+/* Closes every other descriptor of the caller, which may be a lock or a pipe. */
 static void keep_descriptors(struct fs_options *opt, int ready_fd)
 {
 	int last = READY_FD;
 
-	/* Out of the way first: each may have the number of the other. */
+	/* Moved out of the way: each may have the final number of the other. */
 	ready_fd = fcntl(ready_fd, F_DUPFD_CLOEXEC, FUSE_FD + 1);
 	if (opt->fuse_fd >= 0) {
 		dup3(opt->fuse_fd, FUSE_FD, O_CLOEXEC);
@@ -45,7 +47,7 @@ static void keep_descriptors(struct fs_options *opt, int ready_fd)
 	close_range((unsigned int)last + 1, ~0U, 0);
 }
 
-/* What the caller holds back for itself we need: SIGUSR1 most of all. */
+/* The caller may block signals that the daemon needs, SIGUSR1 above all. */
 static void unblock_signals(void)
 {
 	sigset_t none;
@@ -64,15 +66,15 @@ _Noreturn static void child_run(const struct fs_options *caller_opt,
 	setsid();
 	unblock_signals();
 	keep_descriptors(&opt, ready_fd);
-	err = fs_serve(&opt, READY_FD, &why);
+	err = server_serve(&opt, READY_FD, &why);
 	if (opt.own_place)
 		rmdir(opt.mountpoint);
 	if (err && dprintf(READY_FD, "E%s", why.text) < 0)
-		exit(1); /* the parent had its answer before */
+		exit(1); /* the parent has had its answer */
 	exit(err ? 1 : 0);
 }
 
-/* The caller may have died before the kernel was told what to do then. */
+/* The caller may have died before prctl(2); then no signal is sent. */
 static void die_with(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -80,7 +82,7 @@ static void die_with(pid_t parent)
 		_exit(1);
 }
 
-/* One message; its length, 0 at the end, or a negative errno. */
+/* Reads a message; returns its length, 0 at the end, or a negative errno. */
 static ssize_t next_message(int fd, int timeout_ms, char *buf, size_t bytes)
 {
 	struct pollfd p = {
@@ -112,21 +114,22 @@ static int give_up(const struct fs_options *opt, pid_t pid, struct reason *why)
 	waitpid(pid, NULL, 0);
 	if (unmount_path(opt->mountpoint, true, &words))
 		reason_set(why,
-			   "%s: mounted, but does not answer; "
-			   "run mapfs umount on it",
+			   "%s: mounted, but does not answer; unmount it with "
+			   "mapfs umount",
 			   opt->mountpoint);
 	else
-		reason_set(why,
-			   "%s: mounted, but did not answer "
-			   "within %d s; unmounted again",
-			   opt->mountpoint, ANSWER_MS / 1000);
+		reason_set(
+			why,
+			"%s: mounted, but did not answer within %d s, and was "
+			"unmounted; see the log",
+			opt->mountpoint, ANSWER_MS / 1000);
 	return -ETIMEDOUT;
 }
 
 static int parent_wait(const struct fs_options *opt, pid_t pid, int fd,
 		       struct reason *why)
 {
-	int timeout_ms = -1; /* a store may take its time to recover */
+	int timeout_ms = -1; /* the recovery of a store may take long */
 	char buf[1024];
 
 	for (;;) {
@@ -151,8 +154,8 @@ static int parent_wait(const struct fs_options *opt, pid_t pid, int fd,
 	}
 	waitpid(pid, NULL, 0);
 	reason_set(why,
-		   "%s: the daemon died before the mount "
-		   "answered; look into the log",
+		   "%s: the daemon died before the mount answered; see the "
+		   "log",
 		   opt->mountpoint);
 	return -EIO;
 }
@@ -167,7 +170,7 @@ static int start(const struct fs_options *opt, bool is_bound, pid_t *out,
 
 	if (pipe2(fds, O_CLOEXEC) < 0) {
 		err = -errno;
-		reason_set(why, "cannot make a pipe: %s", strerror(-err));
+		reason_set(why, "the daemon: cannot start: %s", reason_of(err));
 		return err;
 	}
 	pid = fork();
@@ -179,7 +182,7 @@ static int start(const struct fs_options *opt, bool is_bound, pid_t *out,
 	err = pid < 0 ? -errno : 0;
 	close(fds[1]);
 	if (err)
-		reason_set(why, "cannot start a process: %s", strerror(-err));
+		reason_set(why, "the daemon: cannot start: %s", reason_of(err));
 	else
 		err = parent_wait(opt, pid, fds[0], why);
 	close(fds[0]);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads of the daemon:
+ * The threads of the daemon:
  *
- *    main      runs the session, which starts its workers
- *    notify    answers what needs the kernel to write back first
- *    jobs      does what commands ask of the mount
- *    watcher   looks through the mount once to see that it answers, then
- *              waits for signals
+ *    main       runs the session, which starts the worker threads
+ *    seeks      answers LSEEK, which needs the kernel to write pages back
+ *    jobs       runs the commands of the control protocol
+ *    lookups    answers LOOKUPs that need a walk over the base
+ *    watcher    checks once that the mount answers, then waits for signals
  *
- * Ending by a signal must not lose what the kernel has not written back, and
- * only a serving session can take that: so the watcher unmounts, or when the
- * mount is in use takes it out of sight and syncs it, while the workers run.
+ * When a signal ends the daemon, dirty pages of the kernel must not be lost,
+ * and only a session that serves requests can receive them.  So the watcher
+ * unmounts while the workers run.  If the mount is in use, the watcher detaches
+ * it and makes the kernel write everything back.
  */
 #include "server.h"
 
@@ -23,24 +24,24 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fs/cache/seek.h"
 #include "fs/control/job_queue.h"
+#include "fs/mount/logfile.h"
+#include "fs/mount/mount.h"
 #include "fs/ops/lookup_queue.h"
 #include "fs/ops/setid.h"
 #include "fs/request/barrier.h"
-#include "fs/mount/logfile.h"
-#include "fs/mount/mount.h"
+#include "limits.h"
+#include "probe.h"
 #include "session.h"
 #include "unmount.h"
 
 #define TICK_NS 20000000
-#define END_TICKS 100 /* how long an unmounted session may last */
+#define END_TICKS 100 /* how long to wait for the end of the session */
 
 struct server {
 	const struct fs_options *opt; /* fixed at birth */
@@ -49,19 +50,19 @@ struct server {
 	struct mount mount;
 	pthread_t watcher;    /* fixed at birth */
 	sigset_t signals;     /* fixed at birth */
-	int ready_fd;	      /* watcher's */
-	dev_t dev;	      /* of the mount; watcher's */
+	int ready_fd;	      /* fixed at birth; or -1 */
+	dev_t dev;	      /* of the mount; used by the watcher */
 	atomic_bool is_over;  /* atomic: the session has ended */
-	atomic_int probe_err; /* atomic: why it never answered */
+	atomic_int probe_err; /* atomic: the mount never answered */
 };
 
-/* False: there is a parent to tell, but it has gone. */
+/* False: the parent that waits for the message has ended. */
 static bool tell_parent(const struct server *s, char what)
 {
 	return s->ready_fd < 0 || write(s->ready_fd, &what, 1) == 1;
 }
 
-/* Lets go of the caller's terminal or pipes; stderr stays with the log. */
+/* Releases the terminal or pipes of the caller; stderr becomes the log. */
 static void detach_stdio(struct server *s)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -76,80 +77,17 @@ static void detach_stdio(struct server *s)
 		close(null);
 }
 
-struct probe {
-	int err;
-	dev_t dev;
-};
-
-/* It answers, and OPENDIR has had its ENOSYS. */
-static struct probe look_through(const char *mountpoint)
-{
-	struct probe p = { 0 };
-	struct stat st;
-	int fd;
-
-	if (stat(mountpoint, &st) < 0) {
-		p.err = -errno;
-		return p;
-	}
-	p.dev = st.st_dev;
-	fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return p;
-}
-
-/* Between fork() and the end: system calls only. */
-_Noreturn static void probe_child(const char *mountpoint, int out)
+static int server_probe(struct server *s)
 {
 	struct probe p;
 
-	close_range(0, (unsigned int)out - 1, 0);
-	close_range((unsigned int)out + 1, ~0U, 0);
-	p = look_through(mountpoint);
-	_exit(write(out, &p, sizeof(p)) == (ssize_t)sizeof(p) ? 0 : 1);
-}
-
-/*
- * Looks through the mount, in a process of its own without the connection: a
- * thread of ours that waits for our own answer could not be killed, and would
- * keep open what nobody else can answer.
- */
-static struct probe probe_apart(const char *mountpoint)
-{
-	struct probe p = { .err = -EIO };
-	int fds[2];
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return (struct probe){ .err = -errno };
-	pid = fork();
-	if (pid == 0)
-		probe_child(mountpoint, fds[1]);
-	if (pid < 0)
-		p.err = -errno;
-	close(fds[1]);
-	if (pid > 0) {
-		if (read(fds[0], &p, sizeof(p)) != (ssize_t)sizeof(p))
-			p = (struct probe){ .err = -EIO };
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
-	close(fds[0]);
-	return p;
-}
-
-static int probe(struct server *s)
-{
-	struct probe p;
-
-	/* Elsewhere it is out of our sight; who made it looks. */
+	/* A mount in another namespace is probed by the process that made it. */
 	if (s->opt->fuse_fd >= 0) {
 		if (s->opt->fuse_dev)
 			mapfs_announce_mount(s->view, s->opt->fuse_dev);
 		return 0;
 	}
-	p = probe_apart(s->opt->mountpoint);
+	p = probe_mount(s->opt->mountpoint);
 	if (p.err)
 		return p.err;
 	s->dev = p.dev;
@@ -174,7 +112,7 @@ static bool wait_for_end(struct server *s)
 	return atomic_load(&s->is_over);
 }
 
-/* Out of sight, with everything written back that its users have done. */
+/* Detaches the mount, and makes the kernel write everything back. */
 static void unmount_in_use(struct server *s)
 {
 	const char *mountpoint = s->opt->mountpoint;
@@ -182,8 +120,8 @@ static void unmount_in_use(struct server *s)
 	int err;
 	int fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	logfile_say(s->log, LOG_WARNING, "%s is in use, its users lose it",
-		    mountpoint);
+	logfile_say(s->log, LOG_WARNING,
+		    "%s is in use; programs that use it lose it", mountpoint);
 	err = unmount_path(mountpoint, true, &words);
 	if (err)
 		logfile_say(s->log, LOG_ERR, "cannot unmount %s: %s %s",
@@ -197,30 +135,30 @@ static void unmount_in_use(struct server *s)
 	close(fd);
 }
 
-/* Ends the session. */
+/* Ends the session after the kernel has written back. */
 static void stop_gently(struct server *s)
 {
 	struct reason words;
 
 	if (s->opt->fuse_fd >= 0) {
 		/*
-		 * Its namespace ends with the processes in it, and it must
-		 * not be taken away before them: they would go on in what it
-		 * covers.
+		 * The mount ends with its namespace, that is with the last
+		 * process in it.  Before that it must not be unmounted: the
+		 * processes would continue in the directory that it covers.
 		 */
 		if (wait_for_end(s))
 			return;
 	} else if (is_on_top(s)) {
 		if (unmount_path(s->opt->mountpoint, false, &words))
 			unmount_in_use(s);
-		/* The kernel ends it, but for one seen in other namespaces. */
+		/* The kernel ends the session, unless a namespace has it. */
 		else if (wait_for_end(s))
 			return;
 	}
 	if (s->mount.lookups)
 		lookup_queue_stop(s->mount.lookups);
 	if (s->mount.seeks && seek_queue_stop(s->mount.seeks))
-		logfile_say(s->log, LOG_ERR, "a seek does not end");
+		logfile_say(s->log, LOG_ERR, "LSEEK does not end");
 	if (job_queue_stop(s->mount.jobs))
 		logfile_say(s->log, LOG_ERR, "a job does not end");
 	session_stop(&s->mount);
@@ -229,7 +167,7 @@ static void stop_gently(struct server *s)
 static void *watcher_run(void *arg)
 {
 	struct server *s = arg;
-	int err = probe(s);
+	int err = server_probe(s);
 	int sig;
 
 	if (err) {
@@ -240,9 +178,10 @@ static void *watcher_run(void *arg)
 	if (s->ready_fd >= 0)
 		detach_stdio(s);
 	if (!tell_parent(s, 'R'))
-		logfile_say(s->log, LOG_NOTICE, "nobody waits for the mount");
+		logfile_say(s->log, LOG_NOTICE,
+			    "the process that asked for the mount has ended");
 	for (;;) {
-		/* Woken by a signal, or by server_run(). */
+		/* Woken by a signal from outside, or by server_run(). */
 		sigwait(&s->signals, &sig);
 		if (atomic_load(&s->is_over))
 			return NULL;
@@ -252,52 +191,13 @@ static void *watcher_run(void *arg)
 	}
 }
 
-/* As root a limit is none but the kernel's own. */
-static void raise_hard_limit(struct rlimit *lim)
-{
-	unsigned long long most = 0;
-	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
-	struct rlimit more = *lim;
-
-	if (!f)
-		return;
-	if (fscanf(f, "%llu", &most) == 1 && most > lim->rlim_max) {
-		more.rlim_max = most;
-		/* Then that is set, and only to be used. */
-		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-			*lim = more;
-	}
-	fclose(f);
-}
-
-/*
- * The caller's limits are for the programs it starts, whose writes the kernel
- * checks before it sends them; and each file that is open in a write view is
- * a descriptor.
- */
-static void raise_limits(void)
-{
-	static const int limits[] = { RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU,
-				      RLIMIT_AS };
-	struct rlimit lim;
-
-	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
-		if (getrlimit(limits[i], &lim) < 0)
-			continue;
-		if (limits[i] == RLIMIT_NOFILE)
-			raise_hard_limit(&lim);
-		lim.rlim_cur = lim.rlim_max;
-		setrlimit(limits[i], &lim);
-	}
-}
-
 static void process_prepare(struct server *s)
 {
-	prctl(PR_SET_NAME, "mapfs"); /* also when run as mount.fuse.mapfs */
+	prctl(PR_SET_NAME, "mapfs"); /* even if run as mount.fuse.mapfs */
 	umask(0);
-	raise_limits();
+	limits_raise();
 	signal(SIGPIPE, SIG_IGN);
-	/* EFBIG is an error like others, and a signal the end of the mount. */
+	/* A file that is too large is an EFBIG, not the end of the daemon. */
 	signal(SIGXFSZ, SIG_IGN);
 	sigemptyset(&s->signals);
 	sigaddset(&s->signals, SIGINT);
@@ -306,7 +206,7 @@ static void process_prepare(struct server *s)
 	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
 }
 
-static void note_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
+static void note_compaction(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 {
 	struct server *s = arg;
 
@@ -330,7 +230,7 @@ static int server_open_view(struct server *s, struct reason *why)
 		.mountpoint = opt->mountpoint,
 		.log = logfile_line,
 		.log_arg = s->log,
-		.progress = note_progress,
+		.progress = note_compaction,
 		.progress_arg = s,
 	};
 	int err;
@@ -350,7 +250,7 @@ static int server_open_view(struct server *s, struct reason *why)
 	return err;
 }
 
-/* Ends what unmounting did not: a session that failed leaves a dead mount. */
+/* A session that failed leaves a mount that answers ENOTCONN. */
 static void clear_dead_mount(struct server *s)
 {
 	struct reason words;
@@ -400,19 +300,21 @@ static int server_run(struct server *s, struct reason *why)
 			err = atomic_load(&s->probe_err);
 			reason_set(why,
 				   "%s: mounted, but does not "
-				   "answer: %s; look into the log",
+				   "answer: %s; see the log",
 				   s->opt->mountpoint, strerror(-err));
 		}
 	}
 	if (s->mount.lookups)
 		lookup_queue_stop(s->mount.lookups);
 	if (s->mount.seeks && seek_queue_stop(s->mount.seeks)) {
-		/* It still uses the view: leave like a crash, which is safe. */
-		logfile_say(s->log, LOG_ERR, "a seek does not end, giving up");
+		/* The thread still uses the view: exit as in a crash, safely. */
+		logfile_say(s->log, LOG_ERR,
+			    "LSEEK does not end; the daemon exits");
 		_exit(1);
 	}
 	if (s->mount.jobs && job_queue_stop(s->mount.jobs)) {
-		logfile_say(s->log, LOG_ERR, "a job does not end, giving up");
+		logfile_say(s->log, LOG_ERR,
+			    "a job does not end; the daemon exits");
 		_exit(1);
 	}
 	seek_queue_destroy(s->mount.seeks);
@@ -431,8 +333,9 @@ static int server_mount(struct server *s, struct reason *why)
 	logfile_say(s->log, LOG_INFO, "mounted %s on %s, mode %s", s->opt->base,
 		    s->opt->mountpoint, mapfs_mode_name(s->opt->mode));
 	if (chdir("/") < 0)
-		logfile_say(s->log, LOG_WARNING, "cannot leave the directory");
-	/* Whoever wanted the mount may have been interrupted since. */
+		logfile_say(s->log, LOG_WARNING,
+			    "cannot change to the directory /");
+	/* The process that asked for the mount may have been interrupted. */
 	if (tell_parent(s, 'M'))
 		err = server_run(s, why);
 	else
@@ -444,7 +347,7 @@ static int server_mount(struct server *s, struct reason *why)
 	return err;
 }
 
-int fs_serve(const struct fs_options *opt, int ready_fd, struct reason *why)
+int server_serve(const struct fs_options *opt, int ready_fd, struct reason *why)
 {
 	struct server s = {
 		.opt = opt,
@@ -457,8 +360,7 @@ int fs_serve(const struct fs_options *opt, int ready_fd, struct reason *why)
 	err = logfile_open(&s.log, opt->logfile, ready_fd < 0, opt->debug);
 	if (err) {
 		reason_set(why,
-			   "%s: cannot write a log: %s; choose "
-			   "another file",
+			   "%s: cannot open the log: %s; choose another file",
 			   opt->logfile ? opt->logfile : "stderr",
 			   strerror(-err));
 		return err;
@@ -471,8 +373,8 @@ int fs_serve(const struct fs_options *opt, int ready_fd, struct reason *why)
 	close_err = mapfs_view_close(s.view);
 	if (close_err) {
 		reason_set(why,
-			   "%s: not everything reached the "
-			   "disk: %s",
+			   "%s: not everything reached the disk: %s; check the "
+			   "disk, and what was written last",
 			   opt->store ? opt->store : opt->base,
 			   strerror(-close_err));
 		logfile_line(s.log, LOG_ERR, why->text);

@@ -17,7 +17,7 @@ extern char **environ;
 
 #define MTAB "/etc/mtab: "
 
-/* Reads to the end; what does not fit is read and dropped. */
+/* Reads to the end; the part that does not fit is dropped. */
 static void read_words(int fd, struct reason *words)
 {
 	char part[256];
@@ -27,7 +27,7 @@ static void read_words(int fd, struct reason *words)
 		reason_add(words, "%.*s", (int)n, part);
 }
 
-/* Runs argv[0]; its exit status, or a negative errno. */
+/* Runs argv[0]; returns its exit status, or a negative errno. */
 static int run(char *const argv[], struct reason *words)
 {
 	posix_spawn_file_actions_t actions;
@@ -56,7 +56,7 @@ static int run(char *const argv[], struct reason *words)
 
 static int run_fusermount(const char *path, bool lazy, struct reason *words)
 {
-	/* Saying -u twice changes nothing. */
+	/* A second -u has no effect. */
 	char *argv[] = {
 		(char *)"fusermount3",
 		(char *)"-u",
@@ -68,7 +68,7 @@ static int run_fusermount(const char *path, bool lazy, struct reason *words)
 	int status = run(argv, words);
 
 	if (status == -ENOENT) {
-		/* A service may have no PATH. */
+		/* A system service may have no PATH. */
 		argv[0] = (char *)"/usr/bin/fusermount3";
 		status = run(argv, words);
 	}
@@ -93,8 +93,8 @@ int unmount_path(const char *path, bool lazy, struct reason *words)
 }
 
 /*
- * Asks fusermount3 to unmount what is not mounted: it refuses in any case, and
- * its words tell whether it could read the table.
+ * Asks fusermount3 to unmount a directory without a mount: it refuses in any
+ * case, and its words tell whether it could read /etc/mtab.
  */
 int unmount_is_possible(const char *dir, struct reason *why)
 {

@@ -15,6 +15,7 @@
 
 #include "command.h"
 #include "fs/mount/options.h"
+#include "fs/session/daemon.h"
 #include "fs/session/server.h"
 #include "fs/session/unmount.h"
 #include "tools/lib/mounts.h"
@@ -194,7 +195,7 @@ static int mount_run(struct mount_args *a)
 	if (place_check(a->target, &a->opt.mountpoint))
 		return COMMAND_FAILED;
 	if (a->foreground)
-		err = fs_serve(&a->opt, -1, &a->why);
+		err = server_serve(&a->opt, -1, &a->why);
 	else
 		err = daemon_start(&a->opt, &a->why);
 	if (!err)

@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fs/session/server.h"
+#include "fs/session/daemon.h"
 #include "fs/session/session.h"
 #include "fs/session/unmount.h"
 #include "run_wait.h"
