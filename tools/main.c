@@ -22,46 +22,63 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
-	{ "mount", cmd_mount, "show a directory at a mount point" },
-	{ "run", cmd_run, "try a command on a view of a directory" },
-	{ "umount", cmd_umount, "end a mount" },
-	{ "export", cmd_export, "write changes as an image layer" },
-	{ "import", cmd_import, "make a store from an image layer" },
-	{ "list", cmd_list, "show what is mounted" },
-	{ "status", cmd_status, "show a view or store, and what changed" },
+	{ "run", cmd_run, "run a command on a view of a directory" },
+	{ "mount", cmd_mount, "mount a view of a directory" },
+	{ "umount", cmd_umount, "unmount a view" },
+	{ "list", cmd_list, "list the mounts of mapfs" },
+	{ "status", cmd_status, "show the state of a view or a store" },
 	{ "diff", cmd_diff, "show what a view changed" },
-	{ "snapshot", cmd_snapshot, "name this moment of a view" },
+	{ "commit", cmd_commit, "write the changes of a store to its base" },
+	{ "revert", cmd_revert, "make files again what the base has" },
+	{ "discard", cmd_discard, "remove a store and its changes" },
+	{ "snapshot", cmd_snapshot, "name the current state of a view" },
 	{ "log", cmd_log, "list the snapshots of a store" },
-	{ "rollback", cmd_rollback, "go back to a snapshot" },
-	{ "branch", cmd_branch, "start a second store from a snapshot" },
-	{ "revert", cmd_revert, "put files back to what the base has" },
-	{ "discard", cmd_discard, "remove a store" },
-	{ "commit", cmd_commit, "write what a store holds to its base" },
+	{ "rollback", cmd_rollback, "return a view to a snapshot" },
+	{ "branch", cmd_branch, "make a new store from a snapshot" },
+	{ "export", cmd_export, "write changes as a layer of an image" },
+	{ "import", cmd_import, "make a store from a layer of an image" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
 
 static void help_print(FILE *to)
 {
-	fprintf(to, "Usage: mapfs COMMAND [ARGUMENT...]\n"
-		    "Mounts a directory in read, write or copy mode; in copy "
-		    "mode changes go to a\nstore and the directory stays as it "
-		    "is.\n\nCommands:\n");
+	fputs("Usage: mapfs COMMAND [ARGUMENT...]\n"
+	      "\n"
+	      "mapfs mounts a directory, the base, at another directory or over "
+	      "itself. What\n"
+	      "the mount shows is a view of the base. In copy mode, the default, "
+	      "changes of\n"
+	      "the view go to a store, and the base stays as it is; a store can "
+	      "be kept,\n"
+	      "compared with the base, committed to it, or discarded. In write "
+	      "mode changes go\n"
+	      "to the base, in read mode nothing can be changed.\n"
+	      "\n"
+	      "Commands:\n",
+	      to);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-10s %s\n", commands[i].name,
 			commands[i].summary);
-	fprintf(to, "\n`mapfs help COMMAND' tells more about one of them.\n"
-		    "`mapfs --version' prints the version.\n");
+	fprintf(to,
+		"\n"
+		"`mapfs help COMMAND' describes a command and gives an "
+		"example.\n"
+		"`mapfs --version' prints the version.\n"
+		"\n"
+		"Example: `mapfs run -C project -- make install' lists what "
+		"make changes in\n"
+		"project, and asks whether to keep that.\n");
 }
 
-/* What was printed may have been a list that somebody relies on. */
+/* A list that could not be written completely is a failure. */
 static int output_end(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
 	if (status != COMMAND_OK)
 		return status;
-	say("standard output: %s; not all was written", strerror(errno));
+	say("standard output: %s; the list is not complete", strerror(errno));
 	return COMMAND_FAILED;
 }
 
@@ -71,7 +88,7 @@ static int command_run(const struct command *c, int argc, char **argv)
 
 	snprintf(name, sizeof(name), "mapfs %s", c->name);
 	argv[0] = name;
-	/* getopt and argp name the program in what they print. */
+	/* getopt and argp begin their messages with this name. */
 	program_invocation_name = name;
 	program_invocation_short_name = name;
 	return output_end(c->run(argc, argv));
@@ -83,7 +100,7 @@ static const struct command *command_find(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	}
-	say("%s: unknown command; see mapfs --help", name);
+	say("%s: no such command; see mapfs help", name);
 	return NULL;
 }
 
@@ -102,10 +119,10 @@ static int help_run(int argc, char **argv)
 }
 
 /*
- * A file of ours must not get the number of an output that the caller closed:
- * what is said would go into it, and a daemon puts /dev/null there.  O_PATH
- * can be neither read nor written, as if it were closed; a command of ours
- * finds it closed.
+ * The caller may have closed an output.  No file of a store may get its number:
+ * messages would be written into that file, and a daemon would replace it by
+ * /dev/null.  A descriptor with O_PATH takes the number: as if it were closed,
+ * it can be neither read nor written, and a child finds it closed.
  */
 static void take_standard_numbers(void)
 {
@@ -116,7 +133,7 @@ static void take_standard_numbers(void)
 	}
 }
 
-/* Elsewhere than on a terminal only what goes wrong is said. */
+/* A wait is only worth a message on a terminal. */
 static void tell_of_wait(void *arg, const char *line)
 {
 	if (isatty(STDERR_FILENO)) {
@@ -132,7 +149,7 @@ int main(int argc, char **argv)
 
 	take_standard_numbers();
 	mapfs_tell_of_waits(tell_of_wait, NULL);
-	/* A caller that ignores its children leaves us without their status. */
+	/* A caller may ignore SIGCHLD; then wait(2) would give no status. */
 	signal(SIGCHLD, SIG_DFL);
 	argp_err_exit_status = COMMAND_USAGE;
 	if (strcmp(base ? base + 1 : argv[0], "mount.fuse.mapfs") == 0)

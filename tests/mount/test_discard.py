@@ -63,7 +63,7 @@ def test_on_a_terminal_it_asks(resting):
     for answer in (b"n\n", b"\n", b"\4"):
         status, text = _on_a_terminal(answer, "discard", resting)
         assert status == 1
-        assert "Discard? [y/N]" in text and "left as it is" in text
+        assert "Discard? [y/N]" in text and "nothing was changed" in text
         assert resting.exists()
     status, text = _on_a_terminal(b"y\n", "discard", resting)
     assert status == 0, text

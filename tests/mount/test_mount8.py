@@ -321,7 +321,7 @@ def test_remount_of_nothing_is_refused(place):
     p = mapfs("mount", "-o", "remount,ro", place / "base", place / "mnt",
               check=False)
     assert p.returncode == 2
-    assert p.text == f"mapfs: {place}/mnt: mapfs shows nothing here; mount " \
+    assert p.text == f"mapfs: {place}/mnt: not a mapfs mount; mount " \
         "it first\n"
     p = mapfs("run", "-o", "remount", "-C", place / "base", "--", "true",
               check=False)

@@ -258,7 +258,7 @@ def test_snapshot_is_not_taken_for_its_store(place, option):
     view_run("-s", store, "--", "touch", "h")
     p = view_run(option, "-s", f"{store}@one", "--", "ls")
     assert p.returncode == 2
-    assert p.words == f"mapfs: {store}@one: a snapshot stays as it is; " \
+    assert p.words == f"mapfs: {store}@one: a snapshot cannot be changed; " \
         f"run without {option}\n"
     p = view_run("-s", f"{store}@one", "--", "ls")
     assert p.stdout.split() == [b"f", b"g", b"sub"]

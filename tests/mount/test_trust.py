@@ -693,7 +693,7 @@ def test_a_mount_of_a_user_is_as_good_as_that_user(place):
                check=True)
     assert (shown / "pages").stat().st_uid == 0
     p = place.root("log", shown)
-    assert "not yours" not in p.text
+    assert "ask its owner or root" not in p.text
     p = place.root("mount", "-s", f"{shown}@s", place.base, place.mnt)
     assert is_refused(p, "belongs to user mapfs-test")
     place.user("umount", shown, check=True)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs branch: a second writable line from a moment of a store.
+ * mapfs branch: makes a new store that begins as a snapshot of another.
  */
 #include <argp.h>
 #include <errno.h>
@@ -45,12 +45,15 @@ static int snapshot_resting(const struct target *t, const char *name,
 	if (err)
 		return err;
 	err = mapfs_snapshot_create(v, name, "taken by mapfs branch", why);
-	/* The snapshot was durable before; a later error changes nothing. */
+	/* The snapshot is durable already; a later error changes nothing. */
 	(void)!mapfs_view_close(v);
 	return err;
 }
 
-/* Now, under a name of its own, even if two do this in the same second. */
+/*
+ * A snapshot of the current state, with a name that no other has: two branches
+ * may be made in the same second.
+ */
 static int snapshot_now(const struct target *t, char *name, size_t name_bytes,
 			struct reason *why)
 {
@@ -71,8 +74,8 @@ static int snapshot_now(const struct target *t, char *name, size_t name_bytes,
 	return err;
 }
 
-/* Nobody asked for it but for the branch that could not be made. */
-static void take_back(const struct target *t, const char *name)
+/* The branch could not be made, so its snapshot is of no use. */
+static void snapshot_delete(const struct target *t, const char *name)
 {
 	const struct control_call call = {
 		.command = MAPFS_COMMAND_SNAPSHOT_DELETE,
@@ -93,7 +96,8 @@ static void take_back(const struct target *t, const char *name)
 		}
 	}
 	if (err)
-		say("snapshot %s was taken for the branch and is left: %s",
+		say("snapshot %s: was made for the branch and cannot be deleted: "
+		    "%s",
 		    name, why.text);
 }
 
@@ -118,7 +122,7 @@ static int branch(const struct target *t, const struct branch_args *args,
 	}
 	if (t->snapshot)
 		return mapfs_branch(&opt, why);
-	/* Not only once a snapshot was taken for it. */
+	/* Before a snapshot is made for it. */
 	err = mapfs_store_trust_check(t->store, t->is_trusted, why);
 	if (!err)
 		err = snapshot_now(t, name, sizeof(name), why);
@@ -127,7 +131,7 @@ static int branch(const struct target *t, const struct branch_args *args,
 	opt.snapshot = name;
 	err = mapfs_branch(&opt, why);
 	if (err)
-		take_back(t, name);
+		snapshot_delete(t, name);
 	return err;
 }
 
@@ -177,13 +181,17 @@ static const struct argp branch_argp = {
 	.options = branch_options,
 	.parser = parse_option,
 	.args_doc = "STORE[@NAME] NEWSTORE",
-	.doc = "Makes a store that begins as a snapshot of another one.\v"
-	       "Both can be mounted and changed at the same time; neither sees what "
-	       "the other changes, and the pages of the snapshot are shared. "
-	       "Without NAME a snapshot of now is taken first, named "
-	       "branch-DATE-TIME. As long as the new store exists that snapshot "
-	       "cannot be deleted; mapfs discard ends it.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	.doc = "Makes a branch: a new store that begins as a snapshot of "
+	       "another store.\v"
+	       "Both stores can be mounted and changed at "
+	       "the same time. Neither shows the changes of the other, and "
+	       "they share the pages of the snapshot. Without NAME a "
+	       "snapshot of the current state is made first, named "
+	       "branch-DATE-TIME. The snapshot cannot be deleted as long "
+	       "as the branch exists; mapfs discard removes a branch.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs branch changes@v1 experiment",
 };
 
 int cmd_branch(int argc, char **argv)

@@ -5,10 +5,12 @@
 /*
  * The subcommands of `mapfs`, one file each.
  *
- * Calling: main() finds the command and calls it with its own arguments;
- *          argv[0] is "mapfs NAME".
- * Errors:  the exit status: 0, COMMAND_FAILED, or COMMAND_USAGE for a command
- *          line that makes no sense; each failure has said its sentence.
+ * Calling:  main() finds the subcommand and calls it with the arguments that
+ *           follow; argv[0] is "mapfs NAME".
+ * Lifetime: `argv` is borrowed until the end of the program.
+ * Errors:   the exit status: COMMAND_OK; COMMAND_FAILED; COMMAND_USAGE for a
+ *           wrong command line.  Each failure has printed a sentence.
+ * Locking:  the process has one thread.
  */
 
 enum command_status {
@@ -22,7 +24,7 @@ int cmd_umount(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_commit(int argc, char **argv);
-/* Exit status as diff(1): 0 same, 1 different, 2 trouble. */
+/* The exit status is that of diff(1): 0 same, 1 different, 2 failed. */
 int cmd_diff(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_log(int argc, char **argv);
@@ -32,8 +34,9 @@ int cmd_revert(int argc, char **argv);
 int cmd_discard(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+/* The exit status is that of the command that is run, or enum run_status. */
 int cmd_run(int argc, char **argv);
-/* As mount(8) calls it: BASE MOUNTPOINT [-sfnv] [-o OPTIONS]. */
+/* mount(8) calls it with BASE MOUNTPOINT [-sfnvrw] [-o OPTIONS]. */
 int cmd_mount_helper(int argc, char **argv);
 
 #endif

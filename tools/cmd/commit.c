@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs commit: what a store holds becomes part of its base, or is taken back
- * from there.
+ * mapfs commit: writes the changes of a store to its base, or undoes that.
  */
 #include <argp.h>
 #include <errno.h>
@@ -159,7 +158,7 @@ static int show_conflict(void *arg, const struct mapfs_conflict *x)
 	cJSON *o;
 
 	if (!r->args->json) {
-		/* The base itself has no name; the plan says so, too. */
+		/* The root has the name "." here, as in the plan. */
 		say("%s: %s", *x->path ? x->path : ".", kind_text(x->kind));
 		side_print("view", &x->ours);
 		side_print("base", &x->theirs);
@@ -230,16 +229,17 @@ static bool may_go_on(const struct commit_args *a, const char *question)
 	if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && !a->json) {
 		if (confirm_ask(question))
 			return true;
-		say("store %s: nothing was changed", a->store);
+		say("store %s: nothing was changed; run it again to go ahead",
+		    a->store);
 		return false;
 	}
-	say("store %s: this changes its base, and nobody is here to be asked; "
-	    "say -y if you mean it, or -n to see the plan",
+	say("store %s: this changes its base, and there is no terminal to ask "
+	    "on; say -y to go ahead, or -n to see the plan",
 	    a->store);
 	return false;
 }
 
-/* What would be done; conflicts first. */
+/* Prints the conflicts, and then what would be written. */
 static int show_plan(struct commit_run *r)
 {
 	int n = mapfs_commit_conflicts(r->commit, show_conflict, r);
@@ -253,18 +253,21 @@ static int show_plan(struct commit_run *r)
 	if (n > 0 && r->args->resolution == MAPFS_STOP)
 		return 0;
 	r->printer.format = DIFF_LETTERS;
-	r->printer.usual = r->rights.owner;
+	r->printer.owner = r->rights.owner;
 	err = mapfs_commit_plan(r->commit, print_entry, r, &r->totals);
 	if (err || r->args->json)
 		return err;
 	if (!r->is_quiet)
 		totals_print(r, "in all:");
-	/* Where it will be seen, also by who is not asked. */
+	/* On stderr it is seen even if stdout is a file. */
 	rights_print(&r->rights, r->args->only_plan ? stdout : stderr);
 	return 0;
 }
 
-/* To a stranger's word, what the base is and what it would become. */
+/*
+ * A store of another user is used because of --trust: prints whose it is, and
+ * its base, which that user chose.
+ */
 static int rights_begin(struct commit_run *r)
 {
 	const struct commit_args *a = r->args;
@@ -284,15 +287,17 @@ static int rights_begin(struct commit_run *r)
 	if (mapfs_store_describe(a->store, &info, &r->why))
 		return -EIO;
 	text_user(who, st.st_uid);
-	say("store %s: trusted, of user %s; its base is %s", a->store, who,
-	    info.base);
+	say("store %s: belongs to user %s, and is trusted; its base is %s",
+	    a->store, who, info.base);
 	mapfs_store_info_fini(&info);
 	return 0;
 }
 
 /*
- * Their files that changed in the view are built on what will be no more.
- * One that is mounted over the base is what is written to: a run in a run.
+ * Prints the other views of this base: a file that changed in one of them uses
+ * pages of the base that the commit may replace.  A view that is mounted over
+ * the base is itself what the commit writes to (a run in a run), and is not
+ * affected.
  */
 static void warn_mounted(const char *store)
 {
@@ -340,7 +345,7 @@ static int run_commit(struct commit_run *r)
 	if (a->json)
 		return json_result(r, true);
 	if (isatty(STDOUT_FILENO))
-		printf("committed; `mapfs commit --undo %s' takes it back\n",
+		printf("committed; `mapfs commit --undo %s' undoes that\n",
 		       a->store);
 	return COMMAND_OK;
 }
@@ -352,8 +357,8 @@ static int say_no_work(struct commit_run *r)
 	if (a->json)
 		return json_result(r, false);
 	if (a->path_count > 0)
-		say("store %s: nothing changed in what you named; see `mapfs "
-		    "diff %s'",
+		say("store %s: holds no changes of these paths; see `mapfs diff "
+		    "%s'",
 		    a->store, a->store);
 	else
 		say("store %s: holds no changes; nothing was written",
@@ -361,24 +366,27 @@ static int say_no_work(struct commit_run *r)
 	return COMMAND_OK;
 }
 
-/* Half a plan must not pass for a whole one. */
+/* A plan that was not written completely must be a failure. */
 static int plan_is_out(const struct commit_args *a)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return COMMAND_OK;
-	say("store %s: the plan could not be written: %s", a->store,
-	    strerror(errno));
+	say("store %s: the plan could not be printed: %s; print it again",
+	    a->store, strerror(errno));
 	return COMMAND_FAILED;
 }
 
-/* What it is about was said when it began, but for what gives rights. */
+/*
+ * Finishes a commit.  Its plan was printed when it began; what gives rights is
+ * printed again.
+ */
 static int review_and_run(struct commit_run *r)
 {
 	int err = mapfs_commit_review(r->commit, false, add_rights, r);
 
 	if (err) {
-		say("store %s: its plan makes no sense: %s", r->args->store,
-		    strerror(-err));
+		say("store %s: its plan cannot be read: %s; see mapfs status",
+		    r->args->store, strerror(-err));
 		return COMMAND_FAILED;
 	}
 	if (!r->args->json)
@@ -391,13 +399,12 @@ static int finish_begun(struct commit_run *r)
 	const struct commit_args *a = r->args;
 
 	if (mapfs_commit_is_undo(r->commit))
-		say("store %s: has a commit that was being taken back; finish "
-		    "that with `mapfs commit --undo %s' first",
+		say("store %s: the undoing of a commit was interrupted; finish it "
+		    "with `mapfs commit --undo %s' first",
 		    a->store, a->store);
 	else if (a->only_plan || a->path_count || a->resolution != MAPFS_STOP)
-		say("store %s: has a commit that was interrupted; finish it "
-		    "with `mapfs commit %s', or take it back with `mapfs "
-		    "commit --undo %s'",
+		say("store %s: a commit was interrupted; finish it with `mapfs "
+		    "commit %s', or undo it with `mapfs commit --undo %s'",
 		    a->store, a->store, a->store);
 	else
 		return review_and_run(r);
@@ -413,8 +420,9 @@ static int plan_and_run(struct commit_run *r)
 		return finish_begun(r);
 	err = show_plan(r);
 	if (err) {
-		say("store %s: cannot compare it with its base: %s", a->store,
-		    strerror(-err));
+		say("store %s: cannot be compared with its base: %s; see mapfs "
+		    "status",
+		    a->store, strerror(-err));
 		return COMMAND_FAILED;
 	}
 	if (r->conflict_count > 0 && a->resolution == MAPFS_STOP) {
@@ -430,7 +438,7 @@ static int plan_and_run(struct commit_run *r)
 		return json_result(r, false);
 	if (a->only_plan)
 		return plan_is_out(a);
-	/* What a conflict drops has to leave the delta, too. */
+	/* A change that --theirs drops must be removed from the delta. */
 	if (r->conflict_count == 0 && mapfs_commit_is_empty(r->commit))
 		return say_no_work(r);
 	return run_commit(r);
@@ -470,7 +478,7 @@ static int confirm_undo(void *arg, struct mapfs_commit *c)
 	if (err)
 		return err;
 	rights_print(&r->rights, stderr);
-	if (!may_go_on(r->args, "Take the newest commit back?"))
+	if (!may_go_on(r->args, "Undo the newest commit?"))
 		return -ECANCELED;
 	progress_begin("undoing", 0);
 	r->is_at_work = true;
@@ -493,7 +501,7 @@ static int do_undo(const struct commit_args *a)
 	}
 	if (r.is_at_work)
 		progress_end();
-	/* Who does not go on has said why. */
+	/* After -ECANCELED a sentence was printed already. */
 	if (err && err != -ECANCELED)
 		say("%s", reason_text(&r.why, err));
 	rights_fini(&r.rights);
@@ -510,9 +518,10 @@ static void take_path(struct commit_args *a, const char *arg,
 		exit(COMMAND_FAILED);
 	}
 	if (viewpath_normalize(arg, &a->paths[a->path_count]))
-		argp_error(state,
-			   "%s: leaves the base; give paths from its root",
-			   arg);
+		argp_error(
+			state,
+			"%s: leads out of the base; give paths from its root",
+			arg);
 	a->path_count++;
 }
 
@@ -561,8 +570,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "STORE is missing");
 		if (a->undo && (a->only_plan || a->path_count ||
 				a->resolution != MAPFS_STOP))
-			argp_error(state,
-				   "--undo goes with -y and --trust only");
+			argp_error(
+				state,
+				"--undo can be used with -y and --trust only");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -570,13 +580,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option commit_options[] = {
-	{ "dry-run", 'n', NULL, 0, "Only print what would be done", 0 },
+	{ "dry-run", 'n', NULL, 0, "Only print what would be written", 0 },
 	{ "yes", 'y', NULL, 0, "Do not ask", 0 },
 	{ "ours", KEY_OURS, NULL, 0,
-	  "Where the base changed too, the view wins", 0 },
+	  "Resolve conflicts with the state of the view", 0 },
 	{ "theirs", KEY_THEIRS, NULL, 0,
-	  "Where the base changed too, it stays as it is", 0 },
-	{ "undo", KEY_UNDO, NULL, 0, "Take the newest commit back", 0 },
+	  "Resolve conflicts with the state of the base", 0 },
+	{ "undo", KEY_UNDO, NULL, 0, "Undo the newest commit", 0 },
 	{ "json", 'j', NULL, 0, "Print a JSON object", 0 },
 	TRUST_OPTION,
 	{ 0 },
@@ -586,23 +596,25 @@ static const struct argp commit_argp = {
 	.options = commit_options,
 	.parser = parse_option,
 	.args_doc = "STORE [PATH...]",
-	.doc = "Writes what a store holds to its base. The store must not be "
-	       "mounted; afterwards it holds no changes, and can be mounted "
-	       "again.\v"
-	       "What somebody else changed in the base since the view changed "
-	       "it is a conflict: then nothing is written unless --ours or "
-	       "--theirs says who wins.\n\n"
-	       "With PATHs, from the base's root, only these and what is "
-	       "below are committed, and the store keeps the rest; a new "
-	       "directory goes as a whole.\n\n"
-	       "What gives people rights is listed, with -y too: set-id bits, "
-	       "capabilities, devices, and of a store of another user owners "
-	       "other than that one.\n\n"
-	       "What is overwritten or removed is kept in the store until "
-	       "that is discarded, for --undo. A commit that was interrupted "
-	       "is finished by the next one.\n\n"
-	       "Exit status: 0 done, 1 failed or in conflict, 2 the command "
-	       "line is wrong.",
+	.doc = "Writes the changes of a store to its base. The store must "
+	       "not be mounted; afterwards it holds no changes, and can be "
+	       "mounted again.\v"
+	       "If somebody else changed an object in the "
+	       "base after the view had changed it, there is a conflict, "
+	       "and nothing is written unless --ours or --theirs decides.\n\n"
+	       "With PATHs, which count from the root of the base, only "
+	       "the objects there and below are committed, and the store "
+	       "keeps the other changes. A new directory is committed as a "
+	       "whole.\n\n"
+	       "Every change that gives somebody rights is listed, with -y "
+	       "too: set-id bits, capabilities, devices, and, in a store "
+	       "of another user, an owner other than that user.\n\n"
+	       "The store keeps what a commit overwrites or removes, for "
+	       "--undo, until the store is discarded. The next commit "
+	       "finishes one that was interrupted.\n\n"
+	       "Exit status: 0 done, 1 failed or in conflict, 2 the "
+	       "command line is wrong.\n\n"
+	       "Example: mapfs commit -n changes",
 };
 
 int cmd_commit(int argc, char **argv)

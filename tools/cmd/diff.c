@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs diff: what a view changed, or what happened between two snapshots.
+ * mapfs diff: what a view changed, or what differs between two snapshots.
  */
 #include <argp.h>
 #include <errno.h>
@@ -19,11 +19,11 @@
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 
-/* As diff(1) has it. */
+/* The exit status of diff(1). */
 enum diff_status {
 	DIFF_SAME = 0,
 	DIFF_DIFFERENT = 1,
-	DIFF_TROUBLE = 2,
+	DIFF_FAILED = 2,
 };
 
 enum key {
@@ -35,7 +35,7 @@ enum key {
 struct diff_args {
 	const char *target;
 	char *from; /* of A..B; NULL: the base */
-	char *to;   /* NULL: as it is now */
+	char *to;   /* NULL: the current state */
 	bool has_range;
 	bool want_pages;
 	enum diff_format format; /* DIFF_LETTERS: none was asked for */
@@ -51,7 +51,7 @@ struct diff_run {
 	struct diff_patch *patch; /* or NULL */
 };
 
-/* A comparison leaves nothing behind, so it ends as by the signal itself. */
+/* A comparison changes nothing, so the signal may end the program. */
 static int go_on(void *arg, uint64_t done_bytes)
 {
 	(void)arg;
@@ -60,7 +60,7 @@ static int go_on(void *arg, uint64_t done_bytes)
 		return 0;
 	progress_end();
 	(void)raise(SIGINT);
-	return -EINTR; /* somebody blocks it */
+	return -EINTR; /* the caller blocks SIGINT */
 }
 
 static int take_entry(void *arg, const struct mapfs_diff_entry *e)
@@ -94,7 +94,7 @@ static void paths_free(char **paths, size_t count)
 	free(paths);
 }
 
-/* As the trees have them; the paths are freed by paths_free(). */
+/* The paths from the root of the view; paths_free() frees them. */
 static int find_paths(const struct diff_source *s, const struct diff_args *a,
 		      char ***out, struct reason *why)
 {
@@ -168,12 +168,12 @@ static int run_diff(const struct diff_args *a)
 	int err = diff_source_open(&s, &opt, &why);
 
 	if (!err) {
-		run.printer.usual = diff_source_owner(s);
+		run.printer.owner = diff_source_owner(s);
 		err = find_paths(s, a, &paths, &why);
 	}
 	if (!err)
 		err = run_source(s, a, paths, &run, &why);
-	/* It is what ended the comparison, where both went wrong. */
+	/* If both failed, the output has ended the comparison. */
 	if (!err || ferror(stdout)) {
 		const int out_err = end_output(&why);
 
@@ -185,12 +185,12 @@ static int run_diff(const struct diff_args *a)
 	diff_source_close(s);
 	if (err) {
 		say("%s", reason_text(&why, err));
-		return DIFF_TROUBLE;
+		return DIFF_FAILED;
 	}
 	return run.printer.count > 0 ? DIFF_DIFFERENT : DIFF_SAME;
 }
 
-/* NAME..NAME, of which either may be missing; a path has a slash or is "..". */
+/* A..B, of which either may be missing; a path has a slash, or is "..". */
 static bool take_range(struct diff_args *a, const char *arg)
 {
 	const char *dots = strstr(arg, "..");
@@ -208,8 +208,8 @@ static bool take_range(struct diff_args *a, const char *arg)
 static void take_path(struct diff_args *a, char *arg, struct argp_state *state)
 {
 	if (array_reserve(&a->paths, &a->path_cap, a->path_count + 1)) {
-		argp_failure(state, DIFF_TROUBLE, ENOMEM, "%s", arg);
-		exit(DIFF_TROUBLE);
+		argp_failure(state, DIFF_FAILED, ENOMEM, "%s", arg);
+		exit(DIFF_FAILED);
 	}
 	a->paths[a->path_count++] = arg;
 }
@@ -230,7 +230,7 @@ static error_t take_argument(struct diff_args *a, char *arg,
 static void take_format(struct diff_args *a, enum diff_format format,
 			struct argp_state *state)
 {
-	/* JSON can tell pages too. */
+	/* JSON can have pages, too. */
 	if ((a->format == DIFF_JSON && format == DIFF_PAGES) ||
 	    (a->format == DIFF_PAGES && format == DIFF_JSON)) {
 		a->want_pages = true;
@@ -244,7 +244,7 @@ static void take_format(struct diff_args *a, enum diff_format format,
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	static char here[] = "."; /* all below what was named */
+	static char here[] = "."; /* the path that the target names */
 	struct diff_args *a = state->input;
 
 	switch (key) {
@@ -279,7 +279,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			take_path(a, here, state);
 		if (a->is_raw && a->format != DIFF_LETTERS &&
 		    a->format != DIFF_NAME_ONLY)
-			argp_error(state, "-z goes with letters and "
+			argp_error(state, "-z can be used with letters and "
 					  "--name-only only");
 		return 0;
 	default:
@@ -288,17 +288,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option diff_options[] = {
-	{ "patch", 'p', NULL, 0, "Print a patch for patch -p1 and git apply",
+	{ "patch", 'p', NULL, 0, "Print a patch for git apply and patch -p1",
 	  0 },
 	{ "stat", KEY_STAT, NULL, 0,
-	  "Print pages and bytes that differ, and totals", 0 },
+	  "Print the numbers of pages and bytes that differ, and totals", 0 },
 	{ "name-only", KEY_NAME_ONLY, NULL, 0, "Print paths only", 0 },
 	{ "pages", KEY_PAGES, NULL, 0,
-	  "Print which pages differ, as OFFSET+LENGTH in bytes", 0 },
-	{ "json", 'j', NULL, 0, "Print a JSON array; with --pages, ranges too",
-	  0 },
-	{ "null", 'z', NULL, 0, "Names as they are, each field ended by NUL",
-	  0 },
+	  "Print the pages that differ, as OFFSET+LENGTH in bytes", 0 },
+	{ "json", 'j', NULL, 0,
+	  "Print a JSON array; with --pages it has ranges, too", 0 },
+	{ "null", 'z', NULL, 0,
+	  "Print names without escapes, each field ended by NUL", 0 },
 	TRUST_OPTION,
 	{ 0 },
 };
@@ -307,23 +307,27 @@ static const struct argp diff_argp = {
 	.options = diff_options,
 	.parser = parse_option,
 	.args_doc = "MOUNTPOINT|STORE[@NAME] [A..B] [--] [PATH...]",
-	.doc = "Shows what differs between a view and its base, or between "
-	       "the snapshots A and B; without A it is the base, without B "
-	       "what the view is now.\v"
-	       "Letters: A added, M modified, D deleted, R renamed, T of "
-	       "another type now; then the type: f file, d directory, l link, "
-	       "p fifo, s socket, c and b devices; then what changed, unless "
-	       "it is the bytes: content, mode, owner, time, xattr. Behind a "
-	       "tab, what mode and owner were and are, and of what was added "
-	       "set-id bits, capabilities, devices, and an owner other than "
-	       "the store's. An added "
-	       "or deleted directory of the base stands for all that is in "
-	       "it. With -z: \"LETTER TYPE WHAT\", the old path of an R, and "
-	       "the path, each ended by NUL.\n\n"
-	       "A patch has what git can say: files, links, and whether a "
-	       "file may be executed; git apply takes all of it, patch(1) "
-	       "cannot put a file where a directory was.\n\n"
-	       "Exit status: 0 nothing differs, 1 something does, 2 trouble.",
+	.doc = "Shows the differences between a view and its base, or "
+	       "between the snapshots A and B. Without A the base is "
+	       "compared, without B the current state of the view.\v"
+	       "A "
+	       "line begins with a letter: A added, M modified, D deleted, "
+	       "R renamed, T of another type now; then the type: f file, d "
+	       "directory, l symbolic link, p fifo, s socket, c and b "
+	       "devices; then what changed, unless it is the content only: "
+	       "content, mode, owner, time, xattr. After a tab follow mode "
+	       "and owner before and after; for an added object its set-id "
+	       "bits, capabilities, device number, and an owner other than "
+	       "that of the store. An added or deleted directory of the "
+	       "base stands for all that is in it. With -z: \"LETTER TYPE "
+	       "WHAT\", the old path of an R, and the path, each ended by "
+	       "NUL.\n\n"
+	       "A patch has what git can express: files, symbolic links, "
+	       "and whether a file may be executed. git apply accepts all "
+	       "of it; patch(1) cannot put a file where a directory was.\n\n"
+	       "Exit status: 0 no difference, 1 a difference, 2 the "
+	       "command failed.\n\n"
+	       "Example: mapfs diff --stat view v1..",
 };
 
 int cmd_diff(int argc, char **argv)
@@ -332,7 +336,7 @@ int cmd_diff(int argc, char **argv)
 	int status;
 
 	if (argp_parse(&diff_argp, argc, argv, 0, NULL, &a))
-		return DIFF_TROUBLE;
+		return DIFF_FAILED;
 	status = run_diff(&a);
 	free(a.paths);
 	free(a.from);

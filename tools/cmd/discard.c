@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs discard: the end of a store, after saying what is in it.
+ * mapfs discard: shows what a store holds, and removes it.
  */
 #include <argp.h>
 #include <errno.h>
@@ -22,7 +22,10 @@ struct discard_args {
 	bool is_trusted;
 };
 
-/* What would be lost; a store that cannot be read can go all the same. */
+/*
+ * Prints what the user would lose.  A store that cannot be read can be removed
+ * all the same.
+ */
 static void say_contents(const struct target *t)
 {
 	struct mapfs_info info = { 0 };
@@ -42,7 +45,7 @@ static void say_contents(const struct target *t)
 		err = changes_count(&changes, t, NULL, &why);
 	if (err) {
 		say("%s", why.text);
-		/* Opened for looking: nothing to sync. */
+		/* A view that is only read has nothing to sync. */
 		(void)!mapfs_view_close(v);
 		history_fini(&h);
 		return;
@@ -50,7 +53,7 @@ static void say_contents(const struct target *t)
 	if (!reason_is_empty(&lost))
 		say("%s", lost.text);
 	mapfs_view_info(v, &info);
-	/* Opened for looking: nothing to sync. */
+	/* A view that is only read has nothing to sync. */
 	(void)!mapfs_view_close(v);
 	text_size(size, info.private_pages * MAPFS_PAGE_SIZE);
 	snprintf(text, sizeof(text), "unknown without the base");
@@ -74,12 +77,12 @@ static int check(const struct target *t, struct reason *why)
 	if (t->snapshot) {
 		reason_set(
 			why,
-			"%s@%s: one snapshot of a store; delete it with mapfs "
+			"%s@%s: is a snapshot of a store; delete it with mapfs "
 			"snapshot -d",
 			t->store, t->snapshot);
 		return -EINVAL;
 	}
-	/* What is refused after the question is refused before it. */
+	/* A refusal must come before the question. */
 	return mapfs_may_discard(t->store, why);
 }
 
@@ -96,7 +99,7 @@ static int discard_run(const struct discard_args *args)
 		say_contents(&t);
 		fflush(stdout);
 		if (!args->yes &&
-		    !confirm(t.store, "It cannot be brought back. Discard?")) {
+		    !confirm(t.store, "This cannot be undone. Discard?")) {
 			reason_clear(&why);
 			err = -ECANCELED;
 		}
@@ -144,13 +147,17 @@ static const struct argp discard_argp = {
 	.options = discard_options,
 	.parser = parse_option,
 	.args_doc = "STORE",
-	.doc = "Removes a store with all changes and snapshots in it.\v"
-	       "Says what is in it and asks on a terminal; elsewhere -y is needed. "
-	       "A store that is mounted or has branches is refused. Files in the "
-	       "directory that are no store's are left alone, and so is the "
-	       "directory then. Another user's store can be removed without "
-	       "--trust, but what is in it is not looked at then.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	.doc = "Removes a store with all its changes and snapshots.\v"
+	       "The "
+	       "command shows what the store holds, and asks on a "
+	       "terminal; elsewhere -y is needed. A store that is mounted "
+	       "or has branches is not removed. Other files in the "
+	       "directory are kept, and then the directory is, too. A "
+	       "store of another user can be removed without --trust, but "
+	       "its content is not shown then.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs discard -y changes",
 };
 
 int cmd_discard(int argc, char **argv)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs export: what a store changes, as a layer of an OCI image.
+ * mapfs export: writes the changes of a view as a layer of an OCI image.
  */
 #include <argp.h>
 #include <errno.h>
@@ -30,13 +30,13 @@ struct export_args {
 	bool is_trusted;
 };
 
-/* A view that does not change while it is written. */
+/* A view that does not change while it is exported. */
 struct source {
 	struct target target;
 	struct mapfs_view *view;
-	char moment[64]; /* a snapshot made for this, or "" */
-	bool has_base;	 /* false: it lost it, and what it has must do */
-	bool is_partial; /* something had to be left out */
+	char moment[64]; /* the snapshot that was made for this, or "" */
+	bool has_base;	 /* false: it lost its base */
+	bool is_partial; /* something was left out */
 };
 
 static int snapshot_call(const struct target *t, enum mapfs_command command,
@@ -54,14 +54,14 @@ static int snapshot_call(const struct target *t, enum mapfs_command command,
 	return err;
 }
 
-/* Of a view in use, this moment. */
+/* Makes a snapshot of a mounted view. */
 static int moment_make(struct source *s, struct reason *why)
 {
 	char name[sizeof(s->moment)];
 	int err;
 
 	if (!s->target.store)
-		return 0; /* target_open_view() has the words */
+		return 0; /* target_open_view() will refuse it */
 	snprintf(name, sizeof(name), "export-%d", (int)getpid());
 	err = snapshot_call(&s->target, MAPFS_COMMAND_SNAPSHOT, name, why);
 	if (err)
@@ -71,21 +71,23 @@ static int moment_make(struct source *s, struct reason *why)
 	return s->target.snapshot ? 0 : -ENOMEM;
 }
 
-static void moment_forget(struct source *s)
+static void moment_delete(struct source *s)
 {
 	struct reason why = { "out of memory" };
 
 	if (*s->moment &&
 	    snapshot_call(&s->target, MAPFS_COMMAND_SNAPSHOT_DELETE, s->moment,
 			  &why))
-		say("%s; remove it with mapfs snapshot -d", why.text);
+		say("snapshot %s: was made for the export and cannot be "
+		    "deleted: %s",
+		    s->moment, why.text);
 }
 
 static int source_close(struct source *s)
 {
 	int err = s->view ? mapfs_view_close(s->view) : 0;
 
-	moment_forget(s);
+	moment_delete(s);
 	target_fini(&s->target);
 	return err;
 }
@@ -101,7 +103,7 @@ static int source_open(struct source *s, const struct export_args *args)
 		return err;
 	}
 	s->target.is_trusted = args->is_trusted;
-	/* Not only once a moment was made for it. */
+	/* Before a snapshot is made for it. */
 	if (s->target.store)
 		err = mapfs_store_trust_check(s->target.store, args->is_trusted,
 					      &why);
@@ -116,7 +118,7 @@ static int source_open(struct source *s, const struct export_args *args)
 		return 0;
 	}
 	say("%s", why.text);
-	/* Never opened. */
+	/* It was not opened. */
 	s->view = NULL;
 	(void)source_close(s);
 	return err;
@@ -153,24 +155,24 @@ static int export_to(struct source *s, int fd)
 			say("layer: %s; write it to another file",
 			    strerror(archive_errno(a)));
 	}
-	/* Closing would write an end, as if it were whole. */
+	/* Closing would write an end mark, as if the tar were complete. */
 	if (err)
 		archive_write_fail(a);
 	archive_write_free(a);
 	stream_fini(&out);
 	if (err == -EINTR)
-		say("interrupted; run it again");
+		say("layer: interrupted; run it again");
 	return err;
 }
 
-/* A device or a pipe is written to; a name put over it would replace it. */
+/* A device or a pipe is written to: rename(2) would replace it by a file. */
 static int export_into(struct source *s, const char *file)
 {
 	int fd;
 	int err = stream_open_file(file, &fd);
 
 	if (err == -EINTR)
-		say("interrupted; run it again");
+		say("layer: interrupted; run it again");
 	else if (err)
 		say("%s: %s; choose another file", file, strerror(-err));
 	if (err)
@@ -183,7 +185,7 @@ static int export_into(struct source *s, const char *file)
 	return err;
 }
 
-/* A regular file, under its name when it is whole. */
+/* A regular file: it gets its name when it is complete. */
 static int export_whole(struct source *s, const char *file)
 {
 	mode_t mask = umask(0);
@@ -221,7 +223,7 @@ static int export_to_file(struct source *s, const char *file)
 
 	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
 		return export_into(s, file);
-	/* A link stays, and what it leads to is written. */
+	/* A symbolic link is kept, and its target is written. */
 	path = realpath(file, NULL);
 	if (!path && lstat(file, &st) == 0) {
 		say("%s: a link to nothing; choose another file", file);
@@ -242,7 +244,7 @@ static int export_run(const struct export_args *args)
 		    "with --output");
 		return COMMAND_USAGE;
 	}
-	/* From here on a signal must not leave the moment behind. */
+	/* From here on a signal must not leave the snapshot behind. */
 	progress_begin("exporting", 0);
 	if (source_open(&s, args)) {
 		progress_end();
@@ -250,7 +252,7 @@ static int export_run(const struct export_args *args)
 	}
 	err = args->file ? export_to_file(&s, args->file) :
 			   export_to(&s, STDOUT_FILENO);
-	/* Opened for looking, it owes the disk nothing. */
+	/* A view that is only read has nothing to sync. */
 	if (source_close(&s) && !err)
 		err = -EIO;
 	progress_end();
@@ -283,7 +285,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option export_options[] = {
-	{ "output", 'o', "FILE", 0, "Write here instead of standard output",
+	{ "output", 'o', "FILE", 0, "Write to FILE instead of standard output",
 	  0 },
 	TRUST_OPTION,
 	{ 0 }
@@ -293,23 +295,28 @@ static const struct argp export_argp = {
 	.options = export_options,
 	.parser = parse_option,
 	.args_doc = "MOUNTPOINT|STORE[@NAME]",
-	.doc = "Writes what a view, or a snapshot of it, changes, as a layer "
-	       "of an OCI image: an uncompressed tar.\v"
-	       "Of a view that is in use it writes this moment. The same changes give the same bytes. Changed files are in it "
-	       "whole, what was deleted as .wh.NAME, a renamed directory as "
+	.doc = "Writes the changes of a view, or of a snapshot of it, as a "
+	       "layer of an OCI image: an uncompressed tar.\v"
+	       "For a view "
+	       "that is in use the current state is written. The same "
+	       "changes give the same bytes. A changed file is written as "
+	       "a whole, a deletion as .wh.NAME, a renamed directory with "
 	       "all that is in it. Sockets are left out.\n\n"
-	       "Of a store whose base was replaced or is gone it writes what "
-	       "the store has: what was new or written anew, and what was "
-	       "deleted. What it has only parts of is named and left out, and "
-	       "then the exit status is 1.\n\n"
-	       "Exit status: 0 done, 1 failed or not all was written, 2 the command line is wrong.",
+	       "If the base of a store was replaced or is gone, the "
+	       "command writes what the store has: objects that are new or "
+	       "were written completely, and deletions. An object of which "
+	       "the store has only a part is named and left out, and then "
+	       "the exit status is 1.\n\n"
+	       "Exit status: 0 done, 1 failed or not all was written, 2 "
+	       "the command line is wrong.\n\n"
+	       "Example: mapfs export -o layer.tar changes",
 };
 
 int cmd_export(int argc, char **argv)
 {
 	struct export_args args = { 0 };
 
-	/* Names in a tar are UTF-8, or whatever bytes they are. */
+	/* libarchive takes names as UTF-8, and other bytes as they are. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argp_parse(&export_argp, argc, argv, 0, NULL, &args))
 		return COMMAND_USAGE;

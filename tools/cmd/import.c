@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs import: a store from a layer of an OCI image.
+ * mapfs import: makes a store from a layer of an OCI image.
  */
 #include <argp.h>
 #include <errno.h>
@@ -27,7 +27,7 @@ struct import_args {
 	const char *store;
 };
 
-/* Bytes of the input, or 0 when nobody knows. */
+/* Bytes of the input; 0: not known. */
 static uint64_t input_bytes(void)
 {
 	struct stat st;
@@ -37,7 +37,7 @@ static uint64_t input_bytes(void)
 	return (uint64_t)st.st_size;
 }
 
-/* What the user did to the input is no fault of it. */
+/* An interruption is not a fault of the input. */
 static int input_failed(struct archive *a)
 {
 	if (archive_errno(a) == EINTR)
@@ -48,25 +48,28 @@ static int input_failed(struct archive *a)
 }
 
 /*
- * Two blocks of zeros end a tar.  Where not even a part of them was there to
- * read, it may have been cut off between two entries.
+ * Two blocks of zeros end a tar.  If no byte of them could be read, the tar may
+ * have been cut off between two entries.
  */
 static int check_end(struct archive *a)
 {
 	if (archive_filter_bytes(a, 0) > archive_read_header_position(a))
 		return 0;
-	say("standard input: ends without the mark of its end, so it may be "
-	    "cut off; if it is whole, append 1024 zero bytes");
+	say("standard input: ends without an end mark, so it may be cut off; if "
+	    "it is complete, append 1024 zero bytes");
 	return -EINVAL;
 }
 
-/* Layers have them as xattrs; those of tar --acls are no part of the format. */
+/*
+ * A layer holds ACLs as extended attributes; the records of tar --acls are not
+ * part of the format.
+ */
 static bool acl_is_lost(struct archive_entry *entry)
 {
 	if (!(archive_entry_acl_types(entry) & ARCHIVE_ENTRY_ACL_TYPE_POSIX1E))
 		return false;
 	say("layer, entry %s: the access control lists of tar --acls are left "
-	    "out; make it with --xattrs-include='*' instead",
+	    "out; make the tar with --xattrs-include='*' instead",
 	    archive_entry_pathname(entry));
 	return true;
 }
@@ -134,7 +137,7 @@ static bool is_there(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-/* Fills a new store; of one that did not become whole nothing is left. */
+/* Makes the store `store`, which may be left incomplete on an error. */
 static int store_fill(const char *base, const char *store)
 {
 	struct mapfs_options opt = {
@@ -156,14 +159,14 @@ static int store_fill(const char *base, const char *store)
 	close_err = mapfs_view_close(view);
 	progress_hide();
 	if (!err && close_err)
-		say("store %s: not everything reached the disk: %s", store,
-		    strerror(-close_err));
+		say("store %s: not everything reached the disk: %s; run it again",
+		    store, strerror(-close_err));
 	if (err == -EINTR)
-		say("interrupted; nothing was imported, run it again");
+		say("layer: interrupted, and nothing was imported; run it again");
 	return err ? err : close_err;
 }
 
-/* Under its name only when it is whole: a kill leaves no half of a layer. */
+/* The store gets its name when it is complete, even if this is killed. */
 static int store_make(const char *base, const char *store)
 {
 	size_t len = strlen(store);
@@ -175,7 +178,7 @@ static int store_make(const char *base, const char *store)
 	if (asprintf(&part, "%.*s.part", (int)len, store) < 0)
 		return -ENOMEM;
 	if (is_there(part)) {
-		say("store %s: left by an import that was killed; remove it "
+		say("store %s: was left by an import that was killed; remove it "
 		    "with mapfs discard",
 		    part);
 		free(part);
@@ -202,10 +205,10 @@ static int import_run(const struct import_args *args)
 		return COMMAND_USAGE;
 	}
 	if (is_there(args->store)) {
-		say("store %s: is there already; name a new one", args->store);
+		say("store %s: exists already; name a new one", args->store);
 		return COMMAND_FAILED;
 	}
-	/* From here on a signal must not leave a part of a store behind. */
+	/* From here on a signal must not leave an incomplete store behind. */
 	progress_begin("importing", input_bytes());
 	err = store_make(args->base, args->store);
 	progress_end();
@@ -237,20 +240,23 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp import_argp = {
 	.parser = parse_option,
 	.args_doc = "BASE STORE",
-	.doc = "Makes a store over the directory BASE from a layer of an OCI "
-	       "image, a tar that is read from standard input.\v"
-	       "The tar may be compressed. Whiteouts (.wh.NAME), opaque "
-	       "directories (.wh..wh..opq), hard links and extended attributes "
-	       "are understood. STORE must not be there yet; of a layer that "
-	       "cannot be read to its end nothing is left.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	.doc = "Makes a store for the directory BASE from a layer of an "
+	       "OCI image, a tar that is read from standard input.\v"
+	       "The "
+	       "tar may be compressed. Whiteouts (.wh.NAME), opaque "
+	       "directories (.wh..wh..opq), hard links and extended "
+	       "attributes are understood. STORE must not exist. If the "
+	       "layer cannot be read to its end, no store is made.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs import rootfs changes <layer.tar.gz",
 };
 
 int cmd_import(int argc, char **argv)
 {
 	struct import_args args = { 0 };
 
-	/* Names in a tar are UTF-8, or whatever bytes they are. */
+	/* libarchive takes names as UTF-8, and other bytes as they are. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argp_parse(&import_argp, argc, argv, 0, NULL, &args))
 		return COMMAND_USAGE;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs list: the mounts, from the kernel's table, and what each says of
- * itself.  One that is dead, hung or somebody else's is listed all the same.
+ * mapfs list: the mounts in the table of the kernel, and what the daemon of
+ * each answers.  A mount whose daemon does not answer, or not this user, is
+ * listed, too.
  */
 #include <argp.h>
 #include <errno.h>
@@ -178,15 +179,20 @@ static const struct argp_option list_options[] = {
 static const struct argp list_argp = {
 	.options = list_options,
 	.parser = parse_option,
-	.doc = "Shows what mapfs has mounted.\v"
-	       "States: alive; dead: its daemon ended, `mapfs umount' clears it "
-	       "away; hung: its daemon does not answer; covered: another mount lies "
-	       "over it; foreign: another user's, who alone may ask it.\n\n"
-	       "With --json each mount is an object with mountpoint, state and base, "
-	       "and when alive mode, store (or null), pid, uid, version, "
-	       "private_pages, journal_bytes, inodes_known, inodes_changed, and "
-	       "requests: how many the kernel has sent, by operation.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	.doc = "Lists the mounts of mapfs.\v"
+	       "The state of a mount is "
+	       "alive; dead: its daemon has ended, and `mapfs umount' "
+	       "removes the mount; hung: its daemon does not answer; "
+	       "covered: another mount lies over it; foreign: it belongs "
+	       "to another user, and only that user may ask it.\n\n"
+	       "With --json each mount is an object with mountpoint, state "
+	       "and base. An alive mount also has mode, store (or null), "
+	       "pid, uid, version, private_pages, journal_bytes, "
+	       "inodes_known, inodes_changed, and requests: the number "
+	       "that the kernel has sent, by operation.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs list --json",
 };
 
 int cmd_list(int argc, char **argv)

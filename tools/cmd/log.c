@@ -103,13 +103,17 @@ static const struct argp log_argp = {
 	.options = log_options,
 	.parser = look_args_parse,
 	.args_doc = "MOUNTPOINT|STORE",
-	.doc = "Lists the snapshots of a store, oldest first.\v"
-	       "PAGES are the private pages of 4096 bytes it holds; several "
-	       "snapshots may hold the same ones.\n\n"
-	       "With --json each is an object with id, name, time (seconds since "
-	       "1970), private_pages, message, and reachable: false if the base was "
-	       "committed to since, so that it cannot be shown.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	.doc = "Lists the snapshots of a store, the oldest first.\v"
+	       "PAGES "
+	       "is the number of private pages of 4096 bytes that a "
+	       "snapshot holds; several snapshots may share pages.\n\n"
+	       "With --json each snapshot is an object with id, name, time "
+	       "(seconds since 1970), private_pages, message, and "
+	       "reachable: false if a commit has changed the base since, "
+	       "so that the snapshot cannot be shown.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs log view",
 };
 
 int cmd_log(int argc, char **argv)

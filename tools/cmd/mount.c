@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs mount, and mount.fuse.mapfs for mount(8): two command lines for the
- * same options.
+ * mapfs mount, and mount.fuse.mapfs, which mount(8) calls: two command lines
+ * with the same options.
  */
 #include <argp.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 
-#define DEAD_MOST 8 /* dead mounts one over the other */
+#define DEAD_MOST 8 /* dead mounts on one directory */
 
 struct mount_args {
 	struct fs_options opt;
@@ -33,11 +33,14 @@ struct mount_args {
 	bool foreground;
 	bool sloppy;
 	bool is_helper;	 /* called by mount(8) */
-	bool has_others; /* options that are not -o */
+	bool has_others; /* an option other than -o was given */
 	struct reason why;
 };
 
-/* What is on the place already?  0: nothing alive; 1: look again. */
+/*
+ * Removes a dead mount of mapfs from `path`.  0: the place is free; 1: a mount
+ * was removed, and another may be below it.
+ */
 static int place_clear(const char *path, const struct mount_row *row)
 {
 	struct mapfs_control_info info;
@@ -48,7 +51,7 @@ static int place_clear(const char *path, const struct mount_row *row)
 	if (!mounts_is_ours(row)) {
 		if (stat(path, &st) == 0 || errno != ENOTCONN)
 			return 0;
-		say("%s: holds a dead %s mount; unmount that first", path,
+		say("%s: a dead %s mount is here; unmount that first", path,
 		    row->type);
 		return -EBUSY;
 	}
@@ -57,17 +60,17 @@ static int place_clear(const char *path, const struct mount_row *row)
 		err = unmount_path(path, true, &words);
 		if (!err)
 			return 1;
-		say("%s: holds a dead mapfs mount that may not be unmounted "
+		say("%s: a dead mapfs mount is here and cannot be unmounted "
 		    "(%s); unmount it as root",
 		    path, strerror(-err));
 		return err;
 	}
 	if (err == -ETIMEDOUT)
-		say("%s: holds a mapfs mount that does not answer; end its "
+		say("%s: a mapfs mount is here and does not answer; end its "
 		    "daemon, then mount again",
 		    path);
 	else
-		say("%s: mapfs shows %s here already; run mapfs umount %s "
+		say("%s: a view of %s is mounted here; run mapfs umount %s "
 		    "first",
 		    path, row->source, path);
 	return -EBUSY;
@@ -113,7 +116,7 @@ static void say_no_place(const char *target, int err)
 	}
 }
 
-/* Sees to it that `target` can be mounted on; its absolute name. */
+/* Makes `target` free for a mount; gives its absolute path. */
 static int place_check(const char *target, char **out)
 {
 	char path[PATH_MAX];
@@ -140,7 +143,7 @@ static int place_check(const char *target, char **out)
 	return *out ? 0 : -ENOMEM;
 }
 
-/* Its absolute name; one that cannot be found the core explains better. */
+/* Its absolute path; if it cannot be found, the core explains that better. */
 static char *base_path(const char *base)
 {
 	char path[PATH_MAX];
@@ -148,7 +151,7 @@ static char *base_path(const char *base)
 	return strdup(realpath(base, path) ? path : base);
 }
 
-/* fstab's nofail: a base that is not there is not an error. */
+/* Option nofail of fstab: a missing base is not an error. */
 static bool is_excused(const struct mount_args *a)
 {
 	return a->opt.may_be_missing && access(a->base, F_OK) < 0 &&
@@ -167,7 +170,8 @@ static int remount_run(struct mount_args *a)
 	int err;
 
 	if (a->has_others) {
-		say("option remount: give the other options with -o, too");
+		say("option remount: other options must be in -o, too; write "
+		    "them there");
 		return COMMAND_USAGE;
 	}
 	err = remount(&ask);
@@ -204,7 +208,7 @@ static int mount_run(struct mount_args *a)
 	return COMMAND_FAILED;
 }
 
-/* Each -o counts; takes `lists`, which may be NULL. */
+/* Appends a list of options; takes `lists`, which may be NULL. */
 static char *joined(char *lists, const char *list)
 {
 	char *all;
@@ -281,15 +285,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option mount_options[] = {
-	{ "mode", 'm', "MODE", 0, "read, write or copy (default)", 0 },
+	{ "mode", 'm', "MODE", 0, "read, write, or copy (the default)", 0 },
 	{ "store", 's', "STORE", 0,
-	  "Keep the changes of copy mode in this directory, made when "
-	  "missing; `memory' keeps them in memory until unmounted",
+	  "Keep the changes of copy mode in the directory STORE, which is "
+	  "made if it is missing; `memory' keeps them in memory until the "
+	  "view is unmounted",
 	  0 },
-	{ "options", 'o', "OPTIONS", 0, "Options between commas", 0 },
+	{ "options", 'o', "OPTIONS", 0, "Options, separated by commas", 0 },
 	{ "foreground", 'f', NULL, 0,
-	  "Serve in this process, and log to stderr", 0 },
-	{ "log", 'L', "FILE", 0, "Log to this file instead of syslog", 0 },
+	  "Serve the view in this process, and log to stderr", 0 },
+	{ "log", 'L', "FILE", 0, "Log to FILE instead of syslog", 0 },
 	TRUST_OPTION,
 	{ 0 }
 };
@@ -298,24 +303,31 @@ static const struct argp mount_argp = {
 	.options = mount_options,
 	.parser = parse_option,
 	.args_doc = "BASE MOUNTPOINT",
-	.doc = "Shows the directory BASE at MOUNTPOINT, which may be BASE "
-	       "itself. Returns when the mount answers.\v"
+	.doc = "Mounts a view of the directory BASE at MOUNTPOINT, which "
+	       "may be BASE itself. Returns as soon as the view can be "
+	       "used; `mapfs umount' ends it.\v"
 	       "Modes:\n"
 	       "  read   nothing can be changed; changes made in BASE show\n"
 	       "  write  changes go to BASE\n"
-	       "  copy   changes go to a store, BASE never changes; without "
-	       "--store they are gone after unmounting\n\n"
-	       "OPTIONS are mode=, store=, logfile=, ro, rw; allow_other: let other "
-	       "users in (default for root); noacl, noxattr: without ACLs, without "
-	       "extended attributes; nowriteback: send each write at once; uring: "
-	       "use io_uring where the system has it (holes then count as data for "
-	       "SEEK_DATA), uring_depth=N; max_threads=N; "
-	       "debug; trust: as --trust; and those of mount(8). A mount is nosuid and nodev "
-	       "unless suid and dev are given. With noatime reading leaves the "
-	       "access times of BASE alone in write mode, too. remount changes "
-	       "ro, rw and the kernel's own options of what is mounted.\n\n"
-	       "In fstab: BASE MOUNTPOINT fuse.mapfs mode=copy,store=STORE 0 0\n\n"
-	       "Exit status: 0 mounted, 1 failed, 2 the command line is wrong.",
+	       "  copy   changes go to a store, and BASE never changes; "
+	       "without --store they are lost at unmounting\n\n"
+	       "OPTIONS of mapfs are: mode=, store=, logfile=, trust: as "
+	       "the options above; ro, rw; allow_other: other users may "
+	       "use the view (default for root); noacl, noxattr: the view "
+	       "has no ACLs, no extended attributes; nowriteback: each "
+	       "write is sent to the daemon at once; uring: use io_uring "
+	       "where the system has it (holes then count as data for "
+	       "SEEK_DATA); uring_depth=N; max_threads=N; debug. The "
+	       "options of mount(8) may be given, too. A view is mounted "
+	       "nosuid and nodev unless suid and dev are given. With "
+	       "noatime, reading leaves the access times of BASE as they "
+	       "are in write mode, too. remount changes ro, rw and the "
+	       "options of the kernel of an existing mount.\n\n"
+	       "In fstab: BASE MOUNTPOINT fuse.mapfs mode=copy,store=STORE "
+	       "0 0\n\n"
+	       "Exit status: 0 mounted, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs mount -s changes project view",
 };
 
 static struct mount_args *mount_args_create(void)
@@ -348,7 +360,7 @@ int cmd_mount(int argc, char **argv)
 	return status;
 }
 
-/* mount(8) means these two unless it, or who calls it, says otherwise. */
+/* For root, a mount(8) without nosuid and nodev in its list means both off. */
 static void set_roots_defaults(struct fs_options *opt)
 {
 	if (getuid() == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs revert: files and trees as the base has them.
+ * mapfs revert: makes files and trees again what the base has.
  */
 #include <argp.h>
 #include <errno.h>
@@ -21,16 +21,16 @@ struct revert_args {
 	bool is_trusted;
 };
 
-/* One of the paths; in a view of its own, or NULL for that of `revert`. */
+/* One of the paths. */
 struct item {
-	struct target *own;
-	char *path; /* from the view's root */
+	struct target *own; /* the view that it is in; NULL: the one named */
+	char *path;	    /* from the view's root */
 };
 
 struct revert {
 	struct target t;      /* the view that was named, */
-	bool has_target;      /* if one was */
-	struct mapfs_view *v; /* a resting store's */
+	bool has_target;      /* if there is one */
+	struct mapfs_view *v; /* of a store that is not mounted */
 	struct item *items;
 	int count;
 	struct reason why;
@@ -43,9 +43,9 @@ static int refuse(struct revert *r, int err, const char *arg, const char *words)
 }
 
 /*
- * The nearest directory above that is there, since what is to come back may
- * not be; `*rest` is the way on from it.  Symbolic links on the way are
- * followed, one at its end is what is meant.
+ * The nearest directory above `arg` that exists, because the view may have
+ * deleted the others; `*rest` is the path from there.  Symbolic links are
+ * followed, but the last component is meant itself.
  */
 static int split_at_directory(const char *arg, char dir[PATH_MAX],
 			      const char **rest)
@@ -70,14 +70,14 @@ static int split_at_directory(const char *arg, char dir[PATH_MAX],
 	return -errno;
 }
 
-/* A path as any other program would take it. */
+/* A path with the meaning that it has for every program. */
 static int item_by_place(struct revert *r, struct item *it, const char *arg)
 {
 	char dir[PATH_MAX];
 	const char *rest;
 	int err;
 
-	/* These name a directory, not a name in one. */
+	/* ".", ".." and "/" are directories, not names in one. */
 	if (arg[strspn(arg, "./")] == '\0') {
 		rest = "";
 		err = realpath(arg, dir) ? 0 : -errno;
@@ -111,7 +111,7 @@ static int revert_one(struct revert *r, const struct item *it)
 	return control_run(t->fd, t->shown, &call, &none, &r->why);
 }
 
-/* All are looked at before the first is done. */
+/* All paths are checked before the first one is reverted. */
 static int find_items(struct revert *r, char **args, int count)
 {
 	int err = 0;
@@ -130,12 +130,12 @@ static int find_items(struct revert *r, char **args, int count)
 	return err;
 }
 
-/* Whether the first argument names a view, or is a path already. */
+/* Does the first argument name a view, or is it the first path? */
 static int find_target(struct revert *r, const char *arg)
 {
 	int err = target_find(&r->t, arg, &r->why);
 
-	/* What is gone in the view may be there in the base. */
+	/* A path that the view has deleted may exist in the base. */
 	if (*arg && (err == -ENOENT || err == -ENOTDIR))
 		return 0;
 	if (err || (r->t.kind == TARGET_LIVE && *r->t.inside))
@@ -180,7 +180,8 @@ static int revert_run(const struct revert_args *args)
 	int close_err = mapfs_view_close(r.v);
 
 	if (!err && close_err) {
-		reason_set(&r.why, "%s: not everything reached the disk",
+		reason_set(&r.why,
+			   "%s: not everything reached the disk; run it again",
 			   r.t.shown);
 		err = close_err;
 	}
@@ -217,12 +218,16 @@ static const struct argp revert_argp = {
 	.options = revert_options,
 	.parser = parse_option,
 	.args_doc = "PATH...\nMOUNTPOINT|STORE PATH...",
-	.doc = "Puts files or whole trees back to what the base has there.\v"
-	       "A PATH is one in a mounted view. After MOUNTPOINT or STORE it "
-	       "counts from the root of the view, and . is everything. It may "
-	       "name what is there only in the base. Open files have the base's "
-	       "bytes at once.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	.doc = "Makes files or whole trees of a view again what the base "
+	       "has at their paths.\v"
+	       "PATH is a path in a mounted view. "
+	       "After MOUNTPOINT or STORE it is a path from the root of "
+	       "the view, and . is everything. It may name an object that "
+	       "exists only in the base. A program that has a file open "
+	       "sees the bytes of the base at once.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs revert view/src",
 };
 
 int cmd_revert(int argc, char **argv)

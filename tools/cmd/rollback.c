@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs rollback: back to a snapshot, under the feet of whoever uses the view.
+ * mapfs rollback: returns a view to a snapshot, while programs use it.
  */
 #include <argp.h>
 #include <errno.h>
@@ -46,14 +46,15 @@ static int run_resting(const struct target *t, const char *name,
 	err = mapfs_rollback(v, name, NULL, NULL, why);
 	close_err = mapfs_view_close(v);
 	if (!err && close_err) {
-		reason_set(why, "%s: not everything reached the disk",
+		reason_set(why,
+			   "%s: not everything reached the disk; run it again",
 			   t->shown);
 		err = close_err;
 	}
 	return err;
 }
 
-/* True: go on. */
+/* True: the user wants it. */
 static bool ask(const struct target *t, const struct mapfs_snapshot *s)
 {
 	char lost[CHANGES_TEXT];
@@ -63,16 +64,16 @@ static bool ask(const struct target *t, const struct mapfs_snapshot *s)
 	struct reason why;
 	bool yes;
 
-	/* Not to know is no reason not to ask. */
+	/* The question is asked even if the changes cannot be counted. */
 	if (changes_count(&changes, t, s->name, &why))
 		snprintf(lost, sizeof(lost), "unknown");
 	else
 		changes_text(&changes, lost);
 	text_time(when, sizeof(when), s->time.tv_sec);
 	if (asprintf(&question,
-		     "%s goes back to snapshot %s of %s. Changes since: %s; "
-		     "they are lost unless another snapshot holds them. Go "
-		     "back?",
+		     "%s returns to snapshot %s of %s. Changes since: %s; "
+		     "they are lost unless another snapshot holds them. "
+		     "Return?",
 		     t->shown, s->name, when, lost) < 0)
 		return false;
 	yes = confirm(t->shown, question);
@@ -96,7 +97,7 @@ static int rollback_run(const struct rollback_args *args)
 		if (!err)
 			s = history_find(&h, args->name);
 	}
-	/* One that is not there is refused below, in the core's words. */
+	/* The core refuses a snapshot that does not exist, below. */
 	if (!err && s && !ask(&t, s)) {
 		reason_clear(&why);
 		err = -ECANCELED;
@@ -151,12 +152,16 @@ static const struct argp rollback_argp = {
 	.options = rollback_options,
 	.parser = parse_option,
 	.args_doc = "MOUNTPOINT|STORE NAME",
-	.doc = "Makes a view what it was at a snapshot.\v"
-	       "A mounted view changes at once for all who use it: open files have "
-	       "the bytes and size of then; files that did not exist then are gone "
-	       "(ESTALE). The snapshots stay, later ones too. Asks on a terminal; "
+	.doc = "Returns a view to a snapshot.\v"
+	       "A mounted view changes at "
+	       "once for all programs that use it: an open file has the "
+	       "bytes and the size of the snapshot, and a file that did "
+	       "not exist then is gone (ESTALE). All snapshots are kept, "
+	       "later ones too. On a terminal the command asks first; "
 	       "elsewhere -y is needed.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	       "Exit status: 0 done, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs rollback -y view v1",
 };
 
 int cmd_rollback(int argc, char **argv)

@@ -119,8 +119,8 @@ static int settle_base(struct run_ctx *r)
 		return -ENOTDIR;
 	}
 	if (strcmp(path, "/") == 0) {
-		say("/: cannot be covered by a view of itself; choose a "
-		    "directory below with -C");
+		say("/: a view cannot cover the root directory; choose a "
+		    "directory below it with -C");
 		return -EINVAL;
 	}
 	r->opt.base = strdup(path);
@@ -167,7 +167,7 @@ static void settle_flags(struct fs_options *opt)
 static int settle_snapshot(struct run_ctx *r)
 {
 	if (r->answer == RUN_COMMIT || r->answer == RUN_DISCARD) {
-		say("%s@%s: a snapshot stays as it is; run without %s",
+		say("%s@%s: a snapshot cannot be changed; run without %s",
 		    r->opt.store, r->opt.snapshot,
 		    r->answer == RUN_COMMIT ? "--commit" : "--discard");
 		return -EINVAL;
@@ -424,13 +424,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option run_options[] = {
 	{ "store", 's', "STORE", 0,
-	  "Keep the changes in this directory, made when missing", 0 },
+	  "Keep the changes in the directory STORE, which is made if it is "
+	  "missing",
+	  0 },
 	{ "directory", 'C', "DIR", 0,
 	  "Show a view of DIR instead of the current directory", 0 },
-	{ "commit", 'c', NULL, 0, "Apply the changes to the directory", 0 },
-	{ "keep", 'k', NULL, 0, "Keep the changes, and say where", 0 },
-	{ "discard", 'd', NULL, 0, "Forget the changes", 0 },
-	{ "options", 'o', "OPTIONS", 0, "Options as of mapfs mount", 0 },
+	{ "commit", 'c', NULL, 0, "Commit the changes to the directory", 0 },
+	{ "keep", 'k', NULL, 0, "Keep the changes, and print where they are",
+	  0 },
+	{ "discard", 'd', NULL, 0, "Discard the changes", 0 },
+	{ "options", 'o', "OPTIONS", 0, "Options of mapfs mount", 0 },
 	TRUST_OPTION,
 	{ 0 }
 };
@@ -440,20 +443,25 @@ static const struct argp run_argp = {
 	.parser = parse_option,
 	.args_doc = "[--] [COMMAND [ARGUMENT...]]",
 	.doc = "Runs COMMAND, or a shell, with a copy view in place of a "
-	       "directory: what it changes there stays in the view. Nobody "
-	       "else sees the view.\v"
-	       "Afterwards it shows what was changed and asks what to do with "
-	       "it, if it runs on a terminal and no option tells. Else the "
-	       "changes are kept with --store, and forgotten without.\n\n"
-	       "What COMMAND leaves running is ended with it. For an ordinary "
-	       "user it runs in a user namespace, where the files of other "
-	       "users and groups are nobody's and cannot be written, and "
-	       "sudo does not work. Where the system allows no namespaces, the "
-	       "view is at a directory of its own and COMMAND runs there.\n\n"
-	       "Exit status: that of COMMAND; 128 plus the signal that ended "
-	       "it; 127 it was not found, 126 it cannot be executed, 125 the "
-	       "view cannot be made, 2 the command line is wrong, 1 what was "
-	       "to be done with the changes failed.",
+	       "directory: what it changes there goes to the view, and the "
+	       "directory stays as it is until the changes are committed. No "
+	       "other process sees the view.\v"
+	       "Afterwards, on a terminal, the command lists the "
+	       "changes and asks what to do with them, unless an option "
+	       "says that. Elsewhere they are kept with --store, and "
+	       "discarded without.\n\n"
+	       "Processes that COMMAND leaves running are ended with it. "
+	       "For an ordinary user COMMAND runs in a user namespace: "
+	       "there files of other users and groups belong to nobody and "
+	       "cannot be written, and sudo does not work. Where the "
+	       "system allows no namespaces, the view is at a directory of "
+	       "its own, and COMMAND runs there.\n\n"
+	       "Exit status: that of COMMAND; 128 plus the number of the "
+	       "signal that ended it; 127 COMMAND was not found, 126 it "
+	       "cannot be executed, 125 the view cannot be made, 2 the "
+	       "command line is wrong, 1 the changes could not be kept, "
+	       "committed or discarded.\n\n"
+	       "Example: mapfs run -C project -- make install",
 };
 
 int cmd_run(int argc, char **argv)

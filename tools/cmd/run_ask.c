@@ -158,7 +158,7 @@ int run_changes(const struct run_ctx *r, bool shows, bool *any)
 	int err;
 
 	if (stat(r->opt.store, &st) == 0)
-		s.rights.owner = s.printer.usual = st.st_uid;
+		s.rights.owner = s.printer.owner = st.st_uid;
 	err = summary_read(r, &s);
 	if (!err)
 		*any = s.count > 0;

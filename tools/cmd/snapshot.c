@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs snapshot: gives this moment of a view a name, or takes one away.
+ * mapfs snapshot: makes a snapshot of a view, or deletes one.
  */
 #include <argp.h>
 #include <stdio.h>
@@ -50,7 +50,8 @@ static int run_resting(const struct target *t, const struct snapshot_args *args,
 			v, args->name, args->message ? args->message : "", why);
 	close_err = mapfs_view_close(v);
 	if (!err && close_err) {
-		reason_set(why, "%s: not everything reached the disk",
+		reason_set(why,
+			   "%s: not everything reached the disk; run it again",
 			   t->shown);
 		err = close_err;
 	}
@@ -65,9 +66,10 @@ static int snapshot_run(const struct snapshot_args *args)
 
 	t.is_trusted = args->is_trusted;
 	if (!err && t.snapshot) {
-		reason_set(&why,
-			   "%s: a snapshot has none; name the store alone",
-			   args->target);
+		reason_set(
+			&why,
+			"%s: a snapshot has no snapshots; name the store alone",
+			args->target);
 		err = -1;
 	} else if (!err && t.kind == TARGET_LIVE) {
 		err = run_live(&t, args, &why);
@@ -107,7 +109,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "MOUNTPOINT or STORE, and NAME, are "
 					  "needed");
 		if (args->is_delete && args->message)
-			argp_error(state, "-d takes no message");
+			argp_error(state, "-d and -m exclude each other");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -115,8 +117,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option snapshot_options[] = {
-	{ "message", 'm', "TEXT", 0, "What it is for, shown by mapfs log", 0 },
-	{ "delete", 'd', NULL, 0, "Delete it and give its pages back", 0 },
+	{ "message", 'm', "TEXT", 0, "A note that mapfs log shows", 0 },
+	{ "delete", 'd', NULL, 0, "Delete the snapshot and free its pages", 0 },
 	TRUST_OPTION,
 	{ 0 }
 };
@@ -125,12 +127,17 @@ static const struct argp snapshot_argp = {
 	.options = snapshot_options,
 	.parser = parse_option,
 	.args_doc = "MOUNTPOINT|STORE NAME",
-	.doc = "Names this moment of a view, mounted or not.\v"
-	       "What programs wrote before is in it, synced or not. It stays as it "
-	       "is until it is deleted: mapfs log lists it, mapfs rollback goes back "
-	       "to it, mapfs branch starts another store from it. The view must "
-	       "have a kept store (mapfs mount -s STORE).\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	.doc = "Makes a snapshot: it gives the current state of a view, "
+	       "mounted or not, a name.\v"
+	       "A snapshot contains all that "
+	       "programs have written before, synced or not. It does not "
+	       "change until it is deleted: mapfs log lists it, mapfs "
+	       "rollback returns to it, mapfs branch makes another store "
+	       "from it. The view needs a kept store (mapfs mount -s "
+	       "STORE).\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs snapshot -m 'before the upgrade' view v1",
 };
 
 int cmd_snapshot(int argc, char **argv)

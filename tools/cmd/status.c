@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs status: one view or store, in all that can be said about it in a
- * screen.
+ * mapfs status: the state of one view or store, on one screen.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -30,18 +29,18 @@ struct drifted {
 
 struct status {
 	struct target t;
-	struct mapfs_store_info store; /* of a kept one */
-	struct mapfs_info view;	       /* of a resting store's view */
+	struct mapfs_store_info store; /* of a kept store */
+	struct mapfs_info view;	       /* of a store that is not mounted */
 	struct history history;
 	struct changes changes;
 	struct drifted *drift;
 	size_t drift_count;
 	size_t drift_cap;
-	bool is_copy; /* changes, snapshots and drift mean something */
+	bool is_copy; /* there can be changes, snapshots and drift */
 	bool is_latched;
 	enum mapfs_base_state base_state;
-	struct reason lost; /* what to do about that; "": the base fits, or a
-			    mount still has it */
+	struct reason lost; /* a sentence about a lost base; empty: the base
+			       fits, or a mount still has it */
 	bool has_space;
 	uint64_t space_bytes; /* left for private pages */
 	uint64_t private_pages;
@@ -145,14 +144,14 @@ static int look_resting(struct status *s)
 		return err;
 	mapfs_view_info(v, &s->view);
 	s->private_pages = s->view.private_pages;
-	/* Without its base everything drifted. */
+	/* Without the base there is nothing to compare. */
 	err = reason_is_empty(&s->lost) ? mapfs_drift(v, add_drift, s) : 0;
-	/* Opened for looking: nothing to sync. */
+	/* A view that is only read has nothing to sync. */
 	(void)!mapfs_view_close(v);
 	return err;
 }
 
-/* A mount holds on to its base, wherever that went. */
+/* A mount keeps its base, also if that was moved. */
 static int look_at_base(struct status *s)
 {
 	struct stat shown;
@@ -160,7 +159,7 @@ static int look_at_base(struct status *s)
 
 	if (s->t.store)
 		return mapfs_base_state(s->t.store, &s->base_state, &s->why);
-	/* The root of a view has the number of the base. */
+	/* The root of a view has the inode number of its base. */
 	if (stat(s->t.info.base, &now) < 0)
 		s->base_state = errno == ENOENT || errno == ENOTDIR ?
 					MAPFS_BASE_GONE :
@@ -183,7 +182,7 @@ static int look(struct status *s)
 		err = mapfs_store_describe(s->t.store, &s->store, &s->why);
 	if (!err)
 		err = look_at_base(s);
-	/* A commit that was interrupted lets nobody look before it is done. */
+	/* A commit that was interrupted must be finished before. */
 	if (err || !s->is_copy || s->store.commit_is_open)
 		return err;
 	err = is_live ? look_live(s) : look_resting(s);
@@ -259,8 +258,8 @@ static void print_people(const struct status *s)
 		    s->t.store ? s->t.store : "temporary, gone when unmounted");
 	if (s->is_latched)
 		row("state",
-		    "a sync failed, no more changes are taken; unmount "
-		    "and mount again");
+		    "a sync failed, changes are refused; unmount and mount "
+		    "again");
 	if (s->is_copy && !s->store.commit_is_open)
 		print_changes(s);
 	print_store(s);
@@ -304,7 +303,7 @@ static void json_add_changes(cJSON *o, const struct status *s)
 {
 	cJSON *drift;
 
-	/* What changed is compared with the base. */
+	/* Changes are counted by comparing with the base. */
 	if (reason_is_empty(&s->lost))
 		json_add_counts(o, s);
 	cJSON_AddNumberToObject(o, "snapshots", (double)s->history.count);
@@ -416,20 +415,25 @@ static const struct argp status_argp = {
 	.options = status_options,
 	.parser = look_args_parse,
 	.args_doc = "MOUNTPOINT|STORE",
-	.doc = "Shows what a view is and what became of it.\v"
-	       "Drift is what others changed in the base after it had been "
-	       "changed in the view: of such a file the pages that the view does "
-	       "not have itself cannot be read, and mapfs commit calls it a "
-	       "conflict. Of a store whose base was replaced or is gone, what "
-	       "changed cannot be told.\n\n"
-	       "With --json an object: mountpoint (or null), base, base_state "
-	       "(fits, replaced or gone), mode, store, "
-	       "private_pages, private_bytes, added, modified, deleted, renamed, retyped, "
-	       "changed_bytes, snapshots, latched, drift (path, gone), branches "
-	       "(store, snapshot), parent, parent_snapshot, commits, "
-	       "commit_interrupted, space_left_bytes; of a mount also what mapfs "
-	       "list --json has.\n\n"
-	       "Exit status: 0 done, 1 failed, or the store has lost its base, 2 the command line is wrong.",
+	.doc = "Shows the state of a view or a store: mode, base, changes, "
+	       "drift, space.\v"
+	       "Drift is a change that others made in the "
+	       "base to an object after the view had changed it. Of such a "
+	       "file only the pages that the view itself has can be read, "
+	       "and mapfs commit reports a conflict. If the base of a "
+	       "store was replaced or is gone, its changes cannot be "
+	       "counted.\n\n"
+	       "With --json it is an object with mountpoint (or null), "
+	       "base, base_state (fits, replaced or gone), mode, store, "
+	       "private_pages, private_bytes, added, modified, deleted, "
+	       "renamed, retyped, changed_bytes, snapshots, latched, drift "
+	       "(path, gone), branches (store, snapshot), parent, "
+	       "parent_snapshot, commits, commit_interrupted, "
+	       "space_left_bytes; a mount also has what mapfs list --json "
+	       "has.\n\n"
+	       "Exit status: 0 done, 1 failed, or the store has lost its "
+	       "base, 2 the command line is wrong.\n\n"
+	       "Example: mapfs status view",
 };
 
 int cmd_status(int argc, char **argv)

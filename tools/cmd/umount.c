@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs umount: ends a mount and waits until its daemon has closed the
- * store, so that it can be used again at once.
+ * mapfs umount: unmounts a view, and waits until its daemon has closed the
+ * store, so that the store can be used at once.
  */
 #include <argp.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ struct umount_args {
 	bool lazy;
 };
 
-/* A descriptor of the daemon, or -1 when `pid` is somebody else here. */
+/* A descriptor of the daemon; -1: `pid` is another process here. */
 static int daemon_fd(pid_t pid)
 {
 	char path[64];
@@ -39,7 +39,7 @@ static int daemon_fd(pid_t pid)
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0)
 		return -1;
-	/* Read after opening: the number cannot be given to another now. */
+	/* Read after opening: from now on no other process gets the number. */
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 	f = fopen(path, "re");
 	if (f) {
@@ -73,7 +73,7 @@ static int daemon_wait(const char *target, dev_t dev, int fd)
 
 	if (daemon_ends(fd, SOON_MS))
 		return COMMAND_OK;
-	/* Then there is nothing to wait for: it goes on for them. */
+	/* Then the daemon does not end: it serves the other mount. */
 	if (mounts_seen(dev, &by)) {
 		if (by.pid == getpid())
 			say("%s: unmounted, but it is mounted on %s, too; "
@@ -88,13 +88,13 @@ static int daemon_wait(const char *target, dev_t dev, int fd)
 	}
 	if (daemon_ends(fd, CLOSE_MS))
 		return COMMAND_OK;
-	say("%s: unmounted, but its daemon is still at work; wait until it "
+	say("%s: unmounted, but its daemon is still running; wait until it "
 	    "ends before using the store again",
 	    target);
 	return COMMAND_FAILED;
 }
 
-/* Somebody may look at the mount at this very moment: try again. */
+/* A program may use the mount for a moment only, so this tries again. */
 static int unmount_patiently(const char *target, bool lazy,
 			     struct reason *words)
 {
@@ -119,7 +119,7 @@ static void say_refusal(const char *target, int err, const struct reason *words)
 		    target);
 		break;
 	case -EPERM:
-		say("%s: not yours; ask its owner or root to unmount it",
+		say("%s: another user's mount; ask its owner or root to unmount it",
 		    target);
 		break;
 	case -ENOENT:
@@ -208,7 +208,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option umount_options[] = {
 	{ "lazy", 'l', NULL, 0,
-	  "Take it out of sight now; it ends when its last user is gone", 0 },
+	  "Make the view disappear now; it ends when no process uses it "
+	  "any more",
+	  0 },
 	{ 0 }
 };
 
@@ -216,10 +218,14 @@ static const struct argp umount_argp = {
 	.options = umount_options,
 	.parser = parse_option,
 	.args_doc = "MOUNTPOINT",
-	.doc = "Unmounts, and waits until the store is closed.\v"
-	       "A mount whose daemon is dead is cleared away, too. Without --lazy a "
-	       "mount that is in use is left as it is.\n\n"
-	       "Exit status: 0 done, 1 failed, 2 the command line is wrong.",
+	.doc = "Unmounts a view, and waits until its store is closed, so "
+	       "that the store can be used at once.\v"
+	       "The mount of a "
+	       "daemon that has died is unmounted, too. A view that is in "
+	       "use is not unmounted without --lazy.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 the command line is "
+	       "wrong.\n\n"
+	       "Example: mapfs umount view",
 };
 
 int cmd_umount(int argc, char **argv)

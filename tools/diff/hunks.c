@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs diff(1): it knows lines, their ends and how to find few of them, and
- * patch(1) was made for what it says.
+ * Runs diff(1), whose output patch(1) was made for.
  */
 #include "hunks.h"
 
@@ -15,14 +14,15 @@
 #include <unistd.h>
 
 /*
- * Descriptors of the child.  The old file is its standard input: a name below
- * /dev/fd would be opened once more, and not without an access time.
+ * Descriptors of diff(1).  The old file, which may be one of the base, is its
+ * standard input: a name below /dev/fd would be opened a second time, without
+ * O_NOATIME, and change the access time.
  */
 #define OLD_FD STDIN_FILENO
-#define NEW_FD 14 /* above those that anybody expects */
-#define FREE_FD 20
+#define NEW_FD 14  /* above the numbers that programs expect */
+#define FREE_FD 20 /* the least number of a copy */
 
-/* Everything behind the two lines that name the files. */
+/* Copies everything behind the two lines that name the files. */
 static int copy_hunks(FILE *from, const char *head, bool *found)
 {
 	char buf[65536];
@@ -72,7 +72,7 @@ static int start_diff(int old_fd, int new_fd, int out, pid_t *pid)
 
 	if (err)
 		return err;
-	/* First: `out` may have one of the numbers that are given away. */
+	/* This is the first action: `out` may be OLD_FD or NEW_FD. */
 	err = -posix_spawn_file_actions_adddup2(&actions, out, 1);
 	if (!err)
 		err = add_file(&actions, &old_fd, OLD_FD);
@@ -88,7 +88,7 @@ static int start_diff(int old_fd, int new_fd, int out, pid_t *pid)
 	return err;
 }
 
-/* It must have said something exactly if it found a difference. */
+/* diff(1) must have printed hunks exactly if it found a difference. */
 static int wait_for(pid_t pid, bool found)
 {
 	int status;

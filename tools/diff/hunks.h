@@ -5,12 +5,16 @@
 /*
  * The lines in which two files differ, as diff(1) finds them.
  *
- * Lifetime: descriptors are borrowed; -1 stands for a file that is not there.
- * Errors:   0 or a negative errno; -ENOENT: there is no diff(1).
+ * Lifetime: descriptors are borrowed.
+ * Errors:   0 or a negative errno; -ENOENT: diff(1) is not installed.
+ * Locking:  none.
  */
 #include "core/lib/types.h"
 
-/* The two lines of `head` and the hunks to stdout; nothing if there are none. */
+/*
+ * Prints the two lines of `head` and the hunks to stdout; nothing if the files
+ * are equal.  A descriptor of -1 stands for a file that does not exist.
+ */
 int must_check diff_hunks_print(int old_fd, int new_fd, const char *head);
 
 #endif

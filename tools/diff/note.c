@@ -10,7 +10,7 @@
 
 #define NAME_BYTES TEXT_USER
 
-/* Words between commas. */
+/* A note: phrases, separated by commas. */
 struct note {
 	char *out;
 	size_t len;
@@ -44,7 +44,7 @@ static void group_name(gid_t gid, char out[NAME_BYTES])
 		snprintf(out, NAME_BYTES, "%u", (unsigned int)gid);
 }
 
-/* Without the right to execute, this bit means something else. */
+/* On a file that cannot be executed this bit means mandatory locking. */
 static bool is_set_gid(mode_t mode)
 {
 	return S_ISREG(mode) &&
@@ -70,7 +70,7 @@ static void add_rights(struct note *n, const struct mapfs_diff_side *s)
 			 (unsigned int)s->rdev);
 }
 
-/* What the base lost meanwhile has a side that says nothing. */
+/* Of an object that the base has lost, the old side is all zero. */
 static void add_changes(struct note *n, const struct mapfs_diff_entry *e)
 {
 	const struct mapfs_diff_side *a = &e->old_side;
@@ -97,19 +97,19 @@ static void add_changes(struct note *n, const struct mapfs_diff_entry *e)
 }
 
 static void add_unusual(struct note *n, const struct mapfs_diff_side *s,
-			uid_t usual)
+			uid_t owner)
 {
 	char name[NAME_BYTES];
 
 	if (S_ISREG(s->mode) && (s->mode & (S_ISUID | S_ISGID)))
 		note_add(n, "mode %04o", (unsigned int)s->mode & 07777);
-	if (s->uid != usual) {
+	if (s->uid != owner) {
 		text_user(name, s->uid);
 		note_add(n, "owner %s", name);
 	}
 }
 
-void diff_note(const struct mapfs_diff_entry *e, uid_t usual,
+void diff_note(const struct mapfs_diff_entry *e, uid_t owner,
 	       char out[DIFF_NOTE_BYTES])
 {
 	struct note n = { .out = out };
@@ -120,7 +120,7 @@ void diff_note(const struct mapfs_diff_entry *e, uid_t usual,
 		return;
 	case MAPFS_ADDED:
 	case MAPFS_RETYPED:
-		add_unusual(&n, &e->new_side, usual);
+		add_unusual(&n, &e->new_side, owner);
 		break;
 	case MAPFS_MODIFIED:
 	case MAPFS_RENAMED:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entries are kept until all are there, because a renamed directory can only
- * be spelt out once it is known which of its files changed on their own.
+ * Entries are kept until the last one was added: a renamed directory becomes
+ * a rename of each file in it that has no entry of its own, so all entries must
+ * be known.
  */
 #include "patch.h"
 
@@ -22,7 +23,8 @@
 #define MODE_LINK 0120000U
 #define MODE_FILE 0100644U
 #define MODE_PROGRAM 0100755U
-/* As git has it: a NUL this early, or more bytes than diff(1) could keep. */
+/* As in git, a file is binary if it has a NUL this early; or if it is larger
+   than diff(1) could keep in memory. */
 #define LOOK_BYTES 8000
 #define TEXT_BYTES_MOST ((uint64_t)512 << 20)
 
@@ -32,7 +34,7 @@ struct item {
 	unsigned int what;
 	char *path;
 	char *old_path;
-	mode_t old_mode; /* 0: not there */
+	mode_t old_mode; /* 0: the side does not exist */
 	mode_t new_mode;
 	uint64_t old_bytes;
 	uint64_t new_bytes;
@@ -42,14 +44,14 @@ struct diff_patch {
 	struct item **items;
 	size_t count;
 	size_t cap;
-	uint64_t entries; /* items that were given, not spelt out */
+	uint64_t entries; /* items that the caller added */
 	struct item *by_old;
 	const struct diff_tree *old_tree;
 	const struct diff_tree *new_tree;
 	const char *const *paths; /* NULL: all */
 	size_t path_count;
-	const char *at;	  /* of what failed */
-	const char *lost; /* a renamed directory that the base lost; or NULL */
+	const char *at;	  /* the path that is being worked on */
+	const char *lost; /* a renamed directory that the base has lost; NULL */
 };
 
 _Noreturn static void out_of_memory(void)
@@ -107,7 +109,7 @@ void diff_patch_limit(struct diff_patch *p, const char *const *paths,
 	p->path_count = count;
 }
 
-/* The entry of a renamed directory may have been asked for by one file. */
+/* A path may be here only because a renamed directory above it was listed. */
 static bool is_in_limit(const struct diff_patch *p, const char *path)
 {
 	for (size_t n = 0; n < p->path_count; n++) {
@@ -141,7 +143,7 @@ static int spell_name(void *arg, const char *old_path, mode_t type)
 	HASH_FIND_STR(s->patch->by_old, old_path, i);
 	if (S_ISDIR(type)) {
 		if (i && i->change != MAPFS_MODIFIED)
-			return 0; /* it speaks for itself */
+			return 0; /* it has an entry of its own */
 		return diff_tree_list(s->patch->old_tree, old_path, spell_name,
 				      s);
 	}
@@ -158,7 +160,7 @@ static int spell_name(void *arg, const char *old_path, mode_t type)
 	return 0;
 }
 
-/* The base lost it, or something above it; the other entries are as good. */
+/* Errors of a directory that the base has lost; other entries are valid. */
 static bool is_lost(int err)
 {
 	return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ||
@@ -206,7 +208,7 @@ static bool is_plain(const char *name)
 	for (; *c; c++)
 		if (*c < 0x20 || *c >= 0x7f || *c == '"' || *c == '\\')
 			return false;
-	/* patch(1) takes a space at the end for no part of the name. */
+	/* patch(1) does not take a space at the end as a part of the name. */
 	return (const char *)c == name || c[-1] != ' ';
 }
 
@@ -238,7 +240,7 @@ static void put_name(FILE *to, const char *prefix, const char *name)
 		put_quoted(to, prefix, name);
 }
 
-/* One of the two lines above hunks; name NULL: the file is not there. */
+/* One of the two lines above hunks; name NULL: the side does not exist. */
 static void put_head(FILE *to, const char *mark, const char *prefix,
 		     const char *name)
 {
@@ -247,7 +249,7 @@ static void put_head(FILE *to, const char *mark, const char *prefix,
 		put_name(to, prefix, name);
 	else
 		fputs("/dev/null", to);
-	/* Says where a name with spaces ends. */
+	/* The tab marks the end of a name with spaces. */
 	fputs(name && is_plain(name) && strchr(name, ' ') ? "\t\n" : "\n", to);
 }
 
@@ -271,7 +273,7 @@ static void put_git_line(const char *old_path, const char *path)
 
 /* --- one file ---------------------------------------------------------- */
 
-/* What git calls it; 0: nothing git could store. */
+/* The mode in a patch; 0: git cannot store this type. */
 static unsigned int git_mode(mode_t mode)
 {
 	if (S_ISLNK(mode))
@@ -347,7 +349,7 @@ static void put_binary(const char *old_path, const char *path)
 	fputs(" differ\n", stdout);
 }
 
-/* Before the bytes are copied anywhere; path NULL: the file is not there. */
+/* Done before the file is copied; path NULL: the side does not exist. */
 static int look_for_binary(struct diff_patch *p, const struct diff_tree *t,
 			   const char *path, mode_t mode, bool *is_binary)
 {
@@ -364,7 +366,7 @@ static int look_for_binary(struct diff_patch *p, const struct diff_tree *t,
 	return 0;
 }
 
-/* The bytes of `i` as far as the paths say that a side is there. */
+/* The content of an item; a path that is NULL: the side does not exist. */
 static int put_content(struct diff_patch *p, const struct item *i,
 		       const char *old_path, const char *path)
 {
@@ -402,7 +404,7 @@ static int put_deleted(struct diff_patch *p, const struct item *i)
 		return 0;
 	put_git_line(i->old_path, i->old_path);
 	printf("deleted file mode %o\n", git_mode(i->old_mode));
-	/* Without hunks, patch(1) must know that it is about an empty file. */
+	/* Without hunks patch(1) needs this line: the file is empty. */
 	if (i->old_bytes == 0)
 		puts("index e69de29..0000000");
 	return put_content(p, i, i->old_path, NULL);
@@ -451,7 +453,7 @@ static int put_item(struct diff_patch *p, const struct item *i)
 			     (i->old_mode & S_IFMT) == (i->new_mode & S_IFMT);
 	int err;
 
-	/* A link has no lines to change, and patch(1) renames none. */
+	/* patch(1) can neither change nor rename a symbolic link. */
 	if (is_kept &&
 	    !(S_ISLNK(i->new_mode) && ((i->what & MAPFS_WHAT_CONTENT) ||
 				       strcmp(i->old_path, i->path) != 0)))
@@ -479,18 +481,18 @@ int diff_patch_write(struct diff_patch *p, const struct diff_tree *old_tree,
 	}
 	if (err == -ENOENT)
 		reason_set(why,
-			   "%s: not there any more, or there is no diff(1); "
-			   "install diffutils, or compare again",
+			   "%s: was removed meanwhile, or diff(1) is missing; "
+			   "compare again, or install diffutils",
 			   p->at);
 	else if (err)
-		reason_set(why, "%s: cannot be read: %s; the patch ends there",
+		reason_set(why, "%s: cannot be read: %s; the patch ends here",
 			   p->at, strerror(-err));
 	if (err || !p->lost)
 		return err;
-	reason_set(
-		why,
-		"%s: the base lost it, so the patch has nothing of what the view moved from there",
-		p->lost);
+	reason_set(why,
+		   "%s: the base has lost it; the patch is without the files "
+		   "that the view has moved from there",
+		   p->lost);
 	return -ENODATA;
 }
 

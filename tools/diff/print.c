@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines begin with the letter, the type and, where it is not just the bytes,
+ * A line begins with the letter, the type and, unless it is the content only,
  * what changed:
  *
  *   M f notes               R f old.c -> new.c
  *   M f mode,owner notes    D d build
  *
- * and end, behind a tab, with mode and owner where those change, or are not
- * usual (diff_note.h):
+ * and ends, after a tab, with a note on mode and owner (note.h):
  *
  *   M f mode,owner notes    mode 0755 -> 4755, owner al -> root
  *
- * With -z every field ends with NUL, and what changed is always there:
+ * With -z every field ends with NUL, and what changed is always given:
  *
  *   LETTER TYPE WHAT \0 [OLD \0] PATH \0
  */
@@ -77,7 +76,7 @@ static void what_names(unsigned int what, char out[WHAT_BYTES])
 	}
 }
 
-/* The time that changes with the bytes is no news. */
+/* A new modification time is not named if the content changed, too. */
 static unsigned int what_to_say(const struct mapfs_diff_entry *e)
 {
 	unsigned int what = e->what;
@@ -124,7 +123,7 @@ static void print_names(const struct mapfs_diff_entry *e)
 	print_name(e->path);
 }
 
-/* A tab is in no name that is escaped, so no name can pass for this. */
+/* Escaped names have no tab, so no name can look like a note. */
 static void print_letters(const struct diff_printer *p,
 			  const struct mapfs_diff_entry *e)
 {
@@ -135,7 +134,7 @@ static void print_letters(const struct diff_printer *p,
 	printf("%c %c %s%s", (char)e->change, type_letter(entry_mode(e)), what,
 	       *what ? " " : "");
 	print_names(e);
-	diff_note(e, p->usual, note);
+	diff_note(e, p->owner, note);
 	printf("%s%s\n", *note ? "\t" : "", note);
 }
 
@@ -164,13 +163,13 @@ static void print_json_string(const char *key, const char *value)
 	free(text);
 }
 
-/* Years beyond 2262 are more nanoseconds than 64 bits hold. */
+/* After the year 2262 nanoseconds since 1970 need more than 64 bits. */
 static void print_json_time(struct timespec t)
 {
 	intmax_t sec = t.tv_sec;
 	long nsec = t.tv_nsec;
 
-	/* As digits: the sign goes with both parts. */
+	/* Both parts have the same sign, because their digits are joined. */
 	if (sec < 0 && nsec > 0) {
 		sec++;
 		nsec = 1000000000 - nsec;
@@ -189,7 +188,7 @@ static void print_json_side(const char *key, const struct mapfs_diff_side *s)
 		printf(", \"%s\": null", key);
 		return;
 	}
-	/* Beyond what a double holds exactly, so not by way of one. */
+	/* Printed as integers: a double is not exact for such numbers. */
 	printf(", \"%s\": {\"ino\": %" PRIu64 ", \"mode\": %u, \"uid\": %u, "
 	       "\"gid\": %u, \"nlink\": %u, \"size\": %" PRIu64
 	       ", \"mtime_ns\": ",

@@ -5,9 +5,11 @@
 /*
  * Entries of a comparison as lines or JSON on stdout.
  *
- * Calling: diff_print_begin(), diff_print() for each, diff_print_end() also
- *          when the comparison failed in between.
- * Errors:  those of stdout are left to ferror().
+ * Calling:  diff_print_begin(), diff_print() for each entry, diff_print_end(),
+ *           also if the comparison has failed in between.
+ * Lifetime: nothing is kept.
+ * Errors:   none; the caller checks ferror(stdout).
+ * Locking:  none.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,14 +22,14 @@ enum diff_format {
 	DIFF_NAME_ONLY,
 	DIFF_PAGES,
 	DIFF_JSON,
-	DIFF_PATCH, /* diff_patch.h */
+	DIFF_PATCH, /* printed by patch.h */
 };
 
 struct diff_printer {
 	enum diff_format format;
-	bool is_raw;	 /* -z: names as they are, NUL ends them */
-	bool want_pages; /* JSON: with ranges */
-	uid_t usual;	 /* owner that is not worth a word */
+	bool is_raw;	 /* -z: names without escapes, each ended by NUL */
+	bool want_pages; /* JSON has ranges */
+	uid_t owner;	 /* of the store; another owner is noted */
 	uint64_t count;
 	uint64_t by_change[256]; /* by letter */
 	uint64_t pages;

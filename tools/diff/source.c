@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A resting store and its snapshots are opened in this process, for looking:
- * that takes no lock of anybody's, and changes nothing.  What a mounted view
- * is now, its daemon compares; its files are read through the mount, and
- * those of the base through the daemon's own descriptor of it, because the
- * view may be mounted over it.
+ * A store that is not mounted, and snapshots, are opened in this process,
+ * read-only: that needs no lock and changes nothing.
+ *
+ * The current state of a mounted view is compared by its daemon.  Files of the
+ * view are read through the mount, and files of the base through the daemon's
+ * descriptor of the base, because the view may be mounted over the base.
  */
 #include "source.h"
 
@@ -23,12 +24,11 @@
 
 struct diff_source {
 	struct target target;
-	bool is_live;	   /* the daemon compares */
-	char *from_name;   /* LIVE: a snapshot, or NULL */
-	int base_fd_there; /* LIVE: number the daemon gave */
+	bool is_live;	 /* the daemon compares */
+	char *from_name; /* LIVE: a snapshot, or NULL */
 	char *store;
 	char *base;
-	struct diff_tree old_tree; /* a snapshot; or the base, when asked */
+	struct diff_tree old_tree; /* a snapshot; the base, once it is needed */
 	struct diff_tree new_tree;
 	struct mapfs_view *from; /* of old_tree; NULL: the base */
 };
@@ -66,7 +66,7 @@ static int open_live(struct diff_source *s, const char *from,
 	if (t->info.mode != MAPFS_COPY) {
 		reason_set(why,
 			   "%s: a view in mode %s has no changes of its own; "
-			   "name one in copy mode",
+			   "name a view in copy mode",
 			   t->shown,
 			   mapfs_mode_name((enum mapfs_mode)t->info.mode));
 		return -EINVAL;
@@ -93,7 +93,7 @@ static int open_target(struct diff_source *s, const char *from, const char *to,
 
 	if (t->snapshot && (from || to)) {
 		reason_set(why,
-			   "%s: already names a snapshot; give A..B without it",
+			   "%s: names a snapshot already; give A..B without it",
 			   t->shown);
 		return -EINVAL;
 	}
@@ -174,7 +174,7 @@ int diff_source_run(struct diff_source *s, const struct mapfs_diff_options *opt,
 	return err;
 }
 
-/* The base below a live view, by the daemon's descriptor of it. */
+/* The base of a mounted view, by the daemon's descriptor of it. */
 static int open_base_there(struct diff_source *s)
 {
 	const struct control_call call = { .command = MAPFS_COMMAND_BASE };
@@ -210,10 +210,11 @@ static int open_old_tree(struct diff_source *s, struct reason *why)
 	if (s->is_live && open_base_there(s) == 0)
 		return 0;
 	if (s->is_live && strcmp(s->base, s->target.shown) == 0) {
-		reason_set(why,
-			   "%s: covers its base, which only its owner or root "
-			   "may read; ask them",
-			   s->base);
+		reason_set(
+			why,
+			"%s: the view covers its base, which only its owner or "
+			"root may read then; ask them",
+			s->base);
 		return -EACCES;
 	}
 	return mapfs_view_open(&s->old_tree.v, &opt, why);

@@ -19,11 +19,11 @@ bool confirm_ask(const char *question)
 bool confirm(const char *object, const char *question)
 {
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-		say("%s: nobody to ask here; say -y if you mean it", object);
+		say("%s: no terminal to ask on; say -y to go ahead", object);
 		return false;
 	}
 	if (confirm_ask(question))
 		return true;
-	say("%s: left as it is", object);
+	say("%s: nothing was changed; run it again to go ahead", object);
 	return false;
 }

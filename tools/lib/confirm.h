@@ -3,16 +3,20 @@
 #define MAPFS_TOOLS_LIB_CONFIRM_H
 
 /*
- * The question before something that cannot be taken back.
+ * The question before a change that cannot be undone.
  *
- * Errors: none; without a terminal nobody can be asked, so the answer is no,
- *         and says which option means yes.
+ * Lifetime: nothing is kept.
+ * Errors:   none.
+ * Locking:  none.
  */
 #include <stdbool.h>
 
-/* `object` is what a refusal is about. */
+/*
+ * True: the user says yes.  Otherwise a sentence about `object` is printed;
+ * without a terminal nobody can be asked, and the answer is no.
+ */
 bool confirm(const char *object, const char *question);
-/* Just asks, on a terminal; yes only in words. */
+/* Asks on the terminal, and prints nothing else; true: "y" or "yes". */
 bool confirm_ask(const char *question);
 
 #endif

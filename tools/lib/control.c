@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Short jobs should feel like a call, and long ones should not keep a
- * processor busy with asking, so the pause between two questions grows.
+ * A short command should end as soon as a call does, and a long one should not
+ * keep a processor busy; so the pause between two polls grows.
  */
 #include "control.h"
 
@@ -31,17 +31,17 @@ static int refuse(const struct run *r, int err)
 	switch (err) {
 	case -EPERM:
 	case -EACCES:
-		reason_set(r->why, "%s: not yours; ask its owner or root",
+		reason_set(r->why,
+			   "%s: another user's mount; ask its owner or root",
 			   r->shown);
 		break;
 	case -ENOTTY:
 	case -EINVAL:
 	case -EOPNOTSUPP:
-		reason_set(
-			r->why,
-			"%s: its daemon does not know this; it is of another "
-			"version, unmount and mount again",
-			r->shown);
+		reason_set(r->why,
+			   "%s: its daemon is of another version and does not "
+			   "know this command; unmount and mount again",
+			   r->shown);
 		break;
 	case -EBUSY:
 		reason_set(r->why,
@@ -55,11 +55,11 @@ static int refuse(const struct run *r, int err)
 			   "%s: unmounted in the meantime; mount it again",
 			   r->shown);
 		break;
-	case -ENOENT: /* it was not asked for in time */
+	case -ENOENT: /* the result was not read in time */
 	case -ECANCELED:
 		reason_set(r->why,
-			   "%s: given up, because the mount ended or nobody "
-			   "asked for the result; try again",
+			   "%s: the command was ended, because the mount has "
+			   "ended or nobody read the result; try again",
 			   r->shown);
 		break;
 	default:
@@ -95,19 +95,19 @@ static int start(struct run *r)
 
 	if (err)
 		return refuse(r, err);
-	/* The kernel sends its dirty pages; START comes behind them. */
+	/* The kernel sends its dirty pages, and START after them. */
 	if (syncfs(r->fd) < 0 && r->call->command == MAPFS_COMMAND_SNAPSHOT &&
 	    errno != ESTALE) {
 		err = -errno;
 		reason_set(
 			r->why,
 			"%s: not all that programs wrote could be stored: %s; "
-			"nothing was done, see to that and try again",
+			"nothing was done, correct that and try again",
 			r->shown, strerror(-err));
 		return err;
 	}
 	s.flags = r->call->flags;
-	/* The path is a list of one: two NULs at its end. */
+	/* The path is a list with one element: two NULs end it. */
 	if (fill(s.name, sizeof(s.name), r->call->name) ||
 	    fill(s.message, sizeof(s.message), r->call->message) ||
 	    fill(s.path, sizeof(s.path) - 1, r->call->path)) {
@@ -139,7 +139,7 @@ static int wait_for_end(const struct run *r, struct mapfs_control_poll *p)
 			return refuse(r, -errno);
 		if (p->state == MAPFS_JOB_DONE || p->state == MAPFS_JOB_FAILED)
 			break;
-		progress_note(PROGRESS_ANEW, p->done, p->all);
+		progress_note(PROGRESS_COMPACTION, p->done, p->all);
 		if (r->call->progress && p->all == 0)
 			r->call->progress(r->call->progress_arg, p->done);
 		nanosleep(&pause, NULL);
@@ -194,7 +194,7 @@ int control_run(int fd, const char *shown, const struct control_call *call,
 	*out = (struct control_result){ 0 };
 	if (!err)
 		err = wait_for_end(&r, &poll);
-	progress_note(PROGRESS_ANEW, 0, 0);
+	progress_note(PROGRESS_COMPACTION, 0, 0);
 	if (err || poll.result_bytes == 0)
 		return err;
 	out->len = (size_t)poll.result_bytes;

@@ -3,13 +3,14 @@
 #define MAPFS_TOOLS_LIB_CONTROL_H
 
 /*
- * Having a mounted view do something, from start to result: the client of
- * fs/control.h.  Whatever it does, it does to what programs had written
- * before, the kernel's unwritten pages included.
+ * Runs one command in the daemon of a mounted view, from start to result: the
+ * client of fs/control/protocol.h.  A command sees everything that programs
+ * have written before, also pages that only the kernel has.
  *
- * Lifetime: a result is the caller's until control_result_fini(), which
+ * Lifetime: a result belongs to the caller until control_result_fini(), which
  *           accepts a zeroed one.
  * Errors:   0 or a negative errno and a sentence in `why`.
+ * Locking:  none.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -23,20 +24,20 @@ struct control_call {
 	const char *name;    /* or NULL */
 	const char *message; /* or NULL */
 	const char *path;    /* below the view's root, or NULL */
-	const char *paths;   /* or this: a list as MAPFS_COMMAND_DIFF has it */
+	const char *paths;   /* instead: a list as of MAPFS_COMMAND_DIFF */
 	size_t paths_bytes;
 	uint64_t flags;
-	/* Now and then; may be NULL. */
+	/* Called repeatedly while the command runs; may be NULL. */
 	void (*progress)(void *arg, uint64_t done);
 	void *progress_arg;
 };
 
 struct control_result {
-	char *bytes; /* to be read with fs/wire.h */
+	char *bytes; /* to be read with fs/control/wire.h */
 	size_t len;
 };
 
-/* `fd` is the root of the mount that people know as `shown`. */
+/* `fd` is the root of the mount; messages call it `shown`. */
 int must_check control_run(int fd, const char *shown,
 			   const struct control_call *call,
 			   struct control_result *out, struct reason *why);

@@ -52,8 +52,11 @@ static int read_live(struct history *h, const struct target *t,
 	}
 	control_result_fini(&result);
 	if (err)
-		reason_set(why, "%s: its answer makes no sense: %s", t->shown,
-			   strerror(-err));
+		reason_set(
+			why,
+			"%s: the answer of its daemon cannot be read: %s; unmount "
+			"and mount again",
+			t->shown, strerror(-err));
 	return err;
 }
 

@@ -3,10 +3,12 @@
 #define MAPFS_TOOLS_LIB_LOOKARGS_H
 
 /*
- * The command line of those who only look: MOUNTPOINT|STORE [--json] [--trust].
+ * The command line of the subcommands that only read a view or store:
+ * MOUNTPOINT|STORE [--json] [--trust].
  *
- * Lifetime: what is pointed to is argv's.
- * Errors:   a command line that makes no sense ends the program.
+ * Lifetime: `target` points into argv.
+ * Errors:   a wrong command line ends the program with a message.
+ * Locking:  none.
  */
 #include <argp.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process that waits for a hung FUSE mount cannot be killed before its
- * daemon is, so whatever might wait happens in a child that may be left
- * behind.
+ * A process that waits for a hung FUSE mount can only be killed after the
+ * daemon of the mount; so every access that may wait is made in a child, which
+ * may be left behind.
  */
 #include "mounts.h"
 
@@ -81,7 +81,7 @@ void mounts_rewind(struct mounts *t)
 	mnt_reset_iter(t->iter, MNT_ITER_FORWARD);
 }
 
-/* Bytes of `target` if `path` is there or below, or 0. */
+/* The length of `target` if `path` is `target` or below it, else 0. */
 static size_t covers(const char *target, const char *path)
 {
 	size_t n = strlen(target);
@@ -93,7 +93,7 @@ static size_t covers(const char *target, const char *path)
 	return path[n] == '\0' || path[n] == '/' ? n : 0;
 }
 
-/* Is it on a mount that the table has?  Not so the first of a namespace. */
+/* Is its parent in the table?  That of the root of a namespace is not. */
 static bool has_parent(const struct mounts *t, const struct mount_row *row)
 {
 	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
@@ -107,7 +107,10 @@ static bool has_parent(const struct mounts *t, const struct mount_row *row)
 	return found;
 }
 
-/* The first mount on `at` (NULL: on none) that the way to `path` meets. */
+/*
+ * The first mount on the mount `at` that a path walk to `path` meets.  NULL: the
+ * walk begins at the root of the namespace.
+ */
 static bool next_on_way(struct mounts *t, const struct mount_row *at,
 			const char *path, struct mount_row *out)
 {
@@ -129,15 +132,15 @@ static bool next_on_way(struct mounts *t, const struct mount_row *at,
 }
 
 /*
- * As the kernel walks: a mount is met on the one before.  One that another
- * covers from above has the same path and is never met.
+ * Follows the path walk of the kernel from mount to mount.  A mount with the
+ * same path that another one covers is never met.
  */
 bool mounts_find(struct mounts *t, const char *target, struct mount_row *out)
 {
 	struct mount_row row;
 	bool found = next_on_way(t, NULL, target, &row);
 
-	/* Ends: each is further from the first one. */
+	/* This ends, because each mount is further from the root. */
 	while (found && next_on_way(t, &row, target, out))
 		row = *out;
 	if (!found || strcmp(row.target, target) != 0)
@@ -251,7 +254,7 @@ static int read_in_time(int fd, void *buf, size_t len)
 	return 0;
 }
 
-/* Whoever reads our output must not wait for a child that hangs. */
+/* A reader of our output must not wait for a child that hangs. */
 static void let_go_of_stdio(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -287,7 +290,8 @@ int mounts_ask(const struct mount_row *row, struct mapfs_control_info *out)
 	close(fds[0]);
 	if (pid > 0) {
 		kill(pid, SIGKILL);
-		/* Not waited for while it hangs: it ends when the mount does. */
+		/* A child that hangs ends with the mount; it is not waited
+		   for. */
 		waitpid(pid, NULL, err ? WNOHANG : 0);
 	}
 	if (!err)

@@ -9,6 +9,7 @@
  * Lifetime: mounts_read() gives the table; rows live as long as it;
  *           mounts_free() accepts NULL.
  * Errors:   0 or a negative errno.
+ * Locking:  one thread.
  */
 #include <limits.h>
 #include <stdbool.h>
@@ -30,26 +31,28 @@ struct mount_row {
 
 int must_check mounts_read(struct mounts **out);
 void mounts_free(struct mounts *table);
-/* The next row, from the start after mounts_rewind(); false: no more. */
+/* The next row; after mounts_rewind() the first one.  False: no more. */
 bool mounts_next(struct mounts *table, struct mount_row *out);
 void mounts_rewind(struct mounts *table);
-/* The topmost mount on `target` exactly. */
+/* The mount that a path walk to `target` ends at; `target` is its root. */
 bool mounts_find(struct mounts *table, const char *target,
 		 struct mount_row *out);
 bool mounts_is_ours(const struct mount_row *row);
-/*
- * Who still has the file system `dev` mounted: here, or in another mount
- * namespace.  Sees only processes of the same user, unless root asks.
- */
+/* A process in whose mount namespace a file system is mounted, and where. */
 struct mount_seen {
-	pid_t pid; /* one of those who see it */
+	pid_t pid;
 	char target[PATH_MAX];
 };
+/*
+ * Finds a mount of the file system `dev`, in this mount namespace or in
+ * another.  Without root only processes of the same user can be asked.
+ */
 bool mounts_seen(dev_t dev, struct mount_seen *out);
 /*
- * Asks in a process of its own, so that a mount that hangs cannot hang us.
- * -ENOTCONN: its daemon is dead; -ETIMEDOUT: it does not answer; -EACCES,
- * -EPERM: somebody else's; -EXDEV: another mount covers it.
+ * Asks the daemon of a mount, in a process of its own, so that a mount that
+ * hangs cannot hang this one.  -ENOTCONN, -ECONNABORTED: its daemon is dead;
+ * -ETIMEDOUT: it does not answer; -EACCES, -EPERM: another user's mount;
+ * -EXDEV: another mount covers it.
  */
 int must_check mounts_ask(const struct mount_row *row,
 			  struct mapfs_control_info *out);

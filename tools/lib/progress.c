@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The line is drawn no earlier than after a moment, so that short work shows
- * nothing, and no more often than an eye can follow.
+ * The first line is drawn after FIRST_MS, so that short work shows nothing, and
+ * the next ones at intervals of DRAW_MS, as fast as an eye can follow.
  */
 #include "progress.h"
 
@@ -25,7 +25,7 @@ static struct {
 	const char *what;
 	uint64_t all_bytes;
 	int64_t begin_ms;
-	int64_t draw_ms; /* not before */
+	int64_t draw_ms; /* when the next line may be drawn */
 	bool is_drawn;
 	bool is_terminal;
 	bool is_begun;
@@ -41,7 +41,7 @@ static void note_signal(int sig)
 	interrupted = 1;
 }
 
-/* Columns of the terminal, less one: the last would wrap. */
+/* Columns of the terminal but one: a character in the last would wrap. */
 static int width(void)
 {
 	const char *columns = getenv("COLUMNS");
@@ -104,7 +104,7 @@ void progress_begin(const char *what, uint64_t all_bytes)
 	interrupted = 0;
 	sigaction(SIGINT, &sa, &work.old_int);
 	sigaction(SIGTERM, &sa, &work.old_term);
-	/* Whoever ignores them, a job in the background, goes on to. */
+	/* A job in the background that ignores them still does. */
 	if (work.old_int.sa_handler == SIG_IGN)
 		sigaction(SIGINT, &work.old_int, NULL);
 	if (work.old_term.sa_handler == SIG_IGN)
@@ -129,7 +129,7 @@ void progress_update(uint64_t done_bytes)
 	work.draw_ms = now + DRAW_MS;
 	work.is_drawn = true;
 	line_make(line, sizeof(line), done_bytes, now - work.begin_ms);
-	/* Back to the start, the line, and whatever was longer goes. */
+	/* From the first column, and the rest of an older line is erased. */
 	fprintf(stderr, "\r%.*s\033[K", width(), line);
 	fflush(stderr);
 }
@@ -142,7 +142,7 @@ bool progress_interrupted(void)
 void progress_note(void *what, uint64_t done_bytes, uint64_t all_bytes)
 {
 	if (work.is_begun)
-		return; /* the line is taken */
+		return; /* that work has the line */
 	if (all_bytes == 0) {
 		progress_hide();
 		work.is_noted = false;

@@ -3,13 +3,13 @@
 #define MAPFS_TOOLS_LIB_PROGRESS_H
 
 /*
- * How far long work has come: one line on a terminal (stderr) that is drawn
- * over and goes away at the end; nothing anywhere else.  And whether the user
- * wants it to stop.
+ * The progress of long work: one line on the terminal (stderr), which is drawn
+ * over and disappears at the end; nothing if stderr is not a terminal.  And
+ * whether the user wants the work to stop.
  *
- * Calling sequence: progress_begin(), progress_update() as often as one
- * likes, progress_end(); one work at a time.  In between SIGINT and SIGTERM
- * only raise a flag; the second of them ends the program as ever.
+ * Calling: progress_begin(), progress_update() any number of times,
+ *          progress_end(); one work at a time.  In between the first SIGINT or
+ *          SIGTERM only sets a flag, the second one ends the program.
  *
  * Lifetime: `what` is borrowed until progress_end().
  * Errors:   none.
@@ -18,20 +18,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* For progress_note(): what mapfs_options.progress tells of. */
-#define PROGRESS_ANEW ((void *)"rewriting the journal")
+/* The `what` of progress_note() for mapfs_options.progress. */
+#define PROGRESS_COMPACTION ((void *)"rewriting the journal")
 
-/* "committing"; all_bytes 0: not known. */
+/* `what` is a word such as "committing"; all_bytes 0: not known. */
 void progress_begin(const char *what, uint64_t all_bytes);
-/* As progress_begin() may know less. */
+/* For a total that becomes known later. */
 void progress_set_total(uint64_t all_bytes);
 void progress_update(uint64_t done_bytes);
-/* Before something else is written to the terminal. */
+/* Called before other output to the terminal. */
 void progress_hide(void);
+/* The user wants the work to stop. */
 bool progress_interrupted(void);
 /*
- * Outside of begin and end: work that others do and signals do not stop.  0
- * of 0: it is over.  Is a mapfs_progress_fn; `what` is a string.
+ * The progress of work that signals do not stop; it is shown outside of begin
+ * and end only.  A mapfs_progress_fn: `what` is a string; 0 of 0 bytes: the
+ * work has ended.
  */
 void progress_note(void *what, uint64_t done_bytes, uint64_t all_bytes);
 void progress_end(void);

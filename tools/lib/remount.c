@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel changes the flags of a mount without asking its daemon; what else
- * there is belongs to the daemon and stays as it is.  mount(8) adds what fstab
- * or the mount table says to what the user said, so an option is refused only
- * if it would change something.
+ * The kernel changes the flags of a mount without asking its daemon.  All other
+ * options belong to the daemon and cannot be changed.  mount(8) adds the
+ * options of fstab or of the mount table to those of the user, so an option is
+ * refused only if it would change something.
  */
 #include "remount.h"
 
@@ -72,7 +72,7 @@ static void say_no_answer(const char *target, int err)
 		break;
 	case -EACCES:
 	case -EPERM:
-		say("%s: not yours; ask its owner or root", target);
+		say("%s: another user's mount; ask its owner or root", target);
 		break;
 	case -ENOTTY:
 		say("%s: its daemon is of an older version; unmount, and mount "
@@ -102,7 +102,7 @@ static int find_mount(struct remount *r)
 		return -EIO;
 	}
 	if (!mounts_find(table, path, &row) || !mounts_is_ours(&row)) {
-		say("%s: mapfs shows nothing here; mount it first", r->target);
+		say("%s: not a mapfs mount; mount it first", r->target);
 		err = -EINVAL;
 	} else {
 		err = ask_daemon(r, &row);
@@ -153,7 +153,7 @@ static unsigned long flags_of(const struct remount *r)
 	return flags;
 }
 
-/* The options it was mounted with, as far as they have an effect now. */
+/* The options that are in effect now. */
 static void options_now(const struct remount *r, struct fs_options *out)
 {
 	const struct mapfs_control_options *o = &r->options;
@@ -186,7 +186,7 @@ static int change(const struct remount *r, const struct fs_options *opt)
 
 	if (opt->read_only)
 		flags |= MS_RDONLY;
-	/* Said in any case: the kernel would keep noatime otherwise. */
+	/* Without relatime the kernel would keep noatime. */
 	if (!(opt->flags & MS_NOATIME))
 		flags |= MS_RELATIME;
 	if (mount(NULL, r->target, NULL, flags, NULL) == 0)
@@ -214,7 +214,7 @@ static int settle(struct remount *r, const struct remount_ask *ask)
 
 	options_now(r, &was);
 	options_now(r, &opt);
-	/* As mount(2) has it; access times stay if nothing is said of them. */
+	/* As mount(2) does it; options for access times keep their value. */
 	if (ask->is_complete)
 		opt.flags &= ~(unsigned long)(MS_NOSUID | MS_NODEV | MS_NOEXEC |
 					      MS_NOSYMFOLLOW);

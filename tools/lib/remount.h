@@ -3,10 +3,11 @@
 #define MAPFS_TOOLS_LIB_REMOUNT_H
 
 /*
- * mount -o remount: other flags for a mount that is there.
+ * mount -o remount: gives an existing mount other flags.
  *
  * Lifetime: arguments are borrowed until the call returns.
- * Errors:   0 or a negative errno; what was wrong has been said.
+ * Errors:   0 or a negative errno, after a sentence was printed; -EINVAL: the
+ *           options cannot be changed.
  * Locking:  none.
  */
 #include <stdbool.h>
@@ -17,8 +18,9 @@ struct remount_ask {
 	const char *base; /* as it was mounted */
 	const char *target;
 	const char *list; /* the options, "remount" among them */
-	bool sloppy;	  /* ignore what is unknown */
-	bool is_complete; /* mount(8)'s: what is not in it is not to be */
+	bool sloppy;	  /* ignore unknown options */
+	bool is_complete; /* from mount(8): an option that is missing in the
+			     list is to be off */
 };
 
 int must_check remount(const struct remount_ask *ask);

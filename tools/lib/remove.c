@@ -11,7 +11,7 @@ void remove_store(const char *path)
 {
 	struct reason why;
 
-	/* One that was never filled is no store yet. */
+	/* An empty directory is not a store yet. */
 	if (rmdir(path) == 0 || errno == ENOENT)
 		return;
 	if (mapfs_discard(path, &why))

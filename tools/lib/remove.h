@@ -3,9 +3,11 @@
 #define MAPFS_TOOLS_LIB_REMOVE_H
 
 /*
- * Removing a store that this command has made itself.
+ * Removing a store that this command has made.
  *
- * Errors: none; what is left is said.
+ * Lifetime: nothing is kept.
+ * Errors:   none; a store that cannot be removed is named on stderr.
+ * Locking:  none.
  */
 
 void remove_store(const char *path);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A signal that comes between the look at the flag and a blocking call is
- * not seen before that call ends, which may be never.  So nothing here blocks
- * for longer than LOOK_MS: pipes are opened once more without blocking, which
- * leaves the descriptor that is shared with other programs as it is.
+ * A signal between the look at the flag and a blocking call is not seen before
+ * that call returns, which may be never.  So no call here blocks for longer
+ * than LOOK_MS.  A pipe is opened a second time without blocking, because
+ * O_NONBLOCK on the first descriptor would hold for the programs that share it,
+ * too.
  */
 #include "stream.h"
 
@@ -21,7 +22,7 @@
 #define LOOK_MS 50
 #define READ_BYTES ((size_t)1 << 20)
 
-/* Once `fd` is ready; -EINTR: the user wants it to end. */
+/* Waits until `fd` is ready; -EINTR: the user wants the work to stop. */
 static int wait_for(int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = events };
@@ -37,7 +38,7 @@ static int wait_for(int fd, short events)
 	return -EINTR;
 }
 
-/* Of a pipe that nobody reads, opening would wait; this looks again. */
+/* open(2) would wait for a reader of the pipe; this tries repeatedly. */
 static int open_pipe(const char *path, int *fd)
 {
 	while (!progress_interrupted()) {
@@ -61,7 +62,7 @@ int stream_open_file(const char *path, int *fd)
 	return *fd < 0 ? -errno : 0;
 }
 
-/* Of a call that gave -1: whether it is over, and then the archive knows. */
+/* Does the error end the work?  Then the archive is told. */
 static bool is_over(struct archive *a, int err, const char *words)
 {
 	if (err == -EAGAIN || (err == -EINTR && !progress_interrupted()))
@@ -113,7 +114,7 @@ int stream_write_begin(struct stream *s, struct archive *a, int fd)
 		return -errno;
 	if (S_ISFIFO(st.st_mode)) {
 		path_of_fd(fd, path);
-		/* Without it the pipe works as well, but may block. */
+		/* If that fails the pipe is used as it is, and may block. */
 		s->own_fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
 	}
 	if (archive_write_open(a, s, NULL, write_some, NULL) < ARCHIVE_WARN)
@@ -136,7 +137,7 @@ int stream_read_begin(struct stream *s, struct archive *a, int fd)
 
 void stream_fini(struct stream *s)
 {
-	/* A zeroed one has no buffer and no descriptor of its own. */
+	/* Never 0, which the standard input has: the stream may be zeroed. */
 	if (s->own_fd > 0)
 		close(s->own_fd);
 	free(s->buf);

@@ -3,10 +3,9 @@
 #define MAPFS_TOOLS_LIB_STREAM_H
 
 /*
- * An archive read from or written to a descriptor that may be a pipe with
- * nobody at its other end, or somebody who takes his time: what
- * progress_interrupted() says ends every wait, also when the signal came just
- * before it.
+ * Reading an archive from a descriptor, or writing it to one.  The descriptor
+ * may be a pipe whose other end is slow, or not open yet: a signal ends every
+ * wait (progress_interrupted()), also one that came just before the wait.
  *
  * Lifetime: the caller keeps the stream until the archive is freed, and
  *           closes its descriptor after that.
@@ -21,18 +20,18 @@
 
 struct stream {
 	int fd;	    /* borrowed */
-	int own_fd; /* the same pipe, but it never blocks; or -1 */
+	int own_fd; /* the same pipe, opened without blocking; or -1 */
 	void *buf;
 };
 
-/* Opens what is there for writing; of a pipe, once somebody reads it. */
+/* Opens an existing file for writing; a pipe, as soon as it has a reader. */
 int must_check stream_open_file(const char *path, int *fd);
 
 /* Instead of archive_write_open_fd(). */
 int must_check stream_write_begin(struct stream *s, struct archive *a, int fd);
 /* Instead of archive_read_open_fd(); the errno is then in the archive. */
 int must_check stream_read_begin(struct stream *s, struct archive *a, int fd);
-/* After the archive was freed; accepts a zeroed one. */
+/* Called after the archive was freed; accepts a zeroed stream. */
 void stream_fini(struct stream *s);
 
 #endif

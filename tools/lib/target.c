@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mount a path lies in is the one on the longest beginning of it that is
- * a mount point.  Mounts are asked by mounts_ask(), which cannot hang, before
- * anything here opens them.
+ * A path lies in the mount whose mount point is its longest leading part.
+ * mounts_ask(), which cannot hang, asks the daemon of a mount before anything
+ * here opens it.
  */
 #include "target.h"
 
@@ -22,7 +22,7 @@
 
 struct find {
 	struct target *out;
-	const char *arg; /* as people wrote it */
+	const char *arg; /* of the command line */
 	struct mounts *table;
 	struct reason *why;
 };
@@ -33,7 +33,7 @@ static int out_of_memory(struct find *f)
 	return -ENOMEM;
 }
 
-/* Takes `path` apart until its beginning is a mount point. */
+/* Finds the longest leading part of `path` that is a mount point. */
 static bool find_mount(struct mounts *table, const char *path,
 		       struct mount_row *row)
 {
@@ -70,9 +70,9 @@ static int refuse_mount(struct find *f, const struct mount_row *row, int err)
 	case -EPERM:
 		/* The kernel lets root into no other user's mount either. */
 		words = geteuid() == 0 ?
-				"another user's, who alone may look into it; "
-				"run this as that user" :
-				"not yours; ask its owner or root";
+				"another user's mount, which only that user "
+				"may read; run this as that user" :
+				"another user's mount; ask its owner or root";
 		break;
 	default:
 		words = strerror(-err);
@@ -122,7 +122,7 @@ static int found_live(struct find *f, const struct mount_row *row,
 	return 0;
 }
 
-/* If not, errno says why. */
+/* Has it a directory "journal"?  If not, errno says why. */
 static bool is_store(const char *path)
 {
 	char journal[PATH_MAX + sizeof("/journal")];
@@ -147,7 +147,7 @@ static bool shows_store(const struct mount_row *row, const char *path)
 	return shows;
 }
 
-/* The mount that shows the store; `hint`, its own word, is tried first. */
+/* The mount that shows the store; `hint` is where the store says it is. */
 static bool find_mount_of(struct find *f, const char *path, const char *hint,
 			  struct mount_row *row)
 {
@@ -171,7 +171,8 @@ static int found_store(struct find *f, const char *path)
 
 	if (err)
 		return err;
-	/* One in use by another namespace, or by a command, stays a store. */
+	/* A store that is in use in another namespace, or by a subcommand, has
+	   no mount here. */
 	is_live = info.pid && find_mount_of(f, path, info.mountpoint, &row);
 	mapfs_store_info_fini(&info);
 	if (is_live)
@@ -203,7 +204,7 @@ static int find_path(struct find *f, const char *path)
 	return -EINVAL;
 }
 
-/* STORE@NAME; a name has no '@', so the last one counts. */
+/* STORE@NAME; no name has an '@', so the last one separates. */
 static int find_snapshot(struct find *f)
 {
 	char path[PATH_MAX];
@@ -268,7 +269,7 @@ int target_find(struct target *out, const char *arg, struct reason *why)
 	return err;
 }
 
-/* An absolute path loses the mount point it must begin with. */
+/* The rest of an absolute path behind the mount point; NULL: not in it. */
 static const char *below(const struct target *t, const char *path)
 {
 	size_t n = strlen(t->shown);
@@ -286,7 +287,7 @@ int target_path(const struct target *t, const char *arg, char **out,
 	char *all = NULL;
 	int err;
 
-	/* A variable that was never set must not mean everything. */
+	/* The value of an unset variable must not mean everything. */
 	if (arg[0] == '\0') {
 		reason_set(why, "'': an empty path; say . for everything");
 		return -EINVAL;
@@ -299,7 +300,7 @@ int target_path(const struct target *t, const char *arg, char **out,
 	if (err)
 		reason_set(
 			why,
-			"%s: not a path in the view; name it from the root of "
+			"%s: not a path in the view; give it from the root of "
 			"the view, without ..",
 			arg);
 	return err;
@@ -310,7 +311,7 @@ int target_refuse_snapshot(const struct target *t, struct reason *why)
 	if (!t->snapshot)
 		return 0;
 	reason_set(why,
-		   "%s@%s: a snapshot stays as it is; name the store alone",
+		   "%s@%s: a snapshot cannot be changed; name the store alone",
 		   t->store ? t->store : t->shown, t->snapshot);
 	return -EINVAL;
 }
@@ -341,7 +342,7 @@ int target_open_view(const struct target *t, bool look_only,
 		.is_trusted = t->is_trusted,
 		.look_only = look_only,
 		.progress = progress_note,
-		.progress_arg = PROGRESS_ANEW,
+		.progress_arg = PROGRESS_COMPACTION,
 	};
 
 	if (t->store)
@@ -379,7 +380,7 @@ int target_open_store(const struct target *t, struct mapfs_view **out,
 
 void target_fini(struct target *t)
 {
-	/* Never 0, which the standard input has. */
+	/* Never 0, which the standard input has: the target may be zeroed. */
 	if (t->fd > 0)
 		close(t->fd);
 	free(t->shown);

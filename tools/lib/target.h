@@ -3,32 +3,34 @@
 #define MAPFS_TOOLS_LIB_TARGET_H
 
 /*
- * What people mean by MOUNTPOINT, STORE or STORE@NAME:
+ * What the arguments MOUNTPOINT, STORE and STORE@NAME mean:
  *
- *   a path in a mapfs mount           that mount
- *   the directory of a store          where it is mounted now, if it is and
- *                                     that place answers; else the store
- *   STORE@NAME                        a snapshot of it; but a path of that
- *                                     name that exists is meant literally
+ *   a path in a mapfs mount     that mount
+ *   the directory of a store    the mount that shows the store, if there is
+ *                               one and it answers; else the store itself
+ *   STORE@NAME                  a snapshot of the store; but a path of that
+ *                               name, if it exists
  *
  * Lifetime: target_find() fills it, target_fini() ends it and accepts a
  *           zeroed one.
  * Errors:   0 or a negative errno and a sentence in `why`.
+ * Locking:  none.
  */
 #include "mounts.h"
 
 enum target_kind {
 	TARGET_LIVE,  /* mounted; `fd` is its root */
-	TARGET_STORE, /* resting */
+	TARGET_STORE, /* not mounted */
 };
 
 struct target {
 	enum target_kind kind;
 	char *shown;	 /* the mount point or the store, absolute */
-	char *inside;	 /* LIVE: the path named, below the root; "" is it */
-	char *store;	 /* absolute; NULL: the view has no kept one */
-	char *snapshot;	 /* NULL: as it is now */
-	bool is_trusted; /* --trust: whoever made the store; set by commands */
+	char *inside;	 /* LIVE: the path that was given, from the root of the
+			    view; "" is the root */
+	char *store;	 /* absolute; NULL: the view has no kept store */
+	char *snapshot;	 /* NULL: the current state */
+	bool is_trusted; /* --trust; set by the subcommand */
 	int fd;		 /* LIVE, else -1 */
 	struct mapfs_control_info info; /* LIVE */
 };
@@ -36,27 +38,31 @@ struct target {
 int must_check target_find(struct target *out, const char *arg,
 			   struct reason *why);
 /*
- * A path that people give beside the target, as the view has it: counted from
- * the path that was named, or absolute and in the mount.  The caller's to
- * free.
+ * A path argument that follows the target, as a path from the root of the view.
+ * It is relative to the path that the target names, or absolute and in the
+ * mount.  The caller frees *out.
  */
 int must_check target_path(const struct target *t, const char *arg, char **out,
 			   struct reason *why);
-/* For what is done to a whole store. */
+/* -EINVAL, and a sentence, if the target is a snapshot. */
 int must_check target_refuse_snapshot(const struct target *t,
 				      struct reason *why);
-/* Its store, or a snapshot of that, without a mount, for looking only. */
+/*
+ * Opens the store of the target in this process, read-only; or a snapshot of
+ * it.  The caller closes the view.
+ */
 int must_check target_look(const struct target *t, const char *snapshot,
 			   struct mapfs_view **out, struct reason *why);
 /*
- * A resting store, or any store's snapshot, opened in this process; the
- * caller closes it.
+ * Opens a store that is not mounted, or the snapshot that the target names, in
+ * this process.  The caller closes the view.
  */
 int must_check target_open_view(const struct target *t, bool look_only,
 				struct mapfs_view **out, struct reason *why);
 /*
- * The same for looking only, of what the store has, whatever became of its
- * base; a sentence in `lost` says that, or it is "".
+ * The same, read-only, also if the base of the store was replaced or is gone.
+ * The view then shows what the store has, and `lost` holds a sentence about the
+ * base; otherwise `lost` is empty.
  */
 int must_check target_open_store(const struct target *t,
 				 struct mapfs_view **out, struct reason *lost,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Both encodings walk the same way: the next well-formed character, or one
- * byte that is none.
+ * Both encodings take one step at a time: a well-formed character, or one byte
+ * that is not part of one.
  */
 #include "text.h"
 
@@ -73,16 +73,16 @@ static char short_escape(unsigned char c)
 	}
 }
 
-/* C1 control characters move a terminal's cursor as C0 do. */
+/* C1 control characters can move the cursor of a terminal, as C0 can. */
 static bool is_control(const unsigned char *s, size_t n)
 {
 	return (n == 1 && (*s < 0x20 || *s == 0x7f)) ||
 	       (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
 }
 
-#define ESCAPE 7 /* bytes of \u00xx and its end */
+#define ESCAPE 7 /* bytes of \u00xx and a NUL */
 
-/* What is written so far, in a buffer that is large enough. */
+/* The text that was written so far, in a buffer that is large enough. */
 struct out {
 	char *start;
 	char *to;

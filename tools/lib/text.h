@@ -3,10 +3,12 @@
 #define MAPFS_TOOLS_LIB_TEXT_H
 
 /*
- * Names are bytes; these make them fit for a terminal and for JSON.
+ * Text for people and for JSON.  Names are bytes, so they are encoded before
+ * they are printed.
  *
- * Lifetime: results are the caller's to free.
+ * Lifetime: the caller frees a string that a function returns.
  * Errors:   none; out of memory ends the program.
+ * Locking:  none.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -14,24 +16,27 @@
 #include <time.h>
 
 /*
- * For people: a backslash, control characters and bytes that are no UTF-8 as
- * \\, \n, \t, \r or \ooo.
+ * For a terminal: a backslash, a control character and a byte that is not UTF-8
+ * become \\, \n, \t, \r or \ooo.
  */
 char *text_escape(const char *s);
 /*
- * A JSON string with its quotes.  A byte that is no UTF-8 becomes the lone
+ * A JSON string with its quotes.  A byte that is not UTF-8 becomes the lone
  * surrogate U+DC80 plus its low bits, which Python calls surrogateescape.
  */
 char *text_json(const char *s);
 #define TEXT_SIZE 32
-/* "48.0 KiB", for people. */
+/* "48.0 KiB". */
 void text_size(char out[TEXT_SIZE], uint64_t bytes);
 #define TEXT_USER 64
-/* The name of a user, or the number. */
+/* The name of a user; the number if there is no name. */
 void text_user(char out[TEXT_USER], uid_t uid);
 /* "2026-11-21 09:30:00", in local time. */
 void text_time(char *out, size_t bytes, time_t when);
-/* "mapfs: ...", escaped, on stderr; give sentences "OBJECT: reason; advice". */
+/*
+ * Prints "mapfs: SENTENCE", escaped, to stderr.  The sentence has the form
+ * "OBJECT: reason; next step".
+ */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
