@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A commit makes the base what the view was, and undoing makes it what it was
- * before; wherever either of them is killed, the next run gets there.
+ * A commit makes the base what the view was, and its undo makes the base what it
+ * was before; wherever one of them is killed, the next run completes it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static void make_base(const struct fixture *f)
 			 0);
 }
 
-/* A bit of everything a view can do to a base. */
+/* One of each kind of change that a view can make. */
 static void change(struct fixture *f)
 {
 	v_write(f, "big", "page", 4, 30000);
@@ -123,7 +123,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* What a points_test works on: a fixture that is new in each round. */
+/* The argument of a points_test: a fixture that is new in each round. */
 struct round {
 	struct fixture *f;
 	unsigned int number; /* from 1 */
@@ -186,7 +186,7 @@ static int undo_once(void *arg)
 	return try_undo(r->f);
 }
 
-/* What a text is of, and in which round: borrowed until the next call. */
+/* A text with the number of the round; borrowed until the next call. */
 static const char *in_round(const struct round *r, const char *what)
 {
 	static char text[128];
@@ -237,7 +237,7 @@ static void test_commit__undo_makes_the_base_what_it_was(void **state)
 	free(before);
 }
 
-/* Undo says no, in these words, and base and view stay as they are. */
+/* Undo is refused, with this word, and base and view stay as they are. */
 static void assert_undo_refuses(struct fixture *f, int want, const char *word)
 {
 	char *base = base_text(f);
@@ -261,7 +261,7 @@ static void assert_undo_refuses(struct fixture *f, int want, const char *word)
 	free(base);
 }
 
-/* Goal: what the view changed after a commit is not lost by its undo. */
+/* Goal: changes of the view after a commit are not lost by its undo. */
 static void test_commit__undo_refuses_to_lose_later_changes(void **state)
 {
 	struct fixture *f = *state;
@@ -287,7 +287,7 @@ static void test_commit__undo_refuses_to_lose_later_changes(void **state)
 	free(before);
 }
 
-/* Goal: neither are changes added to what a commit of a part left. */
+/* Goal: the same for changes after a commit of a part. */
 static void test_commit__undo_of_a_part_refuses_too(void **state)
 {
 	struct fixture *f = *state;
@@ -306,7 +306,7 @@ static void test_commit__undo_of_a_part_refuses_too(void **state)
 	undo(f);
 }
 
-/* Goal: nor is a snapshot taken after it. */
+/* Goal: a snapshot taken after a commit is not lost by its undo. */
 static void test_commit__undo_refuses_to_lose_a_snapshot(void **state)
 {
 	struct fixture *f = *state;
@@ -418,7 +418,7 @@ static bool has_another_file_system(void)
 }
 
 /*
- * Goal: what is removed is copied completely where it cannot be moved.
+ * Goal: a removed object is copied completely where it cannot be moved.
  * Method: store and base on two file systems; commit and undo killed at
  * every few points, because each costs syncs of a disk.
  */
@@ -536,7 +536,7 @@ static void test_commit__stopped_refuses_to_be_mounted(void **state)
 	free(view);
 }
 
-/* What one part says of a path; "" if nothing does. */
+/* The line of a path in a text; "" if there is none. */
 static void line_of(const char *text, const char *path, char out[512])
 {
 	size_t len = strlen(path);
@@ -563,8 +563,8 @@ static void assert_line(const char *want, const char *got, const char *path)
 
 /*
  * Goal: a part is committed and nothing else; the view stays what it was.
- * Method: parts one after the other, each in the base and the rest not; in
- * the end base and view are the same.
+ * Method: commit one part after the other, and look whether it is in the base
+ * and the rest is not; at the end base and view are the same.
  */
 static void test_commit__of_paths_leaves_the_rest(void **state)
 {

@@ -97,7 +97,7 @@ static char first_byte(const struct fixture *f, const char *path)
 	return c;
 }
 
-/* The rest is applied; undoing takes all of it back; the view is as it was. */
+/* The other changes are applied, and undone; then the view is as it was. */
 static void resolve(struct fixture *f, enum mapfs_resolution who)
 {
 	char *before = base_text(f);
@@ -145,8 +145,8 @@ static void test_conflict__content_theirs(void **state)
 }
 
 /*
- * Goal: never half of one version and half of the other.
- * Method: a page of a file changed here, another page there.
+ * Goal: a file never becomes a mixture of two versions.
+ * Method: a page is changed in the view, another page in the base.
  */
 static void test_conflict__content_in_part_cannot_be_ours(void **state)
 {
@@ -204,7 +204,7 @@ static void test_conflict__missing_theirs(void **state)
 }
 
 /*
- * Goal: nothing is put into what is no directory any more.
+ * Goal: nothing is put into a directory that has become a file.
  * Symptom: the plan could not be read back, so the commit could neither be
  * finished nor undone.
  */
@@ -227,7 +227,7 @@ static void test_conflict__directory_above_is_a_file_now(void **state)
 	assert_int_equal(first_byte(f, "d"), 'T');
 }
 
-/* Goal: half a directory does not take the place of a whole one. */
+/* Goal: a directory known in parts does not replace a complete one. */
 static void test_conflict__replaced_directory_cannot_be_ours(void **state)
 {
 	struct fixture *f = *state;
@@ -377,7 +377,7 @@ static void test_conflict__directory_against_file_theirs(void **state)
 	assert_int_equal(first_byte(*state, "a/in"), 'T');
 }
 
-/* Names are judged singly: another name in a directory is no conflict. */
+/* Goal: two changes of different names in a directory are no conflict. */
 static void test_conflict__other_names_in_a_directory_are_none(void **state)
 {
 	struct fixture *f = *state;
@@ -458,8 +458,8 @@ static void begin_and_stop(struct fixture *f)
 }
 
 /*
- * Goal: what others do to the base between an interrupted commit and its end
- * is neither overwritten nor a reason why there is no end.
+ * Goal: changes of the base while a commit is interrupted are not overwritten,
+ * and do not prevent that the commit is undone.
  */
 static void test_conflict__made_while_it_was_interrupted(void **state)
 {
@@ -484,7 +484,7 @@ static void test_conflict__made_while_it_was_interrupted(void **state)
 	assert_false(is_there(f, "d/x"));
 }
 
-/* Only the bytes of a file that stays: nothing else would stop it. */
+/* Goal: the same if only the bytes of a file were changed. */
 static void test_conflict__content_while_it_was_interrupted(void **state)
 {
 	struct fixture *f = *state;
@@ -501,7 +501,7 @@ static void test_conflict__content_while_it_was_interrupted(void **state)
 	assert_int_equal(try_commit(f, MAPFS_STOP), -EEXIST);
 }
 
-/* Removed by others before the commit could keep it: it cannot come back. */
+/* Goal: a file that others removed before the commit kept it is not needed. */
 static void test_conflict__removed_while_it_was_interrupted(void **state)
 {
 	struct fixture *f = *state;

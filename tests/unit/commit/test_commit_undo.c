@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Undoing more than once, and with snapshots about; as an ordinary user where
- * modes lock directories.
+ * Undoing several commits, and commits with snapshots; undoing as an ordinary
+ * user where modes forbid even the owner to enter a directory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -107,7 +107,7 @@ static void commit_and_undo_rounds(struct fixture *f)
 	fixture_destroy(f);
 }
 
-/* Goal: commits are undone one after the other, whatever they share. */
+/* Goal: commits that changed the same objects are undone one after the other. */
 static void test_undo__of_commits_in_a_row(void **state)
 {
 	(void)state;
@@ -120,7 +120,7 @@ static void test_undo__of_commits_in_a_row_from_elsewhere(void **state)
 	commit_and_undo_rounds(make_apart());
 }
 
-/* Goal: what somebody else changed between two commits is still noticed. */
+/* Goal: a change by somebody else between two commits is noticed. */
 static void test_undo__sees_what_others_did_between_commits(void **state)
 {
 	struct fixture *f = make_beside();
@@ -162,8 +162,8 @@ static void expect_f(const char *store, const char *snapshot, char first)
 }
 
 /*
- * Goal: what was a difference to the base before a commit is one again after
- *       its undo, though the base's change times are others.
+ * Goal: after an undo older snapshots show the same again, although the ctimes
+ * in the base are not the same.
  */
 static void test_undo__lets_older_snapshots_know_the_base_again(void **state)
 {
@@ -195,7 +195,7 @@ static void test_undo__lets_older_snapshots_know_the_base_again(void **state)
 	fixture_destroy(f);
 }
 
-/* In directories that only root could work in. */
+/* Changes in directories whose modes let only root work in them. */
 static void lock_and_change(struct fixture *f)
 {
 	const struct mapfs_setattr open_mode = { .valid = MAPFS_SET_MODE,
@@ -225,7 +225,7 @@ static void assert_mode(const struct fixture *f, const char *path, mode_t want)
 	assert_int_equal(st.st_mode & 07777, want);
 }
 
-/* As root the locks of an ordinary user are no obstacle to looking. */
+/* Lets an ordinary user look into them. */
 static void unlock(const struct fixture *f)
 {
 	assert_int_equal(chmod(b_path(f, "d"), 0700), 0);
@@ -240,7 +240,7 @@ static void lock_again(const struct fixture *f)
 	assert_int_equal(chmod(b_path(f, "d"), 0), 0);
 }
 
-/* What a points_test works on: a fixture that is new in each round. */
+/* The argument of a points_test: a fixture that is new in each round. */
 static void prepare_locked(void *arg)
 {
 	struct fixture **f = arg;
@@ -339,7 +339,7 @@ static void test_undo__in_directories_that_lock_out_their_owner(void **state)
 	run_as_user(kill_in_locked_directories, NULL);
 }
 
-/* In a base of somebody else who lets everybody write. */
+/* In a base of another user, which everybody may write to. */
 static void change_and_undo_others(void *arg)
 {
 	struct fixture *f = arg;
@@ -357,8 +357,8 @@ static void change_and_undo_others(void *arg)
 }
 
 /*
- * Goal: an ordinary user commits to directories and files of others, and is
- * not left halfway because only an owner sets times.
+ * Goal: an ordinary user commits to directories and files of others; that only
+ * an owner may set times does not stop the commit halfway.
  */
 static void test_undo__in_directories_of_others(void **state)
 {
