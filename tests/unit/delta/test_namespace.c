@@ -58,8 +58,8 @@ static void test_namespace__same_name_in_two_directories(void **state)
 }
 
 /*
- * Goal: a walk meets every name that stays, once, and no new one, whatever
- *       comes and goes.
+ * Goal: a walk meets every name that stays once, and no new name, whatever is
+ *       added and removed meanwhile.
  * Method: remove every other name and add new ones in the middle of it.
  */
 static void test_namespace__positions_survive_changes(void **state)
@@ -134,10 +134,10 @@ static void test_namespace__renamed_name_stands_just_before_the_old(void **s)
 	assert_true(low < position(&ns, 1, "y"));
 	assert_true(position(&ns, 1, "y") < at);
 	assert_true(at < high);
-	/* Given again, a name is where it was. */
+	/* Created again, a name has its old position. */
 	insert(&ns, 1, "at", 4);
 	assert_int_equal(position(&ns, 1, "at"), at);
-	/* To another directory is not to another name. */
+	/* A move to another directory leaves no position for a new name. */
 	rename_in(&ns, 1, "y", "z");
 	namespace_change(&ns);
 	namespace_remove(&ns, 1, "z", 1);
@@ -148,7 +148,7 @@ static void test_namespace__renamed_name_stands_just_before_the_old(void **s)
 }
 
 /*
- * Goal: the places of a slot run out without harm: names stay unique.
+ * Goal: when a slot has no place left, positions stay unique.
  * Method: the same object is renamed more often than a slot has places.
  */
 static void test_namespace__endless_renames_take_a_new_slot(void **state)
@@ -175,9 +175,9 @@ static void test_namespace__endless_renames_take_a_new_slot(void **state)
 }
 
 /*
- * Goal: what replaces a namespace while listings run shows no name twice.
- * Method: names of both stay where they were; one that comes back too; others
- *         stand before all.
+ * Goal: when a namespace is replaced, running listings show no name twice.
+ * Method: names of both keep their positions, and so does one that is created
+ *         again; new names are below all others.
  */
 static void test_namespace__replacing_keeps_positions(void **state)
 {
@@ -207,7 +207,7 @@ static void test_namespace__replacing_keeps_positions(void **state)
 	assert_int_equal(position(&ns, 1, "both"), both);
 	assert_int_equal(position(&ns, 1, "gone"), gone);
 	assert_true(position(&ns, 1, "new") < only_old);
-	/* Not met by the replacing, but by the listing, perhaps. */
+	/* Only the old namespace had it, and a listing may have met it. */
 	insert(&ns, 1, "old", 3);
 	assert_int_equal(position(&ns, 1, "old"), only_old);
 	namespace_fini(&ns);
@@ -222,7 +222,7 @@ static int next_ino(void *arg, const struct dentry *d)
 	return 0;
 }
 
-/* Compaction writes names in this order; reading them must not turn it. */
+/* Compaction writes names in this order, and replay must keep it. */
 static void test_namespace__iterating_goes_from_the_oldest(void **state)
 {
 	struct namespace ns;

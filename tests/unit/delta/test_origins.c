@@ -74,7 +74,7 @@ static void test_origins__newest_of_one_place_comes_first(void **state)
 	origins_fini(&p);
 }
 
-/* Goal: paths that no directory could list are kept, but never told [S1]. */
+/* Goal: paths whose parts are no names are kept, but never listed [S1]. */
 static void test_origins__paths_of_strangers_are_no_names(void **state)
 {
 	static const char *const paths[] = { "/",  "//", "/a", "a//b",

@@ -47,7 +47,7 @@ static void assert_matches(const struct pagetable *pt, const struct model *m)
 			uint64_t a = m->page[at + run.count - 1];
 			uint64_t b = m->page[at + run.count];
 
-			/* A run that could go on is not the longest. */
+			/* A run that could be longer is not the longest. */
 			assert_false(a <= 1 ? a == b : b == a + 1);
 		}
 	}

@@ -70,7 +70,7 @@ static void build(struct group *g)
 	assert_int_equal(group_error(g), 0);
 }
 
-/* Goal: what went in comes out.  Method: encode again, compare the bytes. */
+/* Goal: decoding inverts encoding.  Method: encode again, compare bytes. */
 static void test_record__survives_the_way_through_bytes(void **state)
 {
 	struct group a;
@@ -118,7 +118,7 @@ static void test_record__every_cut_is_refused_or_a_clean_end(void **state)
 	group_fini(&g);
 }
 
-/* Method: flip bits at random; decoding must end, whatever it says. */
+/* Method: flip bits at random; decoding must end, with any result. */
 static void test_record__damage_never_reads_outside(void **state)
 {
 	struct group g;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Snapshots, the way back to them, and branches, through the core's door.
+ * Snapshots, rollback, revert and branches, through core/mapfs.h.
  */
 #include "tests/unit/support/overlay_fixture.h"
 
@@ -290,8 +290,8 @@ static void test_rollback__cached_pages_of_before_are_dropped(void **state)
 }
 
 /*
- * Goal: several snapshots, written over in between, rolled to and fro.
- * Method: the text of each is its number; every page is one of theirs.
+ * Goal: rollback to several snapshots in any order, with writes in between.
+ * Method: the text of each snapshot is its number.
  */
 static void test_rollback__to_any_snapshot_in_any_order(void **state)
 {
@@ -324,7 +324,7 @@ static void test_rollback__to_any_snapshot_in_any_order(void **state)
 	}
 	reopen_copy(f);
 	expect(f->v, "big", 0, "zzz");
-	/* That of big, and the one page the oldest snapshot wrote beside. */
+	/* The first page of big, and one that the oldest snapshot had, too. */
 	assert_int_equal(pages(f), 2);
 }
 
@@ -351,7 +351,7 @@ static void note_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 }
 
 /*
- * Claim: who waits for the journal to be written anew is told how far it is.
+ * Claim: the caller is told how far the new journal is written.
  * Method: a state of 64 equal files, each larger than a group of records.
  */
 static void test_rollback__tells_how_far_it_is(void **state)
@@ -388,7 +388,7 @@ static void test_rollback__tells_how_far_it_is(void **state)
 	back(f, "then");
 	assert_true(told.calls > 8);
 	assert_true(told.is_over);
-	/* All but the last group was told, and no wild guess was made. */
+	/* All but the last group was told, and the estimates were good. */
 	assert_true(told.done_bytes > (FILES - 8) * VALUE_BYTES);
 	assert_true(told.most_bytes < 2 * FILES * VALUE_BYTES);
 }
@@ -440,7 +440,7 @@ static void test_branch__goes_its_own_way(void **state)
 		put(&h, "big", "h", PAGE * 2);
 		if (n == 0)
 			reopen_copy(&h);
-		/* A journal begun anew needs the parents' pages only. */
+		/* A compacted journal needs only the pages of the parents. */
 		if (n == 1) {
 			snap(&h, "c");
 			back(&h, "c");
@@ -453,7 +453,7 @@ static void test_branch__goes_its_own_way(void **state)
 	close_copy(&g);
 	reopen_copy(f);
 	expect(f->v, "big", 0, "twob");
-	/* Who is needed says by whom. */
+	/* The refusal names the branch. */
 	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), -EBUSY);
 	assert_non_null(strstr(why.text, g.store));
 	close_copy(f);
@@ -687,7 +687,7 @@ static void test_revert__refuses_to_hide_what_comes_back(void **state)
 	assert_int_equal(mapfs_lookup(f->v, sub, "s", &e), -ENOENT);
 	expect(f->v, "small", 0, "hello");
 	revert(f, "sub", 0);
-	/* What was not kept can be reverted all the same. */
+	/* Revert needs no kept store. */
 	close_copy(f);
 	open_copy(f, MAPFS_STORE_UNLINKED);
 	put(f, "big", "one", 0);
@@ -726,9 +726,9 @@ static void test_store__without_its_journal_is_refused(void **state)
 }
 
 /*
- * Goal: opening a store takes as long as its journal, not its square.
- * Method: what a compacted journal says of thousands of snapshots with pages
- * in many pieces; it takes a hundredth of the time that is allowed.
+ * Goal: the time to open a store grows with its journal, not with the square.
+ * Method: the records of a compacted journal for thousands of snapshots with
+ * scattered pages; they need a hundredth of the time that is allowed.
  */
 static void test_snapshot__thousands_are_read_in_order(void **state)
 {
@@ -768,30 +768,27 @@ static void test_snapshot__thousands_are_read_in_order(void **state)
 	assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 2);
 }
 
-#define TEST(f)                                                   \
-	cmocka_unit_test_setup_teardown(f, overlay_fixture_begin, \
-					overlay_fixture_end)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_snapshot__later_writes_do_not_reach_it),
-		TEST(test_snapshot__names_are_checked),
-		TEST(test_snapshot__deleting_gives_its_pages_back),
+		test_with_copy(test_snapshot__later_writes_do_not_reach_it),
+		test_with_copy(test_snapshot__names_are_checked),
+		test_with_copy(test_snapshot__deleting_gives_its_pages_back),
 		cmocka_unit_test(test_snapshot__thousands_are_read_in_order),
-		TEST(test_rollback__brings_back_data_names_and_sizes),
-		TEST(test_rollback__cached_pages_of_before_are_dropped),
-		TEST(test_rollback__to_any_snapshot_in_any_order),
-		TEST(test_rollback__tells_how_far_it_is),
-		TEST(test_branch__goes_its_own_way),
-		TEST(test_branch__needs_its_parent),
-		TEST(test_discard__leaves_what_somebody_reads),
-		TEST(test_revert__one_file_and_nothing_else),
-		TEST(test_revert__a_tree_with_what_moved_in_and_out),
-		TEST(test_revert__links_of_the_view_stay),
-		TEST(test_revert__refuses_to_hide_what_comes_back),
-		TEST(test_store__without_its_journal_is_refused),
-		TEST(test_look__shares_and_changes_nothing),
+		test_with_copy(test_rollback__brings_back_data_names_and_sizes),
+		test_with_copy(
+			test_rollback__cached_pages_of_before_are_dropped),
+		test_with_copy(test_rollback__to_any_snapshot_in_any_order),
+		test_with_copy(test_rollback__tells_how_far_it_is),
+		test_with_copy(test_branch__goes_its_own_way),
+		test_with_copy(test_branch__needs_its_parent),
+		test_with_copy(test_discard__leaves_what_somebody_reads),
+		test_with_copy(test_revert__one_file_and_nothing_else),
+		test_with_copy(test_revert__a_tree_with_what_moved_in_and_out),
+		test_with_copy(test_revert__links_of_the_view_stay),
+		test_with_copy(test_revert__refuses_to_hide_what_comes_back),
+		test_with_copy(test_store__without_its_journal_is_refused),
+		test_with_copy(test_look__shares_and_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

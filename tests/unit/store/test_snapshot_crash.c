@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Snapshots, rollback, revert and branches when something fails, or the
- * process is gone, at any point of them.
+ * process is killed, at any point of them.
  *
- * Each verb starts from the same store.  What it may leave is what was before
- * or what it leads to; after a success only the latter.
+ * Each operation starts from the same store.  It may leave the state before it
+ * or the state after it; if it succeeded only the latter.
  */
-#include "tests/unit/support/overlay_fixture.h"
 #include "tests/unit/support/branch_fixture.h"
-
-#include <sys/wait.h>
+#include "tests/unit/support/overlay_fixture.h"
+#include "tests/unit/support/points.h"
 
 #define PAGE 4096
-#define DIED 77
 
 static struct reason why;
 
@@ -180,137 +178,123 @@ static bool is_branched(const struct seen *s)
 	return is_before(s) && s->has_branch && s->branch_is_old;
 }
 
-struct verb {
+struct operation {
+	struct fixture *f;
 	int (*run)(struct fixture *f);
 	bool (*is_done)(const struct seen *s);
 };
 
-/* After the failure the store must be of use: it takes a change, or says no. */
-static void check_after(struct fixture *f, const struct verb *verb, bool done,
-			unsigned int n)
+/* A store must be usable afterwards: it shows a state and takes a change. */
+static void check_view(const struct operation *op, bool done)
 {
+	struct fixture *f = op->f;
 	struct seen seen;
 
 	see(f, &seen);
-	if (!(verb->is_done(&seen) || (!done && is_before(&seen))))
-		print_message("point %u: big %s small %d old %d new %d\n", n,
-			      seen.big, seen.has_small, seen.has_old,
-			      seen.has_new);
-	assert_true(verb->is_done(&seen) || (!done && is_before(&seen)));
-	/* Never one that shows the base as if nothing had been changed. */
+	if (!(op->is_done(&seen) || (!done && is_before(&seen))))
+		print_message("big %s small %d old %d new %d\n", seen.big,
+			      seen.has_small, seen.has_old, seen.has_new);
+	assert_true(op->is_done(&seen) || (!done && is_before(&seen)));
+	/* Never a branch that shows the base as if nothing was changed. */
 	assert_true(!seen.has_branch || seen.branch_is_old);
 	assert_int_equal(put(f, "big", "zzz", 2 * (uint64_t)PAGE), 0);
 	assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(root_ino(f)), false),
 			 0);
 }
 
-static unsigned int count_points(struct fixture *f, const struct verb *verb)
+static void succeed(const struct operation *op)
 {
-	unsigned int points;
-
-	prepare(f);
+	prepare(op->f);
 	fault_reset();
-	assert_int_equal(verb->run(f), 0);
-	points = fault_passed();
-	assert_true(points > 3);
-	check_after(f, verb, true, 0);
-	close_copy(f);
-	return points;
+	assert_int_equal(op->run(op->f), 0);
+	assert_true(fault_passed() > 3);
+	check_view(op, true);
+	close_copy(op->f);
 }
 
-static void fail_at_each(struct fixture *f, const struct verb *verb)
+static void begin(void *arg)
 {
-	const int errors[] = { EIO, ENOSPC, ENOMEM };
-	unsigned int points = count_points(f, verb);
+	prepare(((struct operation *)arg)->f);
+}
 
-	for (unsigned int n = 0; n < 3 * points; n++) {
-		int err;
+static int run(void *arg)
+{
+	const struct operation *op = arg;
 
-		prepare(f);
-		fault_arm(n / 3, errors[n % 3]);
-		err = verb->run(f);
-		fault_disarm();
-		if (err)
-			assert_true(!reason_is_empty(&why) != '\0');
+	return op->run(op->f);
+}
+
+/* Opens the store again, after a failure or after the death of a child. */
+static void check_store(void *arg, int result)
+{
+	const struct operation *op = arg;
+	struct fixture *f = op->f;
+
+	if (f->v) {
+		if (result)
+			assert_false(reason_is_empty(&why));
 		(void)!mapfs_view_close(f->v);
 		f->v = NULL;
-		open_copy(f, MAPFS_STORE_DIR);
-		check_after(f, verb, err == 0, n / 3);
-		close_copy(f);
 	}
+	open_copy(f, MAPFS_STORE_DIR);
+	check_view(op, result == 0);
+	close_copy(f);
 }
 
-/* The child dies inside the verb; the kernel keeps what it had written. */
-static void die_at_each(struct fixture *f, const struct verb *verb)
+static void at_each_point(void **state, int (*operation)(struct fixture *f),
+			  bool (*is_done)(const struct seen *s))
 {
-	unsigned int points = count_points(f, verb);
+	static const int errors[] = { EIO, ENOSPC, ENOMEM };
+	const struct points_test test = {
+		.begin = begin,
+		.operation = run,
+		.check = check_store,
+	};
+	struct operation op = {
+		.f = *state,
+		.run = operation,
+		.is_done = is_done,
+	};
 
-	for (unsigned int n = 0; n < points; n++) {
-		int status;
-		pid_t pid = fork();
-
-		assert_true(pid >= 0);
-		if (pid == 0) {
-			prepare(f);
-			fault_arm_kill(n);
-			(void)!verb->run(f);
-			_exit(DIED);
-		}
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFSIGNALED(status));
-		assert_int_equal(WTERMSIG(status), SIGKILL);
-		open_copy(f, MAPFS_STORE_DIR);
-		check_after(f, verb, false, n);
-		close_copy(f);
-	}
-}
-
-static void both(void **state, int (*run)(struct fixture *f),
-		 bool (*is_done)(const struct seen *s))
-{
-	const struct verb verb = { .run = run, .is_done = is_done };
-
-	fail_at_each(*state, &verb);
-	die_at_each(*state, &verb);
+	succeed(&op);
+	for (size_t n = 0; n < sizeof(errors) / sizeof(*errors); n++)
+		(void)points_fail(&test, errors[n], &op);
+	assert_true(points_kill(&test, &op) > 3);
 }
 
 static void test_snapshot__created_or_not(void **state)
 {
-	both(state, do_create, is_created);
+	at_each_point(state, do_create, is_created);
 }
 
 static void test_snapshot__deleted_or_not(void **state)
 {
-	both(state, do_delete, is_deleted);
+	at_each_point(state, do_delete, is_deleted);
 }
 
 static void test_rollback__happened_or_not(void **state)
 {
-	both(state, do_rollback, is_rolled_back);
+	at_each_point(state, do_rollback, is_rolled_back);
 }
 
 static void test_revert__happened_or_not(void **state)
 {
-	both(state, do_revert, is_reverted);
+	at_each_point(state, do_revert, is_reverted);
 }
 
 static void test_branch__is_there_or_not(void **state)
 {
-	both(state, do_branch, is_branched);
+	at_each_point(state, do_branch, is_branched);
 }
-
-#define TEST(f)                                                   \
-	cmocka_unit_test_setup_teardown(f, overlay_fixture_begin, \
-					overlay_fixture_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_snapshot__created_or_not),
-		TEST(test_snapshot__deleted_or_not),
-		TEST(test_rollback__happened_or_not),
-		TEST(test_revert__happened_or_not),
-		TEST(test_branch__is_there_or_not),
+		test_with_copy(test_snapshot__created_or_not),
+		test_with_copy(test_snapshot__deleted_or_not),
+		test_with_copy(test_rollback__happened_or_not),
+		test_with_copy(test_revert__happened_or_not),
+		test_with_copy(test_branch__is_there_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

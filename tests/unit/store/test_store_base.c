@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which directory a store belongs to: recorded, found out where it was not,
- * and refused where another one has its place.
+ * Which directory is the base of a store: recorded, identified by the root in
+ * stores that have no record, and refused if another directory is at its path.
  */
 #include "tests/unit/support/overlay_fixture.h"
 
@@ -18,7 +18,7 @@ static struct reason why;
 struct stripped {
 	struct group group[64];
 	size_t count;
-	uint64_t bases; /* records that were left out */
+	uint64_t bases; /* RECORD_BASE that were left out */
 };
 
 static int strip_group(void *arg, mapfs_lsn lsn, const void *records,
@@ -43,7 +43,7 @@ static int strip_group(void *arg, mapfs_lsn lsn, const void *records,
 	return 0;
 }
 
-/* The store as one was written before the base was recorded. */
+/* Makes it a store from before there was RECORD_BASE. */
 static void make_old(struct fixture *f)
 {
 	struct stripped *s = calloc(1, sizeof(*s));
@@ -104,7 +104,7 @@ static void change_root(struct fixture *f)
 	mapfs_forget(f->v, e.attr.ino, 1);
 }
 
-/* Another directory gets the place of the base; `was` is where that is now. */
+/* Another directory gets the path of the base, which is moved to `was`. */
 static void replace_base(struct fixture *f, char was[128])
 {
 	(void)snprintf(was, 128, "%s/base.was", f->dir);
@@ -148,7 +148,7 @@ static void test_base__another_directory_is_not_the_base(void **state)
 	open_copy(f, MAPFS_STORE_DIR);
 }
 
-/* The root is in the delta, and says what it was. */
+/* The root is in the delta, with its signature. */
 static void test_base__old_store_knows_its_base_by_a_changed_root(void **state)
 {
 	struct fixture *f = *state;
@@ -161,7 +161,7 @@ static void test_base__old_store_knows_its_base_by_a_changed_root(void **state)
 	replace_base(f, was);
 	expect_replaced(f);
 	put_back(f, was);
-	/* It moved: known by the same. */
+	/* A base that moved is known by its root, too. */
 	assert_int_equal(rename(f->base, was), 0);
 	memcpy(f->base, was, sizeof(f->base));
 	open_copy(f, MAPFS_STORE_DIR);
@@ -215,7 +215,7 @@ static void test_base__snapshot_is_of_the_same_base(void **state)
 	open_copy(f, MAPFS_STORE_DIR);
 }
 
-/* Goal: each thing that both know can tell two directories apart. */
+/* Goal: every field that both have can tell two directories apart. */
 static void test_base__directories_are_compared_by_what_both_know(void **state)
 {
 	const struct base_identity all = {
@@ -245,18 +245,17 @@ static void test_base__directories_are_compared_by_what_both_know(void **state)
 	assert_true(base_is_same(&all, &b, true));
 }
 
-#define CASE(name)                       \
-	cmocka_unit_test_setup_teardown( \
-		test_base__##name, overlay_fixture_begin, overlay_fixture_end)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(another_directory_is_not_the_base),
-		CASE(old_store_knows_its_base_by_a_changed_root),
-		CASE(old_store_records_its_base_when_opened),
-		CASE(snapshot_is_of_the_same_base),
-		CASE(directories_are_compared_by_what_both_know),
+		test_with_copy(test_base__another_directory_is_not_the_base),
+		test_with_copy(
+			test_base__old_store_knows_its_base_by_a_changed_root),
+		test_with_copy(
+			test_base__old_store_records_its_base_when_opened),
+		test_with_copy(test_base__snapshot_is_of_the_same_base),
+		test_with_copy(
+			test_base__directories_are_compared_by_what_both_know),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores that are not what they should be: damaged, forged, or changed by
- * somebody else at the worst moment [S1].
+ * Stores that are damaged, crafted, or changed by another process at the worst
+ * moment [S1].
  */
 #include "tests/unit/support/overlay_fixture.h"
 
@@ -19,7 +19,7 @@ static struct reason why;
 /* Runs once, before the next exclusive lock of a range is asked for. */
 static void (*before_exclusion)(void);
 
-/* Stands before the C library's, to be there at that moment. */
+/* Replaces the function of the C library, to know that moment. */
 int fcntl(int fd, int cmd, ...)
 {
 	void (*hook)(void) = before_exclusion;
@@ -88,8 +88,8 @@ static void expect_trouble(int err, int want, const char *words)
 
 /*
  * Goal: no branch is left without the snapshot it is of.
- * Method: one is made and ready between looking for branches and excluding
- * those who would make one.
+ * Method: one is made between the search for branches and the lock that keeps
+ * others from making one.
  */
 static void test_hostile__branch_made_while_its_snapshot_goes(void **state)
 {
@@ -145,7 +145,7 @@ static void test_hostile__failed_branch_leaves_nothing(void **state)
 	assert_int_equal(open_store(branch), 0);
 }
 
-/* A store written by a stranger who can count checksums. */
+/* A crafted store, with correct checksums. */
 struct forged {
 	char path[128];
 	uint8_t uuid[16];
@@ -278,7 +278,7 @@ static void test_hostile__two_stores_that_are_each_others_parents(void **state)
 	expect_trouble(open_store(a.path), -ELOOP, "a branch of itself");
 }
 
-/* The last that fits, one that does not, and the branch that would not. */
+/* The longest lineage, one that is too long, and a branch that would be. */
 static void test_hostile__line_of_three_hundred_stores(void **state)
 {
 	struct fixture *f = *state;
@@ -304,7 +304,7 @@ static void test_hostile__line_of_three_hundred_stores(void **state)
 	expect_trouble(open_store(up.path), -EMLINK, "more than 255");
 }
 
-/* Each was good for a record that the next opening would refuse. */
+/* With each of them a record could be written that replay would refuse. */
 static void test_hostile__numbers_that_would_be_given_twice(void **state)
 {
 	static const uint64_t bad[][4] = {
@@ -376,7 +376,7 @@ static void replace_by_fifo(const struct fixture *f, const char *name)
 	assert_int_equal(mkfifo(path, 0600), 0);
 }
 
-/* Symptom: whoever only asked for the status waited for a writer. */
+/* Symptom: asking for the status waited for somebody to write to a fifo. */
 static void test_hostile__fifos_hold_nobody_up(void **state)
 {
 	struct fixture *f = *state;
@@ -418,13 +418,13 @@ static void test_hostile__damaged_registration_keeps_snapshots(void **state)
 		expect_trouble(mapfs_store_describe(f->store, &info, &why),
 			       -EUCLEAN, "branches");
 	}
-	/* Of another snapshot, and no registration at all. */
+	/* A branch of another snapshot, and a file that is none of a branch. */
 	put_file(dir, "00112233445566778899aabbccddeeff", "7\n/b\n", 5);
 	put_file(dir, "00112233445566778899aabbccddeefg", "1\n/b\n", 5);
 	assert_int_equal(mapfs_snapshot_delete(f->v, "a", &why), 0);
 }
 
-/* A half-made store may be continued, but not through somebody's link. */
+/* An unfinished store may be continued, but not through a crafted link. */
 static void test_hostile__readme_that_leads_elsewhere(void **state)
 {
 	struct fixture *f = *state;
@@ -445,25 +445,25 @@ static void test_hostile__readme_that_leads_elsewhere(void **state)
 	close(fd);
 }
 
-#define TEST(f)                                                   \
-	cmocka_unit_test_setup_teardown(f, overlay_fixture_begin, \
-					overlay_fixture_end)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_hostile__branch_made_while_its_snapshot_goes),
-		TEST(test_hostile__branch_made_while_its_parent_goes),
-		TEST(test_hostile__failed_branch_leaves_nothing),
-		TEST(test_hostile__store_that_is_its_own_parent),
-		TEST(test_hostile__two_stores_that_are_each_others_parents),
-		TEST(test_hostile__line_of_three_hundred_stores),
-		TEST(test_hostile__numbers_that_would_be_given_twice),
-		TEST(test_hostile__snapshot_of_segments_that_are_not_there),
-		TEST(test_hostile__parent_path_is_absolute),
-		TEST(test_hostile__fifos_hold_nobody_up),
-		TEST(test_hostile__damaged_registration_keeps_snapshots),
-		TEST(test_hostile__readme_that_leads_elsewhere),
+		test_with_copy(
+			test_hostile__branch_made_while_its_snapshot_goes),
+		test_with_copy(test_hostile__branch_made_while_its_parent_goes),
+		test_with_copy(test_hostile__failed_branch_leaves_nothing),
+		test_with_copy(test_hostile__store_that_is_its_own_parent),
+		test_with_copy(
+			test_hostile__two_stores_that_are_each_others_parents),
+		test_with_copy(test_hostile__line_of_three_hundred_stores),
+		test_with_copy(test_hostile__numbers_that_would_be_given_twice),
+		test_with_copy(
+			test_hostile__snapshot_of_segments_that_are_not_there),
+		test_with_copy(test_hostile__parent_path_is_absolute),
+		test_with_copy(test_hostile__fifos_hold_nobody_up),
+		test_with_copy(
+			test_hostile__damaged_registration_keeps_snapshots),
+		test_with_copy(test_hostile__readme_that_leads_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

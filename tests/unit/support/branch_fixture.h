@@ -3,22 +3,16 @@
 #define MAPFS_TESTS_UNIT_SUPPORT_BRANCH_FIXTURE_H
 
 /*
- * A branch of one's own store.
+ * A branch of a store.
  *
- * Errors: as mapfs_branch().
+ * Lifetime: the branch is a directory that the test removes.
+ * Errors:   as mapfs_branch().
+ * Locking:  none.
  */
 #include "core/mapfs.h"
 
-static inline int make_branch(const char *from, const char *snapshot,
-			      const char *to, struct reason *why)
-{
-	const struct mapfs_branch_options opt = {
-		.from = from,
-		.snapshot = snapshot,
-		.to = to,
-	};
-
-	return mapfs_branch(&opt, why);
-}
+/* The store `to` becomes a branch of snapshot `snapshot` of the store `from`. */
+int make_branch(const char *from, const char *snapshot, const char *to,
+		struct reason *why);
 
 #endif
