@@ -209,7 +209,36 @@ static bool has_name_after(const struct plan *p, uint32_t id)
 	return false;
 }
 
-/* The names in a directory of the base that is removed are removed, too. */
+/* A name in a directory of the base that is removed: it is removed, too. */
+static int collect_name_below(struct planning_ctx *c,
+			      const struct plan_object *dir, const char *name)
+{
+	struct plan_object *o;
+	struct plan_name *n;
+	int err;
+
+	if (path_is_dot(name) || plan_find_name(c->plan, dir->id, name))
+		return 0;
+	err = lookup_name(c, dir->id, name, &o);
+	if (err || !o)
+		return err;
+	err = plan_get_name(c->plan, dir->id, name, &n);
+	if (err)
+		return err;
+	n->object[PLAN_BEFORE] = o->id;
+	if (c->info[dir->id].is_base_only) {
+		c->info[o->id].is_base_only = true;
+		return 0;
+	}
+	/* Were it known to the view, the delta would have its name. */
+	return conflict_add(c, &(struct new_conflict){
+				       .kind = MAPFS_CONFLICT_NOT_EMPTY,
+				       .object = PLAN_NONE,
+				       .name = n,
+				       .theirs = o,
+			       });
+}
+
 static int collect_below(struct planning_ctx *c, struct plan_object *dir)
 {
 	const struct dirent *e;
@@ -229,32 +258,8 @@ static int collect_below(struct planning_ctx *c, struct plan_object *dir)
 		close(fd);
 		return -ENOMEM;
 	}
-	while (!err && (errno = 0, e = readdir(list))) {
-		struct plan_object *o;
-		struct plan_name *n;
-
-		if (path_is_dot(e->d_name) ||
-		    plan_find_name(c->plan, dir->id, e->d_name))
-			continue;
-		err = lookup_name(c, dir->id, e->d_name, &o);
-		if (err || !o)
-			continue;
-		err = plan_get_name(c->plan, dir->id, e->d_name, &n);
-		if (err)
-			break;
-		n->object[PLAN_BEFORE] = o->id;
-		/* Were it known to the view, the delta would have its name. */
-		if (c->info[dir->id].is_base_only)
-			c->info[o->id].is_base_only = true;
-		else
-			err = conflict_add(
-				c, &(struct new_conflict){
-					   .kind = MAPFS_CONFLICT_NOT_EMPTY,
-					   .object = PLAN_NONE,
-					   .name = n,
-					   .theirs = o,
-				   });
-	}
+	while (!err && (errno = 0, e = readdir(list)))
+		err = collect_name_below(c, dir, e->d_name);
 	if (!err && errno)
 		err = -errno;
 	closedir(list);
