@@ -117,10 +117,17 @@ static int judge_changed(struct revert_ctx *r, struct inode *i)
 	return judge_elsewhere(r, i);
 }
 
-static void linked_drop(struct revert_ctx *r, struct linked *l)
+static void linked_fini(struct revert_ctx *r)
 {
-	HASH_DEL(r->linked, l);
-	free(l);
+	struct linked *l = r->linked;
+
+	HASH_CLEAR(hh, r->linked);
+	while (l) {
+		struct linked *next = l->hh.next;
+
+		free(l);
+		l = next;
+	}
 }
 
 /* Called for a name in the base below the path; 1: all were found. */
@@ -135,7 +142,8 @@ static int take_linked(void *arg, mapfs_ino ino, const char *path)
 	HASH_FIND(hh, r->linked, &ino, sizeof(ino), l);
 	if (!l)
 		return 0;
-	linked_drop(r, l);
+	HASH_DEL(r->linked, l);
+	free(l);
 	copy = strdup(path);
 	if (!copy)
 		return -ENOMEM;
@@ -578,8 +586,6 @@ static int revert_path(struct overlay *o, char *path,
 		.set = { .o = o },
 		.why = why,
 	};
-	struct linked *l;
-	struct linked *next;
 	int err;
 
 	store_lock(o->store);
@@ -598,8 +604,7 @@ static int revert_path(struct overlay *o, char *path,
 	if (r.dir)
 		overlay_put(o, r.dir);
 	revert_set_fini(&r.set);
-	HASH_ITER(hh, r.linked, l, next)
-		linked_drop(&r, l);
+	linked_fini(&r);
 	free(r.base_path);
 	return err;
 }
