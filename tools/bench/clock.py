@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The time of a whole command.
+"""Measures how long a whole command takes.
 
-subprocess waits with a timeout by asking again after 0.5, 1, 2, 4, 8 ms: what
-is measured that way is one of 7.5, 15.5, 31.5 ms. So an alarm is the timeout.
+With a timeout, subprocess polls for the end of a command after 0.5, 1, 2, 4,
+8 ms, so a measured time would be one of 7.5, 15.5, 31.5 ms.  An alarm is the
+timeout instead.
 """
 import signal
 import subprocess

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What mapfs diff costs in a large base: prints, asserts nothing.
+"""Measures mapfs diff in a large base; prints times, asserts nothing.
 
   tools/bench/diff_numbers.py [MAPFS [FILES]]
 
-* a base of so many files (1000000), 1000 in each directory
-* 100 changes all over it: written, renamed, removed, created, chmod
-* the time of the whole command on the resting store and on the live view,
-  and of the same for a base a hundred times smaller
+* the base has FILES files (default 1000000), 1000 in each directory
+* 100 changes are spread over it: writing, renaming, removing, creating, chmod
+* the time is that of the whole command, on the mounted view and on the store
+  after unmounting; for this base and for one that is a hundred times smaller
 """
 import os
 import shutil
@@ -74,11 +74,11 @@ def run(files):
                        timeout=30)
         try:
             change(mnt, files)
-            print(f"base of {files} files, live view:")
+            print(f"base of {files} files, mounted view:")
             measure(mnt)
         finally:
             subprocess.run([MAPFS, "umount", mnt], check=True, timeout=60)
-        print(f"base of {files} files, resting store:")
+        print(f"base of {files} files, store at rest:")
         measure(store)
     finally:
         shutil.rmtree(top)

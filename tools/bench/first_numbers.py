@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What a copy view costs, in numbers: prints, asserts nothing.
+"""Measures a view in copy mode; prints numbers, asserts nothing.
 
   tools/bench/first_numbers.py [MAPFS]
 
-* one changed byte of a file of 10 GiB: time and size of the store
-* messages per open, read, close and listing of unchanged files
-* memory and descriptors of the daemon per inode the kernel remembers
-* how long mounting takes
+* one byte of a file of 10 GiB is changed: time, and size of the store
+* unchanged files are listed, opened, read and closed: requests and time
+* the kernel knows 100000 inodes: memory and descriptors of the daemon
+* mounting: time
 """
 import json
 import os
@@ -32,7 +32,7 @@ ROUNDS = 7
 
 
 def read_all(top):
-    """Without the fstat that Python's own files ask for."""
+    """Reads all files, without the fstat that open() of Python makes."""
     for name in os.listdir(top):
         fd = os.open(f"{top}/{name}", os.O_RDONLY)
         while os.read(fd, 65536):
@@ -41,7 +41,7 @@ def read_all(top):
 
 
 class View:
-    """A mounted copy view that ends with the `with` block."""
+    """A view in copy mode, mounted for the time of the `with` block."""
 
     def __init__(self, base, *options):
         self.base = base
@@ -105,7 +105,7 @@ def one_byte(scratch):
           f"median of {ROUNDS}")
 
 
-def messages(scratch):
+def requests(scratch):
     base = scratch / "small"
     base.mkdir()
     for n in range(1000):
@@ -122,7 +122,7 @@ def messages(scratch):
         spent = {k: after[k] - before.get(k, 0) for k in after
                  if after[k] != before.get(k, 0) and k != "ioctl"}
         print(f"list, open, read, close 1000 unchanged files, warm: "
-              f"{spent or 'no message'}; {took * 1e3:.1f} ms")
+              f"{spent or 'no request'}; {took * 1e3:.1f} ms")
 
 
 def memory(scratch):
@@ -148,7 +148,7 @@ def main():
     scratch = Path(tempfile.mkdtemp(prefix="mapfs-bench-"))
     try:
         one_byte(scratch)
-        messages(scratch)
+        requests(scratch)
         memory(scratch)
     finally:
         shutil.rmtree(scratch)

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What snapshots, branches, rollbacks and runs cost: prints, asserts nothing.
+"""Measures snapshot, branch, rollback and run; prints times, asserts nothing.
 
   tools/bench/snapshot_numbers.py [MAPFS [MIB]]
 
-* a mounted view with so many MiB of private pages (1024), all on disk
-* the time of each whole command, the start of the process included: snapshot
-  and rollback of the live view, branch of a snapshot, and a run of true
-* the space that each branch takes
+* the view has MIB MiB of private pages (default 1024), all synced
+* the time is that of the whole command: snapshot and rollback of the mounted
+  view, branch of a snapshot, and a run of true
+* the space of a branch is measured, too
 """
 import os
 import shutil

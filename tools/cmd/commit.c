@@ -311,7 +311,7 @@ static void warn_mounted(const char *store)
 		return;
 	if (s.base && mounts_read(&table) == 0)
 		while (mounts_next(table, &row))
-			if (mounts_is_ours(&row) &&
+			if (mounts_is_mapfs(&row) &&
 			    mounts_ask(&row, &info) == 0 &&
 			    info.mode == MAPFS_COPY &&
 			    strcmp(info.base, s.base) == 0 &&

@@ -129,7 +129,7 @@ static int list_json(struct mounts *table)
 	struct mount_row row;
 
 	while (mounts_next(table, &row)) {
-		if (mounts_is_ours(&row))
+		if (mounts_is_mapfs(&row))
 			json_add_row(array, &row, mounts_ask(&row, &info),
 				     &info);
 	}
@@ -149,7 +149,7 @@ static int list_people(struct mounts *table)
 
 	listing_add(&l, head);
 	while (mounts_next(table, &row)) {
-		if (mounts_is_ours(&row))
+		if (mounts_is_mapfs(&row))
 			listing_add_row(&l, &row, mounts_ask(&row, &info),
 					&info);
 	}

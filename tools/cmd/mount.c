@@ -48,7 +48,7 @@ static int place_clear(const char *path, const struct mount_row *row)
 	struct stat st;
 	int err;
 
-	if (!mounts_is_ours(row)) {
+	if (!mounts_is_mapfs(row)) {
 		if (stat(path, &st) == 0 || errno != ENOTCONN)
 			return 0;
 		say("%s: a dead %s mount is here; unmount that first", path,

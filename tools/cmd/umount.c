@@ -176,7 +176,7 @@ static int umount_target(const char *arg, bool lazy)
 	}
 	if (!mounts_find(table, path, &row))
 		say("%s: nothing is mounted here; see mapfs list", arg);
-	else if (!mounts_is_ours(&row))
+	else if (!mounts_is_mapfs(&row))
 		say("%s: not a mapfs mount but %s; use umount", arg, row.type);
 	else
 		status = umount_row(&row, lazy);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same view gives the same bytes: entries are in the order of their names,
- * extended attributes in the order of theirs, and nothing depends on the time
- * or the user.
+ * The same view gives the same bytes: entries and extended attributes are in
+ * the order of their names, and nothing depends on the time or the user.
  */
 #include "write.h"
 

@@ -149,7 +149,7 @@ bool mounts_find(struct mounts *t, const char *target, struct mount_row *out)
 	return true;
 }
 
-bool mounts_is_ours(const struct mount_row *row)
+bool mounts_is_mapfs(const struct mount_row *row)
 {
 	return strcmp(row->type, "fuse.mapfs") == 0;
 }

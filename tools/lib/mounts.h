@@ -37,7 +37,8 @@ void mounts_rewind(struct mounts *table);
 /* The mount that a path walk to `target` ends at; `target` is its root. */
 bool mounts_find(struct mounts *table, const char *target,
 		 struct mount_row *out);
-bool mounts_is_ours(const struct mount_row *row);
+/* Is it a mount of mapfs, of any user? */
+bool mounts_is_mapfs(const struct mount_row *row);
 /* A process in whose mount namespace a file system is mounted, and where. */
 struct mount_seen {
 	pid_t pid;

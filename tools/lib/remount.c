@@ -101,7 +101,7 @@ static int find_mount(struct remount *r)
 		say("/proc/self/mountinfo: cannot be read; mount proc");
 		return -EIO;
 	}
-	if (!mounts_find(table, path, &row) || !mounts_is_ours(&row)) {
+	if (!mounts_find(table, path, &row) || !mounts_is_mapfs(&row)) {
 		say("%s: not a mapfs mount; mount it first", r->target);
 		err = -EINVAL;
 	} else {

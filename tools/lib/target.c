@@ -101,7 +101,7 @@ static int open_root(const struct mount_row *row, int *fd)
 	return err;
 }
 
-/* The path is in this mount of ours. */
+/* The path is in this mount of mapfs. */
 static int found_live(struct find *f, const struct mount_row *row,
 		      const char *path)
 {
@@ -139,7 +139,7 @@ static bool is_store(const char *path)
 static bool shows_store(const struct mount_row *row, const char *path)
 {
 	struct mapfs_control_info *info = calloc(1, sizeof(*info));
-	bool shows = info && mounts_is_ours(row) &&
+	bool shows = info && mounts_is_mapfs(row) &&
 		     mounts_ask(row, info) == 0 &&
 		     strcmp(info->store, path) == 0;
 
@@ -188,7 +188,7 @@ static int find_path(struct find *f, const char *path)
 {
 	struct mount_row row;
 
-	if (find_mount(f->table, path, &row) && mounts_is_ours(&row))
+	if (find_mount(f->table, path, &row) && mounts_is_mapfs(&row))
 		return found_live(f, &row, path);
 	if (is_store(path))
 		return found_store(f, path);
