@@ -186,7 +186,7 @@ def test_nothing_to_commit_is_said_and_nobody_is_asked(view):
     _changed(view)
     view.unmount()
     said = mapfs("commit", view.store, "no/such/name").text
-    assert "nothing changed in what you named" in said
+    assert "holds no changes of these paths" in said
     assert sysc.read_file(os.path.join(view.base, "f")) == b"old"
     mapfs("commit", "-y", view.store)
     assert "holds no changes" in mapfs("commit", view.store).text

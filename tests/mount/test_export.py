@@ -410,8 +410,9 @@ def test_full_disk_is_an_error(place):
     with open("/dev/full", "wb") as full:
         p = subprocess.run([binary(), "export", place.store], stdout=full,
                            stderr=subprocess.PIPE, timeout=patience())
-    assert p.returncode == 1 and \
-        p.stderr == b"mapfs: layer: No space left on device; write it to another file\n"
+    assert p.returncode == 1
+    assert p.stderr == b"mapfs: layer: No space left on device; " \
+        b"write it to another file\n"
 
 
 def test_missing_store_is_named_and_not_made(place):
@@ -453,7 +454,7 @@ def test_interrupted_export_of_a_view_in_use_leaves_no_snapshot(place, reader):
             wait_for("a full pipe", lambda: _waiting_bytes(held) > 60_000)
         p.send_signal(signal.SIGINT)
         assert p.communicate(timeout=patience())[1] == \
-            b"mapfs: interrupted; run it again\n"
+            b"mapfs: layer: interrupted; run it again\n"
         assert p.returncode == 1
         assert mapfs("log", place.mnt).text == ""
         if reader == "slow":

@@ -287,7 +287,8 @@ def test_hard_link_to_nothing_is_refused(place):
 
 @pytest.mark.parametrize("entry, says", [
     (dict(name=".", data=b"x"), "that a layer may not have"),
-    (dict(name="./", kind=tarfile.SYMTYPE, link="x"), "that a layer may not have"),
+    (dict(name="./", kind=tarfile.SYMTYPE, link="x"),
+     "that a layer may not have"),
     (dict(name=".wh.d/f", data=b"x"), "that a layer may not have"),
     (dict(name="f", uid=1 << 32), "owner or group"),
     (dict(name="f", gid=(1 << 32) - 1), "owner or group"),
@@ -360,7 +361,7 @@ def test_interrupted_import_leaves_nothing(place):
     p.send_signal(signal.SIGINT)
     assert p.wait(timeout=patience()) == 1
     assert p.stderr.read() == \
-        b"mapfs: interrupted; nothing was imported, run it again\n"
+        b"mapfs: layer: interrupted, and nothing was imported; run it again\n"
     assert sorted(os.listdir(place)) == ["base", "mnt"]
 
 
@@ -388,6 +389,6 @@ def test_killed_import_leaves_no_store_that_looks_whole(place):
     assert not (place / "store").exists()
     again = load(place, Layer().add("f").done())
     assert again.returncode == 1
-    assert f"store {place}/store.part: left by an import" in again.words
+    assert f"store {place}/store.part: was left by an import" in again.words
     mapfs("discard", "-y", place / "store.part")
     assert load(place, Layer().add("f").done()).returncode == 0
