@@ -199,7 +199,7 @@ static void test_base__reads_small_and_large_files(void **state)
 		    big + BIG_BYTES - 3, 3);
 	assert_read(f, i, (struct range){ BIG_BYTES, 1 }, "", 0);
 	assert_read(f, i, (struct range){ 1ULL << 62, 1 }, "", 0);
-	/* Others shrink and grow it below us. */
+	/* Another process shrinks it while it is mapped. */
 	assert_int_equal(truncate(in(f, "big"), 150000), 0);
 	assert_read(f, i, (struct range){ 140000, 20000 }, big + 140000, 10000);
 	assert_int_equal(truncate(in(f, "big"), 10), 0);
@@ -218,16 +218,15 @@ static void test_base__directory_is_read_as_no_file(void **state)
 	start(f, BASE_FROZEN);
 	assert_int_equal(base_read(f->b, lookup(f, root(f), "dir"), &c, 1, 0),
 			 -EISDIR);
-	/* Opening it would wait, or wake somebody. */
+	/* Opening a fifo would wait, or wake another process. */
 	assert_int_equal(base_hold(f->b, lookup(f, root(f), "fifo"), BASE_READ,
 				   &fd),
 			 -EINVAL);
 }
 
 /*
- * Goal: nothing leads out of the base, whatever is put where a known object
- * was [S2].
- * Method: replace it by links to something outside.
+ * Goal: no object that replaces a known one leads out of the base [S2].
+ * Method: replace known objects by symbolic links to objects outside.
  */
 static void test_base__never_leaves_the_base(void **state)
 {
@@ -267,7 +266,7 @@ static void test_base__never_leaves_the_base(void **state)
 	assert_int_equal(base_read(f->b, file, buf, 8, 0), -ESTALE);
 	assert_int_equal(base_stat(f->b, dir, NULL, &stx, &foreign), -ESTALE);
 	assert_int_equal(base_stat(f->b, file, NULL, &stx, &foreign), -ESTALE);
-	/* A link is what is seen, never where it leads. */
+	/* The link itself is seen, not its target. */
 	assert_int_equal(base_stat(f->b, root(f), "hosts", &stx, &foreign), 0);
 	assert_true(S_ISLNK(stx.stx_mode));
 	assert_int_equal(
@@ -289,7 +288,7 @@ static void test_base__same_name_another_object_is_stale(void **state)
 	assert_int_equal(base_read(f->b, i, buf, 8, 0), -ESTALE);
 	i = lookup(f, root(f), "file");
 	assert_read(f, i, (struct range){ 0, 8 }, "new", 3);
-	/* Open it once and it stays reachable, whatever happens to names. */
+	/* Once it is open it stays reachable without its name. */
 	assert_int_equal(unlink(in(f, "file")), 0);
 	assert_read(f, i, (struct range){ 0, 8 }, "new", 3);
 	base_uncache(f->b, i);
@@ -313,8 +312,8 @@ static void *end_move(void *arg)
 }
 
 /*
- * Goal: a reader that comes between a rename of ours and its being recorded
- * finds the object all the same.
+ * Goal: a reader finds the object also between a rename by this view and the
+ * moment at which the new place is recorded.
  */
 static void test_base__object_is_waited_for_while_it_moves(void **state)
 {
@@ -343,8 +342,8 @@ static struct timespec atime_of(const char *path)
 }
 
 /*
- * Goal: reading leaves no trace, time stamps included [B1].
- * Method: times so old that relatime would move them.
+ * Goal: reading changes nothing, not even an access time [B1].
+ * Method: access times so old that relatime would change them.
  */
 static void test_base__frozen_base_keeps_its_access_times(void **state)
 {
@@ -370,7 +369,7 @@ static void test_base__frozen_base_keeps_its_access_times(void **state)
 	base_put(f->b, fd);
 	assert_int_equal(atime_of(in(f, "file")).tv_sec, 1000);
 	assert_int_equal(atime_of(in(f, "dir")).tv_sec, 1000);
-	/* Without the right to clone the mount, links are not protected. */
+	/* Without a clone of the mount the times of links do change. */
 	if (geteuid() != 0)
 		return;
 	assert_int_equal(
@@ -456,7 +455,7 @@ static void test_base__xattrs_of_every_type_of_object(void **state)
 	assert_int_equal(mkfifo(in(f, "fifo"), 0), 0);
 	for (int n = 0; n < 4; n++)
 		set_xattr(f, names[n], "trusted.test");
-	/* The link's own, not that of the file it leads to. */
+	/* The attribute of the link, not of its target. */
 	assert_int_equal(lsetxattr(in(f, "link"), "trusted.test", "link", 4, 0),
 			 0);
 	start(f, BASE_FROZEN);
@@ -537,8 +536,8 @@ static int fds_open(void)
 }
 
 /*
- * Goal: descriptors are bounded, whatever the tree's size, and a process
- * that has none left gets on with those the cache does not need.
+ * Goal: a tree of any size is read with a bounded number of descriptors, and
+ * if none is left, idle ones of the cache are closed.
  */
 static void test_base__descriptors_are_bounded(void **state)
 {
@@ -600,7 +599,7 @@ static void test_base__held_descriptor_outlives_uncaching(void **state)
 }
 
 /*
- * Goal: what is mounted inside the base shows as an empty directory with a
+ * Goal: a mount point inside the base shows as an empty directory with a
  * number of its own, and is never entered.
  */
 static void test_base__mount_point_is_foreign(void **state)
@@ -653,7 +652,7 @@ static void test_base__generation_tells_births_apart(void **state)
 	assert_int_equal(base_generation(&none), 0);
 }
 
-/* As on kernels whose clock for births ticks 250 times a second. */
+/* Kernels take birth times from a clock that may tick 250 times a second. */
 static void test_base__generation_tells_births_of_one_tick_apart(void **state)
 {
 	struct fixture *f = *state;
@@ -672,7 +671,7 @@ static void test_base__generation_tells_births_of_one_tick_apart(void **state)
 			assert_true(fd >= 0);
 			assert_int_equal(fstat(fd, &st), 0);
 			number[k] = st.st_ino;
-			/* The same birth for both. */
+			/* Both have the same birth time. */
 			stx = (struct statx){ .stx_mask = STATX_BTIME };
 			generation[k] = base_generation_of_fd(f->b, fd, &stx);
 			assert_int_equal(close(fd), 0);

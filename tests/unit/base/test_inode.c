@@ -55,7 +55,7 @@ static struct inode *add(struct itable *t, mapfs_ino ino, mode_t type,
 	return i;
 }
 
-/* Seen there when so many moves were recorded; with a hold. */
+/* Seen at this place after `moves` moves were recorded; with a hold. */
 static struct inode *see(struct itable *t, mapfs_ino ino, struct inode *parent,
 			 const char *name, uint64_t moves)
 {
@@ -109,9 +109,9 @@ static void test_inode__path_leads_from_the_root(void **state)
 }
 
 /*
- * Goal: an inode is there exactly as long as something counts it, and an
- * inode above as long as one below leads through it.
- * Method: take one kind of count after the other away.
+ * Goal: an inode is known exactly as long as something counts it, and that
+ * includes the inodes below it.
+ * Method: take away one kind of count after the other.
  */
 static void test_inode__lives_while_counted(void **state)
 {
@@ -151,8 +151,8 @@ static void test_inode__kept_one_tells_when_it_is_left(void **state)
 	assert_false(inode_put(t, a));
 	assert_false(inode_is_idle(t, a));
 	assert_false(itable_forget(t, 10, 1));
-	assert_true(inode_is_idle(t, a)); /* but for this hold */
-	assert_true(inode_put(t, a));	  /* what leads through it is no user */
+	assert_true(inode_is_idle(t, a)); /* except for this hold */
+	assert_true(inode_put(t, a));	  /* an inode below is no user */
 	(void)inode_put(t, below);
 	a = itable_get(t, 10);
 	assert_non_null(a);
@@ -230,8 +230,8 @@ static void test_inode__another_generation_is_another_object(void **state)
 }
 
 /*
- * Goal: no way ever leads in a circle, whatever others do to the base while
- * we look.
+ * Goal: no path leads in a circle, although other processes rename directories
+ * of the base while they are read.
  */
 static void test_inode__place_below_itself_is_refused(void **state)
 {
@@ -286,7 +286,7 @@ static void test_inode__pin_ends_with_the_inode(void **state)
 	assert_false(is_open(other));
 }
 
-/* Goal: however many unlinked files are in use, descriptors are left. */
+/* Goal: unlinked files in use do not take the last descriptors. */
 static void test_inode__oldest_pin_goes_when_there_are_too_many(void **state)
 {
 	struct rlimit was;
@@ -317,7 +317,7 @@ static void test_inode__oldest_pin_goes_when_there_are_too_many(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 }
 
-/* Goal: depth costs no stack. */
+/* Goal: a deep chain of directories does not overflow the stack. */
 static void test_inode__deep_chain_goes_at_once(void **state)
 {
 	struct itable *t = *state;

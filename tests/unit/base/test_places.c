@@ -100,7 +100,7 @@ static void the_number_0_is_nobody(void **state)
 	places_walk_end(*state, true);
 }
 
-/* Numbers that crowd in the table, added and removed in any order. */
+/* Numbers with neighbouring slots, added and removed in any order. */
 static void the_table_is_what_a_list_would_be(void **state)
 {
 	static mapfs_ino dir_of[NUMBERS];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Read mode, and what write mode makes and how it changes attributes.
+ * Read mode; write mode: creating objects and changing attributes.
  */
 #include "tests/unit/support/direct_fixture.h"
 
@@ -128,7 +128,7 @@ static void list_all(struct fixture *f, bool plus)
 {
 	struct list l = { .f = f };
 
-	/* A few at a time, as the kernel asks. */
+	/* A few names at a time, as the kernel asks for them. */
 	do {
 		l.room = 7;
 		assert_int_equal(
@@ -156,7 +156,7 @@ static void test_direct__listing_names_each_object_once(void **state)
 	list_all(f, false);
 	assert_int_equal(inodes_known(f), 1);
 	list_all(f, true);
-	/* Each is counted once, not again when there was no room. */
+	/* An entry that did not fit is not counted. */
 	assert_int_equal(inodes_known(f), 303);
 	for (int n = 0; n < 300; n++) {
 		(void)snprintf(name, sizeof(name), "n%d", n);
@@ -202,10 +202,10 @@ static bool one_more(struct list *l, uint64_t fh, bool plus)
 }
 
 /*
- * Goal: a program that renames what it lists is done with the last name, on
- *       whatever file system the base is.
- * Method: each name that was told is given up for another at once; a reader
- *         often takes fewer names than it asked for.
+ * Goal: a program that renames each file it lists comes to an end, on any
+ *       file system of the base.
+ * Method: each name is renamed as soon as it is listed; a reader often takes
+ *         fewer names than it asked for.
  */
 static void test_direct__renaming_what_is_listed_ends(void **state)
 {
@@ -242,7 +242,7 @@ static void test_direct__renaming_what_is_listed_ends(void **state)
 	mapfs_release(f->v, fh);
 }
 
-/* The kernel comes back to where its reader had no more room. */
+/* The kernel continues where its reader had no more room. */
 static void test_direct__open_directory_goes_back_and_begins_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -279,8 +279,8 @@ static void test_direct__open_directory_goes_back_and_begins_anew(void **state)
 }
 
 /*
- * Goal: names that went after they were read do not end the listing.
- * Method: everything that was read with the first name is removed.
+ * Goal: names that are removed after they were read do not end the listing.
+ * Method: remove all names that were read together with the first one.
  */
 static void test_direct__listing_goes_on_behind_removed_names(void **state)
 {
@@ -314,7 +314,7 @@ static void test_direct__listing_goes_on_behind_removed_names(void **state)
 	mapfs_release(f->v, fh);
 }
 
-/* --- write mode: making --- */
+/* --- write mode: creating --- */
 
 static void test_direct__new_file_is_written_through(void **state)
 {
@@ -343,7 +343,7 @@ static void test_direct__new_file_is_written_through(void **state)
 	assert_int_equal(mapfs_create(f->v, NEW(&cred, f->root, "new", 0666),
 				      O_RDWR | O_EXCL, &e, &fh),
 			 -EEXIST);
-	/* Whether the caller may open that is for the kernel to judge. */
+	/* The kernel decides whether the caller may open that file. */
 	assert_int_equal(mapfs_create(f->v, NEW(&cred, f->root, "new", 0666),
 				      O_RDWR, &e, &fh),
 			 -ESTALE);
@@ -418,7 +418,7 @@ static void test_direct__new_objects_belong_to_the_caller(void **state)
 		mapfs_tmpfile(f->v, NEW(&cred, f->root, NULL, 0644), &e), 0);
 	assert_int_equal(e.attr.uid, 12);
 	assert_int_equal(e.attr.mode, S_IFREG | 0640);
-	/* A set-gid directory hands its group and its bit down. */
+	/* In a set-gid directory a new one has its group and its bit. */
 	assert_int_equal(chown(in(f, "dir"), 1, 77), 0);
 	assert_int_equal(chmod(in(f, "dir"), 02755), 0);
 	assert_int_equal(
@@ -483,7 +483,7 @@ static void test_direct__setattr_reaches_the_base(void **state)
 	assert_int_equal(a.mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "file").st_mtim.tv_nsec, 4);
 	assert_int_equal(stat_of(f, "file").st_atim.tv_sec, 1);
-	/* Open for writing, so it may be, whatever its mode says now. */
+	/* It is open for writing, so its mode no longer matters. */
 	set = (struct mapfs_setattr){ .valid = MAPFS_SET_SIZE,
 				      .size_bytes = 3 };
 	assert_int_equal(mapfs_setattr(f->v, HANDLE(file, fh), &set, &a), 0);
@@ -547,7 +547,7 @@ static void test_direct__set_id_bits_go_when_told(void **state)
 	assert_int_equal(chmod(in(f, "file"), 06745), 0);
 	assert_int_equal(mapfs_setattr(f->v, HANDLE(file, fh), &set, &a), 0);
 	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 02745);
-	/* Not if the caller is not in the group. */
+	/* It is removed if the caller is not in the group. */
 	set.valid |= MAPFS_SET_KILL_SGID;
 	assert_int_equal(mapfs_setattr(f->v, HANDLE(file, fh), &set, &a), 0);
 	assert_int_equal(stat_of(f, "file").st_mode, S_IFREG | 0745);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Write mode: names that move and go, data, and close-to-open.
+ * Write mode: renaming and removing, data, and close-to-open consistency.
  */
 #include "tests/unit/support/direct_fixture.h"
 
@@ -12,7 +12,7 @@
 
 #define BIG_BYTES (1U << 20)
 
-/* --- write mode: moving and removing --- */
+/* --- write mode: renaming and removing --- */
 
 static void test_direct__unlinked_file_lives_until_forgotten(void **state)
 {
@@ -29,7 +29,7 @@ static void test_direct__unlinked_file_lives_until_forgotten(void **state)
 	assert_int_equal(mapfs_write(f->v, HANDLE(file, fh), WRITE("J", 1, 0)),
 			 1);
 	mapfs_release(f->v, fh);
-	/* No handle, no name: as mapped memory is used after close(2). */
+	/* Without handle and name: a mapping is used after close(2). */
 	assert_read(f, file, 0, "Jello");
 	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(file), &a), 0);
 	assert_int_equal(a.nlink, 0);
@@ -93,7 +93,7 @@ static void test_direct__rename_takes_what_is_below_along(void **state)
 			 -EINVAL);
 	assert_int_equal(mapfs_rename(f->v, RENAME(f->root, "file", f->root,
 						   "x", RENAME_WHITEOUT)),
-			 -EINVAL); /* whose? */
+			 -EINVAL); /* a whiteout needs an owner */
 	assert_int_equal(mapfs_rename_whiteout(f->v, &cred,
 					       RENAME(f->root, "file", f->root,
 						      "other",
@@ -179,7 +179,7 @@ static void test_direct__unnamed_file_can_be_named(void **state)
 		skip();
 	assert_int_equal(err, 0);
 	assert_int_equal(e.attr.nlink, 0);
-	/* Its mode lets nobody open it, but who made it may write. */
+	/* Its mode lets nobody open it, but its maker may write to it. */
 	fh = open_fh(f, e.attr.ino, O_RDWR);
 	assert_int_equal(mapfs_write(f->v, HANDLE(e.attr.ino, fh),
 				     WRITE("temp", 4, 0)),
@@ -192,7 +192,7 @@ static void test_direct__unnamed_file_can_be_named(void **state)
 	assert_int_equal(named.attr.nlink, 1);
 	assert_int_equal(chmod(in(f, "named"), 0700), 0);
 	assert_file(f, "named", "temp");
-	/* Nothing of ours keeps others from executing it. */
+	/* No descriptor of the view keeps others from executing it. */
 	fd = open(in(f, "named"), O_RDONLY);
 	assert_int_equal(fcntl(fd, F_SETLEASE, F_RDLCK), 0);
 	close(fd);
@@ -235,12 +235,12 @@ static void test_direct__large_file_reads_through_any_handle(void **state)
 	put_file(f, "big", big, BIG_BYTES);
 	i = ino(f, f->root, "big");
 	fh = open_fh(f, i, O_RDWR);
-	/* A handle reads on after the mode was taken away. */
+	/* A handle still reads after the mode has forbidden it. */
 	assert_int_equal(chmod(in(f, "big"), 0), 0);
 	assert_int_equal(mapfs_read(f->v, HANDLE(i, fh), got, BIG_BYTES, 0),
 			 BIG_BYTES);
 	assert_memory_equal(big, got, BIG_BYTES);
-	/* What was written is what is read, mapped or not. */
+	/* Reads by mapping and by pread give the written bytes. */
 	memset(big + 500000, 'x', 100);
 	assert_int_equal(mapfs_write(f->v, HANDLE(i, fh),
 				     WRITE(big + 500000, 100, 500000)),
@@ -318,8 +318,8 @@ static void test_direct__holes_and_copies(void **state)
 }
 
 /*
- * Goal: close-to-open: an open tells of what others changed, and of nothing
- * else, or the kernel would drop its cache for our own writes.
+ * Goal: close-to-open consistency: an open reports changes by other processes
+ * and no others, or the kernel would drop its cache after each own write.
  */
 static void test_direct__open_tells_of_changes_by_others(void **state)
 {
@@ -344,7 +344,7 @@ static void test_direct__open_tells_of_changes_by_others(void **state)
 	assert_int_equal(
 		mapfs_rename(f->v, RENAME(f->root, "l", f->root, "m", 0)), 0);
 	assert_false(open_says_changed(f, file));
-	/* Theirs, then ours on top of it: still theirs to tell. */
+	/* Another process's change is reported, also after one by the view. */
 	put_file(f, "m", "other!", 7);
 	assert_int_equal(
 		mapfs_write(f->v, HANDLE(file, fh), WRITE("mine", 4, 0)), 4);
@@ -408,7 +408,7 @@ static void test_direct__mount_point_is_an_empty_directory(void **state)
 			 -EXDEV);
 	assert_int_equal(umount(at), 0);
 	free(at);
-	/* Gone again: the kernel has to look the name up again. */
+	/* Unmounted: the kernel has to look the name up again. */
 	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(dir), &a), -ESTALE);
 	assert_int_equal(ino(f, f->root, "dir"), stat_of(f, "dir").st_ino);
 }
@@ -486,9 +486,9 @@ static int setup_few_descriptors(void **state)
 }
 
 /*
- * Goal: whoever holds an inode number reaches its object, even while the
- * object, or a directory above it, is being renamed.
- * Method: a view that keeps few descriptors, so that it must go by names.
+ * Goal: the object of an inode number is reached, also while it, or a
+ * directory above it, is being renamed.
+ * Method: a view that keeps few descriptors, so that it must use names.
  */
 static void test_direct__objects_are_found_while_they_move(void **state)
 {

@@ -90,7 +90,7 @@ static void test_acl__chmod_moves_the_mask_not_the_group(void **state)
 	(void)state;
 	acl_chmod(b, len, 0504);
 	assert_int_equal(acl_mode(b, len, &is_minimal), 0504);
-	assert_int_equal(b[4 + 2 * 8 + 2], 5); /* group entry kept */
+	assert_int_equal(b[4 + 2 * 8 + 2], 5); /* the group's entry stays */
 }
 
 static void test_acl__inherit_narrows_both(void **state)

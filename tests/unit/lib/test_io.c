@@ -141,7 +141,7 @@ static void test_io__reserve_takes_space_and_grows_the_file(void **state)
 	assert_int_equal(io_reserve("t", fd, 4096, 8192), 0);
 	assert_int_equal(size_of(fd), 12288);
 	assert_true(space_of(fd) >= 8192);
-	/* What is there already stays. */
+	/* Bytes that are there already stay. */
 	assert_int_equal(io_pwrite_all("t", fd, "x", 1, 5000), 0);
 	assert_int_equal(io_reserve("t", fd, 0, 16384), 0);
 	assert_int_equal(io_pread_all(fd, buf, sizeof(buf), 4096), 0);

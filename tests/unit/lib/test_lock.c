@@ -127,7 +127,7 @@ static void *read_once(void *arg)
 
 /*
  * Goal: a stream of readers cannot starve a writer.
- * Method: while a reader holds the lock, a writer comes, then a reader.
+ * Method: while a reader holds the lock, a writer asks for it, then a reader.
  */
 static void test_lock__waiting_writer_comes_before_new_readers(void **state)
 {

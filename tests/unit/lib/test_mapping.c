@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mapped windows: the right bytes from any place of any file, few mappings,
- * and a process that survives whoever truncates the file.
+ * and a process that survives it when the file is truncated.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,7 +95,7 @@ static void test_mapping__beyond_the_end_is_eio(void **state)
 	close(fd);
 }
 
-/* Lines of the process's memory map that show the file. */
+/* The number of mappings of the file in the process. */
 static int windows_mapped(void)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
@@ -144,7 +144,7 @@ static void test_mapping__used_windows_stay(void **state)
 	unsigned int maps;
 	char c;
 
-	/* Between others, window 0 is used again and again. */
+	/* Window 0 is used again after each of the others. */
 	fault_reset();
 	for (uint64_t i = 1; i < 64; i++) {
 		assert_int_equal(mapping_read(m, &c, 1, 0), 0);
@@ -194,7 +194,7 @@ static void *shake(void *arg)
 	return NULL;
 }
 
-/* Nothing but the file's bytes, or zeros of pages just made. */
+/* Only bytes of the file, or zeros of pages that it grew by. */
 static void assert_plausible(const char *buf, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -221,8 +221,9 @@ static void *read_shaken(void *arg)
 }
 
 /*
- * Goal: a file truncated in the middle of a copy costs an -EIO, no more.
- * Method: one thread truncates and writes again, two read all the while.
+ * Goal: if a file is truncated in the middle of a copy, the copy fails with
+ * -EIO and nothing else happens.
+ * Method: one thread truncates and writes in turn, two threads read.
  */
 static void test_mapping__survives_truncation_below_it(void **state)
 {
@@ -251,7 +252,7 @@ static void touch_own_mapping(void)
 	(void)p[0];
 }
 
-/* In the middle of a guarded copy, but not the mapped file's fault. */
+/* In the middle of a guarded copy, but not at an address of the window. */
 static void copy_to_bad_place(void)
 {
 	int fd = file_of(4096);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What root makes in a directory of somebody else, and what is nobody's own.
+ * Files that root makes in a directory of another user, and files of others.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,7 +86,7 @@ static void test_owner__new_files_belong_to_the_directorys_owner(void **state)
 	assert_int_equal(owner_of("to"), STRANGER);
 }
 
-/* Where root made the directory of a store for a user. */
+/* Root has provided the directory of a user's store. */
 static void test_owner__new_files_belong_to_whom_the_journal_does(void **state)
 {
 	int fd = -1;
@@ -132,7 +132,7 @@ static void test_owner__a_second_name_is_no_target(void **state)
 			 0);
 	close(fd);
 	assert_int_equal(linkat(dirfd_of_test, "to", dirfd_of_test, "f", 0), 0);
-	/* All root's: that is root's own affair. */
+	/* In a directory of root's nothing is refused. */
 	assert_int_equal(owner_open_file(dirfd_of_test, "f", O_RDWR, &fd), 0);
 	close(fd);
 	fd = -1;
@@ -164,7 +164,7 @@ static void test_owner__ours_is_what_no_other_could_have_written(void **state)
 
 	(void)state;
 	assert_int_equal(owner_check(dirfd_of_test, &why), 0);
-	/* As the root of a tmpfs is: what others add there is theirs. */
+	/* Sticky, as the root of a tmpfs: others can only add names. */
 	assert_int_equal(fchmod(dirfd_of_test, 01777), 0);
 	assert_int_equal(owner_check(dirfd_of_test, &why), 0);
 	assert_int_equal(fchmod(dirfd_of_test, 0777), 0);
