@@ -37,7 +37,7 @@ int must_check base_hold(struct base *b, struct inode *i, enum base_want want,
 struct base_fd *base_hold_open(struct base *b, const struct inode *i,
 			       enum base_want want);
 void base_put(struct base *b, struct base_fd *f);
-/* Removes the inode's descriptors from the cache (its object has changed). */
+/* Removes the inode's descriptors: it was unlinked, replaced or forgotten. */
 void base_uncache(struct base *b, const struct inode *i);
 /*
  * Opens the object once more, past the cache, with open(2) `flags` (access
