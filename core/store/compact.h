@@ -9,7 +9,8 @@
  *
  * Lifetime: as the store.
  * Errors:   0 or a negative errno.  An error before the journal was replaced
- *           changes nothing; a later one latches the store.
+ *           changes nothing, but for a failed sync, which latches the store
+ *           like every later error [D4].
  * Locking:  store_replace() between store_lock() and store_unlock();
  *           store_compact_if_grown() takes both of their locks.
  */

@@ -119,7 +119,7 @@ static int ancestor_open_files(struct ancestor *a, struct reason *why)
 	err = ancestor_check(a, why);
 	if (err)
 		return err;
-	/* Without a hold only where nobody can delete the snapshot either. */
+	/* Where this process may not write it goes on without a hold. */
 	err = holds_open(a->dirfd, false, &a->readersfd);
 	return err == -EROFS || err == -EACCES || err == -ENOENT ? 0 : err;
 }

@@ -31,7 +31,7 @@ struct ancestor {
 	char *path;
 	int dirfd; /* -1 once it is in the lineage */
 	int journalfd;
-	int readersfd; /* its hold on `snapshot`; -1: a read-only medium */
+	int readersfd; /* with our hold on `snapshot`; -1: not writable */
 	uint8_t uuid[JOURNAL_UUID_BYTES];
 	struct record_snapshot snapshot; /* without texts */
 	struct snapshots known;		 /* only its new signatures */

@@ -17,8 +17,8 @@
  *           and journal differ, the store is latched: every change is -EROFS
  *           until the store is opened again.
  * Locking:  store_apply() as its delta_set_apply() asks.  store_lock() takes
- *           RANK_SYNC and RANK_NAMESPACE.  The other calls take no lock and
- *           may be made with any lock held.
+ *           RANK_SYNC and RANK_NAMESPACE.  store_info() and store_statfs()
+ *           take the locks of arena and journal, the other calls none.
  */
 #include <sys/statvfs.h>
 
