@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from support import isolate, sysc
+from support.disk import Disk
 from support.view import View, binary, run
 
 EVERY = os.environ.get("MAPFS_TEST_EVERY") == "1"
@@ -181,6 +182,22 @@ def write_view(request, scratch):
 @pytest.fixture
 def read_view(request, scratch):
     yield from _life_of(View(scratch, "read"), request)
+
+
+@pytest.fixture
+def disk(scratch):
+    """A disk of its own for the test, which may cut its power."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    for tool in ("mkfs.ext4", "losetup"):
+        if not shutil.which(tool, path="/sbin:/usr/sbin:/bin:/usr/bin"):
+            pytest.skip(f"{tool} is missing")
+    if not os.path.exists("/dev/loop-control"):
+        pytest.skip("there are no loop devices")
+    os.environ["PATH"] += ":/sbin:/usr/sbin"
+    disk = Disk(scratch)
+    yield disk
+    run("umount", "-l", disk.at, check=False)
 
 
 class Origin:

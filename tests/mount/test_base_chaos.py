@@ -7,7 +7,6 @@ once the very directories are back where they were, so is everything.
   MAPFS_TEST_CHAOS   how many seeds of each kind are played (default 3)
   MAPFS_TEST_SEED    the first of them
 """
-import ctypes
 import errno
 import os
 import random
@@ -163,9 +162,7 @@ class Chaos:
 
     def _swap(self, a, b):
         def swap():
-            if ctypes.CDLL(None, use_errno=True).renameat2(
-                    -100, os.fsencode(a), -100, os.fsencode(b), 2):
-                raise OSError(ctypes.get_errno(), "renameat2")
+            sysc.renameat2(a, b, sysc.RENAME_EXCHANGE)
         swap()
         self.undo.append(swap)
 

@@ -1,26 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Branches: second lines from a snapshot that live on their own."""
-import json
 import os
 
 import pytest
 
 from support import tree
 from support.sysc import opened, read_file, write_file
-from support.view import View, mapfs
+from support.view import View, mapfs, refused, status_of
 
 PAGE = 4096
 pytestmark = pytest.mark.modes("kept", plain=False)
-
-
-def _refused(*args):
-    p = mapfs(*args, check=False)
-    assert p.returncode == 1, p.text
-    return p.text
-
-
-def _status(where):
-    return json.loads(mapfs("status", "--json", where).text)
 
 
 def _disk_bytes(store):
@@ -68,7 +57,7 @@ def test_parent_and_branch_go_their_ways(view, second):
     second.mount()
     tree.assert_same_but_a_tick(mine, second.look(),
                                 "the branch forgot something")
-    name = _status(view.top)["branches"][0]["snapshot"]
+    name = status_of(view.top)["branches"][0]["snapshot"]
     assert name.startswith("branch-20")
 
 
@@ -78,9 +67,9 @@ def test_branch_of_a_named_snapshot(view, second):
     write_file(view / "f", b"two")
     view.unmount()
     mapfs("branch", f"{view.store}@one", second.store)
-    assert _status(second.store)["parent"] == str(view.store)
-    assert _status(second.store)["parent_snapshot"] == "one"
-    assert _status(view.store)["snapshots"] == 1
+    assert status_of(second.store)["parent"] == str(view.store)
+    assert status_of(second.store)["parent_snapshot"] == "one"
+    assert status_of(view.store)["snapshots"] == 1
     second.mount()
     assert read_file(second / "f") == b"one"
     view.mount()
@@ -95,35 +84,35 @@ def test_many_branches_share_the_pages(view, second):
         store = view.scratch / f"b{n}"
         mapfs("branch", f"{view.store}@one", store)
         assert _disk_bytes(store) < 50 * PAGE
-        assert _status(store)["added"] == 1
-    assert len(_status(view.store)["branches"]) == 20
+        assert status_of(store)["added"] == 1
+    assert len(status_of(view.store)["branches"]) == 20
 
 
 def test_snapshot_with_a_branch_stays(view, second):
     write_file(view / "f", b"x")
     mapfs("snapshot", view.mnt, "one")
     mapfs("branch", f"{view.store}@one", second.store)
-    assert str(second.store) in _refused("snapshot", "-d", view.mnt, "one")
+    assert str(second.store) in refused("snapshot", "-d", view.mnt, "one")
     mapfs("discard", "-y", second.store)
     mapfs("snapshot", "-d", view.mnt, "one")
 
 
-def test_branches_that_cannot_be_are_refused(view, second):
+def test_branches_that_cannot_be_arerefused(view, second):
     write_file(view / "f", b"x")
     mapfs("snapshot", view.mnt, "one")
     assert "has no snapshot two" in \
-        _refused("branch", f"{view.store}@two", second.store)
+        refused("branch", f"{view.store}@two", second.store)
     assert not second.store.exists()
     assert str(view.store) in \
-        _refused("branch", f"{view.store}@one", view.store)
+        refused("branch", f"{view.store}@one", view.store)
     assert "inside the base" in \
-        _refused("branch", f"{view.store}@one", view.base / "st")
+        refused("branch", f"{view.store}@one", view.base / "st")
     second.store.mkdir()
     write_file(second.store / "mine", b"precious")
     assert "not empty" in \
-        _refused("branch", f"{view.store}@one", second.store)
+        refused("branch", f"{view.store}@one", second.store)
     assert os.listdir(second.store) == ["mine"]
-    assert _status(view.store)["branches"] == []
+    assert status_of(view.store)["branches"] == []
 
 
 def test_a_branch_that_cannot_be_leaves_no_snapshot(view, second):
@@ -131,11 +120,11 @@ def test_a_branch_that_cannot_be_leaves_no_snapshot(view, second):
     write_file(view / "f", b"x")
     second.store.mkdir()
     write_file(second.store / "mine", b"precious")
-    assert "not empty" in _refused("branch", view.mnt, second.store)
-    assert _status(view.top)["snapshots"] == 0
+    assert "not empty" in refused("branch", view.mnt, second.store)
+    assert status_of(view.top)["snapshots"] == 0
     view.unmount()
-    assert "not empty" in _refused("branch", view.store, second.store)
-    assert _status(view.store)["snapshots"] == 0
+    assert "not empty" in refused("branch", view.store, second.store)
+    assert status_of(view.store)["snapshots"] == 0
 
 
 def test_a_branch_that_is_gone_is_said_to_be(view, second):
@@ -149,12 +138,12 @@ def test_a_branch_that_is_gone_is_said_to_be(view, second):
     (_, _, [uuid]), = os.walk(view.store / "branches")
     for args in (("snapshot", "-d", view.store, "one"),
                  ("discard", "-y", view.store)):
-        text = _refused(*args)
+        text = refused(*args)
         assert f"not at {second.store} any more" in text
         assert f"remove {view.store}/branches/{uuid}" in text
     second.mount()      # another store in its place
     second.unmount()
-    assert "any more" in _refused("snapshot", "-d", view.store, "one")
+    assert "any more" in refused("snapshot", "-d", view.store, "one")
     mapfs("discard", "-y", moved)
     mapfs("snapshot", "-d", view.store, "one")
 
@@ -168,7 +157,7 @@ def test_a_discard_cut_short_lets_the_parent_go(view, second):
     second.store.parent.mkdir()
     mapfs("branch", f"{view.store}@one", second.store)
     second.store.parent.chmod(0o555)
-    assert "ermission denied" in _refused("discard", "-y", second.store)
+    assert "ermission denied" in refused("discard", "-y", second.store)
     second.store.parent.chmod(0o755)
     assert not os.listdir(second.store)
     mapfs("snapshot", "-d", view.mnt, "one")

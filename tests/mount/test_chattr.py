@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Inode flags: chattr(1), lsattr(1), ioctl_iflags(2)."""
+import contextlib
 import errno
 import fcntl
 import mmap
 import os
-import shutil
 import struct
 
 import pytest
 
 from support import isolate, sysc
+from support.disk import file_system
 from support.sysc import fails, in_child, opened, read_file, write_file
 from support.view import View, run
 
@@ -53,41 +54,24 @@ def set_fsxattr(path, *values):
         fcntl.ioctl(fd, FSSETXATTR, FSXATTR.pack(*values))
 
 
-class Disk:
-    """A base on a file system of this kind."""
-
-    def __init__(self, scratch, kind, mode):
-        self.at = scratch / "disk"
-        self.at.mkdir()
-        if kind == "tmpfs":
-            sysc.mount("none", self.at, "tmpfs", 0)
-        else:
-            if not shutil.which("mkfs." + kind):
-                pytest.skip("no mkfs." + kind)
-            with open(scratch / "image", "wb") as f:
-                f.truncate(400 << 20)
-            run("mkfs." + kind, "-q", scratch / "image", timeout=60)
-            run("mount", "-o", "loop", scratch / "image", self.at)
-        self.view = View(self.at, mode)
-        self.view.options = ["-o", "allow_other"]
-
-    def __enter__(self):
-        return self.view
-
-    def __exit__(self, kind, *exc):
+@contextlib.contextmanager
+def view_on(kind, scratch, mode):
+    """A view whose base and store are on a file system of this kind."""
+    with file_system(scratch, kind) as disk:
+        view = View(disk, mode)
+        view.options = ["-o", "allow_other"]
         try:
-            if kind is None:
-                self.view.finish()
+            yield view
+            view.finish()
         finally:
-            self.view.give_up()
-            run("chattr", "-R", "-f", "-i", "-a", self.view.base, check=False)
-            sysc.umount_lazy(self.at)
+            view.give_up()
+            run("chattr", "-R", "-f", "-i", "-a", view.base, check=False)
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("kind", DISKS)
 def test_write_view_has_the_bases_flags(scratch, kind):
-    with Disk(scratch, kind, "write") as view:
+    with view_on(kind, scratch, "write") as view:
         write_file(view.base / "f", b"x")
         (view.base / "d").mkdir()
         for name in ("f", "d"):
@@ -107,7 +91,7 @@ def test_write_view_has_the_bases_flags(scratch, kind):
 @pytest.mark.root
 @pytest.mark.parametrize("kind", DISKS)
 def test_immutable_file_of_a_write_view_is_immutable(scratch, kind):
-    with Disk(scratch, kind, "write") as view:
+    with view_on(kind, scratch, "write") as view:
         write_file(view / "f", b"x")
         run("chattr", "+i", view / "f")
         assert "i" in run("lsattr", view.base / "f").text.split()[0]
@@ -126,7 +110,7 @@ def test_immutable_file_of_a_write_view_is_immutable(scratch, kind):
 @pytest.mark.root
 @pytest.mark.parametrize("kind", DISKS)
 def test_append_only_file_of_a_write_view_can_be_appended_to(scratch, kind):
-    with Disk(scratch, kind, "write") as view:
+    with view_on(kind, scratch, "write") as view:
         write_file(view / "f", b"one ")
         run("chattr", "+a", view / "f")
         with opened(view / "f", os.O_WRONLY | os.O_APPEND) as fd:
@@ -154,7 +138,7 @@ def _as_user(function, uid=isolate.USER_UID):
 @pytest.mark.parametrize("kind", DISKS)
 @pytest.mark.parametrize("mode", ("write", "copy"))
 def test_roots_daemon_gives_nobody_more_rights(scratch, kind, mode):
-    with Disk(scratch, kind, mode) as view:
+    with view_on(kind, scratch, mode) as view:
         view.base_stays = False
         for name, uid in (("own", isolate.USER_UID), ("other", 0)):
             write_file(view.base / name, b"x")
@@ -191,7 +175,7 @@ def test_roots_daemon_gives_nobody_more_rights(scratch, kind, mode):
 @pytest.mark.parametrize("kind", DISKS)
 def test_who_owned_a_file_a_moment_ago_cannot_set_its_flags(scratch, kind):
     """The kernel judges by what it was shown last, the base by what is."""
-    with Disk(scratch, kind, "write") as view:
+    with view_on(kind, scratch, "write") as view:
         write_file(view.base / "f", b"x")
         os.chown(view.base / "f", isolate.USER_UID, isolate.USER_UID)
         before = flags_of(view.base / "f")
@@ -207,7 +191,7 @@ def test_who_owned_a_file_a_moment_ago_cannot_set_its_flags(scratch, kind):
 @pytest.mark.parametrize("kind", DISKS)
 @pytest.mark.parametrize("mode", MODES)
 def test_lsattr_and_copies_work_in_every_mode(scratch, kind, mode):
-    with Disk(scratch, kind, mode) as view:
+    with view_on(kind, scratch, mode) as view:
         (view.base / "d/e").mkdir(parents=True)
         write_file(view.base / "d/f", b"bytes")
         os.symlink("f", view.base / "d/l")
@@ -234,7 +218,7 @@ def test_lsattr_and_copies_work_in_every_mode(scratch, kind, mode):
 @pytest.mark.parametrize("kind", DISKS)
 @pytest.mark.parametrize("mode", ("copy", "kept"))
 def test_copy_view_accepts_no_flag_that_it_would_not_keep(scratch, kind, mode):
-    with Disk(scratch, kind, mode) as view:
+    with view_on(kind, scratch, mode) as view:
         write_file(view.base / "f", b"x")
         run("chattr", "+d", view.base / "f")
         before = flags_of(view.base / "f")
@@ -261,7 +245,7 @@ def test_copy_view_accepts_no_flag_that_it_would_not_keep(scratch, kind, mode):
 @pytest.mark.parametrize("mode", ("copy", "kept"))
 def test_copy_view_of_an_immutable_file_can_change_it(scratch, mode):
     """And so does not show a flag that would say otherwise."""
-    with Disk(scratch, "ext4", mode) as view:
+    with view_on("ext4", scratch, mode) as view:
         write_file(view.base / "f", b"x")
         run("chattr", "+i", view.base / "f")
         assert not flags_of(view / "f") & (IMMUTABLE | APPEND)
@@ -273,7 +257,7 @@ def test_copy_view_of_an_immutable_file_can_change_it(scratch, mode):
 @pytest.mark.root
 @pytest.mark.parametrize("kind", DISKS)
 def test_read_view_shows_flags_and_sets_none(scratch, kind):
-    with Disk(scratch, kind, "read") as view:
+    with view_on(kind, scratch, "read") as view:
         write_file(view.base / "f", b"x")
         run("chattr", "+i", view.base / "f")
         now = flags_of(view.base / "f")
@@ -286,7 +270,7 @@ def test_read_view_shows_flags_and_sets_none(scratch, kind):
 @pytest.mark.root
 @pytest.mark.parametrize("mode", MODES)
 def test_version_of_a_file_is_answered(scratch, mode):
-    with Disk(scratch, "ext4", mode) as view:
+    with view_on("ext4", scratch, mode) as view:
         write_file(view.base / "f", b"x")
         there = _number(view.base / "f", GETVERSION)
         here = _number(view / "f", GETVERSION)

@@ -3,62 +3,34 @@
 import fcntl
 import json
 import os
-import shutil
-import stat
 import struct
 import subprocess
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-import test_model as model
-from support import sysc, tree
+from support import model, sysc, tree
+from support.disk import file_system
+from support.interruption import kill_commit
 from support.load import patience
 from support.sysc import opened, write_file
-from support.view import View, binary, mapfs, run
-
-EXAMPLES = int(os.environ.get("MAPFS_TEST_EXAMPLES", "25"))
-SEED = int(os.environ.get("MAPFS_TEST_SEED", "0"))
-LEAVE_OUT = ("atime", "ctime", "ino")
-
-
-def _tree(top):
-    found = tree.of(top, LEAVE_OUT)
-    groups = tree.links(tree.of(top))
-    # Security labels and the like are the file system's matter.
-    for entry in found.values():
-        if isinstance(entry["xattrs"], dict):
-            entry["xattrs"] = {k: v for k, v in entry["xattrs"].items()
-                               if k.startswith("user.")}
-        # How file systems count subdirectories differs.
-        if entry["type"] == stat.S_IFDIR:
-            entry.pop("nlink")
-    found[b"\0links"] = {"groups": groups}
-    return found
-
-
-def _play(view, steps):
-    top = str(view.top) + "/"
-    for op, *args in steps:
-        if op == "remount":
-            view.remount()
-        else:
-            model._outcome(model.OPERATIONS[op][0], top, *args)
+from support.view import View, binary, mapfs, refused, run, status_of
 
 
 def _round_trip(view, steps):
-    before = _tree(view.base)
+    before = tree.committed(view.base)
     os.stat(view.top)
-    _play(view, steps)
+    model.play_view(view, steps)
     view.remount()
-    seen = _tree(view.top)
+    seen = tree.committed(view.top)
     view.unmount()
     mapfs("commit", "-y", view.store)
-    tree.assert_same(seen, _tree(view.base), "view and committed base differ")
+    tree.assert_same(seen, tree.committed(view.base),
+                     "view and committed base differ")
     assert mapfs("diff", view.store).text == ""
     view.mount()
-    tree.assert_same(seen, _tree(view.top), "the view changed by its commit")
+    tree.assert_same(seen, tree.committed(view.top),
+                     "the view changed by its commit")
     view.unmount()
     p = mapfs("commit", "--undo", "-y", view.store, check=False)
     # Nothing was changed, so nothing was committed.
@@ -66,18 +38,20 @@ def _round_trip(view, steps):
         assert "nothing was committed" in p.text
     else:
         assert p.returncode == 0, p.text
-    tree.assert_same(before, _tree(view.base), "undo left a different base")
+    tree.assert_same(before, tree.committed(view.base),
+                     "undo left a different base")
     view.mount()
-    tree.assert_same(seen, _tree(view.top), "undo lost changes of the view")
+    tree.assert_same(seen, tree.committed(view.top),
+                     "undo lost changes of the view")
     view.unmount()
 
 
 def _in_parts(view, steps, parts):
     """Commits some names, one by one, and the rest in the end."""
     os.stat(view.top)
-    _play(view, steps)
+    model.play_view(view, steps)
     view.remount()
-    seen = _tree(view.top)
+    seen = tree.committed(view.top)
     view.unmount()
     for name in parts:
         p = mapfs("commit", "-y", view.store, name, check=False)
@@ -85,40 +59,27 @@ def _in_parts(view, steps, parts):
             assert "commit both" in p.text or "together" in p.text, p.text
             continue
         view.mount()
-        tree.assert_same(seen, _tree(view.top),
+        tree.assert_same(seen, tree.committed(view.top),
                          f"the view changed by committing {name}")
         view.unmount()
     mapfs("commit", "-y", view.store)
-    tree.assert_same(seen, _tree(view.base), "view and committed base differ")
+    tree.assert_same(seen, tree.committed(view.base),
+                     "view and committed base differ")
 
 
 def _play_examples(scratch, apart, check, *more):
     number = iter(range(10**9))
 
-    @seed(SEED)
-    @settings(max_examples=EXAMPLES, deadline=None, database=None,
-              suppress_health_check=list(HealthCheck), print_blob=False)
-    @given(st.tuples(st.lists(model.step, min_size=10, max_size=60), *more))
+    @model.examples(0, st.tuples(
+        st.lists(model.step, min_size=10, max_size=60), *more))
     def play(args):
-        place = scratch / f"example{next(number)}"
-        place.mkdir()
-        view = View(place, "kept")
-        view.base_stays = False
-        view.log = scratch / "daemon.log"
-        view.said = scratch / "stderr.log"
-        if apart:
-            view.keep_base_in_memory()
-        model._make_base(view.base)
-        try:
-            check(view, *args)
-            view.finish()
-        finally:
-            view.give_up()
-            if os.path.ismount(view.mnt):
-                sysc.umount_lazy(view.mnt)
+        with model.example(scratch / f"example{next(number)}",
+                           lambda base: None) as view:
+            view.base_stays = False
             if apart:
-                sysc.umount_lazy(view.base)
-            shutil.rmtree(place)
+                view.keep_base_in_memory()
+            model.make_base(view.base)
+            check(view, *args)
 
     play()
 
@@ -295,63 +256,44 @@ SUBVOL_CREATE = 0x5000940e
 @pytest.mark.root
 def test_numbers_in_another_subvolume_are_other_files(scratch):
     """A deleted file is linked from outside; its number is known inside."""
-    if not shutil.which("mkfs.btrfs"):
-        pytest.skip("no mkfs.btrfs")
-    disk = scratch / "disk"
-    disk.mkdir()
-    with open(scratch / "image", "wb") as f:
-        f.truncate(300 << 20)
-    run("mkfs.btrfs", "-q", scratch / "image")
-    run("mount", "-o", "loop", scratch / "image", disk)
-    (disk / "base").mkdir()
-    with opened(disk / "base", os.O_RDONLY) as fd:
-        fcntl.ioctl(fd, SUBVOL_CREATE,
-                    bytearray(struct.pack("q4088s", 0, b"in")))
-    for n in range(9):
-        write_file(disk / f"base/f{n}", b"outer %d" % n)
-        write_file(disk / f"base/in/s{n}", b"inner %d" % n)
-    inner = {os.stat(disk / f"base/in/s{n}").st_ino for n in range(9)}
-    victim = next(disk / f"base/f{n}" for n in range(9)
-                  if os.stat(disk / f"base/f{n}").st_ino in inner)
-    bytes_before = sysc.read_file(victim)
-    os.link(victim, disk / "outside")
-    view = View(disk, "kept")
-    view.base_stays = False
-    try:
+    with file_system(scratch, "btrfs") as disk:
+        (disk / "base").mkdir()
+        with opened(disk / "base", os.O_RDONLY) as fd:
+            fcntl.ioctl(fd, SUBVOL_CREATE,
+                        bytearray(struct.pack("q4088s", 0, b"in")))
+        for n in range(9):
+            write_file(disk / f"base/f{n}", b"outer %d" % n)
+            write_file(disk / f"base/in/s{n}", b"inner %d" % n)
+        inner = {os.stat(disk / f"base/in/s{n}").st_ino for n in range(9)}
+        victim = next(disk / f"base/f{n}" for n in range(9)
+                      if os.stat(disk / f"base/f{n}").st_ino in inner)
+        bytes_before = sysc.read_file(victim)
+        os.link(victim, disk / "outside")
+        view = View(disk, "kept")
+        view.base_stays = False
         os.unlink(view / victim.name)
         view.unmount()
         mapfs("commit", "-y", view.store)
         os.unlink(disk / "outside")
         mapfs("commit", "--undo", "-y", view.store)
         assert sysc.read_file(victim) == bytes_before
-    finally:
-        view.give_up()
-        sysc.umount_lazy(disk)
 
 
 @pytest.mark.root
 @pytest.mark.modes("kept", people=("root",))
 def test_a_full_store_gets_its_space_back(view):
-    """What is overwritten does not fit into the store."""
-    disk = view.scratch / "disk"
-    disk.mkdir()
-    sysc.mount("none", disk, "tmpfs", 0, "size=8m")
-    view.base_stays = False
-    view.store = disk / "store"
-    try:
+    """The bytes that the commit overwrites do not fit into the store."""
+    with file_system(view.scratch, "tmpfs", "size=8m") as disk:
+        view.base_stays = False
+        view.store = disk / "store"
         write_file(view.base / "f", b"f" * (12 << 20))
         with opened(view / "f", os.O_WRONLY | os.O_TRUNC):
             pass
         view.unmount()
         free = os.statvfs(disk).f_bavail
-        p = mapfs("commit", "-y", view.store, check=False)
-        assert p.returncode == 1 and "No space left" in p.text, p.text
+        assert "No space left" in refused("commit", "-y", view.store)
         assert os.statvfs(disk).f_bavail > free - 16
-        assert json.loads(mapfs("status", "--json", view.store).text)[
-            "commits"] == 0
-    finally:
-        view.unmount()
-        sysc.umount_lazy(disk)
+        assert status_of(view.store)["commits"] == 0
 
 
 @pytest.mark.modes("kept", people=("root",))
@@ -376,16 +318,9 @@ def test_conflict_of_the_base_itself_is_named(view):
 
 
 def _kill_when_begun(view, *args):
-    """The command has all the time it likes for what comes before."""
-    sign = view.store / "commit" / "open"
+    """Tries again as long as the command ends before it is killed."""
     for _ in range(20):
-        p = subprocess.Popen([binary(), "commit", "-y", *args, view.store],
-                             stdin=subprocess.DEVNULL)
-        while p.poll() is None and not sign.exists():
-            pass
-        p.kill()
-        p.wait()
-        if sign.exists():
+        if kill_commit(view.store, *args):
             return
         mapfs("commit", "-y", *([] if args else ["--undo"]), view.store)
     pytest.skip("it was always too fast")

@@ -13,11 +13,9 @@ import time
 import pytest
 
 from support import tree
-from support.load import patience
+from support.interruption import interrupt
 from support.sysc import opened, write_file
 from support.view import View, binary, mapfs
-from test_commit import _tree
-from test_survival import disk  # noqa: F401  pylint: disable=unused-import
 
 CUTS = 6
 
@@ -43,20 +41,16 @@ def _change(view):
     os.chmod(view / "d2", 0o700)
 
 
-def _begin_and_cut(disk, store, args, delay, flush_log):  # noqa: F811
+def _begin_and_cut(disk, store, args, delay, flush_log):
     """Whether the power went before the command was done."""
-    p = subprocess.Popen([binary(), "commit", *args, "-y", store],
-                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                         stderr=subprocess.DEVNULL)
-    try:
-        p.wait(delay)
-    except subprocess.TimeoutExpired:
-        pass
-    disk.cut_power(flush_log)
-    failed = p.wait(patience()) != 0
+    end = time.monotonic() + delay
+    status = interrupt([binary(), "commit", *args, "-y", store],
+                       lambda: time.monotonic() >= end,
+                       lambda p: disk.cut_power(flush_log),
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     disk.umount()
     disk.mount()
-    return failed
+    return status != 0
 
 
 def _finish(view, args):
@@ -67,24 +61,24 @@ def _finish(view, args):
     assert p.returncode == 0 or "nothing was committed" in p.text, p.text
 
 
-def _cut_both(view, disk, rnd, took, flush_log):  # noqa: F811
+def _cut_both(view, disk, rnd, took, flush_log):
     """One commit and one undo, each cut once; how many were."""
-    before = _tree(view.base)
+    before = tree.committed(view.base)
     view.mount()
     _change(view)
-    seen = _tree(view.top)
+    seen = tree.committed(view.top)
     view.unmount()
     os.sync()
     cuts = _begin_and_cut(disk, view.store, [], rnd.uniform(0, took),
                           flush_log)
     _finish(view, [])
-    tree.assert_same(seen, _tree(view.base), "finished commit")
+    tree.assert_same(seen, tree.committed(view.base), "finished commit")
     assert not [n for n in os.listdir(view.base) if n.startswith(".mapfs")]
     os.sync()
     cuts += _begin_and_cut(disk, view.store, ["--undo"],
                            rnd.uniform(0, took), flush_log)
     _finish(view, ["--undo"])
-    tree.assert_same(before, _tree(view.base), "finished undo")
+    tree.assert_same(before, tree.committed(view.base), "finished undo")
     mapfs("revert", view.store, ".")
     return cuts
 
@@ -92,7 +86,7 @@ def _cut_both(view, disk, rnd, took, flush_log):  # noqa: F811
 @pytest.mark.alone
 @pytest.mark.limit(300)
 @pytest.mark.parametrize("where", ["both", "store", "base"])
-def test_commit_survives_power_cuts(scratch, disk, where):  # noqa: F811
+def test_commit_survives_power_cuts(scratch, disk, where):
     v = View(scratch, "kept")
     v.base_stays = False
     if where != "base":

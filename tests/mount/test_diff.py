@@ -6,7 +6,6 @@ The comparison here knows nothing of how mapfs keeps changes: it reads both
 trees, carries every name of the base to where the entries say it went, and
 holds what is there against what the view has.
 """
-import contextlib
 import json
 import os
 import shutil
@@ -14,14 +13,12 @@ import stat
 import subprocess
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from support import sysc, tree
+from support import model, sysc, tree
 from support.load import patience
 from support.sysc import write_file
-from support.view import View, binary, mapfs
-from test_model import EXAMPLES, OPERATIONS, SEED, _make_base, _outcome, step
+from support.view import binary, mapfs
 
 PAGE = 4096
 LETTERS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l",
@@ -212,40 +209,7 @@ def look_at(view, name):
         mapfs("umount", view.mnt)
 
 
-def play(view, steps):
-    for op, *args in steps:
-        if op == "remount":
-            view.remount()
-        else:
-            _outcome(OPERATIONS[op][0], str(view.top) + "/", *args)
-
-
-@contextlib.contextmanager
-def example(place, make_base):
-    place.mkdir()
-    view = View(place, "kept")
-    make_base(view.base)
-    try:
-        yield view
-        view.finish()
-    finally:
-        view.give_up()
-        if os.path.ismount(view.mnt):
-            sysc.umount_lazy(view.mnt)
-        shutil.rmtree(place)
-
-
-def examples(part):
-    """Plays a function of steps with many histories."""
-    def decorate(*strategies):
-        return lambda f: seed(SEED + part)(
-            settings(max_examples=EXAMPLES, deadline=None, database=None,
-                     suppress_health_check=list(HealthCheck),
-                     print_blob=False)(given(*strategies)(f)))
-    return decorate
-
-
-steps = st.lists(step, min_size=5, max_size=60)
+steps = st.lists(model.step, min_size=5, max_size=60)
 
 
 @pytest.mark.limit(400)
@@ -254,12 +218,12 @@ steps = st.lists(step, min_size=5, max_size=60)
 def test_diff_of_any_history_is_what_the_trees_say(scratch, part):
     number = iter(range(10**9))
 
-    @examples(part)(steps)
+    @model.examples(part, steps)
     def run_one(history):
-        with example(scratch / f"example{next(number)}", _make_base) as view:
+        with model.example(scratch / f"example{next(number)}") as view:
             base = look(view.base)
             view.mount()
-            play(view, history)
+            model.play_view(view, history)
             live = entries(view.mnt)
             view.unmount()
             view.mount()
@@ -278,12 +242,12 @@ def test_diff_of_any_history_is_what_the_trees_say(scratch, part):
 def test_diff_of_two_snapshots_is_what_the_trees_say(scratch, part):
     number = iter(range(10**9))
 
-    @examples(part)(steps, steps)
+    @model.examples(part, steps, steps)
     def run_one(first, second):
-        with example(scratch / f"example{next(number)}", _make_base) as view:
+        with model.example(scratch / f"example{next(number)}") as view:
             for name, history in ("one", first), ("two", second):
                 view.mount()
-                play(view, history)
+                model.play_view(view, history)
                 view.unmount()
                 mapfs("snapshot", view.store, name)
             one, two = look_at(view, "one"), look_at(view, "two")
@@ -378,15 +342,15 @@ def apply(tool, place, patch):
 def test_patch_of_any_text_history_applies(scratch, part):
     number = iter(range(10**9))
 
-    @examples(part)(st.lists(text_step, min_size=1, max_size=20))
+    @model.examples(part, st.lists(text_step, min_size=1, max_size=20))
     def run_one(history):
         place = scratch / f"example{next(number)}"
-        with example(place, make_text_base) as view:
+        with model.example(place, make_text_base) as view:
             for copy in "git", "patched":
                 shutil.copytree(view.base, place / copy, symlinks=True)
             view.mount()
             for op, *args in history:
-                _outcome(TEXT_OPERATIONS[op][0], str(view.top) + "/", *args)
+                model.outcome(TEXT_OPERATIONS[op][0], f"{view.top}/", *args)
             want = files(view.top)
             swaps = has_swaps(look(view.base), look(view.top))
             live = diff("-p", view.mnt)

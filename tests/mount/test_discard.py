@@ -8,15 +8,9 @@ import pytest
 
 from support.load import patience
 from support.sysc import write_file
-from support.view import binary, mapfs
+from support.view import binary, mapfs, refused
 
 pytestmark = pytest.mark.modes("kept", plain=False)
-
-
-def _refused(*args):
-    p = mapfs(*args, check=False)
-    assert p.returncode == 1, p.text
-    return p.text
 
 
 def _on_a_terminal(answer, *args):
@@ -55,7 +49,7 @@ def test_discard_says_what_goes_and_removes_it(resting):
 
 
 def test_without_a_terminal_it_asks_for_a_yes(resting):
-    assert "say -y" in _refused("discard", resting)
+    assert "say -y" in refused("discard", resting)
     assert mapfs("status", resting)
 
 
@@ -70,10 +64,10 @@ def test_on_a_terminal_it_asks(resting):
     assert not resting.exists()
 
 
-def test_a_mounted_store_is_refused(view):
+def test_a_mounted_store_isrefused(view):
     write_file(view / "f", b"x")
     for arg in (view.store, view.mnt):
-        text = _refused("discard", "-y", arg)
+        text = refused("discard", "-y", arg)
         assert f"mounted on {view.mnt}" in text and "umount" in text
     assert os.path.exists(view / "f")
 
@@ -81,7 +75,7 @@ def test_a_mounted_store_is_refused(view):
 def test_a_parent_is_refused_and_names_the_branch(resting, view):
     branch = view.scratch / "branch"
     mapfs("branch", f"{resting}@one", branch)
-    assert f"has a branch, {branch}" in _refused("discard", "-y", resting)
+    assert f"has a branch, {branch}" in refused("discard", "-y", resting)
     mapfs("discard", "-y", branch)
     assert not branch.exists()
     mapfs("discard", "-y", resting)
@@ -90,22 +84,22 @@ def test_a_parent_is_refused_and_names_the_branch(resting, view):
 
 def test_files_of_others_stay(resting):
     write_file(resting / "mine", b"precious")
-    assert "not mapfs's" in _refused("discard", "-y", resting)
+    assert "not mapfs's" in refused("discard", "-y", resting)
     assert os.listdir(resting) == ["mine"]
 
 
-def test_what_is_no_store_is_refused(view):
+def test_what_is_no_store_isrefused(view):
     view / ""
     precious = view.scratch / "precious"
     precious.mkdir()
     write_file(precious / "pages", b"mine")
-    assert "nor a store" in _refused("discard", "-y", precious)
+    assert "nor a store" in refused("discard", "-y", precious)
     assert os.listdir(precious) == ["pages"]
     write_file(precious / "journal", b"mine")
-    assert _refused("discard", "-y", precious)
+    assert refused("discard", "-y", precious)
     assert sorted(os.listdir(precious)) == ["journal", "pages"]
 
 
-def test_one_snapshot_is_refused(resting):
-    assert "snapshot -d" in _refused("discard", "-y", f"{resting}@one")
+def test_one_snapshot_isrefused(resting):
+    assert "snapshot -d" in refused("discard", "-y", f"{resting}@one")
     assert resting.exists()

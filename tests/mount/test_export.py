@@ -17,16 +17,13 @@ import tarfile
 import termios
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-import test_model as model
-from support import sysc, tree
+from support import model, sysc, tree
 from support.load import patience
 from support.sysc import write_file
 from support.view import binary, mapfs, run, wait_for
 
-EXAMPLES = int(os.environ.get("MAPFS_TEST_EXAMPLES", "25"))
 LEAVE_OUT = ("atime", "ctime", "ino")
 
 pytestmark = pytest.mark.root
@@ -503,17 +500,12 @@ def _without_times_of_directories(found):
 def test_any_history_unpacks_to_what_the_view_shows(scratch, place):
     number = iter(range(10**9))
 
-    @seed(model.SEED)
-    @settings(max_examples=EXAMPLES, deadline=None, database=None,
-              suppress_health_check=list(HealthCheck))
-    @given(st.lists(model.step, min_size=1, max_size=30))
+    @model.examples(0, st.lists(model.step, min_size=1, max_size=30))
     def play(steps):
         p = Place(scratch / f"example{next(number)}")
-        model._make_base(p.base)
+        model.make_base(p.base)
         with p.mounted() as mnt:
-            for op, *args in steps:
-                if op != "remount":
-                    model._outcome(model.OPERATIONS[op][0], f"{mnt}/", *args)
+            model.play(mnt, steps)
         p.check(_without_times_of_directories)
         shutil.rmtree(p.top)
 

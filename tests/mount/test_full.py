@@ -6,7 +6,8 @@ import os
 import pytest
 
 from support import sysc
-from support.sysc import fails, read_file, write_file
+from support.disk import file_system
+from support.sysc import fails, read_file, write_file, write_synced
 from support.view import View, wait_for
 
 MIB = 1 << 20
@@ -17,33 +18,21 @@ def small(scratch):
     """A view whose store has 16 MiB and no more."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    disk = scratch / "disk"
-    disk.mkdir()
-    sysc.mount("none", disk, "tmpfs", 0, "size=16m")
-    v = View(scratch, "kept")
-    v.store = disk / "store"
-    write_file(v.base / "old", b"o" * MIB)
-    v.mount()
-    yield v
-    if v.mounted:
-        v.unmount()
-    sysc.umount_lazy(disk)
-
-
-def _write_synced(path, size):
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    try:
-        os.write(fd, b"x" * size)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    with file_system(scratch, "tmpfs", "size=16m") as disk:
+        v = View(scratch, "kept")
+        v.store = disk / "store"
+        write_file(v.base / "old", b"o" * MIB)
+        v.mount()
+        yield v
+        if v.mounted:
+            v.unmount()
 
 
 def _fill(view):
     """Files of 1 MiB until there is no more; the names of the good ones."""
     for n in range(64):
         try:
-            _write_synced(view / f"f{n}", MIB)
+            write_synced(view / f"f{n}", b"x" * MIB, 0)
         except OSError as e:
             assert e.errno == errno.ENOSPC
             return [f"f{k}" for k in range(n)]
@@ -65,7 +54,7 @@ def test_removing_files_makes_room_again(small):
 
     def fits():
         try:
-            _write_synced(small / "again", 2 * MIB)
+            write_synced(small / "again", b"x" * 2 * MIB, 0)
         except OSError as e:
             assert e.errno == errno.ENOSPC
             return False
@@ -98,7 +87,7 @@ def _overwrite(view, name):
 def test_space_given_back_can_be_written_at_once(small, give_back):
     for name in _fill(small)[:6]:
         give_back(small, name)
-    _write_synced(small / "again", 4 * MIB)
+    write_synced(small / "again", b"x" * 4 * MIB, 0)
     assert read_file(small / "again") == b"x" * 4 * MIB
 
 

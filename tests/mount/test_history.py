@@ -10,18 +10,15 @@ import os
 import shutil
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from support import sysc, tree
-from support.view import View, mapfs, run
-from test_model import (OPERATIONS, SEED, _make_base, _outcome, _tree,
-                        assert_outcome, step)
+from support import model, tree
+from support.view import mapfs, run
 
 EXAMPLES = int(os.environ.get("MAPFS_TEST_EXAMPLES", "30"))
 
 verb = st.one_of(
-    step, step, step, step,
+    model.step, model.step, model.step, model.step,
     st.tuples(st.just("snapshot")),
     st.tuples(st.just("rollback"), st.integers(0, 20)))
 
@@ -55,10 +52,11 @@ class Line:
             elif op == "remount":
                 self.view.remount()
             else:
-                function = OPERATIONS[op][0]
-                want = _outcome(function, str(self.plain) + "/", *args)
-                got = _outcome(function, str(self.view.top) + "/", *args)
-                assert_outcome(want, got, f"step {n}: {op}{tuple(args)}")
+                function = model.OPERATIONS[op][0]
+                want = model.outcome(function, f"{self.plain}/", *args)
+                got = model.outcome(function, f"{self.view.top}/", *args)
+                model.assert_outcome(want, got,
+                                     f"step {n}: {op}{tuple(args)}")
 
     def snapshot(self):
         name = f"s{len(self.snapshots)}"
@@ -76,7 +74,8 @@ class Line:
         self.compare(f"after the rollback to {name}")
 
     def compare(self, when):
-        tree.assert_same(_tree(self.plain), _tree(self.view.top),
+        tree.assert_same(model.tree_of(self.plain),
+                         model.tree_of(self.view.top),
                          f"plain and view differ {when}")
 
     def check_snapshots(self):
@@ -86,7 +85,7 @@ class Line:
             mapfs("mount", "-s", f"{self.view.store}@{name}", self.view.base,
                   beside)
             try:
-                tree.assert_same(_tree(copy), _tree(beside),
+                tree.assert_same(model.tree_of(copy), model.tree_of(beside),
                                  f"snapshot {name} is not its copy")
             finally:
                 mapfs("umount", beside)
@@ -94,11 +93,8 @@ class Line:
 
 def first_line(scratch, number):
     place = scratch / f"example{number}"
-    place.mkdir()
-    view = View(place, "kept")
-    view.log = scratch / "daemon.log"
-    view.said = scratch / "stderr.log"
-    _make_base(view.base)
+    view = model.view_at(place)
+    model.make_base(view.base)
     plain = place / "plain"
     run("cp", "-a", view.base, plain)
     os.stat(view.top)
@@ -107,10 +103,7 @@ def first_line(scratch, number):
 
 def branch_of(line, name, copy):
     """A second line that begins as a snapshot of the first."""
-    place = line.place / "branch"
-    place.mkdir()
-    view = View(place, "kept")
-    view.log, view.said = line.view.log, line.view.said
+    view = model.view_at(line.place / "branch", line.view.log.parent)
     view.base = line.view.base
     mapfs("branch", f"{line.view.store}@{name}", view.store)
     plain = line.place / "plain-branch"
@@ -125,20 +118,7 @@ def end(lines, well):
             if well:
                 line.view.finish()
     finally:
-        for line in lines:
-            line.view.give_up()
-            if os.path.ismount(line.view.mnt):
-                sysc.umount_lazy(line.view.mnt)
-        shutil.rmtree(lines[0].place)
-
-
-def random_histories(part, *given_steps):
-    def decorate(function):
-        return seed(SEED + part)(settings(
-            max_examples=EXAMPLES, deadline=None, database=None,
-            suppress_health_check=list(HealthCheck), print_blob=False)(
-                given(*given_steps)(function)))
-    return decorate
+        model.take_away(lines[0].place, *(line.view for line in lines))
 
 
 @pytest.mark.root
@@ -147,7 +127,8 @@ def random_histories(part, *given_steps):
 def test_rollback_gives_the_tree_of_the_snapshot(scratch, part):
     number = iter(range(10**9))
 
-    @random_histories(part, st.lists(verb, min_size=10, max_size=60))
+    @model.examples(part, st.lists(verb, min_size=10, max_size=60),
+                    count=EXAMPLES)
     def play(steps):
         line = first_line(scratch, next(number))
         well = False
@@ -171,7 +152,7 @@ def test_branch_and_parent_do_not_see_each_other(scratch, part):
     number = iter(range(10**9))
     steps = st.lists(verb, min_size=5, max_size=30)
 
-    @random_histories(part, steps, steps, steps)
+    @model.examples(part, steps, steps, steps, count=EXAMPLES)
     def play(before, on_parent, on_branch):
         parent = first_line(scratch, next(number))
         lines = [parent]

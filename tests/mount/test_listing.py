@@ -5,12 +5,11 @@ The kernel asks for a page of names at a time and may answer from what it
 cached; so most tests read fewer names at once than a directory has.
 """
 import os
-import shutil
 import threading
 
 import pytest
 
-from support import sysc
+from support.disk import file_system
 from support.sysc import getdents, opened, write_file
 from support.view import View, mapfs, run
 
@@ -42,6 +41,15 @@ class Listing:
             assert len(self.names) < 20 * MANY
         assert len(set(self.names)) == len(self.names)
         return self
+
+
+def _listings_under_way(path):
+    """Four of them, each stopped at another place of the directory."""
+    listings = [Listing(path) for _ in range(4)]
+    for n, listing in enumerate(listings):
+        for _ in range(1 + 9 * n):
+            assert listing.part()
+    return listings
 
 
 def _fill(origin, count):
@@ -114,10 +122,7 @@ def test_listing_of_what_the_kernel_cached_goes_on_after_changes(view, origin):
     os.mkdir(view / "e")
     numbers = _numbers(view / "d")
     os.listdir(view / "d")
-    listings = [Listing(view / "d") for _ in range(4)]
-    for n, listing in enumerate(listings):
-        for _ in range(1 + 9 * n):
-            assert listing.part()
+    listings = _listings_under_way(view / "d")
     for i in range(0, MANY, 2):
         os.rename(view / f"d/f{i}", view / f"d/r{i}")
     gone = os.stat(view / "d/f1").st_ino
@@ -175,10 +180,7 @@ def test_listing_goes_on_over_rollback_and_revert(view):
         write_file(view / f"d/m{i}")
     for command in (("rollback", "-y", view.store, "s"),
                     ("revert", view / "d/f7"), ("revert", view / "d")):
-        listings = [Listing(view / "d") for _ in range(4)]
-        for n, listing in enumerate(listings):
-            for _ in range(1 + 9 * n):
-                listing.part()
+        listings = _listings_under_way(view / "d")
         before = set(os.listdir(os.fsencode(view / "d")))
         mapfs(*command)
         write_file(view / f"d/after-{command[0]}")
@@ -235,34 +237,23 @@ def test_names_moved_by_others_below_stay_listed(view):
 @pytest.mark.parametrize("kind", ["btrfs", "xfs", "ext4", "tmpfs"])
 def test_write_mode_ends_where_the_base_would(scratch, kind):
     """btrfs counts its names up, and notes at each open how far they go."""
-    disk = scratch / "disk"
-    disk.mkdir()
-    if kind == "tmpfs":
-        sysc.mount("none", disk, "tmpfs", 0, "mode=755")
-    else:
-        if not shutil.which(f"mkfs.{kind}"):
-            pytest.skip(f"no mkfs.{kind}")
-        with open(scratch / "image", "wb") as f:
-            f.truncate(400 << 20)
-        run(f"mkfs.{kind}", "-q", scratch / "image")
-        run("mount", "-o", "loop", scratch / "image", disk)
-    view = View(disk, "write")
-    try:
-        for i in range(2000):
-            write_file(view.base / f"f{i}")
-        view.mount()
-        met = 0
-        seen = set()
-        for entry in os.scandir(view.top):
-            met += 1
-            seen.add(entry.name)
-            assert met < 10_000
-            os.rename(entry.path, entry.path + "x")
-        assert len(seen) == met
-        assert met == 2000 or kind in ("xfs", "ext4")
-        assert len(os.listdir(view.top)) == 2000
-        with opened(view.top, os.O_RDONLY) as fd:
-            assert len(getdents(fd, 600)) > 0
-    finally:
-        view.give_up()
-        sysc.umount_lazy(disk)
+    with file_system(scratch, kind) as disk:
+        view = View(disk, "write")
+        try:
+            for i in range(2000):
+                write_file(view.base / f"f{i}")
+            view.mount()
+            met = 0
+            seen = set()
+            for entry in os.scandir(view.top):
+                met += 1
+                seen.add(entry.name)
+                assert met < 10_000
+                os.rename(entry.path, entry.path + "x")
+            assert len(seen) == met
+            assert met == 2000 or kind in ("xfs", "ext4")
+            assert len(os.listdir(view.top)) == 2000
+            with opened(view.top, os.O_RDONLY) as fd:
+                assert len(getdents(fd, 600)) > 0
+        finally:
+            view.give_up()

@@ -3,29 +3,21 @@
 in write mode the view with the base, as in every test."""
 import mmap
 import os
-import pwd
 import shutil
 import signal
 import sqlite3
 import stat
 import sys
-import textwrap
 import time
-from pathlib import Path
 
 import pytest
 
 from support import sysc, tree
+from support.programs import Postgres, make_project, need
 from support.sysc import read_file, write_file
 from support.view import run, wait_for
 
 MODES = pytest.mark.modes("write", "copy", "kept")
-
-
-def _need(*programs):
-    for p in programs:
-        if not shutil.which(p):
-            pytest.skip(f"{p} is missing")
 
 
 def _git(where, *args):
@@ -54,7 +46,7 @@ def _make_repository(at):
 @MODES
 @pytest.mark.limit(120)
 def test_git_works_in_an_old_repository(view):
-    _need("git")
+    need("git")
     _make_repository(view.base / "repo")
     repo = view / "repo"
     assert _git(repo, "status", "--porcelain") == ""
@@ -78,7 +70,7 @@ def test_git_works_in_an_old_repository(view):
 @MODES
 @pytest.mark.limit(120)
 def test_git_clones_within_the_view(view):
-    _need("git")
+    need("git")
     _make_repository(view.base / "repo")
     _git(view.top, "clone", "-q", view / "repo", view / "clone")
     write_file(view / "clone/new", b"new\n")
@@ -141,39 +133,10 @@ def test_sqlite_in_wal_mode_with_two_processes_keeps_every_row(view):
     db.close()
 
 
-PROJECT = {
-    "meson.build": """
-        project('demo', 'c')
-        lib = static_library('lib', 'a.c', 'b.c')
-        executable('demo', 'main.c', link_with: lib)
-        """,
-    "Makefile": """
-        demo: main.o liblib.a
-        \t$(CC) -o $@ main.o liblib.a
-        liblib.a: a.o b.o
-        \t$(AR) rcs $@ a.o b.o
-        """,
-    "main.c": """
-        #include <stdio.h>
-        int a(void);
-        int b(void);
-        int main(void) { printf("%d\\n", a() + b()); return 0; }
-        """,
-    "a.c": "int a(void); int a(void) { return 40; }\n",
-    "b.c": "int b(void); int b(void) { return 2; }\n",
-}
-
-
-def _make_project(at):
-    at.mkdir()
-    for name, text in PROJECT.items():
-        (at / name).write_text(textwrap.dedent(text).lstrip())
-
-
 @MODES
 def test_make_builds_and_rebuilds_what_changed(view):
-    _need("make", "cc")
-    _make_project(view.base / "p")
+    need("make", "cc")
+    make_project(view.base / "p")
     p = view / "p"
     run("make", "-C", p, timeout=100)
     assert run(view / "p/demo").text == "42\n"
@@ -188,8 +151,8 @@ def test_make_builds_and_rebuilds_what_changed(view):
 @MODES
 @pytest.mark.limit(120)
 def test_meson_configures_and_ninja_builds(view):
-    _need("meson", "ninja", "cc")
-    _make_project(view.base / "p")
+    need("meson", "ninja", "cc")
+    make_project(view.base / "p")
     env = dict(os.environ, PATH="/usr/bin:/bin:" + os.environ["PATH"])
     run("meson", "setup", view / "p/build", view / "p", env=env, timeout=100)
     run("ninja", "-C", view / "p/build", env=env, timeout=100)
@@ -235,7 +198,7 @@ def _file_times_only(entries):
 
 @MODES
 def test_tar_unpacks_exactly_what_was_packed(view):
-    _need("tar")
+    need("tar")
     _make_tree(view.tmp / "src")
     archive = view.tmp / "a.tar"
     options = ["--xattrs", "--acls", "--sparse"]
@@ -253,7 +216,7 @@ def test_tar_unpacks_exactly_what_was_packed(view):
 
 @MODES
 def test_rsync_copies_exactly_and_then_has_nothing_to_do(view):
-    _need("rsync")
+    need("rsync")
     _make_tree(view.base / "src")
     # Only times of files count: not every rsync keeps the others.
     cmd = ["rsync", "-aHAXSO", f"{view / 'src'}/", f"{view / 'dst'}/"]
@@ -311,60 +274,6 @@ def test_python_compiles_and_imports_modules_of_the_view(view):
         assert run(sys.executable, "-c", code, view.top,
                    env=env).text == "435\n"
     assert len(os.listdir(view / "__pycache__")) == 30
-
-
-class Postgres:
-    """A cluster made in the base; run as the user postgres."""
-
-    def __init__(self, view):
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-        if not found:
-            pytest.skip("PostgreSQL is missing")
-        if os.geteuid() != 0:
-            pytest.skip("needs root, to become postgres")
-        try:
-            self.user = pwd.getpwnam("postgres")
-        except KeyError:
-            pytest.skip("there is no user postgres")
-        self.bin = found[-1].parent
-        self.view = view
-        os.chmod(view.scratch, 0o755)
-        self.sockets = view.scratch / "sockets"
-        self.sockets.mkdir()
-        os.chown(self.sockets, self.user.pw_uid, self.user.pw_gid)
-
-    def run(self, *cmd, **kw):
-        return run("setpriv", "--reuid", "postgres", "--regid", "postgres",
-                   "--clear-groups", *cmd, cwd="/", **kw)
-
-    def tool(self, name, *args, **kw):
-        path = self.bin / name
-        if not path.exists():
-            _need(name)
-            path = shutil.which(name)
-        return self.run(path, *args, **kw)
-
-    def make_cluster(self, at):
-        os.mkdir(at)
-        os.chown(at, self.user.pw_uid, self.user.pw_gid)
-        self.tool("initdb", "-D", at, "-A", "trust", "--no-sync", "-E",
-                  "UTF8", "--locale", "C", timeout=100)
-        with open(at / "postgresql.conf", "a") as f:
-            f.write("listen_addresses = ''\nshared_buffers = 16MB\n"
-                    f"unix_socket_directories = '{self.sockets}'\n"
-                    "max_connections = 12\n")
-
-    def start(self, at):
-        self.tool("pg_ctl", "-D", at, "-w", "-t", "60", "-l",
-                  self.sockets / "pg.log", "start", timeout=90)
-
-    def stop(self, at, how="fast"):
-        self.tool("pg_ctl", "-D", at, "-w", "-t", "60", "-m", how, "stop",
-                  timeout=90)
-
-    def sql(self, text):
-        return self.tool("psql", "-h", self.sockets, "-XAtqc", text,
-                         "postgres", timeout=60).text.strip()
 
 
 @pytest.mark.limit(240)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Reverting files and trees to the base, live and at rest."""
-import json
 import os
 import shutil
 
@@ -8,20 +7,14 @@ import pytest
 
 from support import tree
 from support.sysc import error_of, opened, read_file, write_file
-from support.view import mapfs
+from support.view import mapfs, refused, status_of
 
 PAGE = 4096
 pytestmark = pytest.mark.modes("kept", plain=False)
 
 
-def _refused(*args):
-    p = mapfs(*args, check=False)
-    assert p.returncode == 1, p.text
-    return p.text
-
-
 def _changes(where):
-    s = json.loads(mapfs("status", "--json", where).text)
+    s = status_of(where)
     return [s[k] for k in ("added", "modified", "deleted", "renamed",
                            "retyped")]
 
@@ -105,8 +98,8 @@ def test_paths_count_from_where_they_are_named(view):
     mapfs("revert", view.mnt, ".//d/./x/")
     assert read_file(view / "d/x") == b"d/x" * 2000
     for path in ("../f", "/etc/passwd", "d/../f"):
-        assert "not a path in the view" in _refused("revert", view.mnt, path)
-    assert _refused("revert", view.mnt, "nowhere/at/all")
+        assert "not a path in the view" in refused("revert", view.mnt, path)
+    assert refused("revert", view.mnt, "nowhere/at/all")
 
 
 def test_paths_need_no_mount_point_before_them(view):
@@ -123,7 +116,7 @@ def test_paths_need_no_mount_point_before_them(view):
     assert error_of(os.stat, view / "d/new") == "ENOENT"
     # A directory that is gone with all above it.
     shutil.rmtree(view / "d")
-    assert "mapfs: d: no directory" in _refused("revert", view / "d/sub/z")
+    assert "mapfs: d: no directory" in refused("revert", view / "d/sub/z")
     mapfs("revert", view / "d")
     assert read_file(view / "d/sub/z") == b"d/sub/z" * 2000
     write_file(view / "d/sub/z", b"again")
@@ -146,10 +139,10 @@ def test_paths_outside_are_refused_and_nothing_is_done(view):
     _make(view)
     _change(view)
     for path in (view.base / "f", view.base / "none", "/none/at/all"):
-        text = _refused("revert", view / "f", path)
+        text = refused("revert", view / "f", path)
         assert "not in a mounted view" in text, text
         assert read_file(view / "f") != b"f" * 2000
-    assert "say . for everything" in _refused("revert", view.mnt)
+    assert "say . for everything" in refused("revert", view.mnt)
 
 
 def _linked(view):
@@ -183,7 +176,7 @@ def test_links_are_counted_without_names_that_stay_away(view):
     write_file(view / "one/x", b"x" * 100 * PAGE)
     os.unlink(view / "one/x")
     view.unmount()
-    status = json.loads(mapfs("status", "--json", view.store).text)
+    status = status_of(view.store)
     assert status["private_pages"] == 0
 
 

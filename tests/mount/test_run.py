@@ -12,8 +12,10 @@ import sys
 
 import pytest
 
-from support import isolate, sysc, tree
+from support import isolate, sysc
 from support.load import patience
+from support.runs import (base_at, base_to_commit_to, kept_store,
+                          nothing_is_left, others, stores, view_run)
 from support.sysc import read_file, write_file
 from support.terminal import QUESTION, on_terminal
 from support.view import binary, mapfs, run, wait_for
@@ -24,17 +26,8 @@ everybody = pytest.mark.parametrize("who", EVERYBODY, indirect=True)
 
 @pytest.fixture
 def place(scratch):
-    """A base, in which the test stands."""
-    (scratch / "base/sub").mkdir(parents=True)
-    (scratch / "tmp").mkdir()
-    write_file(scratch / "base/f", b"bytes")
-    os.environ["TMPDIR"] = str(scratch / "tmp")
-    os.environ.pop("XDG_STATE_HOME", None)
-    os.chdir(scratch / "base")
-    before = tree.of(scratch / "base", ("atime",))
-    yield scratch
-    after = tree.of(scratch / "base", ("atime",))
-    tree.assert_same(before, after, "the base changed [B1]")
+    with base_at(scratch):
+        yield scratch
 
 
 @pytest.fixture
@@ -45,40 +38,6 @@ def who(request):
             run("unshare", "-Urm", "true", check=False).returncode:
         pytest.skip("no user namespaces for ordinary users here")
     return request.param
-
-
-def view_run(*args, timeout=30, **kw):
-    """stdout and stderr apart."""
-    kw.setdefault("stdin", subprocess.DEVNULL)
-    p = subprocess.run([binary(), "run", *map(os.fspath, args)],
-                       timeout=patience(timeout), stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, **kw)
-    p.words = p.stderr.decode(errors="replace")
-    return p
-
-
-def others():
-    """{pid: command} of every process here but init, us and our parents."""
-    found = {}
-    known = {1, os.getpid(), os.getppid()}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                command = f.read().replace(b"\0", b" ")
-            with open(f"/proc/{pid}/stat") as f:
-                state = f.read().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if int(pid) not in known and state not in "ZX":
-            found[int(pid)] = command
-    return found
-
-
-def nothing_is_left(place):
-    wait_for("the end of all processes", lambda: not others())
-    assert os.listdir(place / "tmp") == []
-    with open("/proc/self/mountinfo") as f:
-        assert "fuse.mapfs" not in f.read()
 
 
 @everybody
@@ -207,15 +166,11 @@ def test_store_keeps_the_changes_for_the_next_run(place, who):
     nothing_is_left(place)
 
 
-def _kept_store(words):
-    return re.search(r"kept in (\S+)", words).group(1)
-
-
 @everybody
 def test_keep_makes_a_store_and_says_where(place, who):
     p = view_run("--keep", "--", "sh", "-c", "echo new >f; exit 3")
     assert p.returncode == 3
-    store = _kept_store(p.words)
+    store = kept_store(p.words)
     assert store.startswith(f"{place}/.local/state/mapfs/")
     assert os.stat(os.path.dirname(store)).st_mode & 0o77 == 0
     p = view_run("-s", store, "--", "cat", "f")
@@ -225,13 +180,13 @@ def test_keep_makes_a_store_and_says_where(place, who):
 def test_state_directory_is_where_the_user_says(place):
     p = view_run("--keep", "--", "touch", "g",
                  env=dict(os.environ, XDG_STATE_HOME=f"{place}/state"))
-    assert _kept_store(p.words).startswith(f"{place}/state/mapfs/run-")
+    assert kept_store(p.words).startswith(f"{place}/state/mapfs/run-")
 
 
 def test_state_directory_in_the_base_is_avoided(place):
     p = view_run("--keep", "--", "touch", "g",
                  env=dict(os.environ, HOME=f"{place}/base"))
-    assert _kept_store(p.words).startswith(f"{place}/tmp/mapfs/run-")
+    assert kept_store(p.words).startswith(f"{place}/tmp/mapfs/run-")
 
 
 def test_discard_removes_a_store_that_the_run_made(place):
@@ -275,17 +230,10 @@ def test_store_in_use_is_named_and_the_command_not_run(place):
 
 
 # --- on a terminal ----------------------------------------------------------
-def stores(place):
-    where = place / ".local/state/mapfs"
-    return sorted(os.listdir(where)) if where.exists() else []
-
 
 @pytest.fixture
 def committing(scratch):
-    (scratch / "base").mkdir()
-    write_file(scratch / "base/f", b"bytes")
-    os.chdir(scratch / "base")
-    return scratch
+    return base_to_commit_to(scratch)
 
 
 def test_commit_applies_the_changes_and_returns_the_commands_status(
@@ -428,13 +376,6 @@ def _refuse_unshare():
     sysc._check(sysc.libc.prctl(22, 2, program, 0, 0))
 
 
-def _become_user():
-    os.setgroups([])
-    os.setresgid(*[isolate.USER_UID] * 3)
-    os.setresuid(*[isolate.USER_UID] * 3)
-    sysc._check(sysc.libc.prctl(4, 1, 0, 0, 0))
-
-
 @pytest.fixture
 def lonely(scratch):
     """A base of the ordinary user, and a way to run there without
@@ -454,7 +395,7 @@ def lonely(scratch):
 
     def become():
         _refuse_unshare()
-        _become_user()
+        isolate.become_user()
 
     def go(*args, **kw):
         return view_run(*args, preexec_fn=become, **kw)
@@ -699,6 +640,6 @@ def test_view_that_could_not_be_unmounted_is_refused(lonely):
 def test_view_in_a_namespace_needs_no_mtab(lonely):
     _hide_mtab(lonely.place)
     p = view_run("--", "sh", "-c", "echo new >f; cat f",
-                 preexec_fn=_become_user)
+                 preexec_fn=isolate.become_user)
     assert (p.returncode, p.stdout) == (0, b"new\n"), p.words
     nothing_is_left(lonely.place)

@@ -9,10 +9,21 @@ import time
 import pytest
 
 from support.load import patience
+from support.runs import (base_at, base_to_commit_to, kept_store,
+                          nothing_is_left, others, stores, view_run)
 from support.terminal import QUESTION, Terminal, on_terminal
 from support.view import binary, mapfs, wait_for
-from test_run import (_kept_store, committing, nothing_is_left, others,
-                      place, stores, view_run)
+
+
+@pytest.fixture
+def place(scratch):
+    with base_at(scratch):
+        yield scratch
+
+
+@pytest.fixture
+def committing(scratch):
+    return base_to_commit_to(scratch)
 
 
 def test_terminal_is_shown_the_changes_and_asked(place):
@@ -37,7 +48,7 @@ def test_keep_is_what_everything_but_an_answer_means(place, answer):
     t.type(answer)
     status, text = t.end()
     assert status == 0
-    assert view_run("-s", _kept_store(text), "--", "cat", "f").stdout == \
+    assert view_run("-s", kept_store(text), "--", "cat", "f").stdout == \
         b"new\n"
 
 

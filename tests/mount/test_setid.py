@@ -255,10 +255,16 @@ def _after(place, view, writer, owner):
     return results
 
 
-def _compare(view, writer, owner):
+def _plain_directory(view):
+    """Beside the view, where the file system below decides."""
     plain = view.scratch / "plain"
     os.mkdir(plain)
     os.chmod(plain, 0o777)
+    return plain
+
+
+def _compare(view, writer, owner):
+    plain = _plain_directory(view)
     want = _after(plain, view, writer, owner)
     got = _after(view.top, view, writer, owner)
     bad = [f"{g[0]}: {g[1:]}, the base {w[1:]}"
@@ -310,9 +316,7 @@ def _become(path, uid, gid):
 @pytest.mark.modes("write", "kept", people=("root",), plain=False)
 def test_change_of_owner_leaves_the_rights_it_leaves_on_the_base(view):
     view.options = ["-o", "allow_other,suid"]
-    plain = view.scratch / "plain"
-    os.mkdir(plain)
-    os.chmod(plain, 0o777)
+    plain = _plain_directory(view)
     results = []
     for place in (plain, view.top):
         found = []

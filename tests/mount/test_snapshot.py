@@ -15,7 +15,7 @@ from support import tree
 from support.control import Info
 from support.load import patience
 from support.sysc import opened, read_file, write_file
-from support.view import binary, mapfs
+from support.view import binary, mapfs, refused
 
 PAGE = 4096
 pytestmark = pytest.mark.modes("kept", plain=False)
@@ -53,12 +53,6 @@ def _stepping(program, path):
 
 def _log(where):
     return json.loads(mapfs("log", "--json", where).text)
-
-
-def _refused(*args):
-    p = mapfs(*args, check=False)
-    assert p.returncode == 1, p.text
-    return p.text
 
 
 def _rollback_at_rest(view, name):
@@ -187,13 +181,13 @@ def test_names_are_refused_with_a_word(view):
     write_file(view / "f", b"x")
     mapfs("snapshot", view.mnt, "one")
     assert "has a snapshot one already" in \
-        _refused("snapshot", view.mnt, "one")
+        refused("snapshot", view.mnt, "one")
     for name in ("a/b", "a@b", "", ".."):
-        assert "snapshot name" in _refused("snapshot", view.mnt, name)
-    assert "too long" in _refused("snapshot", view.mnt, "n" * 300)
-    assert "has no snapshot two" in _refused("snapshot", "-d", view.mnt,
+        assert "snapshot name" in refused("snapshot", view.mnt, name)
+    assert "too long" in refused("snapshot", view.mnt, "n" * 300)
+    assert "has no snapshot two" in refused("snapshot", "-d", view.mnt,
                                              "two")
-    assert "has no snapshot two" in _refused("rollback", "-y", view.mnt,
+    assert "has no snapshot two" in refused("rollback", "-y", view.mnt,
                                              "two")
     assert [s["name"] for s in _log(view.mnt)] == ["one"]
 
@@ -204,7 +198,7 @@ def test_the_snapshot_of_a_commit_cannot_be_deleted(view):
     view.base_stays = False
     view.unmount()
     mapfs("commit", "-y", view.store)
-    assert "mapfs's own" in _refused("snapshot", "-d", view.store,
+    assert "mapfs's own" in refused("snapshot", "-d", view.store,
                                      ".commit-1")
     mapfs("commit", "-y", "--undo", view.store)
     assert not os.path.exists(view.base / "f")
@@ -229,7 +223,7 @@ def test_deleting_gives_pages_back(view):
 
 def test_a_view_without_a_store_has_no_snapshots(scratch, copy_view):
     copy_view / ""
-    text = _refused("snapshot", copy_view.mnt, "one")
+    text = refused("snapshot", copy_view.mnt, "one")
     assert "no kept store; mount it with -s STORE" in text, text
 
 
@@ -241,7 +235,7 @@ def test_a_store_whose_name_has_an_at_sign(view):
     mapfs("snapshot", view.store, "one")
     assert [s["name"] for s in _log(view.store)] == ["one"]
     mapfs("branch", f"{view.store}@one", view.scratch / "br")
-    assert "No such file" in _refused("log", f"{view.scratch}/none@x")
+    assert "No such file" in refused("log", f"{view.scratch}/none@x")
 
 
 @pytest.mark.limit(180)

@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What mapfs status says, of a mounted view and of a resting store."""
-import json
 import os
 
 import pytest
 
 from support.sysc import opened, read_file, write_file
-from support.view import mapfs
+from support.view import mapfs, status_of
 
 PAGE = 4096
 pytestmark = pytest.mark.modes("kept", plain=False)
 COUNTS = ("added", "modified", "deleted", "renamed", "retyped", "snapshots",
           "private_pages", "drift", "branches", "parent", "commits",
           "commit_interrupted", "base", "store", "mode")
-
-
-def _status(where):
-    return json.loads(mapfs("status", "--json", where).text)
 
 
 def _change(view):
@@ -39,7 +34,7 @@ def _change(view):
 def test_changes_are_counted_live_and_at_rest_alike(view):
     _change(view)
     mapfs("snapshot", view.mnt, "one")
-    live = _status(view.mnt)
+    live = status_of(view.mnt)
     assert [live[k] for k in ("added", "modified", "deleted", "renamed",
                               "retyped")] == [1, 1, 2, 1, 1]
     assert live["snapshots"] == 1
@@ -48,14 +43,14 @@ def test_changes_are_counted_live_and_at_rest_alike(view):
     assert live["latched"] is False
     assert live["space_left_bytes"] > 0
     assert live["requests"]["lookup"] > 0
-    by_store = _status(view.store)
+    by_store = status_of(view.store)
     assert by_store["mountpoint"] == str(view.mnt)
     assert {k: by_store[k] for k in COUNTS} == {k: live[k] for k in COUNTS}
     text = mapfs("status", view.mnt).text
     assert "changes      1 added, 1 modified, 2 deleted, 1 renamed, " \
         "1 retyped\n" in text
     view.unmount()
-    rest = _status(view.store)
+    rest = status_of(view.store)
     assert {k: rest[k] for k in COUNTS} == {k: live[k] for k in COUNTS}
     assert rest["mountpoint"] is None
     assert "mounted on   nothing" in mapfs("status", view.store).text
@@ -64,7 +59,7 @@ def test_changes_are_counted_live_and_at_rest_alike(view):
 def test_unwritten_pages_count(view):
     with opened(view / "f", os.O_RDWR | os.O_CREAT) as fd:
         os.pwrite(fd, b"x" * 100, 0)
-        assert _status(view.mnt)["changed_bytes"] == 100
+        assert status_of(view.mnt)["changed_bytes"] == 100
 
 
 def test_nothing_changed(view):
@@ -79,7 +74,7 @@ def test_drift_is_named(view):
     for name in ("changed", "gone", "fine"):
         with opened(view / name, os.O_RDWR) as fd:
             os.pwrite(fd, b"view", 0)
-    assert _status(view.mnt)["drift"] == []
+    assert status_of(view.mnt)["drift"] == []
     write_file(view.base / "changed", b"y" * 3 * PAGE)
     write_file(view.base / "untouched", b"y" * 3 * PAGE)
     os.unlink(view.base / "gone")
@@ -88,12 +83,12 @@ def test_drift_is_named(view):
     view.expected.append("was modified")
     try:
         for where in (view.mnt, view.store):
-            drift = _status(where)["drift"]
+            drift = status_of(where)["drift"]
             assert sorted(drift, key=lambda d: d["path"]) == want
     finally:
         view.base_stays = False
         view.unmount()
-    drift = _status(view.store)["drift"]
+    drift = status_of(view.store)["drift"]
     assert sorted(drift, key=lambda d: d["path"]) == want
 
 
@@ -101,7 +96,7 @@ def test_drift_is_named(view):
 def test_other_modes(view):
     write_file(view.base / "f", b"x")
     view / ""
-    status = _status(view.mnt)
+    status = status_of(view.mnt)
     assert status["mode"] == view.mode
     assert status["store"] is None
     assert ("added" in status) == view.is_copy

@@ -10,21 +10,17 @@ else can be checked to be something the writer really wrote.
   [D1] after a power cut, every fsync that returned is there
   [D2] what is there beyond that is whole: no zeros, no stranger's bytes
 """
-import ctypes
 import errno
-import fcntl
 import os
 import random
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
 
 from support import sysc
 from support.sysc import opened, read_file, write_file
-from support.view import View, run, wait_for
+from support.view import View, wait_for
 
 PAGE = 4096
 ROUNDS = 20
@@ -223,51 +219,6 @@ def test_closed_files_survive_20_kills_of_the_daemon(kept_view):
         v.kill(load.end)
         v.mount()
         load.check()
-
-
-class Disk:
-    """A loop device with ext4 on it that can lose its power."""
-
-    def __init__(self, scratch, megabytes=96):
-        self.image = scratch / "disk.img"
-        self.at = scratch / "disk"
-        self.at.mkdir()
-        with open(self.image, "wb") as f:
-            f.truncate(megabytes << 20)
-        run("mkfs.ext4", "-q", "-O", "^metadata_csum_seed", "-J", "size=4",
-            self.image)
-        self.mount()
-
-    def mount(self):
-        run("mount", "-o", "loop", self.image, self.at)
-
-    def umount(self):
-        wait_for("the disk to be free", lambda: run(
-            "umount", self.at, check=False).returncode == 0)
-
-    def cut_power(self, flush_log):
-        fd = os.open(self.at, os.O_RDONLY)
-        try:
-            how = ctypes.c_uint32(sysc.EXT4_GOING_LOGFLUSH if flush_log
-                                  else sysc.EXT4_GOING_NOLOGFLUSH)
-            fcntl.ioctl(fd, sysc.EXT4_IOC_SHUTDOWN, how)
-        finally:
-            os.close(fd)
-
-
-@pytest.fixture
-def disk(scratch):
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    for tool in ("mkfs.ext4", "losetup"):
-        if not shutil.which(tool, path="/sbin:/usr/sbin:/bin:/usr/bin"):
-            pytest.skip(f"{tool} is missing")
-    if not os.path.exists("/dev/loop-control"):
-        pytest.skip("there are no loop devices")
-    os.environ["PATH"] += ":/sbin:/usr/sbin"
-    disk = Disk(scratch)
-    yield disk
-    subprocess.run(["umount", "-l", disk.at], stderr=subprocess.DEVNULL)
 
 
 @pytest.mark.alone

@@ -7,9 +7,9 @@ import textwrap
 import pytest
 
 from support import tree
+from support.programs import Postgres, make_project, need
 from support.sysc import read_file
 from support.view import binary, is_mounted, mapfs, run
-from test_programs import Postgres, _make_project, _need
 
 LEAVE_OUT = ("atime", "ctime", "ino")
 
@@ -35,9 +35,9 @@ def mounted(store, base, at):
 
 @pytest.mark.root
 def test_a_build_is_run_and_discarded_or_kept(place):
-    _need("make", "gcc")
+    need("make", "gcc")
     project = place / "project"
-    _make_project(project)
+    make_project(project)
     before = tree.of(project, ("atime",))
     built = run(binary(), "run", "-C", project, "--", "make", timeout=100)
     assert "gcc" in built.text or "cc" in built.text

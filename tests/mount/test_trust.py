@@ -7,6 +7,7 @@ root adds to such a store must not lock its owner out.
 """
 import grp
 import json
+import functools
 import os
 import shutil
 import stat
@@ -16,8 +17,9 @@ import subprocess
 import pytest
 
 from support import isolate, sysc, terminal
+from support.interruption import kill_commit
 from support.load import patience
-from support.view import binary, wait_for
+from support.view import binary
 
 pytestmark = pytest.mark.root
 
@@ -42,11 +44,7 @@ class Place:
         self.bin.chmod(0o755)
 
     def as_uid(self, uid, *args, timeout=20, check=False):
-        def become():
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-
+        become = functools.partial(isolate.become_user, uid)
         p = subprocess.run([str(self.bin), *map(str, args)],
                            preexec_fn=become if uid else None,
                            stdin=subprocess.DEVNULL, timeout=patience(timeout),
@@ -80,12 +78,9 @@ def make_store(place, uid, change=None):
 
 def user_writes(place, name, text):
     """As the user, into the mount, where root may not look."""
-    def become():
-        os.setgroups([])
-        os.setresgid(*[isolate.USER_UID] * 3)
-        os.setresuid(*[isolate.USER_UID] * 3)
     subprocess.run(["/bin/sh", "-ec", f"echo {text} >{name}"], check=True,
-                   cwd=place.at, preexec_fn=become, timeout=patience())
+                   cwd=place.at, preexec_fn=isolate.become_user,
+                   timeout=patience())
 
 
 @pytest.fixture
@@ -268,12 +263,8 @@ def test_what_root_leaves_halfway_its_owner_finishes(foreign):
     for n in range(200):
         user_writes(foreign, f"mnt/many{n}", "many")
     foreign.user("umount", foreign.mnt, check=True)
-    begun = st / "commit/open"
-    with subprocess.Popen([foreign.bin, "commit", "-y", "--trust", st]) as p:
-        wait_for("the commit to begin",
-                 lambda: begun.exists() or p.poll() is not None)
-        p.kill()
-    assert begun.exists(), "it was over too soon"
+    assert kill_commit(st, "--trust", program=foreign.bin), \
+        "it was over too soon"
     assert all_owned_by(st, isolate.USER_UID)
     assert is_refused(foreign.root("commit", "-y", st), st)
     for path in [base, *base.rglob("*")]:
@@ -468,14 +459,10 @@ def test_users_that_a_namespace_lacks_are_not_one(place):
     open_to_all(place.store)
 
     def strange(uid, *args):
-        def become():
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
         return subprocess.run(
             ["unshare", *args, str(place.bin), "log", str(place.store)],
-            preexec_fn=become, capture_output=True, text=True,
-            timeout=patience())
+            preexec_fn=functools.partial(isolate.become_user, uid),
+            capture_output=True, text=True, timeout=patience())
 
     if strange(isolate.USER_UID, "-U").returncode not in (0, 1):
         pytest.skip("no user namespaces here")
@@ -662,13 +649,7 @@ def test_a_plan_that_lies_in_the_store_is_shown_before_it_is_finished(place):
         os.chmod(mnt / "x100", 0o4755)
 
     make_store(place, 0, change)
-    begun = place.store / "commit/open"
-    with subprocess.Popen([place.bin, "commit", "-y", place.store],
-                          stderr=subprocess.DEVNULL) as p:
-        wait_for("the commit to begin",
-                 lambda: begun.exists() or p.poll() is not None)
-        p.kill()
-    assert begun.exists(), "it was over too soon"
+    assert kill_commit(place.store, program=place.bin), "it was over too soon"
     place.owned_by(isolate.USER_UID, place.store)
     assert is_refused(place.root("commit", "-y", place.store), place.store)
     p = place.root("commit", "-y", "--trust", place.store)

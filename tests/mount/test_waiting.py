@@ -4,8 +4,8 @@
 umount(8) returns before the daemon has closed the store.  A daemon that is
 stopped when its mount goes away is one that takes its time to do so.
 """
-import ctypes
 import errno
+import fcntl
 import json
 import os
 import re
@@ -18,11 +18,10 @@ import pytest
 
 from support import sysc
 from support.load import patience
-from support.sysc import read_file, write_file
+from support.sysc import read_file, write_file, write_synced
 from support.terminal import Terminal
 from support.view import binary, is_mounted, mapfs, run, wait_for
 
-PIDFD_OPEN, PIDFD_GETFD = 434, 438
 
 
 @pytest.fixture
@@ -74,26 +73,31 @@ def finish(p):
     return p.returncode, out.decode(errors="replace")
 
 
-def umount_plainly(target):
-    """The system call alone: umount(8) looks at the mount before."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(target), 0) < 0:
-        raise OSError(ctypes.get_errno(), "umount2", str(target))
-
-
 def stop_and_umount(pid, target):
     """A daemon that was stopped while it looked at its own mount keeps it
     busy: it goes on and is stopped again."""
     def is_gone():
         os.kill(pid, signal.SIGSTOP)
         try:
-            umount_plainly(target)
+            # umount(8) would look at the mount before.
+            sysc.umount(target)
         except OSError as e:
             os.kill(pid, signal.SIGCONT)
             assert e.errno == errno.EBUSY
             return False
         return True
     wait_for("the mount to be free", is_gone)
+
+
+def continue_when_asked_for(place, pid, p, name="lock"):
+    """The stopped daemon goes on once the command `p` waits for it; the exit
+    status and the output of the command."""
+    try:
+        wait_until_asked_for(place, pid, name)
+        time.sleep(0.2)		# a refusal would take no longer
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    return finish(p)
 
 
 def umount_of_stopped(place):
@@ -136,12 +140,7 @@ def test_command_waits_for_the_daemon_of_a_mount_that_is_gone(place, command):
     os.sync()
     pid = umount_of_stopped(place)
     p = begin(*COMMANDS[command])
-    try:
-        wait_until_asked_for(place, pid)
-        time.sleep(0.2)		# a refusal would take no longer
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    code, said = finish(p)
+    code, said = continue_when_asked_for(place, pid, p)
     assert code == (1 if command == "diff" else 0), said
     assert "in use" not in said
     if command == "mount":
@@ -153,17 +152,10 @@ def test_command_waits_for_the_daemon_of_a_mount_that_is_gone(place, command):
 @pytest.mark.user
 def test_ordinary_user_waits_for_it_too(place):
     mount(place)
-    write_file(place / "mnt/f", b"new")
-    with open(place / "mnt/f", "rb") as f:
-        os.fsync(f.fileno())
+    write_synced(place / "mnt/f", b"new")
     pid = umount_of_stopped(place)
     p = begin("mount", "-s", place / "store", place / "base", place / "mnt")
-    try:
-        wait_until_asked_for(place, pid)
-        time.sleep(0.2)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    code, said = finish(p)
+    code, said = continue_when_asked_for(place, pid, p)
     assert code == 0, said
     assert read_file(place / "mnt/f") == b"new"
     mapfs("umount", place / "mnt")
@@ -281,12 +273,7 @@ def _steal(pid, path):
     """The open file that `pid` has of `path`: its lock lasts with ours."""
     for n in os.listdir(f"/proc/{pid}/fd"):
         if os.readlink(f"/proc/{pid}/fd/{n}") == str(path):
-            libc = ctypes.CDLL(None, use_errno=True)
-            pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
-            fd = libc.syscall(PIDFD_GETFD, pidfd, int(n), 0)
-            os.close(pidfd)
-            assert fd >= 0, os.strerror(ctypes.get_errno())
-            return fd
+            return sysc.descriptor_of(pid, int(n))
     raise AssertionError(f"{pid} does not have {path} open")
 
 
@@ -298,9 +285,7 @@ def test_killed_daemon_is_waited_for_while_it_is_taken_apart(place):
          place / "mnt"], stdin=subprocess.DEVNULL)
     wait_for("the mount", lambda: is_mounted(place / "mnt") and
              "device" in (place / "store/lock").read_text())
-    write_file(place / "mnt/f", b"new")
-    with open(place / "mnt/f", "rb") as f:
-        os.fsync(f.fileno())
+    write_synced(place / "mnt/f", b"new")
     lock = _steal(d.pid, place / "store/lock")
     d.kill()
     wait_for("its death", lambda: " Z " in
@@ -321,9 +306,7 @@ def test_killed_daemon_is_waited_for_while_it_is_taken_apart(place):
 def test_kill_and_mount_in_turn_always_work(place):
     mount(place)
     for n in range(10):
-        write_file(place / "mnt/f", b"%d" % n)
-        with open(place / "mnt/f", "rb") as f:
-            os.fsync(f.fileno())
+        write_synced(place / "mnt/f", b"%d" % n)
         os.kill(daemon_of(place), signal.SIGKILL)
         mount(place)
         assert read_file(place / "mnt/f") == b"%d" % n
@@ -359,10 +342,7 @@ def test_unmounted_snapshot_is_waited_for_too(place, command):
     (row,) = listed["mounts"] if isinstance(listed, dict) else listed
     stop_and_umount(row["pid"], place / "mnt")
     p = begin(*command)
-    wait_until_asked_for(place, row["pid"], "readers")
-    time.sleep(0.3)
-    os.kill(row["pid"], signal.SIGCONT)
-    code, said = finish(p)
+    code, said = continue_when_asked_for(place, row["pid"], p, "readers")
     assert code == 0, said
 
 
@@ -371,7 +351,6 @@ def test_two_mounts_of_a_new_store_at_once_lose_nothing(place):
     """The second must see what the first made while it waited."""
     (place / "store").mkdir()
     with open(place / "store/lock", "w") as lock:
-        import fcntl
         fcntl.flock(lock, fcntl.LOCK_EX)
         p = begin("mount", "-s", place / "store", place / "base",
                   place / "other")

@@ -4,7 +4,6 @@
 "OBJECT: reason; next step", exit status 1, or 2 for the command line and for
 mapfs diff.
 """
-import json
 import os
 import re
 import signal
@@ -14,7 +13,7 @@ import pytest
 
 from support.load import patience
 from support.sysc import read_file, write_file
-from support.view import binary, mapfs, run
+from support.view import binary, mapfs, run, status_of
 
 SENTENCE = re.compile(r"mapfs: [^\n]+: [^\n]+; [^\n]+\n")
 pytestmark = pytest.mark.modes("kept", plain=False)
@@ -36,7 +35,7 @@ def _says(status, *args):
 
 
 def _modified(where):
-    return json.loads(mapfs("status", "--json", where).text)["modified"]
+    return status_of(where)["modified"]
 
 
 def test_an_empty_path_does_not_mean_everything(changed):
@@ -76,7 +75,7 @@ def test_a_name_that_reads_as_a_range_is_refused(changed):
 
 
 def test_status_tells_private_bytes(changed):
-    live = json.loads(mapfs("status", "--json", changed.mnt).text)
+    live = status_of(changed.mnt)
     assert live["private_bytes"] == 4096 * live["private_pages"] == 4096
 
 

@@ -182,10 +182,11 @@ def _name_the_user(scratch):
     os.unlink(private)
 
 
-def _become_user():
+def become_user(uid=USER_UID):
+    """This process belongs to the user from now on, and to no other group."""
     os.setgroups([])
-    os.setresgid(USER_UID, USER_UID, USER_UID)
-    os.setresuid(USER_UID, USER_UID, USER_UID)
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
     # setuid makes a process undumpable, its /proc then belongs to root.
     sysc._check(sysc.libc.prctl(4, 1, 0, 0, 0))
 
@@ -227,7 +228,7 @@ def _test(r):
                     os.chown(base, USER_UID, USER_UID)
                 mark.kwargs["function"](base)
             if runs_as_user(item) and os.geteuid() == 0:
-                _become_user()
+                become_user()
             os.environ["HOME"] = os.environ["XDG_RUNTIME_DIR"] = str(scratch)
             os.umask(0o022)
             item.config.mapfs_scratch = scratch

@@ -37,6 +37,7 @@ OPEN_TREE_CLONE = 1
 MOVE_MOUNT_F_EMPTY_PATH = 4
 SYS_PIVOT_ROOT = {"x86_64": 155}.get(platform.machine(), 41)
 SYS_OPEN_TREE = 428
+SYS_PIDFD_GETFD = 438
 SYS_MOVE_MOUNT = 429
 PR_SET_PDEATHSIG = 1
 STATX_MODE = 0x2
@@ -114,6 +115,15 @@ def mount(source, target, fstype, flags, data=None):
 
 def umount(target):
     _check(libc.umount2(_path(target), 0))
+
+
+def descriptor_of(pid, fd):
+    """A descriptor of our own of what another process has open as `fd`."""
+    process = os.pidfd_open(pid)
+    try:
+        return _check(libc.syscall(SYS_PIDFD_GETFD, process, fd, 0))
+    finally:
+        os.close(process)
 
 
 def umount_lazy(target):
@@ -228,6 +238,13 @@ def getdents(fd, room_bytes):
         entries.append((buf[at + 19:at + length].split(b"\0", 1)[0], ino))
         at += length
     return entries
+
+
+def write_synced(path, data, flags=os.O_TRUNC):
+    """Writes a file that is on disk when this returns."""
+    with opened(path, os.O_WRONLY | os.O_CREAT | flags, 0o644) as fd:
+        os.write(fd, data)
+        os.fsync(fd)
 
 
 def write_file(path, data=b"", mode=0o644):

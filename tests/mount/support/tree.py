@@ -191,3 +191,20 @@ def links(tree):
         if entry["type"] != stat.S_IFDIR and entry["nlink"] > 1:
             groups.setdefault(entry["ino"], []).append(name)
     return sorted(sorted(g) for g in groups.values())
+
+
+def committed(top):
+    """What a commit must make of the base, and its undo must restore: all but
+    access and change times and inode numbers, with the groups of links."""
+    found = of(top, ("atime", "ctime", "ino"))
+    groups = links(of(top))
+    for entry in found.values():
+        # Attributes such as security labels belong to the file system.
+        if isinstance(entry["xattrs"], dict):
+            entry["xattrs"] = {k: v for k, v in entry["xattrs"].items()
+                               if k.startswith("user.")}
+        # Not every file system counts subdirectories.
+        if entry["type"] == stat.S_IFDIR:
+            entry.pop("nlink")
+    found[b"\0links"] = {"groups": groups}
+    return found

@@ -7,6 +7,7 @@ What must hold for every test is checked here, at the end of each:
   write              the base shows what the view showed
   all                the daemon ended well and logged nothing suspicious
 """
+import json
 import os
 import re
 import signal
@@ -44,6 +45,18 @@ def run(*args, check=True, timeout=PATIENCE, **kw):
 
 def mapfs(*args, **kw):
     return run(binary(), *args, **kw)
+
+
+def refused(*args):
+    """The output of a command that must fail with exit status 1."""
+    p = mapfs(*args, check=False)
+    assert p.returncode == 1, p.text
+    return p.text
+
+
+def status_of(where):
+    """What `mapfs status` says of a store or mount, as a dictionary."""
+    return json.loads(mapfs("status", "--json", where).text)
 
 
 def is_mounted(path):
