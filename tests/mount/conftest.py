@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 """How mount tests run: fixtures, modes, isolation.
 
-A test asks for `view`; it then runs once per mode, as root and as an ordinary
-user.  With MAPFS_TEST_PLAIN=1 every such test runs on a plain directory
-instead: that proves the test right, not mapfs.
+A test that uses the fixture `view` runs once for each mode, as root and as an
+ordinary user. With MAPFS_TEST_PLAIN=1 it runs on a plain directory instead,
+which shows that the test is right, and nothing about mapfs.
 
   MAPFS_BIN           the binary (default: build/mapfs)
-  MAPFS_TEST_DIR      where scratch directories are made (default: TMPDIR)
+  MAPFS_TEST_DIR      the parent of the scratch directories (default: TMPDIR)
   MAPFS_TEST_PLAIN=1  test the tests
-  MAPFS_TEST_EVERY=1  every mode for root and for an ordinary user, instead of
-                      a choice in which each of them occurs
-  MAPFS_TEST_EXAMPLES how many random sequences the model test plays
-  MAPFS_TEST_SEED     a number: other sequences
+  MAPFS_TEST_EVERY=1  all modes for root and for an ordinary user, instead of a
+                      selection that has each mode and each user
+  MAPFS_TEST_EXAMPLES how many random sequences the model tests play
+  MAPFS_TEST_SEED     a number that selects other sequences
 """
 import fcntl
 import os
@@ -55,7 +55,7 @@ def _modes_of(metafunc):
         modes = ["plain"] if plain else []
     wanted = [f"{p}-{m}" for p in people for m in modes]
     if {"root-kept", "user-copy"} <= set(wanted) and not EVERY:
-        # Between them they say what the other two would.
+        # The other two combinations would show nothing new.
         wanted = [w for w in wanted if w not in ("root-copy", "user-kept")]
     return wanted
 
@@ -88,7 +88,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _lock_alone(item):
-    """Tests marked alone exclude each other, in other processes too."""
+    """Tests with the mark `alone` exclude each other, in other processes
+    too."""
     if not item.get_closest_marker("alone"):
         return None
     lock = open(Path(tempfile.gettempdir()) /
@@ -99,10 +100,10 @@ def _lock_alone(item):
 
 def pytest_runtest_protocol(item, nextitem):
     if isolate.obstacle() and not PLAIN:
-        return None	# pytest reports the skip; nothing has to be isolated
+        return None	# pytest reports the skip; nothing runs
     place = os.environ.get("MAPFS_TEST_DIR")
     scratch = Path(tempfile.mkdtemp(prefix="mapfs-test-", dir=place))
-    # An ordinary user must be able to pass; its own things lie inside.
+    # An ordinary user must be able to enter it.
     os.chmod(scratch, 0o755)
     if isolate.runs_as_user(item) and os.geteuid() == 0:
         os.chown(scratch, isolate.USER_UID, isolate.USER_UID)
@@ -117,7 +118,7 @@ def pytest_runtest_protocol(item, nextitem):
             lock.close()
         shutil.rmtree(scratch, ignore_errors=True)
         if scratch.exists():
-            # Paths beyond PATH_MAX: only rm knows how.
+            # Only rm can remove paths longer than PATH_MAX.
             run("rm", "-rf", scratch, check=False, timeout=120)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid,
                                         location=item.location)
@@ -159,7 +160,8 @@ def _life_of(view, request):
 
 @pytest.fixture
 def view(request, scratch):
-    """A view to be; "root-kept" and the like say who mounts it and how."""
+    """A view that is not mounted yet; "root-kept" and the like name its user
+    and its mode."""
     who, mode = request.param.split("-")
     yield from _life_of(View(scratch, mode, who == "user"), request)
 
@@ -201,7 +203,8 @@ def disk(scratch):
 
 
 class Origin:
-    """Makes things in the base before the mount (old) or in the view."""
+    """Makes objects in the base before the mount (old), or in the view
+    (new)."""
 
     def __init__(self, view, where):
         self.view = view
@@ -224,13 +227,13 @@ class Origin:
         return Later(self.view, name)
 
     def make(self, name, function, *args):
-        """function(path, *args) makes it."""
+        """Makes `name` by function(path, *args)."""
         function(self.place(name), *args)
         return Later(self.view, name)
 
 
 class Later(os.PathLike):
-    """A path in the view that mounts it only when it is used."""
+    """A path in the view; using it mounts the view."""
 
     def __init__(self, view, name):
         self.view = view
@@ -245,5 +248,6 @@ class Later(os.PathLike):
 
 @pytest.fixture
 def origin(request, view):
-    """Whether the object of a test lies in the base or is made in the view."""
+    """Whether the objects of a test are in the base or are made in the
+    view."""
     return Origin(view, request.param)

@@ -10,8 +10,8 @@ from support import sysc
 from support.sysc import read_file, write_file
 from support.view import run
 
-OLD = 10**18		# ns; long before the files' other times
-BIG = 1 << 20		# more than what is read by pread
+OLD = 10**18		# ns; long before all other times of the files
+BIG = 1 << 20		# larger than what the daemon reads with pread
 
 
 def age(path, atime=OLD):
@@ -24,7 +24,7 @@ def atime(path):
 
 
 def make(base):
-    """One of each kind that reading can touch."""
+    """Makes one object of each kind whose access time a read can change."""
     write_file(base / "small", b"x" * 100)
     write_file(base / "big", b"x" * BIG)
     os.mkdir(base / "d")
@@ -56,7 +56,7 @@ def moved(base, names):
 
 
 def stay_on(path, flags):
-    """A mount with rules of its own for access times."""
+    """Mounts a file system with its own rules for access times over `path`."""
     sysc.mount("none", path, "tmpfs", flags, "mode=755")
 
 
@@ -65,7 +65,7 @@ def test_noatime_leaves_every_access_time_alone(view):
     view.options += ["-o", "noatime"]
     make(view.base)
     read_all(view)
-    # What the view itself makes is no exception.
+    # Files that are made in the view are no exception.
     with open(view / "new", "w+b") as f:
         f.write(b"x" * 5000)
         f.flush()
@@ -80,7 +80,7 @@ def test_noatime_leaves_every_access_time_alone(view):
 
 @pytest.mark.modes("write", people=("user",), plain=False)
 def test_noatime_of_a_user_leaves_its_own_files_alone(view):
-    """But a symbolic link; README says so."""
+    """Symbolic links are an exception, as the README says."""
     view.options += ["-o", "noatime"]
     make(view.base)
     os.listdir(view / "d")
@@ -120,7 +120,8 @@ def test_reading_moves_access_times_as_relatime_does(view):
 @pytest.mark.modes("write", plain=False)
 @pytest.mark.parametrize("size", [100, BIG])
 def test_reading_what_was_written_in_the_view_counts_too(view, size):
-    """Though the kernel's cache has the bytes."""
+    """The kernel's cache has the bytes, so the read does not reach the
+    base."""
     write_file(view / "f", b"x" * size)
     os.utime(view / "f", ns=(OLD, OLD + 5))
     with open(view / "f", "rb") as f:
@@ -170,7 +171,8 @@ def test_last_word_on_access_times_counts(view):
 
 @pytest.mark.modes("write", people=("root",), plain=False)
 def test_write_view_with_noatime_changes_the_base_like_any_other(view):
-    """The clone of the base's mount it reads through is no obstacle."""
+    """The view reads through a clone of the base's mount; writes must not be
+    affected."""
     view.options += ["-o", "noatime"]
     make(view.base)
     os.rename(view / "small", view / "d/moved")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What becomes of a store, and of a mounted view, when its base directory is
-replaced, removed or moved."""
+"""A store, and a mounted view, whose base directory is replaced, removed or
+moved."""
 import json
 import os
 import shutil
@@ -18,7 +18,8 @@ PAGE = 4096
 
 
 def _run(*args, **kw):
-    """(exit status, output and errors) of a command that may not crash."""
+    """Runs a command that must not crash; returns its exit status and its
+    output."""
     p = mapfs(*args, check=False, **kw)
     assert 0 <= p.returncode < 126, f"{args}: {p.returncode}\n{p.text}"
     return p.returncode, p.text
@@ -38,7 +39,7 @@ def _fill(base):
 
 
 def _changed(view):
-    """A store with changes, at rest; its base is as it was."""
+    """Leaves a store with changes, unmounted; its base is unchanged."""
     view.base_stays = False
     _fill(view.base)
     write_file(view / "new", b"new\n")
@@ -51,7 +52,8 @@ def _changed(view):
 
 
 def _replace(base):
-    """As a restore from a backup does: the same names, other directories."""
+    """Replaces the base as a restore from a backup does: the same names, but
+    other directories."""
     old = base.with_name("old")
     base.rename(old)
     subprocess.run(["cp", "-a", old, base], check=True)
@@ -71,7 +73,8 @@ REFUSED = [
     ("rollback", "-y", "STORE", "one"), ("branch", "STORE", "BRANCH"),
     ("branch", "STORE@one", "BRANCH"), ("revert", "STORE", "."),
     ("commit", "-n", "STORE"), ("commit", "-y", "--theirs", "STORE"),
-    ("commit", "-y", "--ours", "STORE"), ("mount", "-s", "STORE", "BASE", "MNT"),
+    ("commit", "-y", "--ours", "STORE"),
+    ("mount", "-s", "STORE", "BASE", "MNT"),
     ("mount", "-s", "STORE@one", "BASE", "MNT"), ("status", "STORE"),
     ("run", "-s", "STORE", "-C", "BASE", "--keep", "--", "true"),
 ]
@@ -79,7 +82,7 @@ REFUSED = [
 
 @pytest.mark.root
 def test_replaced_base_is_refused_by_every_command(kept_view):
-    """Most of them died, and the daemon of a mount with them."""
+    """Regression: most commands crashed, and so did the daemon of a mount."""
     view = _changed(kept_view)
     words = {"STORE": view.store, "BASE": view.base, "MNT": view.mnt,
              "STORE@one": f"{view.store}@one",
@@ -191,7 +194,7 @@ def test_branch_knows_its_base_too(kept_view):
 
 @pytest.mark.parametrize("loss", ["moved", "replaced", "removed"])
 def test_view_survives_that_its_base_is_replaced_below_it(kept_view, loss):
-    """The daemon died on status and on diff."""
+    """Regression: the daemon crashed on status and on diff."""
     view = _changed(kept_view)
     view.expected.append("base|modified")
     assert read_file(view / "new") == b"new\n"
@@ -223,7 +226,7 @@ def test_view_survives_that_its_base_is_replaced_below_it(kept_view, loss):
 # --- below the top ----------------------------------------------------------
 
 def _deep(view):
-    """Changes of files, names and both, in three directories of the base."""
+    """Changes contents, names, and both, in three directories of the base."""
     view.base_stays = False
     view.expected.append("modified|[Ss]tale")
     for d in ("files", "names", "both"):
@@ -278,7 +281,8 @@ LOSSES = ["removed", "replaced", "a file", "a link", "a fifo"]
 @pytest.mark.parametrize("how", LOSSES)
 @pytest.mark.parametrize("when", ["at rest", "mounted"])
 def test_what_the_view_has_of_a_lost_directory_stays(kept_view, how, when):
-    """A replaced one was shown as if the view had changed nothing."""
+    """Regression: a replaced directory was shown as if the view had changed
+    nothing in it."""
     view = _deep(kept_view)
     if when == "mounted":
         assert os.listdir(view / "names")
@@ -335,7 +339,8 @@ def test_lost_directory_is_drift_and_what_is_in_it_a_difference(kept_view,
     for resolution in ([], ["--ours"]):
         code, said = _run("commit", "-y", *resolution, view.store)
         assert code != 0 and "both" in said
-        tree.assert_same(seen, tree.of(view.base, ("atime",)), "half of it was applied")
+        tree.assert_same(seen, tree.of(view.base, ("atime",)),
+                         "half of it was applied")
     mapfs("commit", "-y", "--theirs", view.store)
     after = tree.of(view.base, ("atime",))
     for d in (b"names", b"both"):
@@ -344,7 +349,8 @@ def test_lost_directory_is_drift_and_what_is_in_it_a_difference(kept_view,
 
 
 def test_number_that_was_given_again_is_another_object(kept_view):
-    """The new one had the content of the one that was gone."""
+    """Regression: the new object was shown with the content of the removed
+    one."""
     view = kept_view
     view.base_stays = False
     view.expected.append("modified|[Ss]tale")
@@ -367,7 +373,7 @@ def test_number_that_was_given_again_is_another_object(kept_view):
         try:
             assert read_file(view / f"other-f{n}") == b"another\n"
         except OSError:
-            pass	# its number is taken in this view
+            pass	# its inode number is in use in this view
         try:
             assert os.listdir(view / f"other-d{n}") == []
         except OSError:
@@ -399,7 +405,7 @@ def test_lost_files_can_be_removed_and_reverted(kept_view):
     view.unmount()
 
 
-# --- the way out: export and import -------------------------------------------
+# --- the way out: export and import ------------------------------------------
 
 def _export(store, file):
     return _run("export", "-o", file, store)
@@ -432,7 +438,7 @@ def test_store_without_its_base_is_brought_onto_another(kept_view, loss):
     assert read_file(view / "sub/f") == b"two\nmore\n"
     assert read_file(view / "sub/big") == b"b" * 4 * PAGE
     view.unmount()
-    # The other way is still open.
+    # The other remedy still works.
     view.store = first
     _put_back(view.base, old)
     assert read_file(view / "sub/f") == b"two\nmore\n"
@@ -449,7 +455,7 @@ def test_what_needs_bytes_of_the_lost_base_is_named_and_left_out(kept_view):
         write_file(view.base / name, b"old")
     os.link(view.base / "linked", view.base / "linked2")
     os.symlink("a", view.base / "link")
-    # What there is all of.
+    # These objects are complete.
     write_file(view / "new", b"new")
     os.unlink(view / "a")
     shutil.rmtree(view / "del")
@@ -457,7 +463,7 @@ def test_what_needs_bytes_of_the_lost_base_is_named_and_left_out(kept_view):
     write_file(view / "del/again", b"again")
     write_file(view / "whole", b"all of it")
     os.rename(view / "whole", view / "whole2")
-    # And what not.
+    # These are not.
     with opened(view / "sub/big", os.O_RDWR) as fd:
         os.pwrite(fd, b"mine", PAGE)
     os.chmod(view / "mode", 0o600)
@@ -533,9 +539,10 @@ def _kind(path):
 @pytest.mark.parametrize("place", TAKES_ITS_PLACE)
 @pytest.mark.parametrize("change", CHANGES_IN_D)
 def test_base_wins_where_it_lost_a_directory(kept_view, change, place):
-    """The number of the directory may go to what takes its place at once:
-    names that the view had in it were planned into a file, and the plan was
-    refused by its own reader."""
+    """The inode number of the removed directory may be used again at once, for
+    the object that takes its place. Regression: names that the view had in the
+    directory were planned into a file, and commit refused its own plan when it
+    read it."""
     view = kept_view
     view.base_stays = False
     (view.base / "d/s").mkdir(parents=True)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A base that others turn inside out, at rest and below a mounted view.
+"""A base that others change at random, with and without a mounted view.
 
-Whatever became of it, no command and no daemon ends by a signal or hangs, and
-once the very directories are back where they were, so is everything.
+Whatever they change, no command and no daemon crashes or hangs. When the same
+directories are back in their places, the view is as it was.
 
-  MAPFS_TEST_CHAOS   how many seeds of each kind are played (default 3)
-  MAPFS_TEST_SEED    the first of them
+  MAPFS_TEST_CHAOS   the number of seeds of each kind (default 3)
+  MAPFS_TEST_SEED    the first seed
 """
 import errno
 import os
@@ -35,11 +35,12 @@ pytestmark = [pytest.mark.root, pytest.mark.limit(300)]
 
 
 def _quiet(function, *args):
-    """What may fail, but not otherwise than with an error."""
+    """Calls a function that may fail with an OSError, and with nothing
+    else."""
     try:
         return function(*args)
     except OSError as e:
-        # A daemon that died would answer this.
+        # The answer of a mount whose daemon died.
         assert e.errno not in (errno.ENOTCONN, errno.ECONNABORTED), e
         return None
 
@@ -68,7 +69,7 @@ def _make_base(base):
 
 
 def _change(view, rnd):
-    """Changes of every kind, everywhere."""
+    """Makes changes of every kind at random places."""
     for d in ("a", "b", "c", "a/in", "b/in", "c/in", "a/in/most"):
         with opened(view / f"{d}/big", os.O_RDWR) as fd:
             os.pwrite(fd, b"mine", PAGE * rnd.randrange(4) + 7)
@@ -105,14 +106,14 @@ def _change(view, rnd):
 
 
 class Chaos:
-    """Changes of the base that can be taken back, newest first."""
+    """Changes to the base that can be undone, the newest first."""
 
     def __init__(self, base, attic, rnd):
         self.base = base
         self.attic = attic
         self.rnd = rnd
         self.undo = []
-        self.is_exact = True	# no changed file itself was touched
+        self.is_exact = True	# no file that the view changed was touched
         attic.mkdir()
 
     def _objects(self, want_dirs):
@@ -131,7 +132,7 @@ class Chaos:
         return kept
 
     def _put(self, make, path):
-        """Something else in its place."""
+        """Puts another object in the place of `path`."""
         make()
 
         def take():
@@ -185,7 +186,7 @@ class Chaos:
         try:
             self._once(dirs_only)
         except OSError as e:
-            # What is mounted on, or holds that, stays where it is.
+            # A mount point, and what contains one, cannot be moved.
             if e.errno != errno.EBUSY:
                 raise
 
@@ -224,7 +225,7 @@ class Chaos:
 
 
 def _walk(top):
-    """Looks at everything and reads it; errors are fine."""
+    """Lists and reads everything; errors are allowed."""
     seen = 0
     todo = [os.fspath(top)]
     while todo:
@@ -252,7 +253,7 @@ def _read(path, size):
 
 
 def _work(top):
-    """Changes what it finds."""
+    """Changes whatever it finds."""
     found = []
     for d, dirs, files in os.walk(top):
         found += [os.path.join(d, n) for n in dirs + files]
@@ -307,7 +308,7 @@ def _seen(view):
 
 
 def _replace_top(view, chaos):
-    """For a while something else, or nothing, is where the base was."""
+    """For a moment, another object or none is at the path of the base."""
     done = len(chaos.undo)
     chaos.replace(os.fspath(view.base))
     _look_by_commands(view.store)

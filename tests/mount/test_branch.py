@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Branches: second lines from a snapshot that live on their own."""
+"""Branches: stores that begin at a snapshot of another store."""
 import os
 
 import pytest
@@ -19,7 +19,8 @@ def _disk_bytes(store):
 
 @pytest.fixture
 def second(view):
-    """Another view over the same base, of a store that is to be a branch."""
+    """A second view over the same base, for a store that the test makes as a
+    branch."""
     other = View.__new__(View)
     other.__dict__.update(view.__dict__, mnt=view.scratch / "mnt2",
                           store=view.scratch / "branch", proc=None)
@@ -33,12 +34,13 @@ def second(view):
 
 
 def test_parent_and_branch_go_their_ways(view, second):
-    """Both mounted at the same time, from a live parent."""
+    """The parent stays mounted while the branch is made, and both are
+    changed."""
     write_file(view.base / "base", b"b" * 10 * PAGE)
     write_file(view / "f", b"then" * 10 * PAGE)
     with opened(view / "base", os.O_RDWR) as fd:
         os.pwrite(fd, b"then", 5 * PAGE)
-        # Not flushed by anybody but the branch.
+        # Only the branch itself flushes it.
         mapfs("branch", view.store, second.store)
         os.pwrite(fd, b"parent", 5 * PAGE)
     write_file(view / "f", b"parent")
@@ -116,7 +118,8 @@ def test_branches_that_cannot_be_arerefused(view, second):
 
 
 def test_a_branch_that_cannot_be_leaves_no_snapshot(view, second):
-    """Each try held all pages of its moment."""
+    """Regression: each failed attempt left a snapshot, which pinned all
+    pages."""
     write_file(view / "f", b"x")
     second.store.mkdir()
     write_file(second.store / "mine", b"precious")
@@ -128,7 +131,8 @@ def test_a_branch_that_cannot_be_leaves_no_snapshot(view, second):
 
 
 def test_a_branch_that_is_gone_is_said_to_be(view, second):
-    """It was to be discarded, whatever had taken its place."""
+    """Regression: the user was told to discard the branch, whatever was at its
+    path."""
     write_file(view / "f", b"x")
     mapfs("snapshot", view.mnt, "one")
     view.unmount()
@@ -150,7 +154,8 @@ def test_a_branch_that_is_gone_is_said_to_be(view, second):
 
 @pytest.mark.modes("kept", people=("user",), plain=False)
 def test_a_discard_cut_short_lets_the_parent_go(view, second):
-    """All of it was gone, and the parent's snapshot bound for ever."""
+    """Regression: the branch was gone, but the snapshot of the parent stayed
+    pinned for ever."""
     write_file(view / "f", b"x")
     mapfs("snapshot", view.mnt, "one")
     second.store = view.scratch / "closed/branch"

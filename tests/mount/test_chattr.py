@@ -130,7 +130,8 @@ def test_append_only_file_of_a_write_view_can_be_appended_to(scratch, kind):
 
 
 def _as_user(function, uid=isolate.USER_UID):
-    """None, or the errno's name."""
+    """Calls the function as an ordinary user; returns the name of the errno,
+    or None."""
     return sysc.error_of(in_child, function, uid, uid)
 
 
@@ -156,7 +157,7 @@ def test_roots_daemon_gives_nobody_more_rights(scratch, kind, mode):
             assert attempt("own", before | privileged) == "EPERM"
         assert attempt("own", before | JOURNAL_DATA) in \
             ("EPERM", "ENOTSUP")
-        # No back door: a request that the kernel does not judge.
+        # The kernel does not check this request, so the daemon must refuse it.
         for request in (SETFLAGS_32, 0x40047602, 0x40087602):
             assert attempt("own", before | IMMUTABLE, request) in \
                 ("ENOTTY", "ENOTSUP", "EINVAL")
@@ -165,7 +166,7 @@ def test_roots_daemon_gives_nobody_more_rights(scratch, kind, mode):
         if mode == "write":
             assert attempt("own", before | NODUMP) is None
             assert flags_of(view.base / "own") == before | NODUMP
-            # Set by somebody else: the owner cannot take it away.
+            # Another user set it, and the owner cannot clear it.
             run("chattr", "+i", view.base / "own")
             assert attempt("own", before) == "EPERM"
             assert flags_of(view.base / "own") & IMMUTABLE
@@ -174,7 +175,8 @@ def test_roots_daemon_gives_nobody_more_rights(scratch, kind, mode):
 @pytest.mark.root
 @pytest.mark.parametrize("kind", DISKS)
 def test_who_owned_a_file_a_moment_ago_cannot_set_its_flags(scratch, kind):
-    """The kernel judges by what it was shown last, the base by what is."""
+    """The kernel checks the owner that it has cached, the base checks the
+    present one."""
     with view_on(kind, scratch, "write") as view:
         write_file(view.base / "f", b"x")
         os.chown(view.base / "f", isolate.USER_UID, isolate.USER_UID)
@@ -244,7 +246,7 @@ def test_copy_view_accepts_no_flag_that_it_would_not_keep(scratch, kind, mode):
 @pytest.mark.root
 @pytest.mark.parametrize("mode", ("copy", "kept"))
 def test_copy_view_of_an_immutable_file_can_change_it(scratch, mode):
-    """And so does not show a flag that would say otherwise."""
+    """So the view does not show the flag, which would claim the opposite."""
     with view_on("ext4", scratch, mode) as view:
         write_file(view.base / "f", b"x")
         run("chattr", "+i", view.base / "f")

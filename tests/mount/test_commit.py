@@ -33,7 +33,7 @@ def _round_trip(view, steps):
                      "the view changed by its commit")
     view.unmount()
     p = mapfs("commit", "--undo", "-y", view.store, check=False)
-    # Nothing was changed, so nothing was committed.
+    # Without a change there is no commit to undo.
     if before == seen and p.returncode == 1:
         assert "nothing was committed" in p.text
     else:
@@ -47,7 +47,7 @@ def _round_trip(view, steps):
 
 
 def _in_parts(view, steps, parts):
-    """Commits some names, one by one, and the rest in the end."""
+    """Commits some names one by one, then the rest."""
     os.stat(view.top)
     model.play_view(view, steps)
     view.remount()
@@ -203,7 +203,8 @@ def test_read_only_base_is_refused_before_anything_is_begun(view):
 
 
 def _refused(view, *says):
-    """Before anything was begun: nothing to finish, nothing to take back."""
+    """The commit must fail before it begins: there is nothing to finish or to
+    undo."""
     p = mapfs("commit", "-y", view.store, check=False)
     assert p.returncode == 1, p.text
     assert all(s in p.text for s in says), p.text
@@ -255,7 +256,8 @@ SUBVOL_CREATE = 0x5000940e
 
 @pytest.mark.root
 def test_numbers_in_another_subvolume_are_other_files(scratch):
-    """A deleted file is linked from outside; its number is known inside."""
+    """A file with a hard link outside the base is deleted; a file of the inner
+    subvolume has the same inode number."""
     with file_system(scratch, "btrfs") as disk:
         (disk / "base").mkdir()
         with opened(disk / "base", os.O_RDONLY) as fd:

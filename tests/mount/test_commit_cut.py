@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Power cuts in the middle of `mapfs commit` and of its undo.
 
-The disk that loses its power holds the store, or the base, or both.  After
-it is back, the same command finishes what was begun, and until then the store
-cannot be mounted.
+The store, the base, or both are on the disk that loses its power. Afterwards
+the store cannot be mounted until the same command has finished the work.
 """
 import os
 import random
@@ -42,7 +41,8 @@ def _change(view):
 
 
 def _begin_and_cut(disk, store, args, delay, flush_log):
-    """Whether the power went before the command was done."""
+    """Cuts the power `delay` seconds after the command began; returns whether
+    the command failed."""
     end = time.monotonic() + delay
     status = interrupt([binary(), "commit", *args, "-y", store],
                        lambda: time.monotonic() >= end,
@@ -62,7 +62,8 @@ def _finish(view, args):
 
 
 def _cut_both(view, disk, rnd, took, flush_log):
-    """One commit and one undo, each cut once; how many were."""
+    """Cuts one commit and one undo; returns how many of the two were cut
+    before their end."""
     before = tree.committed(view.base)
     view.mount()
     _change(view)

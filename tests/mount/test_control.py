@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Telling a mount to do something: who may, what is refused, and that it is
-done to everything that programs had written before."""
+"""Commands to a mounted view: who may give them, which are refused, and that
+they include everything that programs wrote before."""
 import contextlib
 import fcntl
 import mmap
@@ -35,11 +35,11 @@ def _private_pages(view):
 
 
 def test_flush_waits_for_pages_that_the_kernel_holds_back(view):
-    """Without a barrier some of them arrive later, now and then."""
+    """Without a barrier some pages arrive after the flush, now and then."""
     held_back = 0
     with _root(view) as fd:
         for n in range(1, 41):
-            # Closing would flush it.
+            # close() would flush it.
             with opened(view / f"f{n}", os.O_RDWR | os.O_CREAT) as f:
                 os.ftruncate(f, 512 * PAGE)
                 with mmap.mmap(f, 512 * PAGE) as m:

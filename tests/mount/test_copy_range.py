@@ -13,7 +13,7 @@ DATA = random.Random(5).randbytes(50000)
 
 
 def _copy(src, dst, count, at, to):
-    """Copies all of it; returns the calls it took."""
+    """Copies the whole file; returns the number of calls."""
     done = calls = 0
     while done < count:
         n = os.copy_file_range(src, dst, count - done, at + done, to + done)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Copy mode: the base is never changed [B1]; every test checks that anew at
-its end, here are the ways that are easily forgotten."""
+"""Copy mode never changes the base [B1]. Every test checks that at its end;
+the tests here use the less obvious ways to change it."""
 import errno
 import mmap
 import os
@@ -24,7 +24,8 @@ def anyone(request):
 
 @pytest.fixture
 def base(copy_view):
-    """One of everything, with access times that a read would change."""
+    """A base with one object of each kind, and access times that a read would
+    change."""
     b = copy_view.base
     write_file(b / "f", b"bytes" * 20000)
     os.mkdir(b / "d")
@@ -138,7 +139,7 @@ def test_unprivileged_view_of_an_unwritable_base_can_be_changed(copy_view):
 
 
 def test_base_changed_by_others_under_a_changed_file_is_eio(kept_view):
-    """[S1] Mixing two versions silently is what must not happen."""
+    """[S1] The view must not mix two versions of a file silently."""
     v = kept_view
     v.base_stays = False
     v.expected.append("base|drift|changed|signature")
@@ -189,9 +190,9 @@ def test_unchanged_file_changed_by_others_shows_the_base(kept_view):
 
 
 def test_mount_point_inside_the_base_does_not_hang(copy_view):
-    """[S2] The view of the mount point is an empty directory."""
+    """[S2] In the view the mount point is an empty directory."""
     v = copy_view
-    v.base_stays = False	# the mount itself is seen in the base
+    v.base_stays = False	# in the base, the mount itself is visible
     os.mkdir(v.base / "m")
     write_file(v.base / "f", b"x")
     v.mnt = v.base / "m"
@@ -217,7 +218,7 @@ def test_file_system_mounted_inside_the_base_is_not_entered(copy_view):
 
 
 def test_full_store_is_enospc_and_nothing_is_lost(kept_view):
-    """[D5] Never a SIGBUS; what was written before is there."""
+    """[D5] There is no SIGBUS, and what was written before stays."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     v = kept_view
@@ -240,7 +241,7 @@ def test_full_store_is_enospc_and_nothing_is_lost(kept_view):
     assert read_file(v / "old") == b"o" * 100000
     os.unlink(v / "f")
     for _ in range(3):
-        # The kernel still owes somebody the news of the failed writes.
+        # The kernel has not reported the failed writes yet.
         assert error_of(sysc.syncfs, v.top) in (None, "ENOSPC")
         with opened(v.top, os.O_RDONLY) as fd:
             os.fsync(fd)
@@ -252,7 +253,8 @@ def test_full_store_is_enospc_and_nothing_is_lost(kept_view):
 
 
 def test_mapping_on_a_full_store_kills_neither_program_nor_daemon(kept_view):
-    """[D5] Dirty pages of a mapping that find no room are an error later."""
+    """[D5] If there is no room for dirty pages of a mapping, a later call
+    reports an error."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     v = kept_view

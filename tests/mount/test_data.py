@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bytes: reading, writing, truncating, at every awkward place."""
+"""Reading, writing and truncating, at the edges of pages and files."""
 import errno
 import mmap
 import os
@@ -10,7 +10,7 @@ import pytest
 from support.sysc import fails, in_child, opened, read_file, write_file
 
 PAGE = 4096
-OLD = bytes(range(1, 251)) * 100	# 25,000 bytes, no zero among them
+OLD = bytes(range(1, 251)) * 100	# 25,000 bytes, none of them zero
 
 
 def test_one_changed_byte_changes_one_byte(view, origin):
@@ -49,7 +49,7 @@ def test_write_behind_the_end_leaves_zeros_between(view, origin):
 
 @pytest.mark.parametrize("cut", [0, 1, PAGE - 1, PAGE, PAGE + 1, 12345])
 def test_shrunk_then_grown_file_reads_zeros(view, origin, cut):
-    """Neither the base's bytes nor earlier ones come back."""
+    """Neither the bytes of the base nor earlier bytes of the view reappear."""
     f = origin.file("f", OLD)
     os.truncate(f, cut)
     assert read_file(f) == OLD[:cut]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How many files may be open in a view, and what happens at that limit."""
+"""How many files can be open in a view, and errors at that limit."""
 import errno
 import os
 import resource
@@ -15,14 +15,16 @@ FEW = 256
 
 
 def limit_daemon(v, soft, hard):
-    """The daemon starts with these limits, the test keeps its own."""
+    """The next mount's daemon starts with these limits; the test keeps its
+    own."""
     plain = v.command
     v.command = lambda *extra: [
         "prlimit", f"--nofile={soft}:{hard}", *plain(*extra)]
 
 
 def open_at_most(paths):
-    """Opens until one fails; (descriptors, errno or None)."""
+    """Opens files until an open fails; returns the descriptors, and the errno
+    or None."""
     fds = []
     for path in paths:
         try:
@@ -63,7 +65,7 @@ def _may_raise_limits():
 @pytest.mark.modes("write", people=("root",), plain=False)
 @pytest.mark.limit(150)
 def test_root_may_hold_more_files_than_its_limit_says(view):
-    """Each of 30,000 is there, whatever the caller's limits were."""
+    """All 30,000 files can be read, whatever the limits of the caller were."""
     count = 30_000
     if not _may_raise_limits():
         pytest.skip("root without CAP_SYS_RESOURCE")
@@ -88,11 +90,11 @@ def test_at_the_limit_only_the_open_fails(view):
     fds, err = open_at_most(view / f"f{n}" for n in range(2 * FEW))
     assert err == errno.EMFILE
     assert len(fds) > FEW // 2
-    # Whoever has a file open goes on with it.
+    # Files that are open stay usable.
     for n, fd in enumerate(fds):
         assert os.pread(fd, 20, 0) == b"%d" % n
         assert os.fstat(fd).st_size == len(b"%d" % n)
-    # What needs a descriptor only for a moment has one.
+    # Operations that need a descriptor for a moment get one.
     assert len(os.listdir(view.top)) == 2 * FEW + 1
     assert os.listdir(view / "d") == ["inside"]
     os.mkdir(view / "new")
@@ -132,7 +134,8 @@ def test_a_file_that_many_read_costs_one_descriptor(view):
 
 @pytest.mark.modes("write", people=("user",), plain=False)
 def test_unlinked_files_are_reached_as_long_as_they_are_open(view):
-    """More of them than descriptors are kept for files without a name."""
+    """There are more unlinked files than descriptors which the daemon keeps
+    for them."""
     count = FEW // 2
     limit_daemon(view, FEW, FEW)
     make_files(view.base, count)
@@ -165,7 +168,7 @@ def test_copy_view_needs_no_descriptor_for_an_open_file(view):
 
 @pytest.mark.root
 def test_command_of_a_run_has_the_callers_limits(scratch):
-    """Programs that use select() rely on a low one."""
+    """Programs that use select() rely on a low limit."""
     (scratch / "base").mkdir()
     p = subprocess.run(
         ["prlimit", "--nofile=777:3333", binary(), "run", "-C",

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What `mapfs diff` says is what a comparison of the two trees finds, after
-any history; and its patches make the base's text files the view's.
+"""`mapfs diff` lists what a comparison of the two trees finds, after any
+history; and its patches turn the base's text files into the view's.
 
-The comparison here knows nothing of how mapfs keeps changes: it reads both
-trees, carries every name of the base to where the entries say it went, and
-holds what is there against what the view has.
+The comparison here does not depend on how mapfs keeps changes: it reads both
+trees, moves every name of the base to the place that the entries tell, and
+compares the object there with the view's.
 """
 import json
 import os
@@ -26,12 +26,13 @@ LETTERS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l",
 
 
 def diff(*args):
-    """stdout of `mapfs diff`; bytes, because names are."""
+    """The standard output of `mapfs diff`, as bytes, because names are
+    bytes."""
     p = subprocess.run([binary(), "diff", *map(os.fspath, args)],
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE, timeout=patience())
     assert p.returncode in (0, 1), (args, p.returncode, p.stderr)
-    if "-p" not in args:	# which leaves out what git cannot say
+    if "-p" not in args:	# which leaves out what git cannot express
         assert p.returncode == (1 if p.stdout.strip(b"[]\n") else 0)
     return p.stdout
 
@@ -43,13 +44,15 @@ def entries(*args):
 # --- the other comparison ---------------------------------------------------
 
 def read_quietly(path):
-    """Without an access time: the base must stay as it is."""
+    """Reads a file without changing its access time: the base must not
+    change."""
     with open(os.open(path, os.O_RDONLY | os.O_NOATIME), "rb") as f:
         return f.read()
 
 
 def look(top):
-    """{path: facts}, "" is the top; regular files with their bytes."""
+    """{path: facts} of a tree, with the bytes of regular files; "" is the
+    top."""
     found = {}
     for name, entry in tree.of(top, ("atime", "ctime", "nlink")).items():
         path = "" if name == b"." else os.fsdecode(name)
@@ -75,7 +78,7 @@ def what_differs(a, b):
 
 
 def pages_that_differ(a, b):
-    """(pages, bytes) of two files."""
+    """(number of pages, number of bytes) in which two files differ."""
     last = max(len(a), len(b))
     pages = [at // PAGE for at in range(0, last, PAGE)
              if a[at:at + PAGE] != b[at:at + PAGE]]
@@ -85,7 +88,7 @@ def pages_that_differ(a, b):
 
 
 class Judge:
-    """Holds entries against two trees."""
+    """Checks the entries of a diff against the two trees."""
 
     def __init__(self, old, new, found):
         self.old, self.new = old, new
@@ -98,7 +101,8 @@ class Judge:
         self.places = {"": ""}
 
     def place(self, path):
-        """Where a name of the old tree is now; None: nowhere."""
+        """The present path of a name of the old tree, or None if it was
+        deleted."""
         if path not in self.places:
             self.places[path] = self._find_place(path)
         return self.places[path]
@@ -180,7 +184,7 @@ class Judge:
             self._check_side(entry["old"], was)
 
     def _check_renames(self):
-        """By identity; and nothing that was renamed is left as D and A."""
+        """Compares by identity: no renamed object may be listed as D and A."""
         gone = set()
         for path in self.old:
             entry = self.by_old.get(path)
@@ -311,7 +315,7 @@ def make_text_base(base):
 
 
 def files(top):
-    """What git could store of a tree."""
+    """The part of a tree that git can store."""
     found = {}
     for path, entry in look(top).items():
         if entry["type"] == stat.S_IFREG:
@@ -327,7 +331,7 @@ def has_swaps(old, new):
 
 
 def apply(tool, place, patch):
-    """The files of a copy of the base after the patch."""
+    """Applies the patch to a copy of the base; returns its files."""
     p = subprocess.run(tool, cwd=place, input=patch, timeout=patience(),
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                        env=dict(os.environ, GIT_CEILING_DIRECTORIES=str(
@@ -361,7 +365,8 @@ def test_patch_of_any_text_history_applies(scratch, part):
                 assert files(view.base) == want
                 return
             assert apply(["git", "apply", "-"], place / "git", patch) == want
-            # patch(1) puts no file where a directory was, nor reversely.
+            # patch(1) cannot put a file in the place of a directory, or a
+            # directory in that of a file.
             if not swaps:
                 assert apply(["patch", "-p1", "-s", "-N"], place / "patched",
                              patch) == want
@@ -373,7 +378,7 @@ def test_patch_of_any_text_history_applies(scratch, part):
 
 @pytest.fixture
 def changed(kept_view):
-    """A view with a change of most kinds, resting."""
+    """An unmounted view with a change of most kinds."""
     view = kept_view
     os.makedirs(view.base / "dir/sub")
     write_file(view.base / "same", b"same")
@@ -422,7 +427,7 @@ def test_pages_and_totals(changed):
 
 
 def test_json_has_every_time_a_file_can_have(kept_view):
-    """Beyond the year 2262 nanoseconds are more than 64 bits hold."""
+    """After the year 2262, nanoseconds need more than 64 bits."""
     view = kept_view
     times = [0, 5, -5, -1_000_000_000, -1_500_000_000, 1_000_000_005,
              13_569_465_600_000_000_001]
@@ -452,7 +457,8 @@ def test_patch_says_binary_files_differ(kept_view):
 
 @pytest.mark.modes("kept", people=("user",))
 def test_patch_leaves_the_access_times_of_the_base(view):
-    """[B1]; root's daemon is safe, it mounts the base aside."""
+    """[B1] Only an ordinary user's diff can change them; root's daemon reads
+    through a mount of its own."""
     base = [view.base / name for name in ("f", "d", "d/x")]
     base[1].mkdir()
     write_file(base[0], b"one\n")
@@ -471,7 +477,8 @@ def test_patch_leaves_the_access_times_of_the_base(view):
                          ids=["git", "patch"])
 def test_patch_of_renamed_links_and_of_names_that_end_with_a_space(kept_view,
                                                                    tool):
-    """patch(1) renames no link, and cuts a space off the end of a name."""
+    """patch(1) does not rename symbolic links, and removes a space at the end
+    of a name."""
     def make(top):
         os.makedirs(top / "d")
         os.symlink("target", top / "link")
@@ -496,7 +503,8 @@ def test_patch_of_renamed_links_and_of_names_that_end_with_a_space(kept_view,
 @pytest.mark.parametrize("start", [b"", b"one\ntwo\n" * 2000],
                          ids=["zeros", "text"])
 def test_patch_of_a_huge_sparse_file_reads_only_its_start(kept_view, start):
-    """At rest it copied every byte to a temporary file, holes too."""
+    """Regression: for an unmounted store every byte was copied to a temporary
+    file, holes included."""
     view = kept_view
     write_file(view.base / "b", start)
     os.truncate(view.base / "b", 1 << 40)
@@ -529,7 +537,8 @@ def _status(*args):
 
 
 def test_paths_may_be_absolute_and_in_the_mount(changed):
-    """An absolute one was looked for below the root: no difference."""
+    """Regression: an absolute path was looked up below the root of the view,
+    and no difference was found."""
     view = changed
     view.mount()
     assert words(view.mnt, view.mnt / "text") == "M f text\n"
@@ -546,7 +555,8 @@ def test_paths_may_be_absolute_and_in_the_mount(changed):
 
 
 def test_path_below_a_directory_that_changed_as_one_is_no_same(kept_view):
-    """Nothing was said of it, with exit status 0, though it was gone."""
+    """Regression: the path was gone, but the exit status was 0 and nothing was
+    printed."""
     view = kept_view
     for name in ("gone/sub", "moved/sub", "file"):
         os.makedirs(view.base / name)
@@ -569,7 +579,7 @@ def test_path_below_a_directory_that_changed_as_one_is_no_same(kept_view):
 
 @pytest.mark.parametrize("loss", ["gone", "moved", "replaced", "file"])
 def test_directory_that_the_base_lost_spoils_no_other_entry(kept_view, loss):
-    """All of the comparison ended with "Stale file handle"."""
+    """Regression: the whole comparison failed with "Stale file handle"."""
     view = kept_view
     view.base_stays = False
     (view.base / "d").mkdir()
@@ -606,7 +616,7 @@ def test_exit_status_is_that_of_diff(changed):
 
 @pytest.mark.parametrize("args", [[], ["--json"], ["-p"]])
 def test_output_that_fails_in_the_middle_is_named(kept_view, args):
-    """It was taken for a failure of the comparison."""
+    """Regression: the error was reported as a failure of the comparison."""
     view = kept_view
     for n in range(2000):
         write_file(view / f"{n:050}", b"x\n")

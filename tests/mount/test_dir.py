@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Directories: making, listing, removing, however large."""
+"""Making, listing and removing directories, small and large."""
 import errno
 import os
 import shutil
@@ -117,7 +117,7 @@ def test_listing_mixes_old_new_removed_and_renamed_names(view):
 
 
 def test_listing_started_before_a_change_still_ends(view, origin):
-    """What is there all the time is seen exactly once."""
+    """A name that exists all the time is listed exactly once."""
     origin.dir("d")
     for i in range(1200):
         origin.file(f"d/stay{i:04}") if i % 2 else origin.file(f"d/go{i:04}")
@@ -137,7 +137,8 @@ def test_listing_started_before_a_change_still_ends(view, origin):
 
 
 def test_removing_while_listing_misses_no_name(view, origin):
-    """What `rm -rf` of old systems does: read some, remove them, go on."""
+    """As `rm -rf` does on old systems: reads some names, removes them, reads
+    on."""
     origin.dir("d")
     for i in range(1200):
         origin.file(f"d/f{i}")
@@ -193,8 +194,8 @@ def test_rewound_stream_shows_what_is_new(view, origin):
 
 
 def _fill(view, entries):
-    """A base directory d of so many empty files."""
-    view.base_stays = False	# so many files take long to compare
+    """Makes a directory d in the base with so many empty files."""
+    view.base_stays = False	# comparing so many files takes long
     view.keep_base_in_memory()
     os.mkdir(view.base / "d")
     fd = os.open(view.base / "d", os.O_RDONLY)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""[C1] Direct I/O beside the page cache, as databases and their backups use it.
+"""[C1] Direct I/O beside the page cache, as by a database and its backup.
 
-While others read a file through the page cache, a direct write goes by it.
-Once the write has completed nobody may read what was there before, or it stays
-in the cache for good.
+A direct write does not pass through the page cache, from which other processes
+read at the same time. Once the write has completed, a read must not return the
+old bytes; otherwise these would stay in the cache.
 """
 import contextlib
 import mmap
@@ -24,7 +24,7 @@ WRITES = 250
 
 @contextlib.contextmanager
 def readers(path, count=2):
-    """Processes that read the file through the page cache, again and again."""
+    """Processes that read the file through the page cache all the time."""
     pids = []
     try:
         for _ in range(count):
@@ -96,7 +96,8 @@ def test_completed_direct_write_is_seen_through_io_uring(view):
 
 
 class Changer:
-    """Changes a file in every way, and knows what it must hold then."""
+    """Changes a file in every way, and remembers the bytes that it must
+    have."""
 
     def __init__(self, path, seed, sector):
         self.random = random.Random(seed)
@@ -130,7 +131,8 @@ class Changer:
         self.want[at:at + n] = data
 
     def many_aio(self):
-        """To as many places as a queue holds, all under way at once."""
+        """Fills the queue: as many writes as it holds are under way at
+        once."""
         data = self._bytes(PAGE)
         pages = self.random.sample(range(len(self.want) // PAGE), 16)
         self.context.write(self.direct, aio.buffer(data),
@@ -139,7 +141,7 @@ class Changer:
             self.want[page * PAGE:(page + 1) * PAGE] = data
 
     def sector_aio(self):
-        """Not a whole page, which some databases write."""
+        """Writes less than a page, as some databases do."""
         at, n = self._range(self.sector, 2 * PAGE)
         data = self._bytes(n)
         buf = aio.buffer(data)
@@ -204,7 +206,7 @@ class Changer:
         return way.__name__
 
     def check(self, steps):
-        """Every way of reading agrees."""
+        """Every way of reading must return the same bytes."""
         want = bytes(self.want)
         assert os.fstat(self.cached).st_size == SIZE
         for how, got in (("cached", os.pread(self.cached, SIZE, 0)),
@@ -224,7 +226,7 @@ class Changer:
 def _change_in_every_way(view, seed):
     path = view / "f"
     write_file(path, bytes(SIZE))
-    # A plain directory's device may take whole pages only.
+    # The device of a plain directory may accept whole pages only.
     changer = Changer(path, seed, PAGE if view.mode == "plain" else 512)
     steps = []
     with readers(path):

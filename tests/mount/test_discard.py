@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Discarding a store: what is said, what is refused, what is left."""
+"""mapfs discard: its messages, its refusals, and the files that remain."""
 import os
 import pty
 import subprocess
@@ -14,7 +14,8 @@ pytestmark = pytest.mark.modes("kept", plain=False)
 
 
 def _on_a_terminal(answer, *args):
-    """(exit status, what it printed) of a command that may ask."""
+    """Runs a command on a terminal with this answer; returns its exit status
+    and output."""
     top, end = pty.openpty()
     os.write(top, answer)
     p = subprocess.run([binary(), *map(str, args)], stdin=end, stdout=end,

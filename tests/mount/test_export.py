@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""mapfs export: what a store changes, as a layer of an OCI image.
+"""mapfs export: the changes of a store as a layer of an OCI image.
 
-The judge is umoci: it unpacks an image of the base with the layer on top, and
-that must be the tree that the view shows.
+umoci unpacks an image that consists of the base and the layer on top of it.
+The result must be the tree that the view shows.
 """
 import fcntl
 import io
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.root
 
 
 class Place:
-    """A base, a store that changes it, and what becomes of both."""
+    """A base, a store with changes to it, and the trees that they become."""
 
     def __init__(self, top):
         self.top = top
@@ -64,7 +64,7 @@ class Place:
             return _tree(mnt)
 
     def image(self):
-        """The base with the layer on top."""
+        """An image of the base with the layer on top."""
         image = f"{self.top}/image"
         run("tar", "--xattrs", "--xattrs-include=*", "--format=pax", "-C",
             self.base, "-cf", self.top / "base.tar", ".")
@@ -77,14 +77,15 @@ class Place:
         return image
 
     def unpacked(self, image=None):
-        """The tree that umoci makes of an image."""
+        """The tree that umoci unpacks from an image."""
         bundle = self.top / "bundle"
         run("umoci", "unpack", "--image", f"{image or self.image()}:all",
             bundle)
         return _tree(bundle / "rootfs")
 
     def check(self, of=lambda found: found):
-        """The export unpacks, and imports, to what the view shows."""
+        """Both umoci and `mapfs import` must make of the export the tree that
+        the view shows."""
         want = of(self.seen())
         tree.assert_same(want, of(self.unpacked()), "umoci's tree differs")
         again = self.top / "again"
@@ -284,7 +285,8 @@ def test_changed_hard_link_stays_one_file(place):
 
 
 def test_new_link_to_an_unchanged_file(place):
-    """The layer must bring the file itself: it cannot link to the base."""
+    """The layer must contain the file itself, since a layer cannot link to the
+    base."""
     with place.mounted() as mnt:
         os.link(mnt / "d/x", mnt / "three")
         os.link(mnt / "one", mnt / "d/four")
@@ -382,7 +384,7 @@ def test_sockets_are_left_out_with_a_word(place):
 
 
 def test_changed_file_that_the_base_lost_is_named(place):
-    """It was left out without a word."""
+    """Regression: the file was left out without a message."""
     with place.mounted() as mnt:
         write_file(mnt / "f", b"changed")
         write_file(mnt / "n", b"new")
@@ -442,7 +444,7 @@ def test_interrupted_export_of_a_view_in_use_leaves_no_snapshot(place, reader):
     os.mkfifo(fifo)
     with place.mounted() as mnt:
         write_file(mnt / "n", os.urandom(1 << 20))
-        # Opened for both, so that it waits for no writer.
+        # Opened for reading and writing, so that the open does not block.
         held = os.open(fifo, os.O_RDWR) if reader == "slow" else -1
         p = subprocess.Popen([binary(), "export", "-o", fifo, place.mnt],
                              stderr=subprocess.PIPE)
@@ -489,7 +491,8 @@ def test_base_stays_as_it_is(place):
 
 
 def _without_times_of_directories(found):
-    """A directory made again just as it was is no difference."""
+    """Removes what may differ: a directory that was removed and made again in
+    the same way is no change."""
     for entry in found.values():
         if stat.S_ISDIR(entry["type"]):
             entry.pop("mtime")

@@ -16,7 +16,8 @@ PUNCH = FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE
 
 
 def _need(view, mode):
-    """In write mode the base decides what exists."""
+    """Skips a mode of fallocate(2) that a write view's base does not
+    support."""
     if view.is_copy:
         return
     with opened(view.tmp, os.O_TMPFILE | os.O_RDWR) as fd:

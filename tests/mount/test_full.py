@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A full disk below the store [D5]: an error, and a way back."""
+"""A full disk below the store [D5]: the error, and the recovery from it."""
 import errno
 import os
 
@@ -29,7 +29,8 @@ def small(scratch):
 
 
 def _fill(view):
-    """Files of 1 MiB until there is no more; the names of the good ones."""
+    """Writes files of 1 MiB until the store is full; returns the names of the
+    complete ones."""
     for n in range(64):
         try:
             write_synced(view / f"f{n}", b"x" * MIB, 0)
@@ -59,7 +60,7 @@ def test_removing_files_makes_room_again(small):
             assert e.errno == errno.ENOSPC
             return False
         return True
-    # Space comes back with the next sync point.
+    # Freed space can be used after the next sync point.
     wait_for("room", fits)
 
 
@@ -78,7 +79,7 @@ def _punch(view, name):
 
 
 def _overwrite(view, name):
-    """As an editor saves: the new file takes the old one's name."""
+    """Saves as an editor does: a new file is renamed over the old one."""
     write_file(view / "empty", b"")
     os.rename(view / "empty", view / name)
 
@@ -121,7 +122,7 @@ def test_removed_files_count_as_free_at_once(small):
     before = os.statvfs(small.top)
     for name in good[:6]:
         os.unlink(small / name)
-    # The kernel tells of the last user of a removed file after the removal.
+    # The kernel forgets a removed file some time after the removal.
     with sysc.opened(small / "again", os.O_RDWR | os.O_CREAT) as fd:
         sysc.fallocate(fd, 0, 0, 4 * MIB)
         os.ftruncate(fd, 0)
@@ -137,7 +138,7 @@ def test_a_zeroed_range_can_be_written_when_the_store_is_full(small):
         _fill(small)
         os.pwrite(fd, b"z" * 2 * MIB, 0)
         os.fsync(fd)
-        # What is allocated already is zeroed without more.
+        # Pages that are allocated already need no more space.
         sysc.fallocate(fd, sysc.FALLOC_ZERO_RANGE, 0, 2 * MIB)
         assert os.pread(fd, 2 * MIB, 0) == bytes(2 * MIB)
 
@@ -162,7 +163,7 @@ def test_a_full_store_can_be_mounted_again(small):
 
 def test_statfs_promises_no_room_that_is_kept_for_the_journal(small):
     st = os.statvfs(small.top)
-    # Less half a MiB, which the journal may take meanwhile.
+    # Half a MiB less, which the journal may have taken.
     most = st.f_bavail * st.f_frsize - MIB // 2
     with sysc.opened(small / "big", os.O_RDWR | os.O_CREAT) as fd:
         sysc.fallocate(fd, 0, 0, most)

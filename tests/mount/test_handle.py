@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""File handles name an object by its number, long after it was forgotten.
+"""A file handle names an object by its number, long after it was forgotten.
 
-A handle is made, the caches are dropped, so that the kernel forgets the inode
-and tells the daemon so, and then the handle is opened.
+Each test takes a handle and drops the caches, so that the kernel forgets the
+inode and tells the daemon; then it opens the handle.
 """
 import errno
 import os
@@ -27,7 +27,8 @@ changing = pytest.mark.modes("write", "copy", "kept", people=("root",),
 
 
 def _same(view, handle, path):
-    """The handle opens what the path names, after asking the daemon."""
+    """The handle must open the object at the path; the caches are dropped, so
+    the daemon is asked."""
     drop_caches(view)
     with Counting(view) as counting:
         fd = open_handle(view.top, handle, os.O_PATH)
@@ -78,7 +79,7 @@ def test_what_a_handle_opens_can_be_read_and_listed(view):
     drop_caches(view)
     fd = open_handle(view.top, folder)
     assert os.listdir(fd) == ["c"]
-    # A directory is put in its place below the root again.
+    # The directory gets its place below the root again.
     assert os.readlink(f"/proc/self/fd/{fd}") == str(view / "a/b")
     os.close(fd)
 
@@ -167,7 +168,7 @@ def test_handle_of_a_removed_tree_of_the_base_is_stale(view):
             os.unlink(view / name)
     for handle in handles:
         _stale(view, handle)
-    # A walk over the base comes by what was removed in the view.
+    # The walk over the base meets objects that were removed in the view.
     _same(view, handle_of(view / "top"), view / "top")
     for handle in handles:
         _stale(view, handle)
@@ -184,8 +185,8 @@ def test_handle_of_a_replaced_file_is_stale(view):
 
 
 def _again_at_once(view, place):
-    """Files that got the number that was freed last, and how many of those
-    got its handle, too."""
+    """Makes files that get the inode number freed last; returns how many of
+    them got the same handle as well."""
     again = same = 0
     for n in range(400):
         write_file(place / f"f{n}", b"")
@@ -261,7 +262,8 @@ def test_handle_of_the_root_is_the_root(view):
 
 @every_mode
 def test_no_handle_reaches_what_lies_outside_the_base(view):
-    """Its number is as good as one inside for the base's file system."""
+    """The object outside is on the same file system, so its inode number would
+    be valid there."""
     write_file(view.base.parent / "secret", b"secret")
     (view.base.parent / "other").mkdir()
     _tree(view.base)
@@ -345,7 +347,8 @@ def test_handle_survives_what_others_do_to_the_base(view):
 
 @every_mode
 def test_handles_survive_a_new_daemon(view):
-    """As far as numbers do: those of a store that was not kept do not."""
+    """Handles are valid as long as inode numbers are, so not those of a store
+    that was not kept."""
     _tree(view.base)
     names = list(OBJECTS)
     if view.mode in ("write", "kept"):
@@ -393,7 +396,8 @@ def test_many_handles_of_one_large_directory(view):
 @pytest.mark.root
 @pytest.mark.parametrize("then", ("goes on", "is unmounted"))
 def test_a_walk_holds_up_nobody_else(scratch, then):
-    """The base is a view whose daemon is stopped, and we have one thread."""
+    """The base is a view whose daemon is stopped, and our daemon has one
+    thread."""
     for name in ("below", "above"):
         (scratch / name).mkdir()
     below, view = View(scratch / "below", "write"), \
@@ -421,7 +425,7 @@ def test_a_walk_holds_up_nobody_else(scratch, then):
         asking = threading.Thread(target=ask, args=(handle,))
         asked = Info(view.top).requests["lookup"]
         asking.start()
-        # The one thread answers, while the walk waits for the base.
+        # While the walk waits for the base, the one thread still answers.
         wait_for("the lookup",
                  lambda: Info(view.top).requests["lookup"] > asked)
         assert Info(view.top).requests and not said
@@ -440,7 +444,8 @@ def test_a_walk_holds_up_nobody_else(scratch, then):
 
 @every_mode
 def test_handles_are_opened_while_the_tree_changes(view):
-    """Several at once, each with a walk of its own or another's."""
+    """Several opens run at once; each walks over the base, or waits for the
+    walk of another."""
     _tree(view.base)
     for n in range(300):
         (view.base / f"d{n % 10}").mkdir(exist_ok=True)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Snapshots, rollbacks and branches in the middle of random histories.
 
-A view and a plain directory are changed in step; a snapshot is a copy of the
-plain one.  A rollback gives the snapshot's tree, whatever happened since; a
-snapshot mounted beside the live view shows its copy; a branch and its parent
-go their own ways.
+A view and a plain directory get the same changes; for each snapshot the plain
+one is copied. After a rollback the view must be equal to the copy, and so must
+a snapshot that is mounted beside the live view. A branch and its parent do not
+affect each other.
 """
 import os
 import shutil
@@ -24,7 +24,7 @@ verb = st.one_of(
 
 
 def replace(directory, by):
-    """The directory stays, what is in it changes."""
+    """Replaces the content of a directory; the directory itself stays."""
     for name in os.listdir(directory):
         path = os.path.join(directory, name)
         if os.path.isdir(path) and not os.path.islink(path):
@@ -35,7 +35,8 @@ def replace(directory, by):
 
 
 class Line:
-    """A view of a kept store and the plain directory it must look like."""
+    """A view of a kept store, and the plain directory that it must be equal
+    to."""
 
     def __init__(self, place, view, plain):
         self.place = place
@@ -102,7 +103,7 @@ def first_line(scratch, number):
 
 
 def branch_of(line, name, copy):
-    """A second line that begins as a snapshot of the first."""
+    """A second line, a branch, which begins at a snapshot of the first."""
     view = model.view_at(line.place / "branch", line.view.log.parent)
     view.base = line.view.base
     mapfs("branch", f"{line.view.store}@{name}", view.store)

@@ -19,7 +19,7 @@ NS = 1_500_000_000_123456789
 
 
 class Layer:
-    """A tar, entry by entry."""
+    """A tar archive, built entry by entry."""
 
     def __init__(self):
         self.bytes = io.BytesIO()
@@ -65,7 +65,7 @@ def load(place, data, **kw):
 
 
 class Shown:
-    """The imported view, mounted for a while."""
+    """Imports a layer and mounts the store for the time of the body."""
 
     def __init__(self, place, data):
         self.place = place
@@ -82,7 +82,7 @@ class Shown:
 
 
 def refused(place, data, *says):
-    """One sentence, and no store."""
+    """The import must fail with one sentence and leave no store."""
     p = load(place, data)
     assert p.returncode == 1
     for text in says:
@@ -175,7 +175,7 @@ def test_any_type_replaces_any_other(place, old, new):
             assert found["target"] == b"target"
         else:
             assert stat.S_ISDIR(found["type"])
-            # Directories merge; only an opaque mark makes one new.
+            # Directories are merged, except those with an opaque mark.
             assert os.listdir(mnt / "x") == (["deep"] if old == "dir" else [])
 
 
@@ -187,7 +187,7 @@ def _old_dir(place):
 
 @pytest.mark.parametrize("first", [True, False])
 def test_opaque_hides_the_base_and_nothing_of_the_layer(place, first):
-    """Wherever it stands among the entries."""
+    """The opaque mark may stand anywhere among the entries."""
     _old_dir(place)
     layer = Layer()
     if first:
@@ -233,7 +233,8 @@ def test_xattrs_are_those_of_the_layer(place):
 
 
 def test_access_control_lists_of_tar_are_left_out_with_a_word(place):
-    """As umoci leaves them out; but without a word they were lost."""
+    """umoci leaves them out as well. Regression: they were lost without a
+    message."""
     layer = Layer().add("e").bytes
     for name in ("f", "g"):
         t = tarfile.TarInfo(name)
@@ -324,7 +325,8 @@ def test_tar_that_ends_early_is_refused(place):
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_tar_that_is_cut_off_between_two_entries_is_refused(place, pack):
-    """As a download that ends early may be; half of it was imported."""
+    """A download that ends early looks like this. Regression: the first half
+    was imported."""
     entries = Layer().add("f", b"x" * 512).bytes.getvalue()
     refused(place, pack(entries), "cut off")
     refused(place, pack(b""), "cut off")
@@ -346,7 +348,8 @@ def test_compressed_layers_are_read(place):
 
 
 def started(place):
-    """An import in the middle of a file; its input says no more."""
+    """Starts an import, which then waits for more input in the middle of a
+    file."""
     p = subprocess.Popen([binary(), "import", place / "base",
                           place / "store"], stdin=subprocess.PIPE,
                          stderr=subprocess.PIPE)
@@ -366,7 +369,7 @@ def test_interrupted_import_leaves_nothing(place):
 
 
 def test_interrupt_ends_the_removal_of_a_large_tree(place):
-    """It was only looked at between two entries."""
+    """Regression: the signal was only checked between two entries."""
     (place / "base/d").mkdir()
     for n in range(30_000):
         os.close(os.open(place / f"base/d/{n}", os.O_CREAT | os.O_WRONLY))

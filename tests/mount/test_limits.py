@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a view accepts, its store can read again: the largest of everything.
+"""The largest values that a view accepts, which its store must read again.
 
-Whatever was accepted here is compared with what a new mount of the store
-shows: every test in mode kept ends so (support/view.py).
+Every test in mode kept ends with a new mount of the store, which must show
+what the view accepted (support/view.py).
 """
 import errno
 import os
@@ -21,14 +21,14 @@ S = 10**9
 PUNCH = sysc.FALLOC_PUNCH_HOLE | sysc.FALLOC_KEEP_SIZE
 SEED = os.environ.get("MAPFS_TEST_SEED", "1")
 
-# Where page tables, sizes and signed numbers change their shape.
+# Edges of page tables, sizes and signed numbers.
 EDGES = sorted({0, 1, 100} | {
     max(0, min(SIZE_MAX, (1 << bits) + d))
     for bits in (12, 18, 24, 30, 31, 32, 36, 42, 44, 48, 51, 54, 56, 59, 60,
                  61, 62, 63)
     for d in (-PAGE, -1, 0, 1, PAGE)})
 
-# Errors that a call may have at an edge, as on any file system.
+# Errors that any file system may return at such an edge.
 AT_AN_EDGE = {errno.EFBIG, errno.EINVAL, errno.ENOSPC, errno.ENXIO}
 
 
@@ -86,7 +86,7 @@ def _play(view, r, steps):
                 step(fd, r)
             except OSError as e:
                 assert e.errno in AT_AN_EDGE, f"{step.__name__}: {e}"
-    # It is not read-only for that.
+    # The view did not become read-only.
     write_file(view / "sound", b"x")
 
 
@@ -121,7 +121,8 @@ def test_snapshot_and_rollback_keep_extreme_sizes(view):
                                 SIZE_MAX - 1])
 @pytest.mark.parametrize("size", [0, 1, PAGE, 1 << 60, SIZE_MAX])
 def test_store_survives_a_truncate_of_a_far_byte(view, at, size):
-    """The page table's end was behind the last page a file can have."""
+    """Regression: the end of the page table was computed beyond the last page
+    that a file can have."""
     write_file(view / "work", b"a day's work")
     with opened(view / "f", os.O_RDWR | os.O_CREAT) as fd:
         os.pwrite(fd, b"x", at)
@@ -139,7 +140,7 @@ def test_byte_that_no_file_can_have_is_refused_at_the_call(view):
     with opened(view / "f", os.O_RDWR | os.O_CREAT) as fd:
         os.write(fd, b"here")
         for at in (SIZE_MAX, SIZE_MAX - 1):
-            # Which of the two depends on how deep in the kernel.
+            # The errno depends on the place in the kernel that refuses.
             with fails(errno.EFBIG, errno.EINVAL):
                 os.pwrite(fd, b"xy", at)
             with fails(errno.EFBIG):
@@ -172,7 +173,7 @@ def test_space_that_is_not_there_is_refused_and_none_is_taken(view):
         with fails(errno.ENOSPC):
             sysc.fallocate(fd, 0, 0, 1 << 60)
         st = os.statvfs(view.top)
-        # Others write meanwhile; half of the disk would be ours.
+        # Other processes write as well; half of the disk should be ours.
         assert st.f_bavail > before // 2
         assert os.fstat(fd).st_size == 0
 
@@ -241,7 +242,7 @@ def test_largest_extended_attributes_are_the_same_after_a_remount(view):
         with fails(errno.E2BIG):
             os.setxattr(path, "user.a", b"v" * 65537)
         assert os.getxattr(path, name) == b"v" * 65536
-        # As many as can be listed, and not one more.
+        # As many as can be listed; one more is refused.
         code = None
         for n in range(1000):
             code = sysc.error_of(os.setxattr, path, f"user.{n:0240}", b"v")
@@ -276,7 +277,7 @@ def test_commit_of_a_file_too_large_for_the_base_begins_nothing(view, name):
     assert p.returncode == 1
     assert f"{name}: its size is more than" in p.text, p.text
     tree.assert_same(before, tree.of(view.base), "a refused commit")
-    # Nothing to finish or undo: the view is there, and can be put right.
+    # The commit did not begin: the view is intact and can be corrected.
     os.truncate(view / name, 5)
     view.unmount()
     view.base_stays = False

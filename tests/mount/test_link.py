@@ -134,7 +134,7 @@ def test_old_link_groups_are_the_same_groups_in_the_view(view):
 
 
 def test_old_name_not_yet_looked_at_shows_the_change(view):
-    """Only one of the two names was ever seen by the daemon."""
+    """The daemon has been asked for only one of the two names."""
     os.mkdir(view.base / "d")
     write_file(view.base / "a", b"one")
     os.link(view.base / "a", view.base / "d/b")
@@ -155,7 +155,8 @@ def test_hard_link_to_a_symlink_is_the_symlink(view, origin):
 
 
 def test_new_name_of_a_removed_number_is_another_file(view, origin):
-    """A file made after another was removed shows none of its bytes."""
+    """The base may use the inode number again; the new file must show no byte
+    of the removed one."""
     f = origin.file("a", b"secret" * 1000)
     os.unlink(f)
     for i in range(50):

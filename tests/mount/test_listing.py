@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Listings while the directory changes: each name once at most, and an end.
+"""Listings of a directory that changes: no name twice, and they end.
 
-The kernel asks for a page of names at a time and may answer from what it
-cached; so most tests read fewer names at once than a directory has.
+The kernel asks for a page of names at a time, or uses cached ones. So most
+tests read fewer names at once than the directory has.
 """
 import os
 import threading
@@ -18,7 +18,7 @@ DOTS = (b".", b"..")
 
 
 class Listing:
-    """Reads a directory in small parts."""
+    """A listing that is read in small parts."""
 
     def __init__(self, path):
         self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -26,7 +26,7 @@ class Listing:
         self.numbers = []
 
     def part(self, room_bytes=600):
-        """False: there is no more."""
+        """Reads the next part; returns False at the end."""
         entries = getdents(self.fd, room_bytes)
         for name, ino in entries:
             if name not in DOTS:
@@ -44,7 +44,7 @@ class Listing:
 
 
 def _listings_under_way(path):
-    """Four of them, each stopped at another place of the directory."""
+    """Four listings, each stopped at another position of the directory."""
     listings = [Listing(path) for _ in range(4)]
     for n, listing in enumerate(listings):
         for _ in range(1 + 9 * n):
@@ -117,7 +117,8 @@ def test_every_file_is_met_once_however_often_it_is_renamed(view, origin):
 
 @pytest.mark.modes("copy", "kept")
 def test_listing_of_what_the_kernel_cached_goes_on_after_changes(view, origin):
-    """The cache is dropped under it, and filled again by another listing."""
+    """During a listing, the kernel's cache is dropped and then filled by
+    another listing."""
     _fill(origin, MANY)
     os.mkdir(view / "e")
     numbers = _numbers(view / "d")
@@ -143,7 +144,8 @@ def test_listing_of_what_the_kernel_cached_goes_on_after_changes(view, origin):
 
 @pytest.mark.modes("copy", "kept")
 def test_names_that_come_back_are_not_met_twice(view, origin):
-    """Removed and made again, replaced, exchanged, linked, moved back."""
+    """Names are removed and made again, replaced, exchanged, linked and moved
+    back."""
     _fill(origin, MANY)
     listing = Listing(view / "d")
     for _ in range(10):
@@ -236,7 +238,8 @@ def test_names_moved_by_others_below_stay_listed(view):
 @pytest.mark.root
 @pytest.mark.parametrize("kind", ["btrfs", "xfs", "ext4", "tmpfs"])
 def test_write_mode_ends_where_the_base_would(scratch, kind):
-    """btrfs counts its names up, and notes at each open how far they go."""
+    """btrfs numbers its names in ascending order, and each open remembers the
+    highest number."""
     with file_system(scratch, kind) as disk:
         view = View(disk, "write")
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Names: found, not found, refused."""
+"""Lookups of names: found, not found, refused."""
 import errno
 import os
 import random
@@ -92,7 +92,8 @@ def test_name_of_256_bytes_is_enametoolong(view):
 
 
 def _dig(top, name, depth):
-    """A chain of directories; returns a descriptor of the deepest."""
+    """Makes a chain of directories; returns a descriptor of the deepest
+    one."""
     fd = os.open(top, os.O_RDONLY)
     for _ in range(depth):
         try:
@@ -121,7 +122,7 @@ def test_paths_beyond_path_max_work(view, origin):
         assert os.listdir(fd) == []
     finally:
         os.close(fd)
-    # The end of the test compares whole trees by path.
+    # At the end of the test whole trees are compared by path.
     os.rename(view / name, view / "x")
     _remove_chain(view.top, "x", name)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the daemon needs: memory per inode, and descriptors.
+"""The daemon's use of memory per inode, and of descriptors.
 
-The product's aim is 600 bytes per inode the kernel remembers; the bound here
-leaves room for another libc.  The measured number is printed (pytest -s).
+The aim is 600 bytes for each inode that the kernel remembers; the limit here
+leaves room for another libc. The measured number is printed (pytest -s).
 """
 import os
 import resource
@@ -20,7 +20,8 @@ DIRS = 100
 
 
 def _rss_bytes(pid):
-    """Memory of its own; mapped files are the page cache's."""
+    """The private memory of a process: mapped files belong to the page
+    cache."""
     with open(f"/proc/{pid}/status") as f:
         for line in f:
             if line.startswith("RssAnon:"):
@@ -33,7 +34,7 @@ def _descriptors(pid):
 
 
 def _fill(view, inodes):
-    view.base_stays = False	# so many files take long to compare
+    view.base_stays = False	# comparing so many files takes long
     view.keep_base_in_memory()
     base = view.base
     for d in range(DIRS):
@@ -94,7 +95,7 @@ def test_memory_is_given_back_when_the_kernel_forgets(copy_view):
 
 
 def test_view_of_many_files_works_with_few_descriptors(write_view):
-    """The daemon lives with what the process may open."""
+    """The daemon keeps within the limit of open files of its process."""
     for i in range(300):
         write_file(write_view.base / f"f{i}", b"%d" % i)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

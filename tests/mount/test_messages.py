@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Which requests the kernel sends, by count.
+"""The number of requests that the kernel sends.
 
-In copy mode no handle state exists: opening, closing and listing unchanged
-files costs no message after the first time.
+Copy mode keeps no state for an open file, so after the first time opening,
+closing and listing unchanged files sends no request.
 """
 import os
 
@@ -16,7 +16,7 @@ HANDLES = ("open", "release", "opendir", "releasedir", "flush", "create")
 
 @pytest.fixture
 def warm(copy_view):
-    """A view of some files that have been looked at once."""
+    """A view whose files have all been looked at once."""
     b = copy_view.base
     os.mkdir(b / "d")
     for i in range(20):
@@ -25,7 +25,7 @@ def warm(copy_view):
     for i in range(20):
         read_file(copy_view / f"d/f{i}")
         os.stat(copy_view / f"d/f{i}")
-    # The first CREATE is answered with ENOSYS; then it is never sent again.
+    # The answer to the first CREATE is ENOSYS; the kernel sends no second one.
     write_file(copy_view / "first")
     return copy_view
 

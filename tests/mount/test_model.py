@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Random sequences of operations on a copy view and on a plain copy of the
-directory give the same errors, the same bytes and the same tree; after
-unmounting and mounting again, too.
+"""Random sequences of operations on a copy view and on a plain copy of its
+base give the same errors, the same bytes and the same tree, also after the
+view was unmounted and mounted again.
 """
 import os
 
@@ -13,7 +13,7 @@ from support.view import run
 
 
 class Pair:
-    """A view and a plain copy, changed in step."""
+    """A view and a plain copy that get the same changes."""
 
     def __init__(self, scratch, number):
         self.place = scratch / f"example{number}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""mount(8), fstab and their options, by the real mount(8)."""
+"""Options of mount(8) and fstab, with the real mount(8)."""
 import errno
 import json
 import os
@@ -18,7 +18,8 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture
 def place(scratch):
-    """base, mount point, a helper that mount(8) finds, an fstab of our own."""
+    """A base, a mount point, a helper where mount(8) looks for it, and an
+    fstab of the test."""
     (scratch / "base").mkdir()
     (scratch / "mnt").mkdir()
     (scratch / "tmp").mkdir()
@@ -55,7 +56,7 @@ def mount8(place, options, **kw):
 
 
 def flags(place):
-    """Of the mount and, behind a dash, of its file system."""
+    """The options of the mount and, after a dash, those of its file system."""
     with open("/proc/self/mountinfo") as f:
         for line in f:
             field = line.split()
@@ -70,7 +71,7 @@ def umount(place):
 
 
 def test_helper_heeds_every_list_of_options(place):
-    """A wrapper that adds an -o of its own; -s may come behind them."""
+    """A wrapper may add an -o of its own, and -s may follow."""
     run("/sbin/mount.fuse.mapfs", place / "base", place / "mnt", "-o",
         f"noexec,store={place}/st,frobnicate", "-o", "nodev,noatime", "-s")
     assert {"noexec", "nodev", "noatime"} <= flags(place)
@@ -158,7 +159,7 @@ def test_option_ro_of_the_command_line_is_kept(place):
 @pytest.mark.parametrize("option", ["sync", "dirsync"])
 @pytest.mark.parametrize("mode", ["write", "copy"])
 def test_names_are_durable_at_once(place, mode, option):
-    """The daemon's own flushes are watched."""
+    """Traces the flushes of the daemon."""
     trace = place / "trace"
     if not os.path.exists("/usr/bin/strace"):
         pytest.skip("strace is missing")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Mounting and unmounting: what works, and what is refused with a sentence."""
+"""Mounting and unmounting, and the messages of what is refused."""
 import errno
 import json
 import os
@@ -18,7 +18,8 @@ from support.view import binary, is_mounted, mapfs, run, wait_for
 
 @pytest.fixture
 def place(scratch):
-    """base and mount point; whatever is mounted is left to the namespace."""
+    """A base and a mount point; mounts that are left end with the
+    namespace."""
     (scratch / "base").mkdir(exist_ok=True)
     (scratch / "mnt").mkdir()
     (scratch / "tmp").mkdir()
@@ -28,7 +29,8 @@ def place(scratch):
 
 
 def _refused(*args, names, says=""):
-    """One sentence on stderr that names the thing, and an exit code."""
+    """The command must fail and print one sentence on stderr that names the
+    object."""
     p = subprocess.run([binary(), *map(os.fspath, args)], timeout=patience(),
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE)
@@ -42,7 +44,7 @@ def _refused(*args, names, says=""):
 
 
 def _daemons():
-    """Pids of mapfs daemons in this test's namespace."""
+    """The pids of the mapfs daemons in the namespace of this test."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -239,7 +241,7 @@ def test_every_mode_mounts_inside_a_user_namespace(place, mode):
 @pytest.mark.parametrize("who", ["root", pytest.param(
     "user", marks=pytest.mark.user)])
 def test_abandoned_mount_is_replaced(place, who):
-    """It answers ENOTCONN; mounting over it takes it away first."""
+    """It answers ENOTCONN; a new mount unmounts it first."""
     if who == "root" and os.geteuid() != 0:
         pytest.skip("needs root")
     mapfs("mount", place / "base", place / "mnt")
@@ -278,7 +280,8 @@ def test_umount_of_another_file_system_is_refused(place):
 
 @pytest.mark.root
 def test_mount_out_of_sight_is_not_taken_for_the_one_in_its_place(place):
-    """Another mount above hides it, and shows a directory of the same path."""
+    """Another mount further up hides it, and has a directory of the same
+    path."""
     outer = place / "outer"
     (outer / "mnt").mkdir(parents=True)
     mapfs("mount", place / "base", outer / "mnt")
@@ -339,8 +342,8 @@ def test_umount_names_who_has_it_in_another_namespace(place):
 
 @pytest.mark.root
 def test_mount_8_mounts_it_through_its_helper(place):
-    """mount -t fuse.mapfs, as fstab does, with the helper found beside the
-    binary: /sbin is private for the time of the test."""
+    """`mount -t fuse.mapfs`, as fstab uses it; the helper is beside the
+    binary, in a /sbin that is private to the test."""
     helper = Path(binary()).resolve().with_name("mount.fuse.mapfs")
     target = Path("/sbin/mount.fuse.mapfs")
     if not target.exists():
@@ -436,7 +439,8 @@ def test_view_of_a_view_works(place):
 
 
 def test_mounting_a_directory_over_itself_works(place):
-    """The base is reached by its descriptor, not by its covered path."""
+    """The daemon reaches the base through its descriptor, not through its
+    path, which the mount covers."""
     mapfs("mount", place / "base", place / "base")
     assert read_file(place / "base/f") == b"bytes"
     write_file(place / "base/f", b"new")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's overlayfs writes to a view, as it does to a plain directory.
+"""A view as the upper directory of the kernel's overlayfs.
 
-It asks its upper file system for RENAME_WHITEOUT, unnamed files, extended
-attributes and names with types, and refuses a FUSE one that lacks any.
+overlayfs needs RENAME_WHITEOUT, unnamed files, extended attributes and names
+with types; it refuses a FUSE file system that lacks one of them.
 """
 import contextlib
 import errno
@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.modes("write", "copy", "kept", people=("root",), plain=False),
 ]
-# What belongs to the layers, or to the clock.
+# Facts that depend on the layers or on the clock.
 LEAVE_OUT = ("ino", "atime", "mtime", "ctime")
 
 
@@ -32,7 +32,7 @@ def _make_lower(top):
 
 
 class Overlay:
-    """One mount; its layers outlive it."""
+    """One overlay mount; its layers exist before and after it."""
 
     def __init__(self, lower, layers, at):
         self.lower, self.layers, self.at = lower, layers, at
@@ -50,7 +50,8 @@ class Overlay:
         sysc.umount(self.at)
 
     def upper(self):
-        """What each object in the layer is; overlayfs links whiteouts."""
+        """The kind of each object in the upper layer, where overlayfs links
+        its whiteouts."""
         found = tree.of(os.path.join(self.layers, "upper"), LEAVE_OUT)
         for entry in found.values():
             del entry["nlink"]
@@ -101,7 +102,7 @@ def _compare(plain, seen):
 
 
 def _probe(plain):
-    """Skips where not even a plain directory will do."""
+    """Skips if overlayfs cannot use even a plain directory."""
     a, b = plain / "probe", plain / "probe2"
     try:
         write_file(a)
@@ -114,7 +115,7 @@ def _probe(plain):
 
 @pytest.fixture
 def overlays(view, scratch):
-    """On a plain directory, and on the view."""
+    """One overlay on a plain directory, and one on the view."""
     lower, layers = scratch / "lower", scratch / "layers"
     _make_lower(lower)
     layers.mkdir()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who may do what: as in a copy of the directory."""
+"""Permissions are those of a copy of the directory."""
 import errno
 import os
 
@@ -23,7 +23,7 @@ def test_file_without_read_permission_is_eacces(view, origin):
     with fails(errno.EACCES):
         os.open(f, os.O_WRONLY)
     if origin.is_old and view.is_copy:
-        # The daemon is that user, too: it may no more than on the base.
+        # The daemon runs as that user, with that user's rights on the base.
         with fails(errno.EACCES):
             read_file(f)
         os.chmod(f, 0o000)
@@ -55,7 +55,7 @@ def test_directory_without_permission_is_eacces(view, origin):
 
 
 def _foreign(base):
-    """Things of another user inside the base of an ordinary one."""
+    """Makes objects of another user inside the base of an ordinary user."""
     write_file(base / "secret", b"root's")
     os.chmod(base / "secret", 0o600)
     write_file(base / "open", b"public" * 1000)
@@ -93,7 +93,8 @@ def test_foreign_files_without_permission_are_eacces_as_on_the_base(view):
 @pytest.mark.prepare(function=_foreign)
 @pytest.mark.modes("copy", "kept", people=("user",), plain=False)
 def test_foreign_files_in_an_own_directory_can_be_removed_and_replaced(view):
-    """The directory is the user's: as in a copy, its names are too."""
+    """The directory belongs to the user, and so do the names in it, as in a
+    copy."""
     os.unlink(view / "secret")
     os.rename(view / "open", view / "moved")
     write_file(view / "open", b"mine")
@@ -174,7 +175,7 @@ def test_access_says_what_open_does(view, origin):
 @pytest.mark.modes("write", "copy", "kept", people=("user",))
 def test_bytes_written_before_a_chmod_can_still_be_written_after(view,
                                                                  origin):
-    """The right to write was checked at open."""
+    """The right to write is checked at open."""
     f = origin.file("f", b"x" * 10000)
     with opened(f, os.O_RDWR) as fd:
         os.chmod(f, 0o000)

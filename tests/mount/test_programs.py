@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Real programs on views. In copy mode the base is compared before and after,
-in write mode the view with the base, as in every test."""
+"""Real programs on views."""
 import mmap
 import os
 import shutil
@@ -165,7 +164,8 @@ def test_meson_configures_and_ninja_builds(view):
 
 
 def _make_tree(at):
-    """Links, holes, modes, times, attributes, odd names."""
+    """Makes a tree with links, holes, modes, times, attributes and unusual
+    names."""
     at.mkdir()
     for i in range(30):
         os.makedirs(at / f"d{i % 5}/e{i % 3}", exist_ok=True)
@@ -218,7 +218,7 @@ def test_tar_unpacks_exactly_what_was_packed(view):
 def test_rsync_copies_exactly_and_then_has_nothing_to_do(view):
     need("rsync")
     _make_tree(view.base / "src")
-    # Only times of files count: not every rsync keeps the others.
+    # Only the times of regular files: not every rsync keeps the others.
     cmd = ["rsync", "-aHAXSO", f"{view / 'src'}/", f"{view / 'dst'}/"]
     run(*cmd)
     tree.assert_same(_file_times_only(tree.of(view / "src", LEAVE_OUT)),
@@ -289,7 +289,7 @@ def test_postgresql_cluster_of_the_base_runs_pgbench_on_the_view(view):
                    "60", "postgres", timeout=150).text
     assert "processed: 240/240" in text, text
     assert pg.sql("SELECT count(*) FROM pgbench_history") == "240"
-    # A crash of the server, with the view going on.
+    # The server crashes, and the view stays.
     pg.stop(at, "immediate")
     view.remount()
     pg.start(at)

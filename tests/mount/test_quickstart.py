@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tools/quickstart: a person's first minute with mapfs."""
+"""tools/quickstart, on a terminal and without one."""
 import os
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ from support.terminal import QUESTION, Terminal
 from support.view import REPO, run
 
 pytestmark = [pytest.mark.root, pytest.mark.limit(300),
-              # The set-up looks at the packages of the machine.
+              # tools/setup uses the package manager, which has a lock.
               pytest.mark.xdist_group("quickstart")]
 
 QUICKSTART = REPO / "tools/quickstart"
@@ -69,7 +69,8 @@ def test_what_the_shell_did_can_be_committed(place):
 
 
 def test_a_clone_that_cannot_be_set_up_says_what_to_do(place):
-    """A compiler that fails: the last lines, the place of the rest, a hint."""
+    """If the compiler fails: its last lines, the place of the rest, and what
+    to do."""
     clone = place / "clone"
     run("git", "-c", "safe.directory=*", "clone", "-q", REPO, clone)
     for name in os.listdir(REPO / "subprojects"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Read mode: nothing can be changed, and changes of others are seen."""
+"""Read mode: changes are refused, and those of others become visible."""
 import errno
 import mmap
 import os
@@ -17,7 +17,7 @@ SEEN_WITHIN = 1.5	# the promise is 1 s; the rest is scheduling
 
 @pytest.fixture
 def base(read_view):
-    """A base with one of everything."""
+    """A base with one object of each kind."""
     b = read_view.base
     write_file(b / "f", b"bytes" * 2000)
     os.mkdir(b / "d")
@@ -127,7 +127,7 @@ def test_replaced_file_of_the_base_is_seen_within_a_second(read_view, base):
         wait_for("the new file",
                  lambda: read_file(read_view / "f") == b"replaced",
                  SEEN_WITHIN)
-        # As on NFS, who has the old one open may be told that it is gone.
+        # As on NFS, a read of the replaced file may fail with ESTALE.
         if error_of(os.pread, fd, 100, 0) != "ESTALE":
             assert os.pread(fd, 100, 0) == old
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Renaming, of anything onto anything [C3]."""
+"""rename(2) of every kind of object onto every other one [C3]."""
 import errno
 import os
 import random
@@ -270,7 +270,8 @@ def test_exchange_of_a_directory_with_its_child_is_einval(view, origin):
 
 @pytest.fixture
 def whiteouts(view):
-    """Write mode makes what the base's file system can make."""
+    """Skips where the base's file system, which write mode depends on, has no
+    whiteouts."""
     a, b = view.base / "probe", view.base / "probe2"
     write_file(a)
     try:
@@ -410,7 +411,8 @@ def test_whiteout_is_the_callers_and_obeys_a_set_gid_directory(
 
 @pytest.mark.modes("copy", "kept")
 def test_running_listing_meets_what_leaves_a_whiteout(view, origin):
-    """As after a rename without one: its new name stands by the old one."""
+    """The new name is listed in the place of the old one, as after a rename
+    without a whiteout."""
     origin.dir("d")
     for i in range(300):
         origin.file(f"d/f{i}")
@@ -423,7 +425,7 @@ def test_running_listing_meets_what_leaves_a_whiteout(view, origin):
     assert len(met) == len(set(met))
     for i in range(300):
         assert b"f%d" % i in met
-    # What the kernel had fetched by then is met by the old name alone.
+    # Names that the kernel had fetched before appear as the old name only.
     assert sum(name[:1] == b"g" for name in met) >= 100
 
 
@@ -471,7 +473,8 @@ def test_rename_of_a_large_old_directory_copies_nothing(view):
 
 
 def test_random_moves_end_where_a_plain_model_ends(view):
-    """Directories of the base wander; content is named by what it was."""
+    """Directories of the base are moved about; each content tells where it was
+    at first."""
     rnd = random.Random(7)
     model = {}
     for i in range(6):

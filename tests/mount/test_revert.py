@@ -45,7 +45,7 @@ def test_everything_back_to_the_base(view, live):
     assert view.look() != before
     if live:
         mapfs("revert", view.mnt, ".")
-        # The times of directories in use are the kernel's.
+        # The kernel sets the times of directories in use.
         tree.assert_same_but_a_tick(before, view.look(), "live")
         view.unmount()
     else:
@@ -108,13 +108,13 @@ def test_paths_need_no_mount_point_before_them(view):
     mapfs("revert", view / "d/sub/z", view / "f")
     assert read_file(view / "d/sub/z") == b"d/sub/z" * 2000
     assert read_file(view / "f") == b"f" * 2000
-    # Gone in the view, and new there; from the current directory.
+    # A removed and a new file, by paths relative to the current directory.
     os.unlink(view / "f")
     mapfs("revert", "f", "./d/x", "d/new", cwd=view.mnt)
     assert read_file(view / "f") == b"f" * 2000
     assert read_file(view / "d/x") == b"d/x" * 2000
     assert error_of(os.stat, view / "d/new") == "ENOENT"
-    # A directory that is gone with all above it.
+    # A directory that was removed together with its parents.
     shutil.rmtree(view / "d")
     assert "mapfs: d: no directory" in refused("revert", view / "d/sub/z")
     mapfs("revert", view / "d")
@@ -155,7 +155,8 @@ def _linked(view):
 
 
 def _names_agree(view, path, count):
-    """As many names as the file says, before and after a remount."""
+    """The file must have as many names as its link count says, before and
+    after a remount."""
     for _ in range(2):
         ino = os.stat(view / path).st_ino
         names = [e for top, _, files in os.walk(view.top) for e in files
@@ -165,7 +166,8 @@ def _names_agree(view, path, count):
 
 
 def test_links_are_counted_without_names_that_stay_away(view):
-    """The count was the base's, so the pages were never given back."""
+    """Regression: the link count was that of the base, so the pages were never
+    freed."""
     _linked(view)
     write_file(view / "one/x", b"changed")
     os.unlink(view / "two/y")
@@ -192,7 +194,8 @@ def test_one_name_of_a_file_that_lost_all(view):
 
 
 def test_what_a_moved_file_had_replaced_stays_away(view):
-    """It was back beside the name it had been moved to."""
+    """Regression: the replaced file reappeared beside the name to which the
+    other was moved back."""
     _linked(view)
     os.rename(view / "other", view / "kept")
     os.rename(view / "one", view / "other")
@@ -205,7 +208,8 @@ def test_what_a_moved_file_had_replaced_stays_away(view):
 
 @pytest.mark.parametrize("first", ["one/x", "two/y"])
 def test_a_file_is_found_by_each_of_its_names(view, first):
-    """It stayed as it was where the view had met another name first."""
+    """Regression: nothing was reverted if the view had looked up another name
+    first."""
     _linked(view)
     os.stat(view / first)
     write_file(view / "two/y", b"changed")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Rollback under the feet of programs: open files, mappings, directories and
-what the kernel remembers are those of the snapshot at once."""
+"""Rollback of a mounted view: open files, mappings, directories and the
+kernel's caches change to those of the snapshot at once."""
 import mmap
 import os
 import signal
@@ -55,7 +55,8 @@ def _make(where):
 
 @pytest.mark.parametrize("place", ["base", "view"])
 def test_tree_is_that_of_the_snapshot(view, place):
-    """Everything was looked at before, so the kernel has it all cached."""
+    """Everything was looked at before, so all of it is in the kernel's
+    cache."""
     _make(view.base if place == "base" else view)
     then = view.look()
     _snapshot(view)
@@ -118,9 +119,9 @@ def test_mapping_shows_the_bytes_of_then(view):
 
 
 def test_dirty_pages_of_before_do_not_come_after(view):
-    """A program touches the first byte of each page all the time, so pages
-    are dirty whenever the rollback comes; the other bytes of a page must not
-    survive it on such a page's back."""
+    """A program writes the first byte of each page all the time, so there are
+    dirty pages at the moment of the rollback. The other bytes of these pages
+    must not survive the rollback."""
     pages = 256
     write_file(view / "f", b"t" * pages * PAGE)
     stop = threading.Event()
@@ -164,7 +165,7 @@ def test_open_file_that_did_not_exist_is_stale(view):
             assert error_of(os.fstat, fd) == "ESTALE"
             pid = os.fork()
             if pid == 0:
-                m[PAGE]     # nothing to show: SIGBUS
+                m[PAGE]     # the page does not exist: SIGBUS
                 os._exit(0)
             end = os.waitpid(pid, 0)[1]
             assert os.WIFSIGNALED(end) and os.WTERMSIG(end) == signal.SIGBUS
@@ -186,7 +187,7 @@ def test_open_file_that_was_removed_since_is_back(view):
         assert os.pread(fd, 4, 0) == b"then"
         assert os.fstat(fd).st_ino == os.stat(view / "f").st_ino
         assert os.fstat(fd).st_nlink == 1
-    view.remount()  # the kernel keeps its own ctime of an open file
+    view.remount()  # the kernel keeps the ctime of an open file
 
 
 def test_negative_names_and_listings_are_forgotten(view):
@@ -200,7 +201,7 @@ def test_negative_names_and_listings_are_forgotten(view):
     write_file(view / "d/late", b"x")
     assert len(os.listdir(view / "d")) == 26
     _back(view)
-    # Names first: a listing would tell the kernel of them, too.
+    # Lookups first: a listing would put the names into the cache.
     for n in range(50):
         assert read_file(view / f"d/{n}") == b"x"
     assert error_of(os.stat, view / "d/late") == "ENOENT"
@@ -244,7 +245,7 @@ def test_working_directory_that_stays(view):
 
 
 def test_correcting_an_open_file_changes_nothing(view):
-    """A base file is as little in the delta afterwards as it was before."""
+    """After a rollback, an unchanged base file must not be in the delta."""
     write_file(view.base / "f", b"t" * 5000)
     with opened(view / "f", os.O_RDWR) as fd:
         _snapshot(view)
@@ -255,12 +256,12 @@ def test_correcting_an_open_file_changes_nothing(view):
         assert Info(view.top).inodes_changed == before
     mapfs("snapshot", view.mnt, "flushes")
     assert Info(view.top).inodes_changed == before
-    view.remount()  # the kernel keeps its own ctime of an open file
+    view.remount()  # the kernel keeps the ctime of an open file
 
 
 def test_nothing_hangs_while_programs_work(view):
-    """Writers, readers and makers of names all the time; whatever they are
-    told, the daemon and they go on."""
+    """Programs write, read and make names all the time; whatever errors they
+    get, they and the daemon continue."""
     os.mkdir(view / "d")
     for n in range(4):
         write_file(view / f"d/f{n}", b"t" * 100000)
@@ -303,7 +304,8 @@ def test_nothing_hangs_while_programs_work(view):
 
 
 def test_a_program_that_is_being_run_may_stay(view):
-    """It cannot be corrected, the log says so; once it has ended it is."""
+    """Its file cannot be put right while it runs, and the log says so; after
+    its end it is."""
     write_file(view / "sleep", read_file("/bin/sleep"), 0o755)
     os.chmod(view / "sleep", 0o755)
     _snapshot(view)

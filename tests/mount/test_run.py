@@ -75,7 +75,7 @@ def test_arguments_are_passed_as_they_are(place):
     script = "import sys; print(sys.argv[1:])"
     p = view_run("--", sys.executable, "-c", script, *args)
     assert p.stdout.decode() == f"{args}\n"
-    # Without "--" the first word that is no option begins the command.
+    # Without "--" the command begins at the first word that is no option.
     p = view_run(sys.executable, "-c", script, *args)
     assert p.stdout.decode() == f"{args}\n"
 
@@ -206,7 +206,8 @@ def test_discard_of_a_store_with_earlier_changes_is_refused(place):
 
 @pytest.mark.parametrize("option", ["--commit", "--discard"])
 def test_snapshot_is_not_taken_for_its_store(place, option):
-    """The newest state, which the command did not see, would be committed."""
+    """Otherwise the newest state would be committed, which the command did not
+    see."""
     store = place / "store"
     view_run("-s", store, "--", "touch", "g")
     mapfs("snapshot", store, "one")
@@ -327,7 +328,8 @@ def prepared(scratch):
 @pytest.mark.prepare(function=_strangers_file)
 @pytest.mark.parametrize("who", ["user"], indirect=True)
 def test_strangers_files_keep_their_owners_in_the_store(prepared, who):
-    """A daemon in the user namespace would record them as nobody's."""
+    """A daemon inside the user namespace would record their owner as
+    nobody."""
     p = view_run("-s", prepared / "store", "--", "sh", "-c",
                  "mv strange moved; stat -c %u moved/file")
     assert p.returncode == 0, p.words
@@ -353,7 +355,7 @@ def _strangers_list(base):
 @pytest.mark.prepare(function=_strangers_list)
 @pytest.mark.parametrize("outer", [[], ["unshare", "-Urm"]])
 def test_files_with_an_acl_that_names_strangers_can_be_read(prepared, outer):
-    """The kernel takes no such list in a user namespace."""
+    """In a user namespace the kernel refuses such an ACL."""
     if not (prepared / "base/f").exists():
         pytest.skip("the file system below has no ACLs")
     if run("unshare", "-Urm", "true", check=False).returncode:
@@ -364,7 +366,8 @@ def test_files_with_an_acl_that_names_strangers_can_be_read(prepared, outer):
 
 
 def _refuse_unshare():
-    """A seccomp filter; needs no new privileges only without root."""
+    """Installs a seccomp filter. PR_SET_NO_NEW_PRIVS is needed only without
+    root."""
     number = {"x86_64": 272, "aarch64": 97}[platform.machine()]
     code = [(0x20, 0, 0, 0),		# load the number of the call
             (0x15, 0, 1, number),	# is it unshare?
@@ -378,8 +381,8 @@ def _refuse_unshare():
 
 @pytest.fixture
 def lonely(scratch):
-    """A base of the ordinary user, and a way to run there without
-    namespaces."""
+    """A base of the ordinary user, and a function that runs a command there
+    without namespaces."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     if platform.machine() not in ("x86_64", "aarch64"):
@@ -405,7 +408,8 @@ def lonely(scratch):
 
 
 def _plain_chroot(room):
-    """A root directory that is no mount point, and holds what "/" holds."""
+    """Makes a root directory that is no mount point and has the content of
+    "/"."""
     room.mkdir()
     for entry in os.scandir("/"):
         if entry.is_symlink():
@@ -419,7 +423,8 @@ def _plain_chroot(room):
 
 @pytest.mark.root
 def test_in_a_plain_chroot_the_view_is_in_place(place):
-    """There "/" is no mount point, and mount(2) said EINVAL."""
+    """Regression: "/" is no mount point there, and mount(2) failed with
+    EINVAL."""
     room = _plain_chroot(place / "room")
     outside = os.readlink("/proc/self/ns/mnt")
     p = run("chroot", room, binary(), "run", "-C", place / "base", "--", "sh",
@@ -467,7 +472,7 @@ def test_without_namespaces_inherited_children_are_left_alone(lonely):
 # --- signals and the end ----------------------------------------------------
 
 def _started(place, script, *args):
-    """A run whose command says when it is ready."""
+    """Starts a run, and waits until its command is ready."""
     ready = place / "ready"
     p = subprocess.Popen(
         [binary(), "run", *args, "--", "sh", "-c",
@@ -504,10 +509,10 @@ def test_killed_run_takes_command_and_daemon_along(place, who):
                  "-s", place / "store")
     p.kill()
     p.wait(patience())
-    # Who is dying has lost its command line before its files.
+    # A process that exits loses its command line before its files.
     wait_for("the end of the daemon", lambda: not any(
         not c or os.fsencode(binary()) in c for c in others().values()))
-    # What the command had started lives on, in a view that is dead.
+    # The children of the command still run; their view is dead.
     for pid in others():
         with pytest.raises(OSError):
             os.listdir(f"/proc/{pid}/cwd/")
@@ -530,7 +535,7 @@ def test_what_the_command_leaves_running_is_ended(place, who):
 
 
 def test_children_the_run_inherited_are_left_alone(place):
-    """A shell that execs us brings its background jobs along."""
+    """A shell that calls exec passes its background jobs on to the run."""
     out = run("sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!; "
               f"exec {binary()} run -- true", timeout=30).text
     pid = int(out)
@@ -577,7 +582,8 @@ def test_view_that_ends_before_the_command_is_told(place):
 
 
 def test_limit_of_file_sizes_is_for_the_command_only(place):
-    """The daemon's files are others; a signal would end the whole view."""
+    """The daemon writes larger files, and a signal would end the whole
+    view."""
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE,
                            (50000, resource.RLIM_INFINITY))
@@ -615,7 +621,7 @@ def test_word_that_nobody_reads_does_not_end_the_run(place):
 # --- a system without /etc/mtab ---------------------------------------------
 
 def _hide_mtab(place):
-    """This test's mount namespace gets an /etc without mtab."""
+    """Gives the mount namespace of this test an /etc without mtab."""
     etc = place / "etc"
     run("cp", "-a", "/etc", etc)
     (etc / "mtab").unlink(missing_ok=True)
@@ -623,8 +629,8 @@ def _hide_mtab(place):
 
 
 def test_view_that_could_not_be_unmounted_is_refused(lonely):
-    """fusermount3 unmounts only what it finds in /etc/mtab: each run left a
-    dead mount, and said nothing."""
+    """fusermount3 unmounts only what it finds in /etc/mtab. Regression: each
+    run left a dead mount, without a message."""
     _hide_mtab(lonely.place)
     p = lonely("--", "sh", "-c", "echo new >f")
     assert p.returncode == 125, p.words

@@ -149,7 +149,7 @@ def test_ctrl_c_ends_a_command_that_does_not_mind(place):
 
 
 def _shell(command):
-    """A shell on a terminal, and the command that was typed into it."""
+    """A shell on a terminal, after the command was typed into it."""
     t = Terminal("bash", "--norc", "-i", env=dict(
         os.environ, PS1="> ", PROMPT_COMMAND="", TERM="dumb"))
     t.type(f"set +o history; {binary()} run --discard -- {command}\n")
@@ -165,7 +165,7 @@ def _stopped_and_continued(t):
 
 
 def test_ctrl_z_stops_run_and_command_and_both_go_on(place):
-    """The shell that started us gets its terminal back in between."""
+    """While the run is stopped, the shell that started it has the terminal."""
     t = _shell("sh -c 'echo rea''dy; read x; echo got $x'")
     t.expect("ready")
     t.type("\x1a")
@@ -178,7 +178,7 @@ def test_ctrl_z_stops_run_and_command_and_both_go_on(place):
 
 
 def test_shell_that_suspends_itself_comes_back(place):
-    """It had the terminal, not we."""
+    """The shell had the terminal, not the run."""
     t = _shell("bash --norc -i")
     t.type("echo inn''er$((40+1))\n")
     t.expect("inner41")
@@ -193,7 +193,7 @@ def test_shell_that_suspends_itself_comes_back(place):
 
 
 def test_shell_with_jobs_of_its_own_works(place):
-    """It takes the terminal for itself, and gives it back."""
+    """The shell takes the terminal for itself, and gives it back."""
     t = on_terminal(env=dict(os.environ, SHELL="/bin/bash", PS1="> ",
                              PROMPT_COMMAND="", TERM="dumb"))
     t.type("set +o history; sleep 1000\n")
@@ -279,7 +279,8 @@ def test_terminal_that_goes_away_keeps_the_changes(place):
 @pytest.mark.parametrize("delay", [0, 0.02, 0.1, 0.2, 0.3])
 def test_ctrl_c_while_it_commits_tells_where_the_changes_are(committing,
                                                              delay):
-    """The commit may be over before; then there is a way back instead."""
+    """If the commit is over before the signal, the message says how to undo
+    it."""
     script = "for i in $(seq 100); do head -c 500000 /dev/urandom >n$i; " \
         "done; echo do''ne"
     t = on_terminal("--commit", "--", "sh", "-c", script)

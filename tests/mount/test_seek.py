@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 def _data(fd, size):
-    """Ranges that SEEK_DATA and SEEK_HOLE call data."""
+    """The ranges that SEEK_DATA and SEEK_HOLE report as data."""
     found, at = [], 0
     while at < size:
         try:
@@ -52,7 +52,7 @@ def test_hole_of_a_file_is_found(view, origin):
 
 def test_data_right_after_an_unsynced_write_into_a_hole_is_found(view,
                                                                  origin):
-    """An answer that hides fresh data loses it in cp."""
+    """If the answer hides new data, cp does not copy it."""
     f = origin.make("f", _sparse)
     with opened(f, os.O_RDWR) as fd:
         os.pwrite(fd, b"fresh", 3 * MIB)
@@ -170,7 +170,7 @@ def test_holes_and_data_of_old_files_are_where_they_are_in_the_base(view):
 
 @pytest.mark.modes("write", "copy", "kept", people=("root",), plain=False)
 def test_reading_a_hole_takes_no_space_in_the_base(view):
-    """On tmpfs a look through a mapping would fill the hole with memory."""
+    """On tmpfs, a read through a mapping would allocate pages for the hole."""
     view.keep_base_in_memory()
     with open(view.base / "f", "wb") as f:
         f.truncate(64 * MIB)

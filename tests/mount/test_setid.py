@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Set-id bits and file capabilities after a change of data.
 
-Whatever way bytes take, once the call has returned the kernel and the daemon
-agree with the file system below on what the file may still do for whoever runs
-it.  So every way is tried in a plain directory, too, and must do the same.
+Once a call that changes data has returned, the kernel and the daemon must have
+cleared the bits that the file system below clears. So every way of writing is
+tried in a plain directory as well, and must have the same effect.
 
-A bit that the daemon takes away and the kernel still believes in runs the new
-bytes as the file's owner.
+If the daemon clears a bit that the kernel still has in its cache, the kernel
+runs the new bytes with the rights of the file's owner.
 """
 import mmap
 import os
@@ -28,7 +28,7 @@ CAPABILITY = "security.capability"
 CAP_FSETID = 4
 # cap_net_raw+ep, as setcap(8) stores it.
 NET_RAW = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
-# Set-gid means something else where the group may not execute.
+# Set-gid has another meaning if the group may not execute the file.
 RIGHTS = ((0o6777, False), (0o6767, True), (0o4666, False), (0o777, True))
 BYTES = b"b" * 3 * PAGE
 
@@ -94,7 +94,7 @@ def _copy_from_elsewhere(path, other):
     src = os.memfd_create("elsewhere")
     os.write(src, b"x" * PAGE)
     with opened(path, os.O_WRONLY) as f:
-        # Between two file systems the kernel may refuse; cp writes then.
+        # The kernel may refuse to copy between file systems; cp then writes.
         if error_of(os.copy_file_range, src, f, PAGE, 0, 0) is not None:
             os.sendfile(f, src, 0, PAGE)
 
@@ -183,7 +183,8 @@ def _make(path, mode, with_capability, owner):
 
 
 def _rights(path):
-    """What the file does for whoever runs it, as the kernel believes."""
+    """The set-id bits and capabilities of a file, as the kernel has them
+    cached."""
     capable = error_of(os.getxattr, path, CAPABILITY) is None
     return f"{sysc.mode_alone(path) & 0o7777:04o}" + "+cap" * capable
 
@@ -192,7 +193,7 @@ def _cases(view):
     for way in WAYS:
         for mode, cap in RIGHTS:
             if cap and os.geteuid() != 0:
-                continue  # only root gives capabilities
+                continue  # only root can set capabilities
             if view.mode == "write" and way == "store in a mapping" and \
                     (cap or view.as_user):
                 continue  # see tests/KNOWN-GAPS.md
@@ -200,7 +201,8 @@ def _cases(view):
 
 
 def _drop_fsetid():
-    """Root in a container that may not keep set-id bits."""
+    """Drops CAP_FSETID, as for root in a container that may not keep set-id
+    bits."""
     header = struct.pack("=Ii", 0x20080522, 0)
     data = bytearray(24)
     buf = (sysc.ctypes.c_char * 24).from_buffer(data)
@@ -212,7 +214,8 @@ def _drop_fsetid():
 
 
 class Writer:
-    """Who writes: as whom, in which groups, with which capabilities."""
+    """A process that writes: its user, its groups, and what it does to itself
+    before."""
 
     def __init__(self, uid=None, groups=(), before=lambda: None):
         self.uid = uid
@@ -227,7 +230,7 @@ class Writer:
 
 
 def _in_a_user_namespace():
-    """All capabilities, but none that counts outside."""
+    """Gives all capabilities, of which none is valid outside the namespace."""
     sysc.unshare(sysc.CLONE_NEWUSER)
 
 
@@ -241,7 +244,8 @@ WRITERS = {
 
 
 def _after(place, view, writer, owner):
-    """[(case, errno, rights)] in the directory `place`."""
+    """Writes in every way in the directory `place`; returns [(case, errno,
+    rights)]."""
     results = []
     other = os.path.join(place, "other")
     _make(other, 0o666, False, owner)
@@ -256,7 +260,7 @@ def _after(place, view, writer, owner):
 
 
 def _plain_directory(view):
-    """Beside the view, where the file system below decides."""
+    """A directory beside the view, whose file system sets the standard."""
     plain = view.scratch / "plain"
     os.mkdir(plain)
     os.chmod(plain, 0o777)
@@ -270,7 +274,7 @@ def _compare(view, writer, owner):
     bad = [f"{g[0]}: {g[1:]}, the base {w[1:]}"
            for g, w in zip(got, want) if g != w]
     assert not bad, "\n".join(bad)
-    # What the daemon has, without the kernel's memory.
+    # The state of the daemon, without the kernel's cache.
     view.remount()
     where = view.base if view.mode == "write" else view.top
     for n, (case, _, rights) in enumerate(want):
@@ -289,7 +293,7 @@ def test_every_way_of_writing_leaves_the_rights_it_leaves_on_the_base(view,
 @pytest.mark.limit(120)
 @pytest.mark.modes("write", "copy", people=("user",), plain=False)
 def test_every_way_of_writing_in_a_users_own_view_does_so_too(view):
-    """Where the base's kernel takes the bits and not the daemon."""
+    """Here the kernel of the base clears the bits, not the daemon."""
     _compare(view, WRITERS["root"], USER_UID)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Snapshots of a live view and of a resting store: what is in them, what
-they keep, and what deleting one gives back."""
+"""Snapshots of a mounted view and of an unmounted store: their content, the
+pages that they pin, and the space that deleting one frees."""
 import contextlib
 import json
 import mmap
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.modes("kept", plain=False)
 
 @contextlib.contextmanager
 def _stepping(program, path):
-    """A child that runs a generator on the opened file, step by step."""
+    """Runs a generator on the opened file in a child, step by step."""
     go, done = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -63,7 +63,8 @@ def _rollback_at_rest(view, name):
 
 @pytest.mark.parametrize("pages", [2, 512])
 def test_snapshot_has_what_the_kernel_holds_back(view, pages):
-    """Without closing or syncing; the later bytes are not in it."""
+    """The file is neither closed nor synced; bytes written later are not in
+    the snapshot."""
     half = pages * PAGE
 
     def program(f):
@@ -84,8 +85,8 @@ def test_snapshot_has_what_the_kernel_holds_back(view, pages):
 
 
 def test_snapshots_below_a_writer_are_moments(view):
-    """Each pass writes its number to file after file; what was there before
-    a snapshot was asked for is in it."""
+    """Each pass of the writer writes its number into one file after the other.
+    All that it wrote before the snapshot was asked for is in the snapshot."""
     files, stop = 8, threading.Event()
     fds = [os.open(view / f"f{n}", os.O_RDWR | os.O_CREAT)
            for n in range(files)]
@@ -145,7 +146,8 @@ def test_snapshot_of_a_resting_store(view):
 
 
 def test_commands_at_rest_wait_for_each_other(view):
-    """They named a mount on nothing, to be unmounted first."""
+    """Regression: they named a mount without a path, which had to be unmounted
+    first."""
     write_file(view / "f", b"x")
     view.unmount()
     running = [subprocess.Popen([binary(), "snapshot", view.store, f"s{n}"],
@@ -193,7 +195,7 @@ def test_names_are_refused_with_a_word(view):
 
 
 def test_the_snapshot_of_a_commit_cannot_be_deleted(view):
-    """Then the commit could not be undone any more."""
+    """Without it the commit could not be undone."""
     write_file(view / "f", b"x")
     view.base_stays = False
     view.unmount()
@@ -241,7 +243,7 @@ def test_a_store_whose_name_has_an_at_sign(view):
 @pytest.mark.limit(180)
 @pytest.mark.root
 def test_snapshot_of_a_gibibyte(kept_view, capsys):
-    """Printed, not judged: the machine may be busy."""
+    """The time is printed and not checked: the machine may be busy."""
     view = kept_view
     with opened(view / "f", os.O_RDWR | os.O_CREAT) as f:
         block = os.urandom(1 << 20)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""st_blocks, SEEK_DATA and SEEK_HOLE never deny data that is there.
+"""st_blocks, SEEK_DATA and SEEK_HOLE never hide data.
 
-GNU tar takes a file of 0 blocks for one hole without asking, so a number that
-is too small is a loss in every backup.
+GNU tar treats a file of 0 blocks as one hole without reading it, so a number
+that is too small loses data in every backup.
 """
 import errno
 import mmap
@@ -29,7 +29,7 @@ needs_tar = pytest.mark.skipif(
 
 
 def _pages(data):
-    """Bytes of the pages that are not all zero."""
+    """The number of bytes in pages that are not all zero."""
     return sum(PAGE for i in range(0, len(data), PAGE)
                if data.count(0, i, i + PAGE) != len(data[i:i + PAGE]))
 
@@ -43,7 +43,7 @@ def _assert_blocks(path, data):
 
 
 def _assert_seeks(path, data):
-    """What lies in no range of SEEK_DATA is zero."""
+    """All bytes outside the ranges of SEEK_DATA must be zero."""
     at = 0
     with opened(path, os.O_RDONLY) as fd:
         while at < len(data):
@@ -62,7 +62,7 @@ def _assert_seeks(path, data):
 def _assert_copies(view, name, data):
     out = view.scratch / "out"
     out.mkdir(exist_ok=True)
-    # 1: the file changed as tar read it; sending dirty pages looks so.
+    # 1: "file changed as we read it", also when the kernel sends dirty pages.
     p = run("tar", "-C", view.top, "-cSf", out / "t.tar", name, check=False)
     assert p.returncode in (0, 1), p.text
     run("tar", "-C", out, "-xf", out / "t.tar")
@@ -79,7 +79,8 @@ def _check(view, name, data):
 
 
 class Sparse:
-    """A file and what its bytes must be, through all that makes holes."""
+    """A file and the bytes that it must have, through all operations that make
+    holes."""
 
     def __init__(self, view, name, data, r):
         self.view, self.name, self.r = view, name, r
@@ -154,7 +155,7 @@ class Sparse:
         step(fd)
         if self.r.random() < .3:
             os.fsync(fd)
-        # Dirty pages may be the only data, and the file is open.
+        # The file is open, and all its data may be dirty pages.
         _assert_blocks(self.path, self.data)
 
     def play(self, steps):
@@ -168,12 +169,12 @@ class Sparse:
         _check(self.view, self.name, bytes(self.data))
 
     def assert_enough(self):
-        """Closed, so that the kernel has asked us."""
+        """Closes the file first, so that the kernel asks the daemon."""
         assert os.stat(self.path).st_blocks * 512 >= _pages(self.data)
 
 
 def _holey(path, r):
-    """Some data in a file of holes, dense runs and single bytes."""
+    """Makes a file with holes, dense runs and single bytes."""
     with open(path, "wb") as f:
         f.truncate(SIZE)
         for _ in range(r.randrange(1, 6)):
@@ -184,7 +185,7 @@ def _holey(path, r):
 
 
 def _can(view):
-    """In write mode the base decides what exists."""
+    """Whether the base of a write view supports holes."""
     with opened(view.tmp, os.O_TMPFILE | os.O_RDWR) as fd:
         for mode in (PUNCH, sysc.FALLOC_ZERO_RANGE):
             if sysc.error_of(sysc.fallocate, fd, mode, 0, PAGE) == "ENOTSUP":
@@ -207,7 +208,8 @@ def test_no_history_of_holes_hides_data(view, origin, seed):
 
 @needs_tar
 def test_punching_holes_of_the_base_hides_none_of_its_data(view):
-    """The pages of a hole were taken off the blocks of the data."""
+    """Regression: the pages of a hole were subtracted from the blocks of the
+    data."""
     _can(view)
     with open(view.base / "disk", "wb") as f:
         f.truncate(16 * MIB)
@@ -226,7 +228,8 @@ def test_punching_holes_of_the_base_hides_none_of_its_data(view):
 
 @needs_tar
 def test_file_that_is_written_and_never_closed_is_backed_up(view, origin):
-    """The kernel keeps the blocks it was told when the file was made."""
+    """The kernel keeps the number of blocks that it got when the file was
+    made."""
     f = origin.file("f")
     with opened(f, os.O_RDWR) as fd:
         for n in range(4):
@@ -270,7 +273,7 @@ def test_dense_file_has_the_blocks_of_its_data_and_no_more(view, origin):
 
 @pytest.mark.modes("kept", plain=False)
 def test_thousands_of_private_pages_do_not_change_what_is_counted(view):
-    """Counting the pieces one by one ended at some number of them."""
+    """Regression: the pieces were counted only up to some number."""
     pages = 3000
     write_file(view.base / "f", b"x" * (2 * pages * PAGE))
     with opened(view / "f", os.O_RDWR) as fd:
@@ -297,7 +300,7 @@ def test_snapshot_rollback_and_revert_hide_no_data(view):
     view.unmount()
     mapfs("mount", "-s", f"{view.store}@one", view.base, view.mnt)
     try:
-        # As View does not know of this mount.
+        # View does not know of this mount.
         assert os.stat(view.mnt / "f").st_blocks > 0 or \
             then.count(0) == len(then)
         _assert_seeks(view.mnt / "f", then)

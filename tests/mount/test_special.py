@@ -67,7 +67,7 @@ def test_device_numbers_are_kept(view, origin, kind):
 
 @pytest.mark.modes("write", "copy", "kept", people=("root",))
 def test_character_device_0_0_is_an_ordinary_device(view, origin):
-    """It is what overlayfs calls a whiteout; here it is nothing special."""
+    """To overlayfs it is a whiteout; to mapfs it has no special meaning."""
     d = origin.make("d", lambda p: os.mknod(p, stat.S_IFCHR | 0o600, 0))
     assert stat.S_ISCHR(os.lstat(d).st_mode)
     assert os.listdir(view.top) == ["d"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What mapfs status says, of a mounted view and of a resting store."""
+"""mapfs status of a mounted view and of an unmounted store."""
 import os
 
 import pytest

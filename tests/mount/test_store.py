@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stores: what they keep, who may have them, what is refused."""
+"""Stores: what they keep, who may open them, and which are refused."""
 import contextlib
 import errno
 import fcntl
@@ -20,7 +20,7 @@ from support.view import View, binary, mapfs, wait_for
 
 
 def _refused(view, *words):
-    """Mounting must fail with one sentence that has all these words."""
+    """The mount must fail with one sentence that has all these words."""
     p = subprocess.run(view.command(), stdin=subprocess.DEVNULL,
                        timeout=patience(),
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -34,7 +34,7 @@ def _refused(view, *words):
 
 
 def _fill(view):
-    """A bit of everything, over old things and new ones."""
+    """Makes a change of every kind, to old objects and to new ones."""
     b = view.base
     os.mkdir(b / "d")
     for i in range(10):
@@ -92,7 +92,7 @@ def test_changes_after_a_remount_join_the_earlier_ones(view):
 
 @pytest.mark.modes("kept", plain=False)
 def test_store_of_many_changes_is_opened_again(view):
-    """Compaction, if there is any, loses nothing."""
+    """If the journal was compacted, nothing is lost."""
     os.mkdir(view / "d")
     for i in range(1500):
         write_file(view / f"d/{i}", b"%d" % i)
@@ -118,7 +118,7 @@ def test_directory_that_does_not_exist_becomes_the_store(kept_view):
 
 
 def test_store_is_of_its_owner_only(kept_view):
-    """Its pages hold what unreadable files hold."""
+    """The pages may hold content of files that others cannot read."""
     write_file(kept_view / "f", b"secret")
     kept_view.unmount()
     if not os.stat(kept_view.store).st_mode & 0o077:
@@ -209,7 +209,7 @@ def _segments(view):
 
 
 def test_store_of_a_newer_format_is_refused(kept_view):
-    """Any version beyond ours in a segment's header."""
+    """The segment's header has a version above ours."""
     v = kept_view
     write_file(v / "f", b"x")
     v.unmount()
@@ -233,7 +233,8 @@ def test_store_of_a_newer_format_is_refused(kept_view):
 
 
 def _content(view):
-    """Bytes of all files of the view, or None where that fails."""
+    """The bytes of all files of the view; None for a file that cannot be
+    read."""
     found = {}
     for name in os.listdir(view.top):
         try:
@@ -246,8 +247,9 @@ def _content(view):
 @pytest.mark.limit(120)
 @pytest.mark.parametrize("part", ["journal", "pages"])
 def test_flipped_bytes_are_refused_or_harmless(kept_view, part):
-    """[S1] Never a crash, never strangers' names; a refusal says which
-    store and changes nothing, so that the healed store opens again."""
+    """[S1] No crash and no invented names. A refusal names the store and
+    changes nothing, so that the store opens again when the byte is put
+    back."""
     v = kept_view
     v.base_stays = False
     for i in range(8):
@@ -344,7 +346,8 @@ def test_store_in_memory_leaves_nothing_on_disk(copy_view):
 
 
 def test_a_store_that_is_read_is_waited_for(kept_view):
-    """Also after a kill, when the lock still names a daemon that is dead."""
+    """This holds after a kill as well, when the lock file still names the dead
+    daemon."""
     v = kept_view
     write_file(v / "f", b"new")
     v.kill()
@@ -370,7 +373,7 @@ def test_daemon_told_to_stop_unmounts_and_keeps_everything(kept_view):
 @pytest.mark.modes("kept", "write")
 @pytest.mark.parametrize("by", ["write", "mmap"])
 def test_daemon_told_to_stop_waits_for_what_the_kernel_holds(view, by):
-    """A file is open, so the mount is taken from under its users."""
+    """A file is open, so the daemon can only detach the mount."""
     size = 64 << 20
     fd = os.open(view / "f", os.O_RDWR | os.O_CREAT)
     os.ftruncate(fd, size)
@@ -392,7 +395,7 @@ def test_daemon_told_to_stop_waits_for_what_the_kernel_holds(view, by):
 @pytest.mark.modes("kept")
 @pytest.mark.limit(180)
 def test_a_long_history_is_compacted_and_survives_a_kill(view):
-    """The journal holds what still matters, not everything that happened."""
+    """The journal keeps the present state, not everything that happened."""
     write_file(view / "busy", b"x")
     os.link(view / "busy", view / "second")
     os.mkdir(view / "d")

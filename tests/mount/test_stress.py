@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Snapshots, comparisons, reverts and rollbacks all the time, below programs
-that never stop: nobody hangs, nobody sees an error that is not one of names,
-and afterwards kernel, daemon and store agree."""
+"""Snapshots, diffs, reverts and rollbacks while programs work: no program
+hangs or gets an error other than those of missing names, and afterwards the
+kernel, the daemon and the store agree."""
 import contextlib
 import errno
 import mmap
@@ -22,13 +22,13 @@ PAGE = 4096
 SECONDS = 4
 pytestmark = pytest.mark.modes("kept", plain=False)
 
-# What a name or an inode that went away may answer.
+# The errors of a name or an inode that was removed.
 USUAL = {errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.ESTALE,
          errno.ENOTDIR, errno.EISDIR, errno.EPERM}
 
 
 def _pairs(top, rng):
-    """b never gets ahead of a, and a is durable before b is written."""
+    """a is written and synced before b, so b must never be newer than a."""
     with opened(f"{top}/a", os.O_RDWR | os.O_CREAT) as a, \
             opened(f"{top}/b", os.O_RDWR | os.O_CREAT) as b:
         n = 0
@@ -52,7 +52,7 @@ def _appends(top, rng):
 
 
 def _maps(top, rng):
-    """Its file is there from the start, and never shorter."""
+    """The file exists from the start and is never shorter."""
     with opened(f"{top}/map", os.O_RDWR) as f, mmap.mmap(f, 64 * PAGE) as m:
         while True:
             at = rng.randrange(64)
@@ -134,14 +134,15 @@ WORK = (_pairs, _appends, _maps, _names, _names, _attributes, _builds)
 
 
 def _stored(path):
-    """The bytes as the daemon has them, past the kernel's cache."""
+    """The bytes that the daemon has, read past the kernel's cache."""
     with opened(path, os.O_RDONLY | os.O_DIRECT) as f, \
             mmap.mmap(-1, 1 << 20) as m:
         return m[:os.preadv(f, [m], 0)]
 
 
 def _work(work, top, seed, stop):
-    """One program; what it met that it should not have, or nothing."""
+    """Runs one program; returns the unexpected error that it met, or
+    nothing."""
     rng = random.Random(seed)
     steps, rounds = work(top, rng), 0
     while not os.path.exists(stop):
@@ -157,7 +158,8 @@ def _work(work, top, seed, stop):
 
 @contextlib.contextmanager
 def _programs(view, works):
-    """Processes of their own, because a mapping may end with a signal."""
+    """Each program is a process of its own, because a mapping may end with a
+    signal."""
     stop, said = view.scratch / "stop", view.scratch / "said"
     stop.unlink(missing_ok=True)
     pids = []
@@ -183,7 +185,8 @@ def _programs(view, works):
 
 
 def _ends(pids):
-    """How each of them ended; those that hang are killed, and count."""
+    """The exit status of each program; one that hangs is killed, and so counts
+    as failed."""
     deadline = time.monotonic() + patience()
     ends = []
     for pid in pids:
@@ -209,9 +212,9 @@ def _make(top):
 
 
 def _ask(fd, verb, **kw):
-    """As the command does; the errno's name, or None."""
+    """Asks as the command does; returns the name of the errno, or None."""
     since = control.start(fd, "mark")
-    # It may tell of files that a rollback took away.
+    # It may list files that a rollback removed.
     assert sysc.error_of(sysc.syncfs, f"/proc/self/fd/{fd}") in \
         (None, "ESTALE")
     job = control.start(fd, verb, since, **kw)
@@ -227,7 +230,7 @@ def _ask(fd, verb, **kw):
 
 @contextlib.contextmanager
 def _beside(view, name):
-    """A snapshot mounted beside the live view."""
+    """Mounts a snapshot beside the live view."""
     where = view.scratch / f"at-{name}"
     where.mkdir()
     mapfs("mount", "-s", f"{view.store}@{name}", view.base, where)
@@ -238,7 +241,7 @@ def _beside(view, name):
 
 
 def _number(path):
-    """What the file says; 0 before it says anything."""
+    """The number in the file; 0 for an empty file."""
     try:
         return int.from_bytes(read_file(path), "little")
     except FileNotFoundError:
@@ -274,8 +277,8 @@ def test_snapshots_below_programs_are_moments(view):
 
 @pytest.mark.limit(90)
 def test_rollbacks_below_programs(view):
-    """Ends with a rollback under their feet; that what is seen then is what
-    a new mount shows is checked after every test."""
+    """Rolls back while programs run. After every test the view must be equal
+    to what a new mount shows."""
     _make(view.base)
     view / ""
     with opened(view.top, os.O_RDONLY | os.O_DIRECTORY) as fd:
@@ -298,8 +301,8 @@ def test_rollbacks_below_programs(view):
 @pytest.mark.limit(90)
 @pytest.mark.parametrize("work", [_overwrites, _extends])
 def test_kernel_and_daemon_agree_after_a_rollback(view, work):
-    """What is written while the caches are put right is there or is not, but
-    never only in the kernel's cache."""
+    """Bytes that are written while the caches are corrected may be there or
+    not, but must not be in the kernel's cache alone."""
     _make(view.base)
     path = view / "d/in"
     with opened(view.top, os.O_RDONLY | os.O_DIRECTORY) as fd:

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""First proof of survival: kill -9 of the daemon, and power cuts.
+"""kill -9 of the daemon, and power cuts.
 
-The writer makes files whose bytes say what they must be: each page names its
-file and its version.  It notes what it has finished in a file that nothing
-happens to, so that afterwards it is known what must be there, and everything
-else can be checked to be something the writer really wrote.
+A writer makes files in which each page holds the name and the version of its
+file. It notes each finished step in a file outside the view. So the checks
+know what must be there, and that everything else was really written.
 
   [D3] after a kill, every close that returned is there
   [D1] after a power cut, every fsync that returned is there
-  [D2] what is there beyond that is whole: no zeros, no stranger's bytes
+  [D2] whatever else is there is whole: no zeros, no bytes of other files
 """
 import errno
 import os
@@ -27,7 +26,7 @@ ROUNDS = 20
 
 
 def _page(name, version, number):
-    """4096 bytes that only this page of this version can hold."""
+    """4096 bytes that belong to this page of this version only."""
     head = b"%s.%d.%d." % (name, version, number)
     return (head * (PAGE // len(head) + 1))[:PAGE]
 
@@ -38,12 +37,13 @@ def _body(name, version):
 
 
 def _work(top, notes, seed, sync):
-    """Until killed.  notes: lines "begin NAME VERSION", "done ...", ...;
-    each line is there before the next system call on the view."""
+    """Replaces and unlinks files until it is killed. Its notes are lines
+    "begin WHAT NAME VERSION" and "done ..."; each line is written before the
+    next system call on the view."""
     rnd = random.Random(seed)
     out = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     known = {}
-    # By descriptor: a path would lead elsewhere once the mount is gone.
+    # By descriptor: without the mount, a path would lead below it.
     here = os.open(top, os.O_RDONLY)
 
     def note(*words):
@@ -77,7 +77,7 @@ def _maybe_sync(fd, sync):
 
 
 def _overwrite(top, notes, seed, sync):
-    """In-place writes into one old file: page i holds version v of it."""
+    """Overwrites pages of one old file in place: page i has version v."""
     rnd = random.Random(seed)
     out = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     here = os.open(top, os.O_RDONLY)
@@ -89,7 +89,7 @@ def _overwrite(top, notes, seed, sync):
         os.pwrite(fd, _page(b"old", version, i), i * PAGE)
         if not sync:
             os.close(fd)
-            # A dead daemon is not noticed by close(): the kernel drops
+            # close() does not notice a dead daemon: the kernel drops
             # what it cannot send.  This request cannot go unanswered.
             os.utime("old", dir_fd=here)
             os.write(out, b"done page %d %d\n" % (i, version))
@@ -118,7 +118,7 @@ def _notes(path):
 
 
 def _check_files(view, notes):
-    """Every finished step is there; the last unfinished one may be."""
+    """Every finished step must be there; the last unfinished one may be."""
     must, begun = {}, {}
     for state, what, name, version in _notes(notes):
         new = None if what == "unlink" else int(version)
@@ -141,7 +141,8 @@ def _check_files(view, notes):
 
 
 def _check_pages(view, notes):
-    """Each page is whole, and as new as what was closed or synced."""
+    """Each page must be whole, and at least as new as what was closed or
+    synced."""
     must, history = {}, {}
     for state, _, i, version in _notes(notes):
         i, version = int(i), int(version)
@@ -177,7 +178,8 @@ def _make_old(base):
 
 
 def _begin_round(view):
-    """Every round starts from the same: pages of version 0, no files."""
+    """Every round begins with the same state: pages of version 0 and no
+    files."""
     for name in os.listdir(view.top):
         if name != "old":
             os.unlink(view / name)
@@ -188,7 +190,7 @@ def _begin_round(view):
 
 
 class Load:
-    """The two writers of one round and what they noted."""
+    """The two writers of one round, and their notes."""
 
     def __init__(self, view, n, sync):
         self.view = view
@@ -225,10 +227,10 @@ def test_closed_files_survive_20_kills_of_the_daemon(kept_view):
 @pytest.mark.limit(300)
 @pytest.mark.parametrize("part", range(2))
 def test_synced_files_survive_10_power_cuts(scratch, disk, part):
-    """[D1] [D2] Half of the cuts flush the journal of the disk, half not."""
+    """[D1] [D2] In half of the cuts the disk's own journal is flushed."""
     v = View(scratch, "kept")
     v.store = disk.at / "store"
-    v.expected.append(".*")	# the daemon has every reason to complain
+    v.expected.append(".*")	# the daemon may log any error
     _make_old(v.base)
     for n in range(ROUNDS // 2 * part, ROUNDS // 2 * (part + 1)):
         _begin_round(v)
@@ -248,8 +250,8 @@ def test_synced_files_survive_10_power_cuts(scratch, disk, part):
 @pytest.mark.alone
 @pytest.mark.limit(120)
 def test_sync_that_fails_is_reported_and_latched(scratch, disk):
-    """[D4] After the disk is gone fsync fails, and so does every change;
-    nothing pretends."""
+    """[D4] When the disk is gone, fsync fails and so does every change; no
+    call reports success."""
     v = View(scratch, "kept")
     v.store = disk.at / "store"
     v.expected.append(".*")
@@ -259,7 +261,7 @@ def test_sync_that_fails_is_reported_and_latched(scratch, disk):
         os.fsync(fd)
         with opened(v / "g", os.O_RDWR) as late:
             os.pwrite(late, b"late", 0)
-        # The daemon has these bytes now; only their way to disk is cut.
+        # The daemon has these bytes; only the disk is gone.
         disk.cut_power(flush_log=False)
         with sysc.fails(errno.EIO, errno.EROFS):
             os.fsync(fd)
@@ -282,7 +284,7 @@ def test_sync_that_fails_is_reported_and_latched(scratch, disk):
 @pytest.mark.alone
 @pytest.mark.limit(120)
 def test_work_without_any_sync_is_one_moment_after_a_cut(scratch, disk):
-    """[D2] Names appear in the order in which they were made."""
+    """[D2] Files must survive in the order in which they were made."""
     v = View(scratch, "kept")
     v.store = disk.at / "store"
     v.expected.append(".*")
@@ -309,7 +311,7 @@ def test_work_without_any_sync_is_one_moment_after_a_cut(scratch, disk):
             assert read_file(v / p) == _page(p.encode(), 1, 0), p
         for p in got[101:]:
             data = read_file(v / p)
-            # Bytes still in the kernel's cache were never handed over.
+            # Bytes in the kernel's cache never reached the daemon.
             assert data in (b"", _page(p.encode(), 1, 0)), p
     v.unmount()
     disk.umount()

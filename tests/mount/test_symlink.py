@@ -76,7 +76,8 @@ def test_opening_a_link_with_nofollow_is_eloop(view, origin):
 
 
 def test_link_out_of_the_base_is_followed_by_the_caller_not_the_daemon(view):
-    """[S2] The daemon shows the link; the kernel walks it for the caller."""
+    """[S2] The daemon returns the link's text; the kernel follows it for the
+    caller."""
     outside = view.tmp / "outside"
     write_file(outside, b"outside")
     os.symlink(outside, view.base / "l")

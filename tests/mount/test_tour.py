@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""README's tour: what people come for, with the programs they use."""
+"""The typical uses of mapfs, with the programs that users have."""
 import contextlib
 import sqlite3
 import textwrap
@@ -16,7 +16,7 @@ LEAVE_OUT = ("atime", "ctime", "ino")
 
 @pytest.fixture
 def place(scratch):
-    """Nothing of it may still be mounted in the end."""
+    """At the end of the test nothing here may be mounted."""
     yield scratch
     for name in ("view", "one", "two"):
         if is_mounted(scratch / name):
@@ -48,7 +48,7 @@ def test_a_build_is_run_and_discarded_or_kept(place):
     names = mapfs("diff", "--name-only", place / "built",
                   check=False).text.split()
     assert any(n.endswith(".o") for n in names), names
-    # make finds nothing to do in the view that was kept.
+    # In the kept view, make has nothing to do.
     with mounted(place / "built", project, place / "view") as view:
         assert "up to date" in run("make", "-C", view, timeout=100).text
     mapfs("discard", "-y", place / "built")
@@ -97,7 +97,7 @@ def test_a_database_is_upgraded_on_a_branch_and_committed(place):
     assert mapfs("diff", upgrade).returncode == 0
     mapfs("commit", "--undo", "-y", upgrade)
     tree.assert_same(original, tree.of(data, LEAVE_OUT), "base after undo")
-    # What is parent cannot go before its branch.
+    # A parent cannot be discarded before its branch.
     refused = mapfs("discard", "-y", store, check=False)
     assert refused.returncode == 1
     assert str(upgrade) in refused.text

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A store of somebody else: believed only when people say so.
+"""The store of another user is used only if the caller says so (--trust).
 
-What is in a store becomes names, modes and owners in the base, so root who
-commits a store that another user wrote gives that user the base.  And what
-root adds to such a store must not lock its owner out.
+A commit turns the content of a store into names, modes and owners in the base.
+So if root commits a store that another user wrote, that user controls the
+base. And files that root adds to such a store must not lock its owner out.
 """
 import grp
 import json
@@ -39,7 +39,7 @@ class Place:
         self.mnt = scratch / "mnt"
         self.store = scratch / "store"
         self.bin = scratch / "mapfs"
-        # Where the build is, others may not come.
+        # Other users may not be able to reach the build directory.
         shutil.copy(binary(), self.bin)
         self.bin.chmod(0o755)
 
@@ -77,7 +77,7 @@ def make_store(place, uid, change=None):
 
 
 def user_writes(place, name, text):
-    """As the user, into the mount, where root may not look."""
+    """Writes as the user into the mount, which root may not enter."""
     subprocess.run(["/bin/sh", "-ec", f"echo {text} >{name}"], check=True,
                    cwd=place.at, preexec_fn=isolate.become_user,
                    timeout=patience())
@@ -97,7 +97,8 @@ def place(scratch):
 
 @pytest.fixture
 def foreign(place):
-    """The user's store, with a change, a snapshot and a commit to undo."""
+    """A store of the user with a change, a snapshot and a commit that can be
+    undone."""
     uid = isolate.USER_UID
     place.user("mount", "-s", place.store, place.base, place.mnt, check=True)
     user_writes(place, "mnt/f", "first")
@@ -113,7 +114,7 @@ def foreign(place):
 
 
 def looks(path):
-    """All there is to see of a tree, but access times."""
+    """All facts about a tree but its access times."""
     found = {}
     for top, dirs, files in os.walk(path):
         for name in [".", *dirs, *files]:
@@ -167,7 +168,7 @@ def words_of(command, place):
 def test_refused_by_name_and_the_store_is_as_before(foreign, command, who):
     os.chmod(foreign.at, 0o777)
     if who == "other":
-        # Nothing but whose it is stands in the way.
+        # The owner is the only reason for the refusal.
         subprocess.run(["setfacl", "-R", "-m", f"u:{OTHER_UID}:rwX",
                         foreign.store], check=False)
         for top, dirs, files in os.walk(foreign.store):
@@ -189,7 +190,7 @@ def test_mounted_when_trusted(foreign, option):
     foreign.root("mount", *option.split(), "-s", foreign.store, foreign.base,
                  foreign.mnt, check=True)
     assert (foreign.mnt / "g").read_text() == "new\n"
-    # Its daemon looks at snapshots as it was told to look at the store.
+    # The daemon trusts snapshots as it was told to trust the store.
     assert foreign.root("diff", foreign.mnt, "s..").text == "A f g\n"
     foreign.root("umount", foreign.mnt, check=True)
 
@@ -247,7 +248,7 @@ def test_what_root_adds_belongs_to_the_owner(foreign):
     assert (base / "gone").read_text() == "gone\n"
     root("commit", "-y", st)
     root("commit", "--undo", "-y", st)
-    # A branch of root's is in the way of this until it is gone.
+    # As long as root's branch exists, the parent cannot be discarded.
     foreign.root("discard", "-y", foreign.at / "branch", check=True)
     foreign.user("mount", "-s", st, base, mnt, check=True)
     user_writes(foreign, "mnt/h", "mine")
@@ -268,7 +269,7 @@ def test_what_root_leaves_halfway_its_owner_finishes(foreign):
     assert all_owned_by(st, isolate.USER_UID)
     assert is_refused(foreign.root("commit", "-y", st), st)
     for path in [base, *base.rglob("*")]:
-        # What root made there, and had no time to give away.
+        # Objects that root made and had not given away yet.
         os.chown(path, isolate.USER_UID, isolate.USER_UID)
     foreign.user("commit", "-y", st, check=True)
     assert (base / "many199").read_text() == "many\n"
@@ -279,7 +280,7 @@ def own_store(place):
     os.chown(place.at, 0, 0)
     make_store(place, 0, lambda mnt: (mnt / "f").write_text("changed\n"))
     assert place.root("diff", place.store).text == "M f f\n"
-    # All there can be in a store.
+    # Every kind of file that a store can have.
     place.root("snapshot", place.store, "s", check=True)
     place.root("branch", f"{place.store}@s", place.at / "branch", check=True)
     place.root("commit", "-y", place.store, check=True)
@@ -349,7 +350,7 @@ def open_to_all(path):
 
 
 def test_users_believe_root_and_no_other_user(place):
-    """Root can do as it likes anyway."""
+    """Root can change everything without it."""
     own_store(place)
     open_to_all(place.store)
     place.user("diff", f"{place.store}@s", check=False)
@@ -362,7 +363,8 @@ def test_users_believe_root_and_no_other_user(place):
 
 
 def test_who_cannot_give_files_away_changes_no_other_users_store(foreign):
-    """They would be his own, and lock the owner out."""
+    """New files in the store would belong to the caller, and the owner could
+    not use them."""
     for top, dirs, files in os.walk(foreign.store):
         os.chmod(top, 0o777)
         for name in files:
@@ -376,7 +378,8 @@ def test_who_cannot_give_files_away_changes_no_other_users_store(foreign):
 
 @pytest.fixture
 def branch_of_stranger(foreign):
-    """Root's own store, over pages and records of the user's."""
+    """A store of root that is a branch of the user's: pages and records are
+    the user's."""
     foreign.branch = foreign.at / "branch"
     foreign.root("branch", "--trust", f"{foreign.store}@s", foreign.branch,
                  check=True)
@@ -384,7 +387,7 @@ def branch_of_stranger(foreign):
     return foreign
 
 
-# log shows what is in the branch itself.
+# log shows the snapshots of the branch itself.
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {
     "log", "mount of a snapshot", "diff of a snapshot", "patch", "rollback",
     "snapshot -d", "branch of a snapshot", "commit --undo"}))
@@ -416,7 +419,7 @@ def test_discard_believes_nothing_and_needs_no_trust(foreign):
 
 
 def test_discard_removes_no_name_where_the_store_says(place):
-    """A branch may name any store as its parent."""
+    """A branch may claim that any store is its parent."""
     own_store(place)
     branch = place.at / "branch"
     known = os.listdir(place.store / "branches")
@@ -429,7 +432,7 @@ def test_discard_removes_no_name_where_the_store_says(place):
 
 @pytest.mark.parametrize("name", ["lock", "pages", "readers"])
 def test_root_writes_through_no_second_name(foreign, name):
-    """Where hard links are not protected a user can link any file."""
+    """Where hard links are not protected, a user can link any file."""
     precious = foreign.at / "precious"
     precious.write_text("precious\n")
     os.unlink(foreign.store / name)
@@ -454,7 +457,7 @@ def test_root_empties_no_second_name(foreign, where):
 
 
 def test_users_that_a_namespace_lacks_are_not_one(place):
-    """All of them look like nobody there, and so may the caller."""
+    """All of them have the overflow uid there, and so may the caller."""
     make_store(place, isolate.USER_UID)
     open_to_all(place.store)
 
@@ -483,7 +486,8 @@ def caps_of_net_raw():
 
 @pytest.fixture
 def crafted(place):
-    """A store that root made, full of rights, and then gave to the user."""
+    """A store that root filled with files that have special rights, and then
+    gave to the user."""
     base, mnt = place.base, place.mnt
     place.owned_by(0, base)
     for name in ("tool", "plain", "known", "moved", "kept"):
@@ -514,7 +518,7 @@ def crafted(place):
     for name in ("cron", "new", "dir", "ping", "a\tmode 4755"):
         if name not in ("cron", "new"):
             os.chown(mnt / name, isolate.USER_UID, isolate.USER_UID)
-    # Giving a file away takes its capabilities.
+    # chown clears the capabilities of a file.
     os.setxattr(mnt / "ping", "security.capability", caps_of_net_raw())
     place.root("umount", mnt, check=True)
     place.owned_by(isolate.USER_UID, place.store)
@@ -575,7 +579,7 @@ def test_the_plan_ends_with_what_gives_rights(crafted):
     p = crafted.root("commit", "-n", "--trust", crafted.store)
     assert p.returncode == 0 and RIGHTS in p.text, p.text
     assert all(line in p.text for line in NOTES.splitlines())
-    # Whose it is, and what it would be written to, comes from the store.
+    # The owner and the base are named, since both come from the store.
     line, = base_of(p.text)
     assert "mapfs-test" in line and str(crafted.base) in line
     p = crafted.root("commit", "-n", "--trust", "--json", crafted.store)
@@ -590,7 +594,7 @@ def test_rights_are_told_to_who_says_yes_at_once(crafted):
     assert (crafted.base / "tool").stat().st_mode == 0o104755
     p = crafted.root("commit", "--undo", "-y", "--trust", crafted.store)
     assert p.returncode == 0 and base_of(p.text), p.text
-    # What comes back is as it was.
+    # The undo restores the former state.
     assert "set-uid root: known\n" in p.text
     assert "set-uid root: tool" not in p.text
 
@@ -639,7 +643,7 @@ def test_the_question_comes_behind_the_rights(crafted):
 
 
 def test_a_plan_that_lies_in_the_store_is_shown_before_it_is_finished(place):
-    """Its names and modes were never compared with anything."""
+    """The names and modes of the plan have not been compared with anything."""
     place.owned_by(0, place.base)
     os.chown(place.at, 0, 0)
 
@@ -657,13 +661,13 @@ def test_a_plan_that_lies_in_the_store_is_shown_before_it_is_finished(place):
 
 
 def test_a_mount_of_a_user_is_as_good_as_that_user(place):
-    """It may say of any file that root owns it."""
+    """Such a mount may claim that root owns a file."""
     conf = place.at / "fuse.conf"
     conf.write_text("user_allow_other\n")
     if not os.path.exists("/etc/fuse.conf"):
         pytest.skip("there is no fuse.conf to put this over")
     sysc.mount(conf, "/etc/fuse.conf", None, sysc.MS_BIND)
-    # It may also call itself what it likes.
+    # Its source can be any text.
     place.store = place.at / "store,user_id=0,user_id=0"
     own_store(place)
     open_to_all(place.store)

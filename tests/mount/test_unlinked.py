@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Unlinked but open: the file lives as long as somebody has it open."""
+"""An unlinked file stays usable as long as it is open."""
 import os
 
 import pytest

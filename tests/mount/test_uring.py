@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The same through io_uring, where the kernel has it: requests come by queues
-of each processor, so nothing may depend on their order.
+"""FUSE over io_uring, where the kernel has it. Requests arrive in one queue
+for each processor, so nothing may depend on their order.
 
-The kernel's switch is off by default; it is on while these tests run, one at
-a time, and put back after.
+The kernel's switch for it is off by default. It is on while one of these tests
+runs, and is restored afterwards.
 """
 import mmap
 import os
@@ -34,7 +34,7 @@ def ringed(kept_view):
 
 
 def _dirty(view, name, pages):
-    """A file whose pages the kernel still has, every second one."""
+    """Makes a file of which the kernel has not sent every second page."""
     f = os.open(view / name, os.O_RDWR | os.O_CREAT)
     os.ftruncate(f, 2 * pages * PAGE)
     for i in range(pages):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Commands and a store whose daemon is about to end.
+"""Commands on a store whose daemon is about to end.
 
-umount(8) returns before the daemon has closed the store.  A daemon that is
-stopped when its mount goes away is one that takes its time to do so.
+umount(8) returns before the daemon has closed the store. The tests stop the
+daemon before they unmount, so that closing the store takes any time they need.
 """
 import errno
 import fcntl
@@ -36,7 +36,7 @@ def place(scratch):
 
 
 def daemon_of(place):
-    """The process that the lock of the store names."""
+    """The pid in the lock file of the store."""
     text = (place / "store/lock").read_text()
     return int(re.search(r" by process (\d+)", text).group(1))
 
@@ -61,7 +61,8 @@ def _open_files(pid):
 
 
 def wait_until_asked_for(place, daemon, name="lock"):
-    """Somebody else than the daemon has the store's lock open."""
+    """Waits until a process other than the daemon has the store's lock
+    open."""
     lock = str(place / "store" / name)
     wait_for("somebody at the store", lambda: any(
         lock in _open_files(pid) for pid in os.listdir("/proc")
@@ -74,12 +75,13 @@ def finish(p):
 
 
 def stop_and_umount(pid, target):
-    """A daemon that was stopped while it looked at its own mount keeps it
-    busy: it goes on and is stopped again."""
+    """Stops the daemon and unmounts. A daemon that is stopped while it looks
+    at its own mount keeps the mount busy; then it is continued and stopped
+    again."""
     def is_gone():
         os.kill(pid, signal.SIGSTOP)
         try:
-            # umount(8) would look at the mount before.
+            # Not umount(8), which looks at the mount before.
             sysc.umount(target)
         except OSError as e:
             os.kill(pid, signal.SIGCONT)
@@ -90,18 +92,19 @@ def stop_and_umount(pid, target):
 
 
 def continue_when_asked_for(place, pid, p, name="lock"):
-    """The stopped daemon goes on once the command `p` waits for it; the exit
-    status and the output of the command."""
+    """Continues the stopped daemon once the command `p` waits for it; returns
+    the exit status and the output of the command."""
     try:
         wait_until_asked_for(place, pid, name)
-        time.sleep(0.2)		# a refusal would take no longer
+        time.sleep(0.2)		# longer than a refusal takes
     finally:
         os.kill(pid, signal.SIGCONT)
     return finish(p)
 
 
 def umount_of_stopped(place):
-    """The mount is gone, the daemon does not know yet; its pid."""
+    """Unmounts while the daemon is stopped, so that it does not notice;
+    returns its pid."""
     pid = daemon_of(place)
     if os.geteuid() == 0:
         stop_and_umount(pid, place / "mnt")
@@ -175,7 +178,8 @@ def test_umount_and_mount_in_turn_always_work(place):
 
 @pytest.mark.root
 def test_mount_that_is_there_is_refused_whatever_its_daemon_does(place):
-    """At once: its daemon is not asked, and not waited for."""
+    """The refusal is immediate: the daemon of the mount is neither asked nor
+    waited for."""
     mount(place)
     pid = daemon_of(place)
     os.kill(pid, signal.SIGSTOP)
@@ -270,7 +274,8 @@ def test_stopped_daemon_is_named_with_what_to_do(place):
 
 
 def _steal(pid, path):
-    """The open file that `pid` has of `path`: its lock lasts with ours."""
+    """Duplicates the descriptor that `pid` has of `path`, so that its lock
+    outlives the process."""
     for n in os.listdir(f"/proc/{pid}/fd"):
         if os.readlink(f"/proc/{pid}/fd/{n}") == str(path):
             return sysc.descriptor_of(pid, int(n))
@@ -279,7 +284,8 @@ def _steal(pid, path):
 
 @pytest.mark.root
 def test_killed_daemon_is_waited_for_while_it_is_taken_apart(place):
-    """Its mount is still in the table, dead, and its lock held."""
+    """The dead mount is still in the mount table, and the lock is still
+    held."""
     d = subprocess.Popen(
         [binary(), "mount", "-f", "-s", place / "store", place / "base",
          place / "mnt"], stdin=subprocess.DEVNULL)
@@ -348,14 +354,15 @@ def test_unmounted_snapshot_is_waited_for_too(place, command):
 
 @pytest.mark.root
 def test_two_mounts_of_a_new_store_at_once_lose_nothing(place):
-    """The second must see what the first made while it waited."""
+    """The second mount must see what the first one made while the second one
+    waited."""
     (place / "store").mkdir()
     with open(place / "store/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         p = begin("mount", "-s", place / "store", place / "base",
                   place / "other")
         wait_until_asked_for(place, 0)
-        # What somebody who held the lock would have made of it.
+        # The files that a holder of the lock would have made.
         made = place / "made"
         mapfs("mount", "-s", made, place / "base", place / "mnt")
         write_file(place / "mnt/f", b"new")
@@ -370,7 +377,8 @@ def test_two_mounts_of_a_new_store_at_once_lose_nothing(place):
 
 @pytest.mark.root
 def test_daemon_killed_in_the_moment_of_mounting_dies(place):
-    """It looks at its own mount then, which nobody else could answer."""
+    """At this moment the daemon looks at its own mount, and no other process
+    could answer."""
     for _ in range(50):
         d = subprocess.Popen(
             [binary(), "mount", "-f", "-s", place / "store", place / "base",
@@ -390,7 +398,8 @@ def test_daemon_killed_in_the_moment_of_mounting_dies(place):
 
 
 def _abort_all():
-    """Connections that this namespace has mounts of, or nothing ends."""
+    """Aborts the FUSE connections of this namespace; otherwise nothing here
+    could end."""
     control = "/sys/fs/fuse/connections"
     if not os.listdir(control):
         sysc.mount("none", control, "fusectl", 0)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the commands say to a typing error: one sentence that helps, and no harm.
+"""Messages for wrong arguments: one sentence that helps, and no change.
 
-"OBJECT: reason; next step", exit status 1, or 2 for the command line and for
-mapfs diff.
+The form is "OBJECT: reason; next step". The exit status is 1, or 2 for wrong
+command lines and for mapfs diff.
 """
 import os
 import re
@@ -109,7 +109,8 @@ def test_failure_of_a_helper_is_seen_by_who_ignores_children(changed):
 
 
 def test_files_of_a_store_do_not_become_missing_outputs(scratch):
-    """What opens a file next would get their numbers."""
+    """With a closed standard stream, the next file that is opened would get
+    its number."""
     base, mnt = scratch / "base", scratch / "mnt"
     base.mkdir()
     mnt.mkdir()

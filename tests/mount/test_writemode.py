@@ -55,7 +55,7 @@ def test_stored_bytes_are_in_the_base_after_msync(write_view):
 
 @pytest.mark.parametrize("grow", [True, False], ids=["longer", "same-size"])
 def test_bytes_written_by_others_are_seen_at_the_next_open(write_view, grow):
-    """Close-to-open, as on NFS: at once, not after a timeout."""
+    """Close-to-open consistency, as on NFS: at once, not after a timeout."""
     write_file(write_view.base / "f", b"a" * 10000)
     assert read_file(write_view / "f") == b"a" * 10000
     time.sleep(0.02)
@@ -103,7 +103,7 @@ def test_st_ino_is_that_of_the_base(write_view):
 
 @pytest.mark.parametrize("what", ["fsync", "fdatasync", "msync", "dir"])
 def test_sync_reaches_the_disk_before_it_returns(write_view, scratch, what):
-    """Watches the daemon's own system calls."""
+    """Traces the system calls of the daemon."""
     if not shutil.which("strace"):
         pytest.skip("strace is missing")
     import mmap
@@ -180,7 +180,7 @@ def test_base_truncated_by_others_does_not_kill_the_daemon(write_view):
 
 
 def test_file_system_mounted_inside_the_base_is_not_entered(write_view):
-    """[S2] It shows as an empty directory."""
+    """[S2] Its mount point is shown as an empty directory."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     os.mkdir(write_view.base / "m")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Extended attributes of all namespaces the caller may use."""
+"""Extended attributes, in all namespaces that the caller may use."""
 import errno
 import os
 

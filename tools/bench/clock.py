@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Measures how long a whole command takes.
 
-With a timeout, subprocess polls for the end of a command after 0.5, 1, 2, 4,
-8 ms, so a measured time would be one of 7.5, 15.5, 31.5 ms.  An alarm is the
-timeout instead.
+With a timeout, subprocess polls for the end after 0.5, 1, 2, 4, 8 ms, so that
+every measured time would be one of 7.5, 15.5, 31.5 ms. So the timeout is an
+alarm.
 """
 import signal
 import subprocess

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Direct I/O, and the asynchronous kind of it that databases use (io_submit(2)).
+"""Direct I/O, and asynchronous direct I/O (io_submit(2)) as databases use it.
 
-Python offers neither; O_DIRECT wants buffers that start at a page, which an
-anonymous mapping does.
+Python offers neither. The buffers of O_DIRECT must begin at a page, as
+anonymous mappings do.
 """
 import ctypes
 import mmap
@@ -34,7 +34,7 @@ class _Event(ctypes.Structure):
 
 
 def buffer(data):
-    """A buffer that O_DIRECT takes, of whole pages, with `data` in front."""
+    """A buffer of whole pages for O_DIRECT, which begins with `data`."""
     pages = max(1, (len(data) + PAGE - 1) // PAGE)
     b = mmap.mmap(-1, pages * PAGE)
     b[:len(data)] = data
@@ -81,6 +81,6 @@ class Context:
 
 
 def write_at(fd, data, offset=0):
-    """One asynchronous write, waited for; fd is opened with O_DIRECT."""
+    """One asynchronous write; fd is open with O_DIRECT."""
     with Context() as context:
         context.write(fd, buffer(data), offset)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a mount says of itself and does when told: the ioctls of fs/control/protocol.h.
+"""The control ioctls of a mount (fs/control/protocol.h): facts, and jobs.
 
 The names of the commands are read from that header, and those of the requests
-from fs/mount/operation.h, so that the two cannot disagree.
+from fs/mount/operation.h, so that they cannot differ.
 """
 import fcntl
 import os
@@ -41,24 +41,26 @@ def _names():
 
 
 def command(name):
-    return _enum("fs/control/protocol.h", "mapfs_command", "MAPFS_COMMAND_").index(name)
+    return _enum("fs/control/protocol.h", "mapfs_command",
+                 "MAPFS_COMMAND_").index(name)
 
 
 def ask(fd, n, layout, *values):
-    """One ioctl; what it answers, as the layout's tuple."""
+    """One ioctl; returns the answer as a tuple of the layout."""
     buf = bytearray(layout.pack(layout.size, *values))
     fcntl.ioctl(fd, _number(layout, n), buf)
     return layout.unpack(buf)
 
 
 def start(fd, what, since=0, name=b"", message=b"", path=b"", flags=0):
-    """The number of a job; the moment, for "mark"."""
-    r = ask(fd, 0xf6, START, command(what), since, 0, flags, name, message, path)
+    """Starts a job; returns its number, or the moment for "mark"."""
+    r = ask(fd, 0xf6, START, command(what), since, 0, flags, name, message,
+            path)
     return r[2] if what == "mark" else r[3]
 
 
 def poll(fd, job):
-    """(state, bytes of its result, errno)"""
+    """(state, bytes of the result, errno) of a job."""
     r = ask(fd, 0xf7, POLL, 0, job, 0, 0, 0, 0, 0, b"")
     return r[1], r[5], r[6]
 
@@ -99,7 +101,7 @@ class Info:
 
 
 class Counting:
-    """Requests that reach the daemon while the body runs."""
+    """Counts the requests that reach the daemon while the body runs."""
 
     def __init__(self, view):
         self.top = view.top
@@ -111,7 +113,7 @@ class Counting:
 
     def __exit__(self, *exc):
         after = Info(self.top).requests
-        # The second question is itself one ioctl; forgets come at any time.
+        # Info() is an ioctl itself, and a forget may arrive at any time.
         self.seen = {n: after[n] - self._before[n] for n in after
                      if n not in ("ioctl", "forget") and
                      after[n] != self._before[n]}

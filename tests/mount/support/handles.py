@@ -14,7 +14,8 @@ AT_HANDLE_CONNECTABLE = 0x002	# in the kernel since 6.13
 
 
 def handle_of(path, flags=0):
-    """(type, bytes) of the object itself, links not followed."""
+    """(type, bytes) of the handle of an object; symbolic links are not
+    followed."""
     buf = ctypes.create_string_buffer(HEAD.pack(ROOM, 0) + bytes(ROOM))
     mount_id = ctypes.c_int()
     sysc._check(sysc.libc.name_to_handle_at(
@@ -24,7 +25,7 @@ def handle_of(path, flags=0):
 
 
 def open_handle(top, handle, flags=os.O_RDONLY):
-    """A descriptor of what the handle names on the mount of `top`."""
+    """Opens the object of a handle on the mount of `top`."""
     kind, data = handle
     buf = ctypes.create_string_buffer(HEAD.pack(len(data), kind) + data)
     at = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
@@ -36,13 +37,14 @@ def open_handle(top, handle, flags=os.O_RDONLY):
 
 
 def fuse_handle(nodeid, generation):
-    """What the kernel makes of a FUSE inode, without its parent."""
+    """The handle that the kernel makes of a FUSE inode, without its parent."""
     return 0x81, struct.pack("=III", nodeid >> 32, nodeid & 0xffffffff,
                              generation)
 
 
 def drop_caches(view, how=(b"2", b"3")):
-    """The kernel forgets what nobody uses; returns what stays known."""
+    """Makes the kernel forget unused inodes; returns how many the daemon still
+    knows."""
     for what in how * 2:
         Path("/proc/sys/vm/drop_caches").write_bytes(what)
     return Info(view.top).inodes_known

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Each test runs in a process of its own that can leave nothing behind.
+"""Each test runs in a process of its own, which leaves nothing behind.
 
 pytest (root)
-  `- keeper     leaves for private mount, pid and ipc namespaces
+  `- keeper     enters private mount, pid and ipc namespaces
        `- init  pid 1 of them; reaps orphans; when it ends the kernel kills
             |   every process inside, and with the last one go the mounts
             `- test   becomes the ordinary user if the test asks for one,
                       runs set-up, body and tear-down, reports by pipe
 
-So a leaked daemon, a mount nobody undid or a hung file system cannot outlive
-its test, and nothing is changed system-wide: where /dev/fuse is closed to
-ordinary users they see a private node of it.  Without root there are no
-namespaces; tests for root are skipped.
+So a leaked daemon, a leaked mount or a hung file system cannot outlive its
+test, and nothing is changed system-wide: where ordinary users may not open
+/dev/fuse, they see a private node of it. Without root there are no namespaces,
+and tests for root are skipped.
 """
 import errno
 import faulthandler
@@ -35,7 +35,7 @@ from .load import patience
 
 REPO = Path(__file__).resolve().parents[3]
 USER_UID = 4711
-GRACE_SECONDS = 10	# between the stack dump and the axe
+GRACE_SECONDS = 10	# between the stack dump and the kill
 
 
 def runs_as_user(item):
@@ -47,13 +47,14 @@ def runs_as_user(item):
 
 
 def limit_of(item):
-    """Seconds that a test may take; a loaded machine gets more."""
+    """The seconds that a test may take, more on a loaded machine."""
     mark = item.get_closest_marker("limit")
     return patience(mark.args[0] if mark else 60)
 
 
 def _try_namespaces():
-    """In a child: what every test on a mount needs. Returns no reason."""
+    """Tries in a child what every test on a mount needs; returns the reason
+    why it cannot be had, or ""."""
     if not os.path.exists("/dev/fuse"):
         return "there is no /dev/fuse; run 'modprobe fuse', or start the " \
                "container with '--device /dev/fuse'"
@@ -75,7 +76,7 @@ def _try_namespaces():
 
 @functools.lru_cache(maxsize=1)
 def obstacle():
-    """Why no test on a mount can run on this machine, or ""."""
+    """The reason why no test on a mount can run on this machine, or ""."""
     return sysc.in_child(_try_namespaces)
 
 
@@ -83,7 +84,7 @@ def own_the_root():
     """Makes "/" the root of this mount namespace, and private.
 
     In a plain chroot "/" is no mount point: mount(2) cannot name its mount,
-    and unshare(CLONE_NEWUSER) refuses.  Joining our own namespace leads to
+    and unshare(CLONE_NEWUSER) fails. Joining our own mount namespace leads to
     its root; from there a copy of our tree becomes the root by pivot_root(2).
     """
     try:
@@ -120,9 +121,9 @@ def _closed_directory(path):
 
 
 def _open_the_way(*places):
-    """The ordinary user reaches what lies below a closed directory.
+    """Lets the ordinary user reach `places` below a closed directory.
 
-    That is so for a clone in /root, for example.  An empty directory covers
+    This is needed for a clone in /root, for example. An empty directory covers
     the closed one, and `places` are mounted at their paths again.
     """
     for place in places:
@@ -151,7 +152,7 @@ def _enter_namespaces(scratch):
         inherited = [line.split() for line in f]
     for field in reversed(inherited):
         if field[field.index("-") + 1] == "fuse.mapfs":
-            # Somebody's, and not this test's business.
+            # A mount outside this test.
             sysc.umount_lazy(field[4])
     if os.path.isdir("/run/mount"):
         sysc.mount("none", "/run/mount", "tmpfs", sysc.MS_NOSUID)
@@ -169,7 +170,8 @@ def _enter_namespaces(scratch):
 
 
 def _name_the_user(scratch):
-    """fusermount3 serves nobody without a name."""
+    """Adds a name for the user's uid, without which fusermount3 refuses to
+    mount."""
     try:
         pwd.getpwuid(USER_UID)
         return
@@ -187,12 +189,13 @@ def become_user(uid=USER_UID):
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    # setuid makes a process undumpable, its /proc then belongs to root.
+    # setuid makes a process undumpable, so that root owns its /proc files.
     sysc._check(sysc.libc.prctl(4, 1, 0, 0, 0))
 
 
 def _take_signals():
-    """Of nohup, of `&` in a script: what is ignored stays so in children."""
+    """Restores the default actions: nohup and `&` in a script leave signals
+    ignored, in all children too."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for sig in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM,
@@ -201,20 +204,20 @@ def _take_signals():
 
 
 class _Run:
-    """One run of a test, as its processes pass it on."""
+    """One run of a test, passed on between its processes."""
 
     def __init__(self, item, nextitem, scratch):
         self.item = item
         self.nextitem = nextitem
         self.scratch = scratch
         self.stderr = str(scratch) + ".stderr"
-        # Asked once: inside and outside must mean the same.
+        # Computed once, since it depends on the load of the moment.
         self.limit = limit_of(item)
         self.reader, self.pipe = os.pipe()
 
 
 def _test(r):
-    """The innermost process."""
+    """The innermost process, which runs the test."""
     item, scratch = r.item, r.scratch
     _take_signals()
     with open(r.stderr, "wb", buffering=0) as err:
@@ -276,7 +279,8 @@ def _keeper(r):
 
 
 def _insiders(keeper):
-    """Processes of the test, seen from outside, oldest first."""
+    """The processes of the test, as pids outside its namespace, the oldest
+    first."""
     found, todo = [], [keeper]
     while todo:
         pid = todo.pop(0)
@@ -307,7 +311,7 @@ def kernel_stacks(pids):
 
 
 def _abort(keeper):
-    """Ends a test that hangs: its FUSE mounts first, then its processes."""
+    """Ends a test that hangs: first its FUSE mounts, then its processes."""
     pids = _insiders(keeper)
     mounts = []
     try:
@@ -334,7 +338,8 @@ def _abort(keeper):
 
 
 def _collect(keeper, r):
-    """(bytes of the reports, text about a hang)."""
+    """Waits for the test; returns the bytes of its reports, and the kernel
+    stacks if it hung."""
     data, stacks, dumped, aborted = b"", "", False, False
     start = time.monotonic()
     while True:

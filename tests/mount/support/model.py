@@ -186,7 +186,7 @@ def make_base(base):
 
 def tree_of(top):
     found = tree.of(top, LEAVE_OUT)
-    # Security labels and the like are not the model's matter.
+    # Attributes such as security labels belong to the file system.
     for entry in found.values():
         if isinstance(entry["xattrs"], dict):
             entry["xattrs"] = {k: v for k, v in entry["xattrs"].items()
@@ -206,8 +206,9 @@ def _raise(e):
 
 
 def assert_outcome(want, got, what):
-    """Of an operation on the plain directory, and on the view."""
-    # The view is mounted nodev: no device is even looked for.
+    """Compares the outcomes of an operation on the plain directory and on the
+    view."""
+    # The view is mounted nodev, so the kernel does not look for the device.
     if (want, got) != (("error", "ENXIO"), ("error", "EACCES")):
         assert got == want, what
 

@@ -47,7 +47,7 @@ def make_project(at):
 
 
 class Postgres:
-    """A cluster made in the base; run as the user postgres."""
+    """A PostgreSQL cluster, which runs as the user postgres."""
 
     def __init__(self, view):
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

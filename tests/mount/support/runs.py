@@ -35,7 +35,7 @@ def base_to_commit_to(scratch):
 
 
 def view_run(*args, timeout=30, **kw):
-    """stdout and stderr apart."""
+    """`mapfs run`, with stdout and stderr apart."""
     kw.setdefault("stdin", subprocess.DEVNULL)
     p = subprocess.run([binary(), "run", *map(os.fspath, args)],
                        timeout=patience(timeout), stdout=subprocess.PIPE,
@@ -45,7 +45,8 @@ def view_run(*args, timeout=30, **kw):
 
 
 def others():
-    """{pid: command} of every process here but init, us and our parents."""
+    """{pid: command line} of every process but init, the test and its
+    parent."""
     found = {}
     known = {1, os.getpid(), os.getppid()}
     for pid in filter(str.isdigit, os.listdir("/proc")):

@@ -50,7 +50,7 @@ EXT4_GOING_NOLOGFLUSH = 2
 
 @contextlib.contextmanager
 def fails(*codes):
-    """The body must raise OSError with one of these errno."""
+    """The body must raise OSError with one of these codes."""
     names = "/".join(errno.errorcode[c] for c in codes)
     try:
         yield
@@ -63,7 +63,8 @@ def fails(*codes):
 
 
 def error_of(function, *args, **kw):
-    """The errno's name of a call, or None when it succeeds."""
+    """The name of the errno with which a call fails, or None if it
+    succeeds."""
     try:
         function(*args, **kw)
     except OSError as e:
@@ -93,7 +94,7 @@ def fallocate(fd, mode, offset, length):
 
 
 def linkat_fd(fd, new):
-    """Names an unnamed file as any user may, through /proc."""
+    """Gives a name to an unnamed file, through /proc, as any user may."""
     _check(libc.linkat(AT_FDCWD, b"/proc/self/fd/%d" % fd, AT_FDCWD,
                        _path(new), AT_SYMLINK_FOLLOW))
 
@@ -168,10 +169,11 @@ def birth_time_ns(path):
 
 
 def mode_alone(path):
-    """The mode, asked for alone: what the kernel believes, and uses for exec.
+    """The mode, asked for without anything else: the cached one that the
+    kernel uses for exec.
 
-    stat(2) asks for times and sizes too, for which the kernel may ask the
-    daemon again, and gets the mode along with them.
+    stat(2) asks for times and sizes as well; for these the kernel may ask the
+    daemon, and it gets the mode along with them.
     """
     buf = ctypes.create_string_buffer(256)
     _check(libc.statx(AT_FDCWD, _path(path), AT_SYMLINK_NOFOLLOW,
@@ -227,7 +229,8 @@ class Dir:
 
 
 def getdents(fd, room_bytes):
-    """Names behind the descriptor's position with their numbers, a few."""
+    """The next few names at the descriptor's position, with their inode
+    numbers."""
     buf = ctypes.create_string_buffer(room_bytes)
     n = libc.getdents64(fd, buf, ctypes.c_size_t(room_bytes))
     _check(min(n, 0))
@@ -272,9 +275,9 @@ def opened(path, flags, mode=0o644):
 
 
 def in_child(function, uid=None, gid=None, groups=()):
-    """Runs function in a child, as another user if asked (root only).
+    """Calls a function in a child, as another user if asked (root only).
 
-    Returns what it returns, (as text), and raises what it raised: an
+    Returns what the function returns, as text, and raises what it raised: an
     OSError keeps its errno, anything else becomes an AssertionError.
     """
     r, w = os.pipe()
@@ -289,7 +292,7 @@ def in_child(function, uid=None, gid=None, groups=()):
             answer = f"ok {function()}"
         except OSError as e:
             answer = f"os {e.errno} {e}"
-        except BaseException as e:  # the child must not return to pytest
+        except BaseException as e:  # the child must not return into pytest
             answer = f"py {type(e).__name__}: {e}"
         os.write(w, answer.encode()[:60000])
         os._exit(0)

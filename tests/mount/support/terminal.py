@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A command on a terminal of its own, and somebody who types there."""
+"""A command on a terminal of its own, and the keyboard of that terminal."""
 import fcntl
 import os
 import select
@@ -12,7 +12,7 @@ from .view import binary
 
 
 class Terminal:
-    """A process that has a terminal of its own, and who sits at it."""
+    """A process on a terminal of its own, and its user."""
 
     def __init__(self, *command, **kw):
         self.fd, tty = os.openpty()
@@ -35,7 +35,7 @@ class Terminal:
         return text
 
     def expect(self, text, seconds=PATIENCE):
-        """Waits for it, and forgets all up to it."""
+        """Waits for a text; returns the output before it."""
         end = time.monotonic() + patience(seconds)
         while text not in self.seen:
             ready = select.select([self.fd], [], [], end - time.monotonic())
@@ -48,7 +48,8 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def end(self, seconds=PATIENCE):
-        """(exit status, what was still written)."""
+        """Waits for the end; returns the exit status and the rest of the
+        output."""
         try:
             status = self.proc.wait(patience(seconds))
         finally:

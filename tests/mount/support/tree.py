@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""What a directory tree looks like: everything a program could see of it.
+"""The state of a directory tree: all facts that a program could see.
 
-Reading a tree changes nothing of it, not even an access time, as far as the
-reader may ask for that.
+Reading a tree changes nothing, not even an access time if the reader may use
+O_NOATIME.
 """
 import errno
 import hashlib
 import os
 import stat
 
-SMALL = 4 << 20		# files up to here are read whole
+SMALL = 4 << 20		# files up to this size are read whole
 PAGE = 4096
 SCAN = 64 << 10
 TICK_NS = 10_000_000
@@ -23,7 +23,7 @@ def _open_quiet(path, flags):
 
 
 def _hash_range(h, fd, start, end):
-    """Zero pages are skipped, so that holes and zeros are the same."""
+    """Zero pages are skipped, so that holes and zeros are equal."""
     while start < end:
         buf = os.pread(fd, min(SCAN, end - start), start)
         if not buf:
@@ -49,14 +49,14 @@ def _hash_file(h, fd, size):
                 break
             raise
         end = os.lseek(fd, at, os.SEEK_HOLE)
-        # Pages are hashed by place: begin at a page.
+        # Pages are hashed with their offset, so the first one must be whole.
         _hash_range(h, fd, at - at % PAGE, end)
         at = end
     return h.hexdigest()
 
 
 def content(path, size):
-    """Hash of the bytes of a file, or the error's name."""
+    """The hash of the bytes of a file, or the name of the error."""
     h = hashlib.blake2b(digest_size=16)
     try:
         fd = _open_quiet(path, os.O_RDONLY)
@@ -65,7 +65,7 @@ def content(path, size):
     try:
         return _hash_file(h, fd, size)
     except OSError as e:
-        # A daemon of an ordinary user may not read what a view shows.
+        # An ordinary user's daemon may not be able to read the file.
         return errno.errorcode[e.errno]
     finally:
         os.close(fd)
@@ -99,7 +99,7 @@ def _one(path, st, leave_out):
         entry["content"] = content(path, st.st_size)
     if kind == stat.S_IFLNK:
         entry["target"] = os.readlink(path)
-        # Nobody can read a link without touching its access time.
+        # Reading a symbolic link changes its access time.
         entry.pop("atime")
     entry["xattrs"] = xattrs(path)
     for name in leave_out:
@@ -108,8 +108,8 @@ def _one(path, st, leave_out):
 
 
 def _walk(fd, prefix, found, leave_out):
-    """Everything in the open directory, reached through its descriptor:
-    a path may be longer than the kernel takes at once."""
+    """Collects everything below an open directory. It is reached through its
+    descriptor, since a path may be longer than the kernel accepts."""
     names = [os.fsencode(n) for n in os.listdir(fd)]
     if len(names) != len(set(names)):
         raise AssertionError(f"{prefix!r} lists a name twice")
@@ -131,9 +131,9 @@ def _walk(fd, prefix, found, leave_out):
 
 
 def of(top, leave_out=()):
-    """{relative name: everything about it}; "." is the top itself.
+    """{relative name: all facts about it}; "." is the top itself.
 
-    leave_out: members that shall not count, such as "atime".
+    leave_out: facts that are not compared, such as "atime".
     """
     top = os.fsencode(top)
     found = {b".": _one(top, os.lstat(top), leave_out)}
@@ -146,7 +146,8 @@ def of(top, leave_out=()):
 
 
 def difference(a, b, limit=12):
-    """Lines that say how two trees differ; none when they are equal."""
+    """Lines that tell how two trees differ; an empty list if they are
+    equal."""
     lines = []
     for name in sorted(set(a) | set(b)):
         if name not in a:
@@ -163,11 +164,11 @@ def difference(a, b, limit=12):
 
 
 def forgive_a_tick(a, b):
-    """The change time of a file may differ by one tick of the clock.
+    """Allows the change time of a file to differ by one tick of the clock.
 
-    With its writeback cache the kernel stamps files itself and sends that
-    with the next data; a new link or attribute is stamped by the daemon, too,
-    a moment later, and only that stamp is kept (tests/KNOWN-GAPS.md).
+    With the writeback cache the kernel sets time stamps itself, and sends them
+    with the next data. The daemon sets one as well for a new link or
+    attribute, a moment later, and only that one is kept (tests/KNOWN-GAPS.md).
     """
     for name in set(a) & set(b):
         if abs(a[name].get("ctime", 0) - b[name].get("ctime", 0)) < TICK_NS:
@@ -185,7 +186,7 @@ def assert_same_but_a_tick(a, b, what):
 
 
 def links(tree):
-    """Groups of names that are one file, as sorted lists."""
+    """The groups of names that are one file, as sorted lists."""
     groups = {}
     for name, entry in tree.items():
         if entry["type"] != stat.S_IFDIR and entry["nlink"] > 1:

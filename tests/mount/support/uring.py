@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's switch for FUSE through io_uring: off by default, and the whole
-machine's.  It is on while a test runs, one test at a time, and put back after.
+"""The kernel's switch for FUSE over io_uring, which is off by default and
+holds for the whole machine. It is on while one test runs, and is restored
+afterwards.
 """
 import contextlib
 import fcntl

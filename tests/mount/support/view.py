@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """One mapfs mount with its own base, store, mount point and daemon log.
 
-What must hold for every test is checked here, at the end of each:
-  copy, kept, read   the base is what it was, down to its timestamps [B1]
+At the end of each test, finish() checks what must hold in its mode:
+  copy, kept, read   the base did not change, down to its timestamps [B1]
   kept               unmounting and mounting again changes nothing
-  write              the base shows what the view showed
-  all                the daemon ended well and logged nothing suspicious
+  write              the base is equal to the view
+  all                the daemon exited with 0 and logged nothing suspicious
 """
 import json
 import os
@@ -30,7 +30,7 @@ def binary():
 
 
 def run(*args, check=True, timeout=PATIENCE, **kw):
-    """Runs a command; its output is in the failure's message."""
+    """Runs a command; if it fails, its output is in the message."""
     kw.setdefault("stdin", subprocess.DEVNULL)
     p = subprocess.run([os.fspath(a) for a in args],
                        timeout=patience(timeout),
@@ -73,7 +73,8 @@ def wait_for(what, condition, seconds=PATIENCE):
 
 
 class View:
-    """A directory seen through mapfs, or itself when the mode is plain."""
+    """A directory seen through mapfs, or the directory itself in mode
+    plain."""
 
     def __init__(self, scratch, mode, as_user=False):
         self.scratch = Path(scratch)
@@ -93,7 +94,7 @@ class View:
         self.said = self.scratch / "stderr.log"
         self.proc = None
         self.options = []	# further arguments of every mount
-        self.expected = []	# suspicious lines that are meant to be there
+        self.expected = []	# suspicious lines that the test expects
         self.base_stays = mode in ("copy", "kept", "read")
         self._base_tree = None
 
@@ -108,7 +109,8 @@ class View:
         return self.proc is not None
 
     def keep_base_in_memory(self):
-        """For bases that would take a disk minutes to make; as root."""
+        """Puts the base on a tmpfs, where making it takes less time; as
+        root."""
         sysc.mount("none", self.base, "tmpfs", 0, "mode=755")
 
     def command(self, *extra):
@@ -156,16 +158,17 @@ class View:
         assert not is_mounted(self.mnt)
 
     def remount(self):
-        """What a kept store promises; elsewhere the same mount goes on."""
+        """Mounts a kept store again, which must change nothing; in other modes
+        it does nothing."""
         if self.mode == "kept":
             self.unmount()
             self.mount()
 
     def kill(self, meanwhile=lambda: None):
-        """kill -9, and the dead mount is taken away.
+        """kill -9 of the daemon, then unmounts the dead mount.
 
-        `meanwhile` runs between the two: whoever still works must not find
-        the bare mount point and go on there.
+        `meanwhile` runs between the two: programs that still work must not
+        continue in the bare mount point.
         """
         self.proc.kill()
         self.proc.wait(patience())
@@ -177,12 +180,12 @@ class View:
             run("fusermount3", "-u", "-z", self.mnt)
 
     def stored_bytes(self):
-        """Space the kept store takes on its file system."""
+        """The space that the kept store takes on its file system."""
         return sum(os.lstat(os.path.join(d, n)).st_blocks * 512
                    for d, _, names in os.walk(self.store) for n in names)
 
     def words(self):
-        """Everything the daemon said."""
+        """All output of the daemon."""
         text = ""
         for path in (self.said, self.log):
             if path.exists():
@@ -208,7 +211,7 @@ class View:
     def _look_at_base(self):
         found = tree.of(self.base)
         for entry in found.values():
-            # Only the owner may ask for a look that leaves no trace.
+            # Only the owner may use O_NOATIME.
             if os.geteuid() not in (0, entry["uid"]):
                 entry.pop("atime", None)
         return found
@@ -217,7 +220,7 @@ class View:
         return tree.of(self.top, leave_out)
 
     def finish(self):
-        """The checks above; for a test that has passed so far."""
+        """Checks what must always hold, for a test that has passed so far."""
         if self.mode == "plain":
             return
         if self.mounted:
@@ -247,8 +250,8 @@ class View:
             self.unmount()
 
     def _compare_with_base(self):
-        """What others changed a moment ago may take a second to show."""
-        leave_out = ("atime", "ino")	# who read what does not count
+        """Changes made by others a moment ago may take a second to show."""
+        leave_out = ("atime", "ino")	# access times need not be equal
         for may_wait in (True, False):
             seen = self.look(leave_out)
             if not tree.difference(seen, tree.of(self.base, leave_out)):
@@ -260,7 +263,7 @@ class View:
                          "view and base differ")
 
     def give_up(self):
-        """For a test that failed: just end the daemon."""
+        """Ends the daemon of a test that failed."""
         if self.proc is not None:
             self.proc.send_signal(signal.SIGKILL)
             self.proc.wait(patience())
