@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a view accepts its store can read again; what it could not read never
- * gets into the journal.
+ * The limits of core/lib/limit.h: everything that a view accepts can be read by
+ * the next open of its store, and everything else is refused before it reaches
+ * the journal.
  */
 #include "core/delta/dump.h"
 #include "core/delta/record_decode.h"
@@ -48,7 +49,7 @@ static uint64_t size_of(struct fixture *f, mapfs_ino ino)
 	return attr.size_bytes;
 }
 
-/* The bytes of the newest segment, for comparing. */
+/* The bytes of the newest segment, to be compared later. */
 static char *journal_now(struct fixture *f, size_t *len)
 {
 	char path[128];
@@ -71,7 +72,7 @@ struct over {
 	int err;
 };
 
-/* Goal: append refuses it, the journal's bytes stay, nothing is latched. */
+/* Goal: append refuses it, the journal is unchanged, nothing is latched. */
 static void refuse(struct fixture *f, mapfs_ino ino, const struct over *bad)
 {
 	struct record good = { .type = RECORD_XATTR_OWN, .ino = ino };
@@ -82,7 +83,7 @@ static void refuse(struct fixture *f, mapfs_ino ino, const struct over *bad)
 	struct group g;
 
 	group_init(&g);
-	/* Sound records before it must not be applied either. */
+	/* Valid records of the group before it must not be applied either. */
 	group_add(&g, &good);
 	group_add(&g, &bad->rec);
 	assert_int_equal(store_apply(store_of(f), &g, NULL), bad->err);
@@ -157,7 +158,7 @@ static void test_limit__what_breaks_one_never_reaches_the_journal(void **state)
 	bad[sizeof(bad) / sizeof(*bad) - 1].rec.attr.mtime.tv_nsec = 1000000000;
 	for (size_t n = 0; n < sizeof(bad) / sizeof(*bad); n++)
 		refuse(f, ino, &bad[n]);
-	/* It goes on as if nothing had been asked. */
+	/* The view continues as if the request had not been made. */
 	new_file(f, "g");
 	reopen_copy(f);
 	assert_int_equal(ino_of(f, root_ino(f), "f"), ino);
@@ -242,7 +243,7 @@ static void test_limit__pages_of_every_height_survive(void **state)
 	}
 }
 
-/* What no file can have is refused at the call that asks for it. */
+/* A size, offset or name beyond the limits is refused by the call itself. */
 static void test_limit__arguments_beyond_it_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -281,7 +282,7 @@ static void test_limit__arguments_beyond_it_are_refused(void **state)
 	set.mtime.tv_nsec = -1;
 	assert_int_equal(mapfs_setattr(f->v, mapfs_file_of(ino), &set, &attr),
 			 -EINVAL);
-	/* The largest of each. */
+	/* The largest that is allowed, of each. */
 	target[MAPFS_TARGET_MAX] = '\0';
 	name[MAPFS_XATTR_NAME_MAX] = '\0';
 	assert_int_equal(write_at(f->v, ino, "x", 1, INT64_MAX - 1), 1);
@@ -322,7 +323,7 @@ static void test_limit__one_name_more_than_can_be_counted(void **state)
 	assert_int_equal(mapfs_lookup(f->v, root_ino(f), "h", &e), -ENOENT);
 }
 
-/* Space that is certainly not there is refused before any is taken. */
+/* A request for more space than the disk has takes no space at all. */
 static void test_limit__more_space_than_the_disk_takes_none(void **state)
 {
 	struct fixture *f = *state;
@@ -351,7 +352,7 @@ static void test_limit__more_space_than_the_disk_takes_none(void **state)
 			 -ENOSPC);
 }
 
-/* Names that listxattr(2) could not return are not taken. */
+/* Names for which listxattr(2) has no room are refused. */
 static void test_limit__every_xattr_can_be_listed(void **state)
 {
 	struct fixture *f = *state;
@@ -372,7 +373,7 @@ static void test_limit__every_xattr_can_be_listed(void **state)
 	ino = ino_of(f, root_ino(f), "f");
 	assert_in_range(mapfs_listxattr(f->v, ino, list, MAPFS_XATTR_LIST_MAX),
 			MAPFS_XATTR_LIST_MAX - 60, MAPFS_XATTR_LIST_MAX);
-	/* One that is there can change, and make room. */
+	/* One that exists can be changed, and removing one makes room. */
 	assert_int_equal(
 		mapfs_setxattr(f->v, ino,
 			       &(struct mapfs_setxattr){
@@ -395,9 +396,9 @@ static uint64_t blocks_of(struct fixture *f, mapfs_ino ino)
 }
 
 /*
- * Goal: 0 blocks are only said of a file that has no byte of the base.
- * Method: the record of a base that keeps data without blocks, as inline data
- * is, by a version that believed that number.
+ * Goal: a file with bytes of the base never has 0 blocks.
+ * Method: the record that an older version wrote of a base file whose data
+ * takes no blocks, as inline data does.
  */
 static void test_limit__data_that_takes_no_blocks_is_not_denied(void **state)
 {
@@ -432,7 +433,7 @@ static void test_limit__data_that_takes_no_blocks_is_not_denied(void **state)
 		reopen_copy(f);
 		assert_int_equal(ino_of(f, root_ino(f), "big"), ino);
 	}
-	/* All but the last page, then that too. */
+	/* All but the last page, then that one, too. */
 	assert_int_equal(mapfs_fallocate(f->v, mapfs_file_of(ino),
 					 FALLOC_FL_PUNCH_HOLE |
 						 FALLOC_FL_KEEP_SIZE,
@@ -460,7 +461,7 @@ static int measure(void *arg, const struct group *g)
 	return group_verify(g);
 }
 
-/* A file in so many pieces that one group could not name them all. */
+/* A file in so many runs that one group cannot name them all. */
 static void test_limit__dump_of_a_shattered_file_fits_the_journal(void **state)
 {
 	const uint64_t pieces = 1500000;
@@ -488,7 +489,7 @@ static void test_limit__dump_of_a_shattered_file_fits_the_journal(void **state)
 	assert_in_range(most_bytes, 1, GROUP_MAX_BYTES);
 }
 
-/* As older versions wrote it: they could not read it back. */
+/* A record that older versions wrote, and could not read. */
 static void test_limit__base_pages_up_to_the_old_end_are_read(void **state)
 {
 	struct record old = pages(9, 7, (1ULL << 54) - 7, PT_BASE, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copy mode through the core's door, without FUSE: quick enough to run under
- * every sanitizer and to fail at every fault point.
+ * Copy mode through core/mapfs.h, without FUSE: quick enough to be run under
+ * every sanitizer, and with a failure at every fault point.
  */
 #include "tests/unit/support/overlay_fixture.h"
 
@@ -202,7 +202,7 @@ static int history(struct fixture *f)
 	return err ? err : mapfs_fsync(f->v, mapfs_file_of(root_ino(f)), false);
 }
 
-/* Whatever failed, each name and file is as before a step or after it. */
+/* After any failure each name and file is as before a step or after it. */
 static void assert_allowed(struct fixture *f)
 {
 	struct mapfs_entry e;
@@ -220,7 +220,7 @@ static void assert_allowed(struct fixture *f)
 }
 
 /*
- * Goal: a fault anywhere fails one call and loses nothing else.
+ * Goal: a fault at any point fails one call and loses nothing else.
  * Method: count the fault points of one good history, then fail each alone
  *         with EIO and ENOSPC, look, close, reopen and look again.
  */
@@ -273,9 +273,10 @@ static mapfs_ino filled_and_removed(struct fixture *f, const char *name)
 }
 
 /*
- * Goal: what is removed is space at once, for pages and for the journal.
- * Method: no space at each point of a write alone, while a removed page waits
- *         for a sync point; and the same when none waits.
+ * Goal: the space of a removed page can be used at once, for pages and for the
+ *         journal.
+ * Method: ENOSPC at each fault point of a write, while a removed page waits for
+ *         a sync point; and the same when none waits.
  */
 static void test_overlay__no_space_is_final_only_if_none_waits(void **state)
 {

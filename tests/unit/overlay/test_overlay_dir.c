@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listings of a copy view while its names change: what readers see that take
- * a few names at a time, as the kernel does.
+ * Listings of a copy view while its names change, read a few names at a time,
+ * as the kernel reads them.
  */
 #include "tests/unit/support/overlay_fixture.h"
 
@@ -16,12 +16,12 @@
 struct world {
 	struct fixture *f;
 	mapfs_ino dir;
-	mapfs_ino other; /* another directory, for names that leave */
+	mapfs_ino other; /* another directory, to move names to */
 	uint64_t seed;
 	bool plus;
 };
 
-/* One listing under way. */
+/* One listing that is being read. */
 struct reader {
 	struct world *w;
 	uint64_t cookie;
@@ -29,7 +29,7 @@ struct reader {
 	bool running;
 	unsigned int steps;
 	unsigned int seen[NAMES];
-	bool stayed[NAMES]; /* there at every moment since it began */
+	bool stayed[NAMES]; /* existed at every moment since it began */
 };
 
 static unsigned int pick(struct world *w, unsigned int below)
@@ -82,7 +82,7 @@ static void reader_begin(struct world *w, struct reader *r)
 		r->stayed[n] = is_there(w, w->dir, n);
 }
 
-/* Some names more; judges the listing at its end. */
+/* Reads some more names; checks the listing at its end. */
 static void reader_step(struct reader *r)
 {
 	const int room = 1 + (int)pick(r->w, 5);
@@ -93,7 +93,7 @@ static void reader_step(struct reader *r)
 			 0);
 	for (unsigned int n = 0; n < NAMES; n++)
 		assert_in_range(r->seen[n], 0, 1);
-	/* Each name once at most: this many steps are the end. */
+	/* Each name is listed once at most, so the number of steps is bound. */
 	assert_true(r->steps++ <= NAMES + 2);
 	if (r->room != room)
 		return;
@@ -103,7 +103,7 @@ static void reader_step(struct reader *r)
 	r->running = false;
 }
 
-/* Whatever the result is; directories come and go, too. */
+/* A random change, which may fail; directories are made and removed, too. */
 static void change(struct world *w)
 {
 	struct mapfs_view *v = w->f->v;
@@ -214,11 +214,12 @@ static void open_world(struct world *w, struct fixture *f)
 }
 
 /*
- * Goal: a listing under way names each name once at most, each that stays
- *       once, and ends, whatever is done to the directory.
- * Method: four readers with a few names at a time between random changes of
- *         few names, so that the same ones come and go; a reopen now and
- *         then, so that the delta is what was read.
+ * Goal: a listing has each name at most once, has each name that stays, and
+ *       ends, whatever changes in the directory meanwhile.
+ * Method: four readers take a few names at a time, between random changes of
+ *         few names, so that the same names are removed and made again; the
+ *         store is reopened now and then, so that the delta is one that was
+ *         read from the journal.
  */
 static void test_overlay_dir__listing_survives_any_change(void **state)
 {
@@ -296,8 +297,8 @@ static bool one_more(struct world *w, struct objects *o)
 /*
  * Goal: a file that is renamed in its directory during a listing is listed
  *       once, under its old or a new name.
- * Method: between any two names told, every file gets another new name, or
- *         goes back to the first; the old name is made again now and then.
+ * Method: between any two names, every file gets another new name, or its
+ *         first name again; the old name is made again now and then.
  */
 static void rename_while_listing(struct world *w, unsigned int files,
 				 unsigned int from)
@@ -355,9 +356,9 @@ static void test_overlay_dir__renamed_file_is_listed_once(void **state)
 }
 
 /*
- * Goal: a program that makes a name for each that it sees comes to an end.
- * Method: one name that lies ahead is removed just before; making another is
- *         not to rename it.
+ * Goal: a program that makes a new name for each name that it reads ends.
+ * Method: a name that would be read later is removed before, which must not
+ *         make the new name a renamed one.
  */
 static void test_overlay_dir__new_names_are_not_in_a_running_listing(void **s)
 {
@@ -401,7 +402,7 @@ test_overlay_dir__new_names_after_a_rollback_are_not_either(void **s)
 	assert_int_equal(steps, 5 + BASE_NAMES + 1);
 }
 
-/* --- the base behind our back --- */
+/* --- another user of the base --- */
 
 static unsigned int count_of(struct world *w, const char *want)
 {
@@ -415,8 +416,8 @@ static unsigned int count_of(struct world *w, const char *want)
 }
 
 /*
- * Goal: what the view gave a name, or an object of it, is listed even if the
- *       base lost the name.
+ * Goal: a name to which the view gave another object, or an object of the view,
+ *       is listed even if the base lost the name.
  */
 static void test_overlay_dir__names_the_base_lost_are_listed(void **state)
 {
