@@ -85,17 +85,23 @@ static void overlay_info(struct mapfs_view *v, struct mapfs_info *out)
 	store_info(o->store, out);
 }
 
+/* After the store was closed, and the delta's set ended. */
+static void free_overlay(struct overlay *o)
+{
+	listings_destroy(o->listings);
+	itable_destroy(o->itable);
+	base_close(o->base);
+	rwlock_fini(&o->ns_lock);
+	free(o);
+}
+
 static int overlay_close(struct mapfs_view *v)
 {
 	struct overlay *o = overlay_of(v);
 	int err = store_close(o->store);
 
-	listings_destroy(o->listings);
 	delta_set_fini(&o->set);
-	itable_destroy(o->itable);
-	base_close(o->base);
-	rwlock_fini(&o->ns_lock);
-	free(o);
+	free_overlay(o);
 	return err;
 }
 
@@ -226,10 +232,10 @@ static enum store_use use_of(const struct mapfs_options *opt)
 	return opt->look_only ? STORE_LOOK : STORE_CHANGE;
 }
 
-int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
-		 enum overlay_purpose purpose, struct reason *why)
+/* The base is open; replays the delta. */
+static int open_store(struct overlay *o, const struct mapfs_options *opt,
+		      enum overlay_purpose purpose, struct reason *why)
 {
-	struct overlay *o = calloc(1, sizeof(*o));
 	struct store_options so = {
 		.use = use_of(opt),
 		.snapshot = opt->snapshot,
@@ -240,7 +246,32 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 		.mountpoint = opt->mountpoint,
 		.progress = opt->progress,
 		.progress_arg = opt->progress_arg,
+		.base = base_path(o->base),
+		.base_fd = base_root_fd(o->base),
 	};
+	int err = 0;
+
+	if (!opt->without_base)
+		err = base_identify(so.base_fd, &so.base_id);
+	if (!err)
+		err = store_open(&o->store, &so, &o->set, why);
+	if (err)
+		return err;
+	o->view.base_fd = so.base_fd;
+	o->view.look_only = so.use != STORE_CHANGE;
+	if (!o->view.look_only)
+		err = overlay_sweep_orphans(o);
+	if (!err)
+		err = store_start(o->store, &o->ns_lock);
+	if (err)
+		(void)store_close(o->store);
+	return err;
+}
+
+int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
+		 enum overlay_purpose purpose, struct reason *why)
+{
+	struct overlay *o = calloc(1, sizeof(*o));
 	int err;
 
 	/* Without its base a view cannot be changed. */
@@ -262,34 +293,15 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	if (err)
 		goto free_overlay;
 	delta_set_init(&o->set, o->itable, NULL);
-	so.base = base_path(o->base);
-	so.base_fd = base_root_fd(o->base);
-	if (!opt->without_base)
-		err = base_identify(so.base_fd, &so.base_id);
+	err = open_store(o, opt, purpose, why);
 	if (err)
-		goto free_set;
-	err = store_open(&o->store, &so, &o->set, why);
-	if (err)
-		goto free_set;
-	o->view.base_fd = so.base_fd;
-	o->view.look_only = so.use != STORE_CHANGE;
-	err = o->view.look_only ? 0 : overlay_sweep_orphans(o);
-	if (!err)
-		err = store_start(o->store, &o->ns_lock);
-	if (err)
-		goto close_store;
+		goto fini_set;
 	*out = &o->view;
 	return 0;
 
-close_store:
-	(void)store_close(o->store);
-free_set:
+fini_set:
 	delta_set_fini(&o->set);
 free_overlay:
-	listings_destroy(o->listings);
-	itable_destroy(o->itable);
-	base_close(o->base);
-	rwlock_fini(&o->ns_lock);
-	free(o);
+	free_overlay(o);
 	return err;
 }
