@@ -36,7 +36,7 @@
 #include "snapshot.h"
 #include "trust.h"
 
-struct branching {
+struct branch_ctx {
 	int fd; /* the parent */
 	int readersfd;
 	char *path; /* of the parent, absolute */
@@ -45,7 +45,7 @@ struct branching {
 	struct lineage lineage; /* of the branch */
 };
 
-static void branching_end(struct branching *b)
+static void branch_end(struct branch_ctx *b)
 {
 	lineage_close(&b->lineage);
 	store_facts_fini(&b->facts);
@@ -56,7 +56,7 @@ static void branching_end(struct branching *b)
 	free(b->path);
 }
 
-static int find_snapshot(struct branching *b, const char *name,
+static int find_snapshot(struct branch_ctx *b, const char *name,
 			 struct reason *why)
 {
 	int err = store_peek(&b->facts, b->fd, b->path, why);
@@ -73,9 +73,9 @@ static int find_snapshot(struct branching *b, const char *name,
 }
 
 /* Finds the snapshot and holds it, so that nobody deletes it. */
-static int branching_begin(struct branching *b,
-			   const struct mapfs_branch_options *opt,
-			   struct reason *why)
+static int branch_begin(struct branch_ctx *b,
+			const struct mapfs_branch_options *opt,
+			struct reason *why)
 {
 	uint64_t id;
 	int err;
@@ -110,7 +110,7 @@ static int branching_begin(struct branching *b,
 }
 
 /* Checks that the branch can be opened: all its ancestors are there. */
-static int open_lineage(struct branching *b, struct reason *why)
+static int open_lineage(struct branch_ctx *b, struct reason *why)
 {
 	struct record_parent parent = {
 		.begins = true,
@@ -124,7 +124,7 @@ static int open_lineage(struct branching *b, struct reason *why)
 	return lineage_open(&b->lineage, NULL, &parent, why);
 }
 
-static int first_records(const struct branching *b, struct group *g)
+static int first_records(const struct branch_ctx *b, struct group *g)
 {
 	struct store_head head = {
 		.next_ino = 1,
@@ -141,7 +141,7 @@ static int first_records(const struct branching *b, struct group *g)
 	return group_verify(g);
 }
 
-static int begin_journal(const struct branching *b, struct store_dir *d,
+static int begin_journal(const struct branch_ctx *b, struct store_dir *d,
 			 const struct journal_id *id)
 {
 	struct journal_where where = { .dirfd = d->journalfd };
@@ -158,7 +158,7 @@ static int begin_journal(const struct branching *b, struct store_dir *d,
 	return err;
 }
 
-static int make_branch(const struct branching *b, struct store_dir *d)
+static int make_branch(const struct branch_ctx *b, struct store_dir *d)
 {
 	struct journal_id id;
 	int err = store_epoch(d->dirfd, id.epoch);
@@ -177,6 +177,55 @@ static int make_branch(const struct branching *b, struct store_dir *d)
 	return err;
 }
 
+/* The base that the parent records, which must still be the same directory. */
+static int open_base(const struct branch_ctx *b, struct store_options *opt,
+		     struct reason *why)
+{
+	int err;
+
+	assert(b->facts.base);
+	opt->base = b->facts.base;
+	opt->base_fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (opt->base_fd < 0) {
+		err = -errno;
+		if (err == -ENOENT || err == -ENOTDIR)
+			reason_base_gone(why, b->path, opt->base);
+		else
+			reason_set(why, "base %s: %s", opt->base,
+				   reason_of(err));
+		return err;
+	}
+	err = base_identify(opt->base_fd, &opt->base_id);
+	if (!err)
+		err = store_check_base(opt, b->path, opt->base,
+				       &b->facts.base_id, why);
+	if (err)
+		close(opt->base_fd);
+	return err;
+}
+
+static int create_branch(const struct branch_ctx *b,
+			 const struct store_options *opt, struct reason *why)
+{
+	struct store_dir d;
+	int err = store_dir_open(&d, opt, why);
+
+	if (err)
+		return err;
+	if (!d.created) {
+		reason_set(why, "%s is a store already; name a new directory",
+			   opt->path);
+		err = -EEXIST;
+	} else {
+		err = make_branch(b, &d);
+		/* An unfinished branch would look like an empty store. */
+		if (err)
+			(void)!store_remove(d.dirfd, d.path);
+	}
+	store_dir_close(&d);
+	return err;
+}
+
 int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 {
 	struct store_options opt = {
@@ -185,8 +234,7 @@ int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 		.path = bo->to,
 		.for_branch = true,
 	};
-	struct store_dir d = { .dirfd = -1 };
-	struct branching b = {
+	struct branch_ctx b = {
 		.fd = -1,
 		.readersfd = -1,
 		.lineage = { .is_trusted = bo->is_trusted },
@@ -194,48 +242,16 @@ int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 	int err;
 
 	reason_clear(why);
-	err = branching_begin(&b, bo, why);
+	err = branch_begin(&b, bo, why);
 	if (!err)
 		err = open_lineage(&b, why);
-	if (err)
-		goto end_branching;
-	assert(b.facts.base);
-	opt.base = b.facts.base;
-	opt.base_fd = open(opt.base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (opt.base_fd < 0) {
-		err = -errno;
-		if (err == -ENOENT || err == -ENOTDIR)
-			reason_base_gone(why, b.path, opt.base);
-		else
-			reason_set(why, "base %s: %s", opt.base,
-				   reason_of(err));
-		goto end_branching;
-	}
-	err = base_identify(opt.base_fd, &opt.base_id);
 	if (!err)
-		err = store_check_base(&opt, b.path, opt.base, &b.facts.base_id,
-				       why);
-	if (err)
-		goto close_base;
-	err = store_dir_open(&d, &opt, why);
-	if (err)
-		goto close_base;
-	if (!d.created) {
-		reason_set(why, "%s is a store already; name a new directory",
-			   bo->to);
-		err = -EEXIST;
-	}
+		err = open_base(&b, &opt, why);
 	if (!err) {
-		err = make_branch(&b, &d);
-		/* An unfinished branch would look like an empty store. */
-		if (err)
-			(void)!store_remove(d.dirfd, d.path);
+		err = create_branch(&b, &opt, why);
+		close(opt.base_fd);
 	}
-	store_dir_close(&d);
-close_base:
-	close(opt.base_fd);
-end_branching:
-	branching_end(&b);
+	branch_end(&b);
 	if (err && reason_is_empty(why))
 		reason_set(why, "branch %s: %s", bo->to, reason_of(err));
 	return err;

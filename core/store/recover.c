@@ -196,34 +196,28 @@ static int renew_base(struct store *st)
 	return err;
 }
 
-int recover_journal(struct store *st, const struct store_options *opt,
-		    struct reason *why)
+/*
+ * Replays the whole journal and checks the base.  1: there is no segment yet, to
+ * an opener that may create one.
+ */
+static int replay_journal(struct store *st, const struct journal_where *where,
+			  struct journal_id *id,
+			  const struct store_options *opt, struct reason *why)
 {
-	struct journal_where where = {
-		.dirfd = st->ephemeral ? st->dir.dirfd : st->dir.journalfd,
-		.ephemeral = st->ephemeral,
-	};
 	struct replay rp = {
 		.st = st,
 		.set = st->set,
 		.why = why,
 	};
-	struct journal_id id = { 0 };
 	struct journal_replay replay = { .fn = replay_group, .arg = &rp };
-	int err = store_epoch(st->dir.dirfd, id.epoch);
+	int err;
 
-	if (err)
-		return err;
-	if (st->dir.created)
-		return create_journal(st, &where, &id);
 	st->set->replaying = true;
-	err = journal_open(&st->journal, &where, &id, st->use != STORE_CHANGE,
+	err = journal_open(&st->journal, where, id, st->use != STORE_CHANGE,
 			   &replay);
 	st->set->replaying = false;
 	if (err == -ENOENT && st->use == STORE_CHANGE)
-		return store_dir_has_pages(&st->dir) ?
-			       -EUCLEAN :
-			       create_journal(st, &where, &id);
+		return 1;
 	if (err == -EXDEV)
 		return refuse_root(st, opt, why);
 	if (err)
@@ -231,25 +225,50 @@ int recover_journal(struct store *st, const struct store_options *opt,
 	if (!rp.seen_head)
 		return -EUCLEAN;
 	err = check_base(st, opt, why);
-	if (err)
-		return err;
-	err = lineage_renew_signatures(&st->lineage, st->set);
-	if (err)
-		return err;
-	if (replay.discarded)
+	if (!err)
+		err = lineage_renew_signatures(&st->lineage, st->set);
+	if (!err && replay.discarded)
 		log_line(
 			LOG_NOTICE,
 			"store %s: the last %llu operations were lost when the machine went down; they were not synced",
 			st->dir.path, (unsigned long long)replay.discarded);
-	journal_set_needs(st->journal, is_needed, st);
-	if (st->use != STORE_CHANGE)
-		return 0;
+	return err;
+}
+
+/* From here on groups can be appended. */
+static int start_journal(struct store *st)
+{
 	/* The new segment builds on pages that must be durable before it. */
-	err = arena_sync(st->arena);
+	int err = arena_sync(st->arena);
+
+	if (!err)
+		err = journal_start(st->journal);
+	return err ? err : renew_base(st);
+}
+
+int recover_journal(struct store *st, const struct store_options *opt,
+		    struct reason *why)
+{
+	struct journal_where where = {
+		.dirfd = st->ephemeral ? st->dir.dirfd : st->dir.journalfd,
+		.ephemeral = st->ephemeral,
+	};
+	struct journal_id id = { 0 };
+	int err = store_epoch(st->dir.dirfd, id.epoch);
+
 	if (err)
 		return err;
-	err = journal_start(st->journal);
-	return err ? err : renew_base(st);
+	if (st->dir.created)
+		return create_journal(st, &where, &id);
+	err = replay_journal(st, &where, &id, opt, why);
+	if (err > 0)
+		return store_dir_has_pages(&st->dir) ?
+			       -EUCLEAN :
+			       create_journal(st, &where, &id);
+	if (err)
+		return err;
+	journal_set_needs(st->journal, is_needed, st);
+	return st->use == STORE_CHANGE ? start_journal(st) : 0;
 }
 
 /* Finds a snapshot by name and holds it, so that nobody deletes it. */
