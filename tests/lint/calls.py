@@ -79,19 +79,21 @@ class Calls:
                     yield (f"{user}: calls {', '.join(sorted(names))} of "
                            f"{used}, but {reason}")
 
-    def circles(self, includes):
+    def and_includes(self, root):
+        """{unit: {unit}} of the calls and of the includes."""
         edges = {user: set(others) for user, others in self.found.items()}
-        for user, others in includes.items():
+        for user, others in layering.edges(root).items():
             edges.setdefault(user, set()).update(others)
-        for members in graph.circles(edges):
-            yield f"{members[0]}: circle: {' '.join(members)}"
+        return edges
 
 
 def find(root, build):
     """(findings, circles, number of files)."""
     calls = Calls(root, build)
+    circles = [f"{members[0]}: circle: {' '.join(members)}"
+               for members in graph.circles(calls.and_includes(root))]
     found = [*calls.twice(), *calls.upward(graph.Levels(root))]
-    return found, list(calls.circles(layering.edges(root))), calls.files
+    return found, circles, calls.files
 
 
 def main():

@@ -3,7 +3,8 @@
 """Rules that one file keeps or breaks by itself: lengths, parameters, licence
 lines, headers, switches, words, banned calls, and calls that only one place may make.
 
-allowed.txt names the exceptions, words.txt the words that are not used.
+allowed.txt names the exceptions, words.txt the words that are not used. An
+exception that nothing needs any more is a finding too.
 """
 
 import re
@@ -172,6 +173,7 @@ def find(root):
     rows = tree.table(root, "places.txt")
     unused = tree.table(root, "words.txt")
     allowed = {tuple(row) for row in tree.table(root, "allowed.txt")}
+    needed = set()
     sources = tree.sources(root)
     ours = enumerators(sources)
     for source in sources:
@@ -185,8 +187,11 @@ def find(root):
         for rule in (parameters(source), header(source),
                      defaults(source, ours)):
             for row, finding in rule:
+                needed.add(row)
                 if row not in allowed:
                     yield finding
+    for row in sorted(allowed - needed):
+        yield f"tests/lint/allowed.txt: not needed: {' '.join(row)}"
 
 
 if __name__ == "__main__":

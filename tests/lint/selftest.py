@@ -113,7 +113,8 @@ CIRCLE = {
 def plant(root, files):
     shutil.copytree(HERE, root / "tests" / "lint",
                     ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "tests" / "lint" / "allowed.txt").write_text("")
+    allowed = root / "tests" / "lint" / "allowed.txt"
+    allowed.write_text(files.get("allowed.txt", ""))
     for path, text in files.items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -182,12 +183,18 @@ def main():
     check(failures, "licence", any("first line" in f for f in found), found)
     found = findings(layering, {**CLEAN, **CIRCLE})
     check(failures, "circle", any("circle" in f for f in found), found)
+    row = "header core/view/b.c\n"
+    for files, wanted in (({"core/view/b.c": SPDX}, False), ({}, True)):
+        found = findings(limits, {**CLEAN, **files, "allowed.txt": row})
+        check(failures, f"allowed, {wanted}",
+              bool(found) == wanted and
+              all("not needed" in f for f in found), found)
     for words, texts in CALLS:
         found = findings_of_calls(texts)
         check(failures, words, any(words in f for f in found), found)
     for failure in failures:
         print("not found or too much found:", failure)
-    print(f"{len(FAULTS) + len(CALLS) + 4} cases, {len(failures)} failures")
+    print(f"{len(FAULTS) + len(CALLS) + 6} cases, {len(failures)} failures")
     sys.exit(1 if failures else 0)
 
 
