@@ -271,8 +271,8 @@ static bool kernel_keeps_attr(const struct mount *m,
 }
 
 /*
- * Pages that were written before mapfs_invalidated() are clean in the kernel, but the
- * view has dropped them: they are read again.
+ * Pages that were written before mapfs_invalidated() are clean in the kernel,
+ * but the view has dropped them: they are read again.
  */
 static void drop_pages(struct mount *m, mapfs_ino ino)
 {

@@ -9,8 +9,8 @@
  * while its writeback cache is on.
  *
  *   kernel_refresh_begin()
- *   ...                       a call of the core that takes a mapfs_invalidation_fn:
- *                             pass kernel_refresh_apply() and the struct
+ *   ...                       a call of the core, with kernel_refresh_apply()
+ *                             as its mapfs_invalidation_fn, and the struct
  *   kernel_refresh_end()      logs how much could not be corrected
  *
  * Lifetime: the struct is the caller's; it borrows the mount from begin to end.

@@ -7,7 +7,7 @@
  * and inode flags (fileattr.h) on any file.  Every other ioctl is answered with
  * ENOTTY.
  *
- * Lifetime: as ops.h of fs/ops.
+ * Lifetime: all arguments are borrowed; a request ends with its reply.
  * Errors:   an errno is the answer to the request.
  * Locking:  called by the worker thread of the request, which holds no lock.
  */

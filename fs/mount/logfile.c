@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libfuse passes its messages to a function that has no argument for the log, so
- * the log that receives them is a variable of this file.
+ * libfuse passes its messages to a function that has no argument for the log,
+ * so the log that receives them is a variable of this file.
  */
 #include "logfile.h"
 

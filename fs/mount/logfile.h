@@ -20,8 +20,8 @@
 struct logfile;
 
 /*
- * Without a path (NULL) the log is stderr if `to_stderr`, else syslog.  `debug`:
- * lines of level LOG_DEBUG are written, too.
+ * Without a path (NULL) the log is stderr if `to_stderr`, else syslog.  With
+ * `debug` lines of level LOG_DEBUG are written, too.
  */
 int must_check logfile_open(struct logfile **out, const char *path,
 			    bool to_stderr, bool debug);

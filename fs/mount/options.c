@@ -2,8 +2,8 @@
 /*
  * Options as in mount(8): a list of words separated by commas, with a backslash
  * before a comma that is part of a value.  libfuse splits the list.  One table
- * says what each word action; the message about an unknown word is made from the
- * same table, so it names every known one.
+ * says what each word does; the message about an unknown word is made from it,
+ * so it names every known word.
  */
 #include "options.h"
 

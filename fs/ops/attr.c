@@ -2,6 +2,8 @@
 /*
  * The attributes of one object, and those of the file system.
  */
+#include "attr.h"
+
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -10,7 +12,6 @@
 #include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
-#include "ops.h"
 #include "setid.h"
 
 static uint64_t handle_of(const struct fuse_file_info *fi)

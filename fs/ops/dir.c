@@ -11,13 +11,14 @@
  * READDIRPLUS raises the lookup count of each inode that it lists.  The inodes
  * are recorded, so that the counts can be lowered if the reply fails.
  */
+#include "dir.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
 #include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
-#include "ops.h"
 
 struct listing {
 	struct mount *m;

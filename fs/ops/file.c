@@ -7,6 +7,8 @@
  * again, and sends MKNOD in place of CREATE.  Write mode keeps a handle,
  * because the base may not permit a second open.
  */
+#include "file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 
@@ -14,7 +16,6 @@
 #include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
-#include "ops.h"
 #include "setid.h"
 
 /* One request copies at most this much, because it occupies a thread. */

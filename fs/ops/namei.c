@@ -3,6 +3,8 @@
  * Names: lookup, create, link, rename and remove; and FORGET, which lowers the
  * lookup count that LOOKUP raised.
  */
+#include "namei.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/fs.h>
@@ -12,7 +14,6 @@
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
 #include "lookup_queue.h"
-#include "ops.h"
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {

@@ -5,6 +5,8 @@
  * contain trusted.* for a user who may not read those, and setting an ACL
  * clears the set-gid bit of a file if the user is not in its group.
  */
+#include "xattr.h"
+
 #include <errno.h>
 #include <linux/limits.h>
 #include <string.h>
@@ -13,7 +15,6 @@
 #include "fs/mount/mount.h"
 #include "fs/request/node.h"
 #include "fs/request/reply.h"
-#include "ops.h"
 #include "setid.h"
 
 #define ACL_ACCESS "system.posix_acl_access"

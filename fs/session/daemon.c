@@ -31,7 +31,7 @@
 #define READY_FD 3
 #define FUSE_FD 4
 
-/* Closes every other descriptor of the caller, which may be a lock or a pipe. */
+/* Closes all other descriptors of the caller: some may be locks or pipes. */
 static void keep_descriptors(struct fs_options *opt, int ready_fd)
 {
 	int last = READY_FD;

@@ -22,7 +22,11 @@
 #include <unistd.h>
 
 #include "fs/control/ioctl.h"
-#include "fs/ops/ops.h"
+#include "fs/ops/attr.h"
+#include "fs/ops/dir.h"
+#include "fs/ops/file.h"
+#include "fs/ops/namei.h"
+#include "fs/ops/xattr.h"
 #include "fs/request/barrier.h"
 #include "fs/request/loop.h"
 #include "refusal.h"
