@@ -235,9 +235,9 @@ int overlay_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out)
 	rwlock_unlock(delta_stripe(&o->set, i));
 	if (is_needed)
 		err = ask_base(o, i, is_changed ? &sig : NULL, &has);
-	if (has)
+	if (!err && has)
 		*out = MAPFS_HELD_ALL;
-	else
+	else if (!err)
 		*out = is_changed ? MAPFS_HELD_PARTS : MAPFS_HELD_NOTHING;
 	overlay_put(o, i);
 	return err;

@@ -506,8 +506,10 @@ int mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
 
 int mapfs_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out)
 {
+	if (v->ops->held)
+		return v->ops->held(v, ino, out);
 	*out = MAPFS_HELD_ALL;
-	return v->ops->held ? v->ops->held(v, ino, out) : 0;
+	return 0;
 }
 
 int mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out)
