@@ -77,7 +77,8 @@ static struct item *item_add(struct diff_patch *p, const char *path,
 {
 	struct item *i = need(calloc(1, sizeof(*i)));
 
-	if (array_reserve(&p->items, &p->cap, p->count + 1))
+	if (array_reserve_bytes(&p->items, sizeof(struct item *), &p->cap,
+				p->count + 1))
 		out_of_memory();
 	p->items[p->count++] = i;
 	i->path = need(strdup(path));
