@@ -275,7 +275,7 @@ def test_commit_of_a_file_too_large_for_the_base_begins_nothing(view, name):
     before = tree.of(view.base)
     p = mapfs("commit", "-y", view.store, check=False)
     assert p.returncode == 1
-    assert f"{name}: its size is more than" in p.text, p.text
+    assert f"{name}: it is larger than the file system" in p.text, p.text
     tree.assert_same(before, tree.of(view.base), "a refused commit")
     # The commit did not begin: the view is intact and can be corrected.
     os.truncate(view / name, 5)
