@@ -509,7 +509,7 @@ static void say_no_directory(struct revert_ctx *r, char *path, const char *name)
 	}
 	reason_set(
 		r->why,
-		"%s: not a directory of the view, so nothing in it can be reverted; if the base has it, revert it itself first",
+		"%s: no directory of the view, so nothing in it can be reverted; if the base has it, revert it itself first",
 		path);
 }
 
