@@ -277,7 +277,7 @@ static int decode_hidden(struct record *r, const uint8_t *p, size_t len)
 	return 0;
 }
 
-static int decode_line(struct record *r, const uint8_t *p, size_t len)
+static int decode_counters(struct record *r, const uint8_t *p, size_t len)
 {
 	const struct counters_disk *d = (const void *)p;
 
@@ -423,7 +423,7 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 	case RECORD_HIDDEN:
 		return decode_hidden(r, p, len);
 	case RECORD_COUNTERS:
-		return decode_line(r, p, len);
+		return decode_counters(r, p, len);
 	case RECORD_SNAPSHOT:
 		return decode_snapshot(r, p, len, flags);
 	case RECORD_PINNED:
