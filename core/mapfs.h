@@ -177,7 +177,7 @@ struct mapfs_dirent {
 	const char *name;
 	mapfs_ino ino;
 	mode_t type;	 /* S_IFMT bits */
-	uint64_t cookie; /* a listing that starts there goes on after this */
+	uint64_t cookie; /* a listing that starts there continues behind it */
 	/*
 	 * With `plus`: the looked-up object, and its lookup is counted.  NULL
 	 * for "." and "..", and where the lookup failed.

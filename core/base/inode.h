@@ -107,7 +107,7 @@ void inode_count_lookup(struct itable *t, struct inode *i);
 bool itable_forget(struct itable *t, mapfs_ino ino, uint64_t n);
 /* Does nothing count it but the caller's hold, children and `kept` aside? */
 bool inode_is_idle(struct itable *t, struct inode *i);
-/* Does the kernel count it? */
+/* Does the kernel know it?  The root always, any other by its count. */
 bool inode_is_known(struct itable *t, const struct inode *i);
 /* A kept inode stays in the table whatever its counts are. */
 void inode_set_kept(struct itable *t, struct inode *i, bool kept);

@@ -22,12 +22,12 @@ struct inode;
 
 /*
  * Takes one name.  A non-zero result ends the call with that result, except
- * BASE_SKIPPED: the name was of no use, go on.
+ * BASE_SKIPPED: the name was of no use, the listing continues.
  *
  * `type` is S_IFMT bits, asked from the object where the directory does not
  * have them.  `ino` is what base_stat() would say, except for ".." of the
- * root.  `cookie` is the base's own d_off: a listing goes on behind this name
- * with it.
+ * root.  `cookie` is the base's own d_off: with it a listing continues
+ * behind this name.
  */
 #define BASE_SKIPPED INT_MIN
 typedef int (*base_dirent_fn)(void *arg, const char *name, uint64_t ino,

@@ -7,8 +7,8 @@
  *	3. its path from the root
  *
  * A rename or an unlink by this view makes 2 and 3 fail until the inode's new
- * place is recorded.  The callers of base_move_begin() and base_move_end()
- * count these moves; if one was under way, the open is repeated after a wait.
+ * place is recorded.  base_move_begin() and base_move_end() count these moves;
+ * if one was under way, the open is repeated after a wait.
  */
 #include "resolve.h"
 

@@ -22,6 +22,7 @@
  *     BEGUN    says PLAN_AFTER     not there, or new      between both sides
  *     ENDED    not there           there                  the after side
  *     UNDOING  says PLAN_BEFORE    there, if it had ended between both sides
+ *                                  and undoing did not
  *     UNDONE   not there           not there              the before side
  *
  * BEGUN and UNDOING survive a crash: the next open of the store finds them.

@@ -8,7 +8,7 @@
  * store is on another file system only the bytes of files are kept; the plan
  * has the rest.
  *
- * Errors:   0 or a negative errno.
+ * Errors:   0 or a negative errno; gone_keep() sets a sentence in ctx->why.
  * Locking:  as ctx.h.
  */
 #include "stage.h"

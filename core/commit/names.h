@@ -7,7 +7,8 @@
  * staging directory, then all of them get their new objects.  So objects may
  * change places in any way.
  *
- * Errors:   0 or a negative errno, and a sentence in ctx->why.
+ * Errors:   0 or a negative errno, and a sentence in ctx->why where one object
+ *           is the cause.
  * Locking:  as ctx.h.
  */
 #include "ctx.h"

@@ -9,7 +9,9 @@
  * Lifetime: the view is made and ended by open.c.  direct_get() gives a hold
  *           that direct_put() ends; a descriptor is borrowed from
  *           direct_fd_get() to direct_fd_put().
- * Errors:   0 or a negative errno; -ESTALE: no such inode any more.
+ * Errors:   0 or a negative errno; -ESTALE: no such inode any more; of
+ *           direct_fd_get() -EBADF: no such handle; -EROFS: the inode is a
+ *           foreign directory.
  * Locking:  none is held across a system call on the base.
  */
 #include "core/base/base.h"

@@ -13,7 +13,9 @@
 /* *changed: the file is not the version that the kernel was told of last. */
 int direct_open_file(struct mapfs_view *v, mapfs_ino ino, int flags,
 		     uint64_t *fh, bool *changed);
+/* Do writes through the handle go to the end of the file? */
 bool direct_only_appends(struct mapfs_view *v, uint64_t fh);
+/* Would a read through the handle move the access time of the base? */
 bool direct_read_counts(struct mapfs_view *v, uint64_t fh);
 void direct_release(struct mapfs_view *v, uint64_t fh);
 

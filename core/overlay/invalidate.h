@@ -14,7 +14,7 @@
  *
  * Between mark and mapfs_invalidated() the kernel may still send dirty pages of
  * before the change, with bytes that no program wrote after it.  Such a write
- * is answered as done and dropped, as if it had come just before the change.
+ * is answered as done and dropped, as if it had arrived just before the change.
  *
  * Lifetime: invalidation_destroy() ends one, and accepts NULL.
  * Errors:   0 or a negative errno.

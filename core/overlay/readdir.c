@@ -5,7 +5,7 @@
  *
  * There is no state of an open directory, because opening one sends no message.
  * So a cookie alone must say where a listing continues, and must stay valid
- * while names come and go.  A name of the base is known by its number in the
+ * while names are made and removed.  A name of the base is known by its number in the
  * listing of the base, a name of the delta by its position (namespace.h).
  * Names are listed in this order:
  *

@@ -119,7 +119,7 @@ static int ancestor_open_files(struct ancestor *a, struct reason *why)
 	err = ancestor_check(a, why);
 	if (err)
 		return err;
-	/* Where this process may not write it goes on without a hold. */
+	/* A process that may not write there continues without a hold. */
 	err = holds_open(a->dirfd, false, &a->readersfd);
 	return err == -EROFS || err == -EACCES || err == -ENOENT ? 0 : err;
 }
