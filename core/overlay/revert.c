@@ -635,7 +635,7 @@ int overlay_revert(struct mapfs_view *v, const char *path,
 	if (err == -ENOENT && reason_is_empty(why))
 		reason_set(
 			why,
-			"%s: neither the view nor the base has it; name a path from the root of the view",
+			"%s: neither the view nor the base has it; check the path",
 			path);
 	else if (err && reason_is_empty(why))
 		reason_set(why, "%s: %s", path, reason_of(err));
