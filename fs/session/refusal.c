@@ -73,8 +73,9 @@ static const struct {
 	  "%s: you may not write to this directory; mount on one that you "
 	  "own" },
 	{ "mount failed: Operation not permitted",
-	  "fusermount3: not permitted to mount; give it its set-uid bit "
-	  "(reinstall the package fuse3), or in a container mount as root" },
+	  "fusermount3: not permitted to mount; give the container "
+	  "CAP_SYS_ADMIN (--cap-add SYS_ADMIN), or fusermount3 its set-uid "
+	  "bit (reinstall the package fuse3), or mount as root" },
 	{ "mount failed: Permission denied",
 	  "%s: the system's security policy refused fusermount3 (Ubuntu "
 	  "allows $HOME, /tmp, /mnt, /media and $XDG_RUNTIME_DIR); mount "
