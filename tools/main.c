@@ -29,7 +29,7 @@ static const struct command {
 	{ "status", cmd_status, "show the state of a view or a store" },
 	{ "diff", cmd_diff, "show what a view changed" },
 	{ "commit", cmd_commit, "write the changes of a store to its base" },
-	{ "revert", cmd_revert, "make files again what the base has" },
+	{ "revert", cmd_revert, "reset files to what the base has" },
 	{ "discard", cmd_discard, "remove a store and its changes" },
 	{ "snapshot", cmd_snapshot, "name the current state of a view" },
 	{ "log", cmd_log, "list the snapshots of a store" },

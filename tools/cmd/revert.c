@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs revert: makes files and trees again what the base has.
+ * mapfs revert: resets files and trees to what the base has.
  */
 #include <argp.h>
 #include <errno.h>
@@ -218,8 +218,8 @@ static const struct argp revert_argp = {
 	.options = revert_options,
 	.parser = parse_option,
 	.args_doc = "PATH...\nMOUNTPOINT|STORE PATH...",
-	.doc = "Makes files or whole trees of a view again what the base "
-	       "has at their paths.\v"
+	.doc = "Resets files or whole trees of a view to what the base has "
+	       "at their paths.\v"
 	       "PATH is a path in a mounted view. "
 	       "After MOUNTPOINT or STORE it is a path from the root of "
 	       "the view, and . is everything. It may name an object that "
