@@ -582,4 +582,4 @@ def test_patch_goes_on_behind_a_directory_that_the_base_lost(kept_view, place):
     code, text = _run("diff", "-p", view.store)
     assert code == 2
     assert "diff --git a/a b/a" in text and "diff --git a/z b/z" in text
-    assert "d/e: the base lost it" in text
+    assert "d/e: the base has lost it" in text

@@ -17,7 +17,7 @@ from support.view import mapfs, run
 
 EXAMPLES = int(os.environ.get("MAPFS_TEST_EXAMPLES", "30"))
 
-verb = st.one_of(
+one_step = st.one_of(
     model.step, model.step, model.step, model.step,
     st.tuples(st.just("snapshot")),
     st.tuples(st.just("rollback"), st.integers(0, 20)))
@@ -128,7 +128,7 @@ def end(lines, well):
 def test_rollback_gives_the_tree_of_the_snapshot(scratch, part):
     number = iter(range(10**9))
 
-    @model.examples(part, st.lists(verb, min_size=10, max_size=60),
+    @model.examples(part, st.lists(one_step, min_size=10, max_size=60),
                     count=EXAMPLES)
     def play(steps):
         line = first_line(scratch, next(number))
@@ -151,7 +151,7 @@ def test_rollback_gives_the_tree_of_the_snapshot(scratch, part):
 @pytest.mark.parametrize("part", range(2))
 def test_branch_and_parent_do_not_see_each_other(scratch, part):
     number = iter(range(10**9))
-    steps = st.lists(verb, min_size=5, max_size=30)
+    steps = st.lists(one_step, min_size=5, max_size=30)
 
     @model.examples(part, steps, steps, steps, count=EXAMPLES)
     def play(before, on_parent, on_branch):

@@ -211,13 +211,13 @@ def _make(top):
                b"\tcp in out.new && mv out.new out && touch in\n")
 
 
-def _ask(fd, verb, **kw):
+def _ask(fd, command, **kw):
     """Asks as the command does; returns the name of the errno, or None."""
     since = control.start(fd, "mark")
     # It may list files that a rollback removed.
     assert sysc.error_of(sysc.syncfs, f"/proc/self/fd/{fd}") in \
         (None, "ESTALE")
-    job = control.start(fd, verb, since, **kw)
+    job = control.start(fd, command, since, **kw)
     try:
         size = control.finish(fd, job)
     except OSError as e:

@@ -47,10 +47,10 @@ def test_an_empty_path_does_not_mean_everything(changed):
     assert _modified(changed.store) == 1
 
 
-@pytest.mark.parametrize("verb", ["status", "diff", "log", "export",
-                                  "discard"])
-def test_an_empty_name_is_told(changed, verb):
-    assert "''" in _says(2 if verb == "diff" else 1, verb, "")
+@pytest.mark.parametrize("command", ["status", "diff", "log", "export",
+                                     "discard"])
+def test_an_empty_name_is_told(changed, command):
+    assert "''" in _says(2 if command == "diff" else 1, command, "")
 
 
 @pytest.mark.parametrize("args", [

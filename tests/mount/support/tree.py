@@ -195,8 +195,9 @@ def links(tree):
 
 
 def committed(top):
-    """What a commit must make of the base, and its undo must restore: all but
-    access and change times and inode numbers, with the groups of links."""
+    """The facts of a tree that a commit must bring into the base and an undo
+    must restore: all but access and change times and inode numbers, with the
+    groups of links."""
     found = of(top, ("atime", "ctime", "ino"))
     groups = links(of(top))
     for entry in found.values():

@@ -55,7 +55,7 @@ def refused(*args):
 
 
 def status_of(where):
-    """What `mapfs status` says of a store or mount, as a dictionary."""
+    """The output of `mapfs status --json` for a store or a mount."""
     return json.loads(mapfs("status", "--json", where).text)
 
 
