@@ -46,7 +46,7 @@ def test_shell_knows_mapfs_and_asks_at_its_end(place):
     t.type("echo new >>notes.txt; mapfs diff .\n")
     t.expect("M f notes.txt")
     t.type("mapfs snapshot . one && rm notes.txt && mapfs rollback . one\n")
-    t.expect("Return? [y/N]")
+    t.expect("Roll back? [y/N]")
     t.type("y\ncat notes.txt\n")
     t.expect("old\r\nnew\r\n")
     t.type("exit\n")

@@ -71,9 +71,10 @@ static bool ask(const struct target *t, const struct mapfs_snapshot *s)
 		changes_text(&changes, lost);
 	text_time(when, sizeof(when), s->time.tv_sec);
 	if (asprintf(&question,
-		     "%s returns to snapshot %s of %s. Changes since: %s; "
+		     "%s is rolled back to snapshot %s of %s. Changes "
+		     "since: %s; "
 		     "they are lost unless another snapshot holds them. "
-		     "Return?",
+		     "Roll back?",
 		     t->shown, s->name, when, lost) < 0)
 		return false;
 	yes = confirm(t->shown, question);
