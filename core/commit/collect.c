@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the delta says of a name is the after side, what the base has there now
- * is the before side.  An object of the base is looked up by the path that the
+ * The after side of a name is the delta's, the before side is what the base has
+ * there now.  An object of the base is looked up by the path that the
  * delta has of it; each directory on that path becomes an object of the plan,
  * too.
  */

@@ -3,9 +3,9 @@
 #define MAPFS_CORE_COMMIT_PRECHECK_H
 
 /*
- * What would stop a commit halfway is looked for before it begins: too little
- * space, files that are too large for the base, immutable files, rights that
- * the user does not have.  Nothing was written to the base when one of these
+ * Obstacles that would stop a commit halfway are found before it begins: too
+ * little space, files that are too large for the base, immutable files, rights
+ * that the user does not have.  Nothing was written to the base when one of these
  * is found.
  *
  * Errors:   0 or a negative errno, and a sentence in ctx->why.

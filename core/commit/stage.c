@@ -128,7 +128,7 @@ int stage_wipe(const struct commit_ctx *ctx, const char *slot)
 	return unlinkat(ctx->fd.stage, slot, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-/* What is still in it has a name in the base or in the store, or is removed. */
+/* An object left in it has a name in the base or the store, or is removed. */
 static int wipe_all(const struct commit_ctx *ctx)
 {
 	int fd = dup(ctx->fd.stage);

@@ -8,7 +8,7 @@
  * Calling: run_wait_begin() before the first child is started; in a child
  *          run_wait_restore(), before it executes the command; run_wait();
  *          run_wait_end().
- * Errors:  none; what goes wrong with other processes is printed.
+ * Errors:  none; failures with other processes are printed.
  * Locking: one thread; the state is that of the process.
  */
 #include "run_ctx.h"
