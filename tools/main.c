@@ -62,11 +62,11 @@ static void help_print(FILE *to)
 			commands[i].summary);
 	fprintf(to,
 		"\n"
-		"`mapfs help COMMAND' describes a command and gives an "
+		"`mapfs help COMMAND` describes a command and gives an "
 		"example.\n"
-		"`mapfs --version' prints the version.\n"
+		"`mapfs --version` prints the version.\n"
 		"\n"
-		"Example: `mapfs run -C project -- make install' lists what "
+		"Example: `mapfs run -C project -- make install` lists what "
 		"make changes in\n"
 		"project, and asks whether to keep that.\n");
 }

@@ -408,12 +408,12 @@ static void say_how_to_go_on(struct mapfs_commit *c, int err)
 	(void)say(c, err, "cannot go on");
 	if (is_undo)
 		reason_add(why,
-			   "; finish the undo with `mapfs commit --undo %s'",
+			   "; finish the undo with `mapfs commit --undo %s`",
 			   c->store);
 	else
 		reason_add(
 			why,
-			"; finish the commit with `mapfs commit %s', or undo it with `mapfs commit --undo %s'",
+			"; finish the commit with `mapfs commit %s`, or undo it with `mapfs commit --undo %s`",
 			c->store, c->store);
 }
 

@@ -494,7 +494,7 @@ int commit_delta_check(struct commit_ctx *ctx)
 		if (snapshots_is_reachable(all, one)) {
 			reason_set(
 				ctx->why,
-				"store %s: its snapshot %s was taken after the commit, and undoing would lose it; delete it first with `mapfs snapshot -d %s %s'",
+				"store %s: its snapshot %s was taken after the commit, and undoing would lose it; delete it first with `mapfs snapshot -d %s %s`",
 				ctx->store, one->rec.name, ctx->store,
 				one->rec.name);
 			return -EBUSY;
@@ -512,7 +512,7 @@ int commit_delta_check(struct commit_ctx *ctx)
 	if (err == -ENOTEMPTY)
 		reason_set(
 			ctx->why,
-			"store %s: it was changed after the commit, and undoing would lose that; first commit these changes, or drop them with `mapfs revert %s .'",
+			"store %s: it was changed after the commit, and undoing would lose that; first commit these changes, or drop them with `mapfs revert %s .`",
 			ctx->store, ctx->store);
 	return err;
 }

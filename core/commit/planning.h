@@ -15,8 +15,8 @@
  *                            that will be overwritten
  *   planning_fini()
  *
- * Until state_fill() nothing is written, so planning may stop after any step,
- * and a process that dies leaves nothing behind.
+ * Nothing is written to the base, so planning may stop after any step.  A
+ * process that dies leaves at most a work directory that has no meaning.
  *
  * Lifetime: planning_init() .. planning_fini(), which accepts a zeroed struct.
  *           The plan is the caller's and outlives it.

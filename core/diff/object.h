@@ -15,7 +15,8 @@
 struct diff_object {
 	struct overlay *o;	    /* whose delta has it; or NULL: the base */
 	struct side_inode *changed; /* or NULL: as in the base */
-	struct inode *inode; /* with a hold if `held`; NULL: unreachable */
+	struct inode *inode; /* with a hold if `held`; NULL: unreachable, and
+				then content and attributes cannot be read */
 	bool held;
 	mapfs_ino id;
 	uint64_t rdev;

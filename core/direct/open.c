@@ -24,7 +24,7 @@
 #include "link.h"
 #include "lookup.h"
 #include "open_file.h"
-#include "reach.h"
+#include "file_handle.h"
 #include "readdir.h"
 #include "xattr.h"
 

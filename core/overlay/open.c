@@ -31,7 +31,7 @@
 #include "lookup.h"
 #include "lost.h"
 #include "path.h"
-#include "reach.h"
+#include "file_handle.h"
 #include "read.h"
 #include "readdir.h"
 #include "rename.h"

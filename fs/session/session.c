@@ -29,7 +29,7 @@
 #include "fs/ops/xattr.h"
 #include "fs/request/barrier.h"
 #include "fs/request/loop.h"
-#include "refusal.h"
+#include "mount_error.h"
 
 #define BACKGROUND 64 /* max_background, where no barrier is needed */
 
@@ -216,18 +216,18 @@ static int session_create(struct fuse_session **out, struct mount *m,
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	char *options = mount_options(p->opt, p->base);
-	struct refusal refusal;
+	struct mount_error error;
 	int err = add_args(&args, options);
 
 	free(options);
 	if (err) {
 		reason_set(why, "out of memory; try again later");
 	} else {
-		refusal_capture(&refusal);
+		mount_error_capture(&error);
 		*out = session_start(m, p->place, &args);
-		refusal_end(&refusal);
+		mount_error_end(&error);
 		if (!*out) {
-			refusal_explain(&refusal, p->opt->mountpoint, why);
+			mount_error_explain(&error, p->opt->mountpoint, why);
 			err = -EIO;
 		}
 	}

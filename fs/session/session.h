@@ -14,7 +14,7 @@
  * Errors:   0 or a negative errno; a call that mounts also sets one sentence in
  *           `why`.
  * Locking:  a call that mounts replaces the stderr of the process for a moment,
- *           see refusal.h.  session_stop() may be called by any thread.
+ *           see mount_error.h.  session_stop() may be called by any thread.
  */
 #include "fs/mount/mount.h"
 

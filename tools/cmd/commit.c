@@ -345,7 +345,7 @@ static int run_commit(struct commit_run *r)
 	if (a->json)
 		return json_result(r, true);
 	if (isatty(STDOUT_FILENO))
-		printf("committed; `mapfs commit --undo %s' undoes that\n",
+		printf("committed; `mapfs commit --undo %s` undoes that\n",
 		       a->store);
 	return COMMAND_OK;
 }
@@ -400,11 +400,11 @@ static int finish_begun(struct commit_run *r)
 
 	if (mapfs_commit_is_undo(r->commit))
 		say("store %s: the undoing of a commit was interrupted; finish it "
-		    "with `mapfs commit --undo %s' first",
+		    "with `mapfs commit --undo %s` first",
 		    a->store, a->store);
 	else if (a->only_plan || a->path_count || a->resolution != MAPFS_STOP)
 		say("store %s: a commit was interrupted; finish it with `mapfs "
-		    "commit %s', or undo it with `mapfs commit --undo %s'",
+		    "commit %s`, or undo it with `mapfs commit --undo %s`",
 		    a->store, a->store, a->store);
 	else
 		return review_and_run(r);

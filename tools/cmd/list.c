@@ -181,7 +181,7 @@ static const struct argp list_argp = {
 	.parser = parse_option,
 	.doc = "Lists the mounts of mapfs.\v"
 	       "The state of a mount is "
-	       "alive; dead: its daemon has ended, and `mapfs umount' "
+	       "alive; dead: its daemon has ended, and `mapfs umount` "
 	       "removes the mount; hung: its daemon does not answer; "
 	       "covered: another mount lies over it; foreign: it belongs "
 	       "to another user, and only that user may ask it.\n\n"

@@ -305,7 +305,7 @@ static const struct argp mount_argp = {
 	.args_doc = "BASE MOUNTPOINT",
 	.doc = "Mounts a view of the directory BASE at MOUNTPOINT, which "
 	       "may be BASE itself. Returns as soon as the view can be "
-	       "used; `mapfs umount' ends it.\v"
+	       "used; `mapfs umount` ends it.\v"
 	       "Modes:\n"
 	       "  read   nothing can be changed; changes made in BASE show\n"
 	       "  write  changes go to BASE\n"

@@ -18,23 +18,23 @@
  * failure leads to the exit status behind the arrow:
  *
  *    the command line is read
- *      |  run_start(): settle_*()   what to mount, where, which store
+ *      |  run_start(): choose_*()   what to mount, where, which store
  *      |                            -> 2 or 125
  *    the store may be in use
  *      |  await_store()             an earlier daemon closes it  -> 125
  *    nothing runs                   signals stay pending: run_wait_begin()
- *      |  run_place_begin()         mount, daemon, waiting child -> 125
- *      |  run_place_go()            the child becomes COMMAND
+ *      |  run_mount_begin()         mount, daemon, waiting child -> 125
+ *      |  run_mount_go()            the child becomes COMMAND
  *    COMMAND runs
  *      |  run_wait()                COMMAND and what it left have ended
  *    the view is not used
- *      |  run_place_end()           the daemon has stored all changes
+ *      |  run_mount_end()           the daemon has stored all changes
  *      |                            -> 1, the store is kept
  *    the changes rest               a signal means keep: run_note_begin()
  *      |  finish()                  r->answer: see below
  *    the store is kept, committed or removed
  *
- * r->answer is RUN_ASK until an option or settle_store() decides; finish()
+ * r->answer is RUN_ASK until an option or choose_store() decides; finish()
  * lets run_ask() decide what is still open.  Each failure after COMMAND has
  * started ends as RUN_KEEP: no change is lost.
  */
@@ -53,7 +53,7 @@
 #include "command.h"
 #include "run_ask.h"
 #include "run_ctx.h"
-#include "run_place.h"
+#include "run_mount.h"
 #include "run_store.h"
 #include "run_wait.h"
 #include "tools/lib/remove.h"
@@ -84,7 +84,7 @@ static char *user_shell(void)
 
 /* The command starts in the current directory, if the view shows that; else
    at the root of the view. */
-static int settle_cwd(struct run_ctx *r)
+static int choose_cwd(struct run_ctx *r)
 {
 	size_t n = strlen(r->opt.base);
 	char *cwd = getcwd(NULL, 0);
@@ -103,7 +103,7 @@ static int settle_cwd(struct run_ctx *r)
 	return 0;
 }
 
-static int settle_base(struct run_ctx *r)
+static int choose_base(struct run_ctx *r)
 {
 	const char *dir = r->dir ? r->dir : ".";
 	char path[PATH_MAX];
@@ -129,14 +129,14 @@ static int settle_base(struct run_ctx *r)
 		say("out of memory; try again later");
 		return -ENOMEM;
 	}
-	return settle_cwd(r);
+	return choose_cwd(r);
 }
 
 /*
  * A view that root mounts gets nosuid, nodev and noexec from the mount that it
  * covers, so that the command may do neither more nor less than there.
  */
-static void settle_flags(struct fs_options *opt)
+static void choose_flags(struct fs_options *opt)
 {
 	static const struct {
 		unsigned long has; /* of statvfs(3) */
@@ -164,7 +164,7 @@ static void settle_flags(struct fs_options *opt)
  * A view of a snapshot is read-only, so there will be no changes; and a commit
  * or discard would mean the newest state of the store.
  */
-static int settle_snapshot(struct run_ctx *r)
+static int choose_snapshot(struct run_ctx *r)
 {
 	if (r->answer == RUN_COMMIT || r->answer == RUN_DISCARD) {
 		say("%s@%s: a snapshot cannot be changed; run without %s",
@@ -180,14 +180,14 @@ static int settle_snapshot(struct run_ctx *r)
  * Decides between the answers that need no question, and makes a store where
  * the changes may have to be kept.
  */
-static int settle_store(struct run_ctx *r)
+static int choose_store(struct run_ctx *r)
 {
 	const struct fs_options *opt = &r->opt;
 	bool keeps = r->answer == RUN_KEEP || r->answer == RUN_COMMIT;
 	char *journal;
 
 	if (opt->snapshot)
-		return settle_snapshot(r);
+		return choose_snapshot(r);
 	if (opt->store_kind == MAPFS_STORE_DIR) {
 		if (asprintf(&journal, "%s/journal", opt->store) < 0)
 			return -ENOMEM;
@@ -319,14 +319,14 @@ static int run_all(struct run_ctx *r)
 	if (await_store(r))
 		return RUN_FAILED;
 	run_wait_begin();
-	if (run_place_begin(r)) {
+	if (run_mount_begin(r)) {
 		if (r->has_own_store)
 			remove_store(r->opt.store);
 		return RUN_FAILED;
 	}
-	if (run_place_go(r) == 0)
+	if (run_mount_go(r) == 0)
 		status = run_wait(r);
-	if (run_place_end(r)) {
+	if (run_mount_end(r)) {
 		if (r->opt.store_kind == MAPFS_STORE_DIR)
 			say_kept(r);
 		return COMMAND_FAILED;
@@ -353,20 +353,20 @@ static int run_start(struct run_args *a)
 		a->shell[0] = user_shell();
 		r->command = a->shell;
 	}
-	if (settle_base(r))
+	if (choose_base(r))
 		return RUN_FAILED;
 	if (r->opt.remount) {
 		say("option remount: a run makes a mount of its own; remove "
 		    "the option");
 		return COMMAND_USAGE;
 	}
-	settle_flags(&r->opt);
+	choose_flags(&r->opt);
 	err = options_complete(&r->opt, &a->why);
 	if (err) {
 		say("%s", a->why.text);
 		return COMMAND_USAGE;
 	}
-	err = settle_store(r);
+	err = choose_store(r);
 	if (err)
 		return err == -EINVAL ? COMMAND_USAGE : RUN_FAILED;
 	return run_all(r);

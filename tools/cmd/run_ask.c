@@ -294,8 +294,9 @@ static enum run_answer ask(const struct run_ctx *r, const sigset_t *mask)
 			return RUN_KEEP;
 		else if (is_answer(line, "d", "discard") && !r->store_is_old)
 			return RUN_DISCARD;
-		else if (is_answer(line, "c", "commit") &&
-			 work_on(r, run_commit, mask) == 0)
+		else if (!is_answer(line, "c", "commit"))
+			say("type one of the letters in brackets");
+		else if (work_on(r, run_commit, mask) == 0)
 			return RUN_COMMIT;
 	}
 }

@@ -16,7 +16,7 @@
 
 /* As text_json(), which encodes bytes that are not UTF-8; NULL is null. */
 void json_add_string(cJSON *to, const char *key, const char *value);
-/* What a mount says of itself; `mapfs list --help' documents it. */
+/* What a mount says of itself; `mapfs list --help` documents it. */
 void json_add_info(cJSON *to, const struct mapfs_control_info *info);
 /* Prints the value to stdout, and deletes it; -EIO, -ENOMEM. */
 int must_check json_print(cJSON *value);

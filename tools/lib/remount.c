@@ -206,7 +206,7 @@ static int change(const struct remount *r, const struct fs_options *opt)
 	return err;
 }
 
-static int settle(struct remount *r, const struct remount_ask *ask)
+static int complete(struct remount *r, const struct remount_ask *ask)
 {
 	struct fs_options was;
 	struct fs_options opt;
@@ -254,7 +254,7 @@ int remount(const struct remount_ask *ask)
 	if (!err)
 		err = check_base(r, ask->base);
 	if (!err)
-		err = settle(r, ask);
+		err = complete(r, ask);
 	free(r);
 	return err;
 }

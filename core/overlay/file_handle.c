@@ -6,7 +6,7 @@
  * name would have put the inode into the delta; and when such an inode is
  * removed from the delta, the dentry or whiteout of the name remains.
  */
-#include "reach.h"
+#include "file_handle.h"
 
 #include <errno.h>
 #include <sys/stat.h>

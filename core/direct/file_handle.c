@@ -4,7 +4,7 @@
  * another process may have moved or removed it.  The kernel compares the
  * generation of the result with the file handle's.
  */
-#include "reach.h"
+#include "file_handle.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_CORE_OVERLAY_REACH_H
-#define MAPFS_CORE_OVERLAY_REACH_H
+#ifndef MAPFS_CORE_OVERLAY_FILE_HANDLE_H
+#define MAPFS_CORE_OVERLAY_FILE_HANDLE_H
 
 /*
  * Finding an inode of a copy view by its number, as file handles name it.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef MAPFS_CORE_DIRECT_REACH_H
-#define MAPFS_CORE_DIRECT_REACH_H
+#ifndef MAPFS_CORE_DIRECT_FILE_HANDLE_H
+#define MAPFS_CORE_DIRECT_FILE_HANDLE_H
 
 /*
  * An object by its number alone, for file handles (NFS,

@@ -10,7 +10,7 @@
  * Where the system allows no namespace, fusermount3 mounts the view at a
  * directory of its own.
  */
-#include "run_place.h"
+#include "run_mount.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -407,7 +407,7 @@ static int begin_outside(struct run_ctx *r, const char *no_namespace)
 	return err;
 }
 
-int run_place_begin(struct run_ctx *r)
+int run_mount_begin(struct run_ctx *r)
 {
 	struct report *rep = calloc(1, sizeof(*rep));
 	struct stat st;
@@ -432,7 +432,7 @@ int run_place_begin(struct run_ctx *r)
 	return err;
 }
 
-int run_place_go(struct run_ctx *r)
+int run_mount_go(struct run_ctx *r)
 {
 	ssize_t n = send(r->go_fd, "G", 1, MSG_NOSIGNAL);
 	int err = n == 1 ? 0 : -errno;
@@ -441,7 +441,7 @@ int run_place_go(struct run_ctx *r)
 	return err;
 }
 
-int run_place_end(struct run_ctx *r)
+int run_mount_end(struct run_ctx *r)
 {
 	struct reason words;
 	int status = r->daemon_status;

@@ -3,28 +3,28 @@
  * libfuse and fusermount3 give their reasons in words only, so words are what
  * is compared; unmount.c does the same for unmounting.
  */
-#include "refusal.h"
+#include "mount_error.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-void refusal_capture(struct refusal *r)
+void mount_error_capture(struct mount_error *r)
 {
-	*r = (struct refusal){ .kept = -1 };
+	*r = (struct mount_error){ .kept = -1 };
 	r->fd = memfd_create("stderr", MFD_CLOEXEC);
 	if (r->fd < 0)
 		return;
 	r->kept = dup(STDERR_FILENO);
 	if (r->kept < 0)
 		return;
-	/* dup(2) does not copy FD_CLOEXEC, which refusal_end() restores. */
+	/* dup(2) does not copy FD_CLOEXEC, which mount_error_end() restores. */
 	fcntl(r->kept, F_SETFD, fcntl(STDERR_FILENO, F_GETFD));
 	dup2(r->fd, STDERR_FILENO);
 }
 
-void refusal_end(struct refusal *r)
+void mount_error_end(struct mount_error *r)
 {
 	ssize_t n = -1;
 
@@ -72,6 +72,8 @@ static const struct {
 	{ "user has no write access",
 	  "%s: you may not write to this directory; mount on one that you "
 	  "own" },
+	{ "failed to chdir to mountpoint",
+	  "%s: you may not enter this directory; mount on one that you own" },
 	{ "mount failed: Operation not permitted",
 	  "fusermount3: not permitted to mount; give the container "
 	  "CAP_SYS_ADMIN (--cap-add SYS_ADMIN), or fusermount3 its set-uid "
@@ -98,8 +100,8 @@ static bool explain_option(const char *said, struct reason *why)
 	return true;
 }
 
-void refusal_explain(const struct refusal *r, const char *mountpoint,
-		     struct reason *why)
+void mount_error_explain(const struct mount_error *r, const char *mountpoint,
+			 struct reason *why)
 {
 	const char *said = r->words;
 	size_t line = strcspn(said, "\n");
