@@ -57,6 +57,7 @@ def test_other_words_are_asked_again(place):
     for word in ("yes", "", "dd", "q"):
         t.expect(QUESTION)
         t.type(word + "\n")
+        t.expect("type one of the letters in brackets")
     t.expect(QUESTION)
     t.type("discard\n")
     assert t.end()[0] == 0
