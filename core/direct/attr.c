@@ -9,33 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "change_cookie.h"
 #include "core/lib/path.h"
-#include "core/lib/timespec.h"
-
-void direct_attr_of(const struct statx *stx, mapfs_ino ino,
-		    struct mapfs_attr *out)
-{
-	*out = (struct mapfs_attr){
-		.ino = ino,
-		.mode = stx->stx_mode,
-		.nlink = stx->stx_nlink,
-		.uid = stx->stx_uid,
-		.gid = stx->stx_gid,
-		.rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
-		.size_bytes = stx->stx_size,
-		.blocks_512 = base_blocks(stx),
-		.atime = timespec_of_statx(stx->stx_atime),
-		.mtime = timespec_of_statx(stx->stx_mtime),
-		.ctime = timespec_of_statx(stx->stx_ctime),
-		.btime = timespec_of_statx(stx->stx_btime),
-	};
-	if (!(stx->stx_mask & STATX_BTIME))
-		out->btime.tv_nsec = -1;
-}
+#include "core/view/attr.h"
 
 /* Of a foreign directory: the attributes that a lookup of its name gives. */
 static int stat_foreign(struct direct *d, struct inode *i, struct statx *out)
@@ -86,7 +64,7 @@ static int show_attr(struct direct *d, struct inode *i, uint64_t fh,
 	if (err)
 		return err;
 	change_cookie_set(i, &stx);
-	direct_attr_of(&stx, i->ino, out);
+	view_attr_of(&stx, i->ino, out);
 	return 0;
 }
 
@@ -102,7 +80,7 @@ int direct_peek_attr(struct mapfs_view *v, struct mapfs_file file,
 		return err;
 	err = stat_inode(d, i, file.fh, &stx);
 	if (!err)
-		direct_attr_of(&stx, i->ino, out);
+		view_attr_of(&stx, i->ino, out);
 	direct_put(d, i);
 	return err;
 }

@@ -12,8 +12,6 @@
 
 #define DIRECT_STAT_MASK (STATX_BASIC_STATS | STATX_BTIME)
 
-void direct_attr_of(const struct statx *stx, mapfs_ino ino,
-		    struct mapfs_attr *out);
 /* fchmod(2) for any kind of descriptor. */
 int must_check direct_chmod(const struct direct_fd *f, mode_t mode);
 

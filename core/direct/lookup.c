@@ -6,11 +6,12 @@
 
 #include "attr.h"
 #include "change_cookie.h"
+#include "core/view/attr.h"
 
 void direct_fill_entry(struct direct *d, struct inode *i,
 		       const struct statx *stx, struct mapfs_entry *out)
 {
-	direct_attr_of(stx, i->ino, &out->attr);
+	view_attr_of(stx, i->ino, &out->attr);
 	out->generation = i->generation;
 	change_cookie_set(i, stx);
 	inode_count_lookup(d->itable, i);

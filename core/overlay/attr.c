@@ -11,29 +11,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "core/lib/timespec.h"
+#include "core/view/attr.h"
 #include "lost.h"
-
-static void attr_from_statx(const struct statx *stx, mapfs_ino ino,
-			    struct mapfs_attr *out)
-{
-	*out = (struct mapfs_attr){
-		.ino = ino,
-		.mode = stx->stx_mode,
-		.nlink = stx->stx_nlink,
-		.uid = stx->stx_uid,
-		.gid = stx->stx_gid,
-		.rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
-		.size_bytes = stx->stx_size,
-		.blocks_512 = base_blocks(stx),
-		.atime = timespec_of_statx(stx->stx_atime),
-		.mtime = timespec_of_statx(stx->stx_mtime),
-		.ctime = timespec_of_statx(stx->stx_ctime),
-		.btime = timespec_of_statx(stx->stx_btime),
-	};
-	if (!(stx->stx_mask & STATX_BTIME))
-		out->btime.tv_nsec = -1;
-}
 
 /*
  * Never too few: tar takes a file of 0 blocks for one hole, and would lose its
@@ -105,7 +84,7 @@ int overlay_fill_attr(struct overlay *o, struct inode *i,
 	if (S_ISDIR(i->type) && overlay_lost_dir(o, i, err))
 		return overlay_stand_in_attr(o, i, out);
 	if (!err)
-		attr_from_statx(&stx, i->ino, out);
+		view_attr_of(&stx, i->ino, out);
 	return err;
 }
 
