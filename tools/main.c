@@ -110,7 +110,7 @@ static int help_run(int argc, char **argv)
 	char help[] = "--help";
 	char *args[] = { NULL, help, NULL };
 
-	if (argc < 2) {
+	if (argc < 2 || strcmp(argv[1], "help") == 0) {
 		help_print(stdout);
 		return COMMAND_OK;
 	}
