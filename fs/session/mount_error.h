@@ -27,6 +27,6 @@ void mount_error_capture(struct mount_error *r);
 void mount_error_end(struct mount_error *r);
 /* One sentence about the captured words. */
 void mount_error_explain(const struct mount_error *r, const char *mountpoint,
-		     struct reason *why);
+			 struct reason *why);
 
 #endif
