@@ -58,7 +58,7 @@ static bool commit_may_move(enum commit_state from, enum commit_state to)
 	case COMMIT_UNDONE:
 		return false;
 	}
-	abort();
+	return false;
 }
 
 static void commit_move(struct mapfs_commit *c, enum commit_state to)
@@ -70,17 +70,7 @@ static void commit_move(struct mapfs_commit *c, enum commit_state to)
 /* Has STORE/commit/open been written, so that the commit has to be finished? */
 static bool is_under_way(const struct mapfs_commit *c)
 {
-	switch (c->state) {
-	case COMMIT_BEGUN:
-	case COMMIT_UNDOING:
-		return true;
-	case COMMIT_UNKNOWN:
-	case COMMIT_PLANNED:
-	case COMMIT_ENDED:
-	case COMMIT_UNDONE:
-		return false;
-	}
-	abort();
+	return c->state == COMMIT_BEGUN || c->state == COMMIT_UNDOING;
 }
 
 static int say(struct mapfs_commit *c, int err, const char *what)
@@ -382,18 +372,8 @@ static int finish_undo(struct mapfs_commit *c)
 /* The base is as the plan says; the store follows. */
 static int finish(struct mapfs_commit *c)
 {
-	switch (c->state) {
-	case COMMIT_BEGUN:
-		return finish_commit(c);
-	case COMMIT_UNDOING:
-		return finish_undo(c);
-	case COMMIT_UNKNOWN:
-	case COMMIT_PLANNED:
-	case COMMIT_ENDED:
-	case COMMIT_UNDONE:
-		break;
-	}
-	abort();
+	assert(is_under_way(c));
+	return c->state == COMMIT_BEGUN ? finish_commit(c) : finish_undo(c);
 }
 
 /* The commit has stopped halfway.  It can be finished, or undone. */
@@ -476,7 +456,8 @@ int mapfs_commit_run(struct mapfs_commit *c, struct reason *why)
 	case COMMIT_UNKNOWN:
 		break; /* mapfs_commit_open() leaves this state */
 	}
-	abort();
+	assert(false);
+	return -EINVAL;
 }
 
 void mapfs_commit_close(struct mapfs_commit *c)
