@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_MAPFS_STORE_H
+#define MAPFS_CORE_MAPFS_STORE_H
+
+/*
+ * The part of the door (core/mapfs.h, whose rules hold here) that is about what
+ * a copy view keeps: the store and its base, snapshots, rollback, revert,
+ * branches, and stores that no view has open.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "core/lib/reason.h"
+#include "core/lib/types.h"
+
+struct mapfs_view;
+
+/* Where the base of a kept store is now. */
+enum mapfs_base_state {
+	MAPFS_BASE_FITS,     /* it is where it was */
+	MAPFS_BASE_REPLACED, /* another directory has its path */
+	MAPFS_BASE_GONE,     /* nothing has its path */
+};
+/* `why` says what to do, unless it fits. */
+int must_check mapfs_base_state(const char *store, enum mapfs_base_state *out,
+				struct reason *why);
+
+/*
+ * A snapshot is a moment of a kept store that stays as it was.  A copy view
+ * creates and deletes snapshots of its own store.  -EINVAL: the store is not a
+ * kept one.  -EROFS: the view was opened to look only.  The caller makes the
+ * kernel send its dirty pages first (syncfs(2) on the mount).
+ */
+struct mapfs_snapshot {
+	uint64_t id;	     /* never used again in this store */
+	const char *name;    /* one file name, without '@' */
+	const char *message; /* "" if none was given */
+	struct timespec time;
+	uint64_t private_pages;
+	bool is_reachable; /* false: a commit has changed the base since */
+};
+
+/* Strings are borrowed until it returns; non-zero stops and is returned. */
+typedef int (*mapfs_snapshot_fn)(void *arg, const struct mapfs_snapshot *s);
+
+/* Durable on return [D1].  -EEXIST: the name is taken. */
+int must_check mapfs_snapshot_create(struct mapfs_view *v, const char *name,
+				     const char *message, struct reason *why);
+/* Frees its pages.  -EBUSY: a branch or a mount needs it; `why` names that. */
+int must_check mapfs_snapshot_delete(struct mapfs_view *v, const char *name,
+				     struct reason *why);
+/* Oldest first; also of a view that was opened to look only. */
+int must_check mapfs_snapshot_iterate(struct mapfs_view *v,
+				      mapfs_snapshot_fn fn, void *arg);
+/* ... of a store that may be in use, and may have lost its base. */
+int must_check mapfs_store_snapshots(const char *path, mapfs_snapshot_fn fn,
+				     void *arg, struct reason *why);
+
+/*
+ * What a kernel that shows this view may believe wrongly after a change that
+ * did not come through it.  Either a name (dir, name), or an inode (name is
+ * NULL): its attributes and pages.
+ */
+struct mapfs_invalidation {
+	mapfs_ino dir;
+	const char *name;
+	mapfs_ino ino;
+	uint64_t generation; /* of ino, as in its struct mapfs_entry */
+	mode_t type;	     /* S_IFMT bits of ino */
+	bool is_gone;	     /* the inode does not exist any more */
+	uint64_t size_bytes; /* after the change */
+	uint64_t was_bytes;  /* before it */
+};
+typedef void (*mapfs_invalidation_fn)(void *arg,
+				      const struct mapfs_invalidation *s);
+
+/*
+ * The kernel's caches of the inode were invalidated.  Between such a change and
+ * this call the kernel may still send pages that it had cached before: a write
+ * with MAPFS_WRITE_CACHED to an inode of a struct mapfs_invalidation is then
+ * answered as done, and dropped.
+ */
+void mapfs_invalidated(struct mapfs_view *v, mapfs_ino ino);
+
+/*
+ * One path of the inode, from the root, without leading '/'; the caller frees
+ * it.  A directory above may be renamed at any time, so the caller checks that
+ * the path leads to the inode.  -ENOENT: no name of it is known.
+ */
+int must_check mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out);
+
+/*
+ * Drift: base files that were changed in the base after the view had changed
+ * them.  The view shows its own pages of such a file; reading any other page
+ * fails.  `path` is in the base; non-zero stops and is returned.
+ */
+typedef int (*mapfs_drift_fn)(void *arg, const char *path, bool is_gone);
+int must_check mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
+
+/* How much of an object the view has, if the base may have lost it. */
+enum mapfs_held {
+	MAPFS_HELD_ALL,	    /* all of it can be read */
+	MAPFS_HELD_PARTS,   /* some bytes, or names, only the base had */
+	MAPFS_HELD_NOTHING, /* it stands for a lost directory; its attributes
+			       are not those of that directory */
+};
+int must_check mapfs_held(struct mapfs_view *v, mapfs_ino ino,
+			  enum mapfs_held *out);
+
+/*
+ * Returns to a snapshot.  Later changes are lost, unless another snapshot has
+ * them.  After the change `fn` is called for each name and inode that it
+ * concerned, with no lock held.
+ */
+int must_check mapfs_rollback(struct mapfs_view *v, const char *name,
+			      mapfs_invalidation_fn fn, void *arg,
+			      struct reason *why);
+/*
+ * Discards the changes of `path` (from the view's root; "" is the root) and of
+ * everything below it: the view shows again what the base has there.
+ */
+int must_check mapfs_revert(struct mapfs_view *v, const char *path,
+			    mapfs_invalidation_fn fn, void *arg,
+			    struct reason *why);
+
+/*
+ * A branch is a new store that begins as a snapshot of another one, which may
+ * be in use.  It takes constant time and space: it uses the parent's pages.
+ */
+struct mapfs_branch_options {
+	const char *from;     /* the parent */
+	const char *snapshot; /* of the parent */
+	const char *to;	      /* the new store */
+	bool is_trusted;      /* as in struct mapfs_options */
+};
+int must_check mapfs_branch(const struct mapfs_branch_options *opt,
+			    struct reason *why);
+
+/*
+ * A store of another user, or one that others may write to, could have been
+ * made to harm the base by a commit.  Opening one is -EPERM unless it is
+ * trusted.  This checks the same and opens nothing; 0, too: there is no store.
+ */
+int must_check mapfs_store_trust_check(const char *path, bool is_trusted,
+				       struct reason *why);
+
+/*
+ * Waits for a process that is about to close the store; -EBUSY: the store is in
+ * use.  For a caller that mounts before it opens the store: the new mount may
+ * get the device number of the old one, which could not be told apart then.
+ */
+int must_check mapfs_store_await(const char *path, struct reason *why);
+
+/* What can be read of a store by any process, whether it is in use or not. */
+struct mapfs_store_info {
+	char *path;	  /* absolute */
+	char *base;	  /* path of the base */
+	char *mountpoint; /* where it is mounted now, or NULL */
+	pid_t pid;	  /* of the process that uses it, or 0 */
+	char *parent;	  /* the store it is a branch of, or NULL */
+	char *parent_snapshot;
+	char **branches;      /* stores that are branches of it; NULL ends */
+	char **branches_of;   /* the snapshot of each branch */
+	bool commit_is_open;  /* an interrupted commit must be finished */
+	unsigned int commits; /* that can be undone */
+	struct timespec created;
+};
+int must_check mapfs_store_describe(const char *path,
+				    struct mapfs_store_info *out,
+				    struct reason *why);
+void mapfs_store_info_fini(struct mapfs_store_info *info);
+/* Would mapfs_discard() succeed?  0, or -EBUSY and a sentence. */
+int must_check mapfs_may_discard(const char *path, struct reason *why);
+/*
+ * Removes a store.  -EBUSY: it is mounted, or a branch needs it; `why` names
+ * that.  -ENOTEMPTY: the directory has files that are not a store's, and they
+ * stay.  Its content is not trusted, so a store of any user can be removed; but
+ * if its parent is a third user's, the parent keeps its record of the branch.
+ */
+int must_check mapfs_discard(const char *path, struct reason *why);
+
+#endif
