@@ -52,6 +52,28 @@ enum mapfs_store_kind {
 	MAPFS_STORE_MEMORY,   /* memory of the daemon */
 };
 
+/*
+ * A window is a part of a file that a view shows as a file of its own.  In a
+ * view of windows the root shows the windows and nothing else, and no byte of a
+ * file is in two windows, so that each byte has one page in the kernel's cache
+ * [C1].
+ */
+struct mapfs_window {
+	const char *name; /* in the root of the view */
+	const char *path; /* of the file, from the root of the base; "": the
+			     base is that file */
+	uint64_t off_bytes;
+	uint64_t len_bytes; /* or MAPFS_WINDOW_OPEN */
+};
+
+/* The window ends with its file, and grows and shrinks with it. */
+#define MAPFS_WINDOW_OPEN UINT64_MAX
+
+enum mapfs_base_kind {
+	MAPFS_BASE_AT_PATH, /* a directory, a regular file or a block device */
+	MAPFS_BASE_NONE,    /* an empty directory that exists nowhere */
+};
+
 /* `all_bytes` is an estimate. */
 typedef void (*mapfs_progress_fn)(void *arg, uint64_t done_bytes,
 				  uint64_t all_bytes);
@@ -59,8 +81,17 @@ typedef void (*mapfs_progress_fn)(void *arg, uint64_t done_bytes,
 struct mapfs_options {
 	enum mapfs_mode mode;
 	enum mapfs_store_kind store_kind; /* copy mode only */
-	const char *base;  /* the directory; NULL: as the kept store recorded */
-	const char *store; /* copy mode, else NULL */
+	enum mapfs_base_kind base_kind;
+	const char *base;    /* its path; NULL: as the kept store recorded */
+	const char *store;   /* copy mode, else NULL */
+	uint64_t size_bytes; /* copy mode: of all private pages; 0: no limit */
+	/*
+	 * A view of windows; none: of the whole base.  A base that is a file is
+	 * shown as one open window, which has the name of the file.
+	 */
+	const struct mapfs_window *windows;
+	size_t window_count;
+	bool root_is_file; /* the root of the view is its only window */
 	/* Only for a kept store: */
 	bool is_trusted;      /* even if another user could have written it */
 	const char *snapshot; /* show this snapshot, unchangeable, also while
