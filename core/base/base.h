@@ -3,9 +3,10 @@
 #define MAPFS_CORE_BASE_BASE_H
 
 /*
- * The directory below a view, for the folders above: everything of core/base.
+ * The directory or file below a view, for the folders above: everything of core/base.
  *
  *	root		opening it, and opening below it [S2]
+ *	only_file	a base that is a file
  *	inode		the objects that the view knows, and their places
  *	resolve		from an inode to a descriptor of its object
  *	stat, xattr, read, readdir
@@ -24,6 +25,7 @@
 #include "generation.h"
 #include "identity.h"
 #include "inode.h"
+#include "only_file.h"
 #include "read.h"
 #include "readdir.h"
 #include "resolve.h"

@@ -13,6 +13,9 @@
  */
 bool base_is_foreign(const struct base *b, const struct statx *stx)
 {
+	/* Nothing but the file is reached, wherever it is mounted. */
+	if (b->only)
+		return false;
 	if (b->has_mount_id && (stx->stx_mask & STATX_MNT_ID) &&
 	    stx->stx_mnt_id != b->mount_id)
 		return true;

@@ -11,6 +11,7 @@
 
 #include "core/lib/io.h"
 #include "core/lib/mapping.h"
+#include "only_file.h"
 #include "resolve.h"
 #include "root.h"
 #include "root_priv.h"
@@ -36,6 +37,16 @@ static void touch_mapped(const struct base *b, int fd, const struct stat *st,
 		(void)!io_pread_some(fd, &byte, 1, off);
 }
 
+/* A device has no size of its own. */
+static int stat_data(const struct base *b, int fd, struct stat *st)
+{
+	if (fstat(fd, st) < 0)
+		return -errno;
+	if (S_ISBLK(st->st_mode))
+		st->st_size = (off_t)b->only->device_bytes;
+	return 0;
+}
+
 static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
 			 size_t len, uint64_t off)
 {
@@ -43,9 +54,10 @@ static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
 	struct stat st;
 	uint64_t left;
 	int fd = base_fd_of(f);
+	int err = stat_data(b, fd, &st);
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
+	if (err)
+		return err;
 	if (off >= (uint64_t)st.st_size)
 		return 0;
 	left = (uint64_t)st.st_size - off;
@@ -78,6 +90,16 @@ ssize_t base_read(struct base *b, struct inode *i, void *buf, size_t len,
 	return n;
 }
 
+/* A device has no holes. */
+static int seek_device(const struct only_file *f, uint64_t off, int whence,
+		       uint64_t *out)
+{
+	if (off >= f->device_bytes)
+		return -ENXIO;
+	*out = whence == SEEK_DATA ? off : f->device_bytes;
+	return 0;
+}
+
 int base_seek(struct base *b, struct inode *i, uint64_t off, int whence,
 	      uint64_t *out)
 {
@@ -87,6 +109,8 @@ int base_seek(struct base *b, struct inode *i, uint64_t off, int whence,
 
 	if (off > MAPFS_MAX_SIZE)
 		return -ENXIO;
+	if (base_is_device(b))
+		return seek_device(b->only, off, whence, out);
 	err = base_hold(b, i, BASE_READ, &f);
 	if (err)
 		return err;

@@ -21,6 +21,7 @@
 #include "core/lib/path.h"
 #include "foreign.h"
 #include "inode.h"
+#include "only_file.h"
 #include "resolve.h"
 #include "root.h"
 #include "root_priv.h"
@@ -227,6 +228,23 @@ static int listing_fill(struct base_listing *l)
 	return 0;
 }
 
+/* The root of a base that is a file. */
+static int tell_only_file(struct teller *t, uint64_t cookie)
+{
+	const struct only_file *f = t->l->b->only;
+	struct statx stx;
+	int ret;
+
+	t->l->at_end = true;
+	if (cookie)
+		return 0;
+	if (statx(f->fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &stx) < 0)
+		return -errno;
+	only_file_show(f, &stx);
+	ret = t->fn(t->arg, f->name, stx.stx_ino, stx.stx_mode & S_IFMT, 1);
+	return ret == BASE_SKIPPED ? 0 : ret;
+}
+
 int base_listing_read(struct base_listing *l, struct inode *dir,
 		      uint64_t cookie, base_dirent_fn fn, void *arg)
 {
@@ -234,6 +252,8 @@ int base_listing_read(struct base_listing *l, struct inode *dir,
 	ssize_t at = listing_find(l, cookie);
 	int err = 0;
 
+	if (l->b->only)
+		return tell_only_file(&t, cookie);
 	if (at < 0) {
 		err = listing_seek(l, dir, cookie);
 		at = 0;

@@ -25,6 +25,7 @@
 #include "core/lib/path.h"
 #include "generation.h"
 #include "inode.h"
+#include "only_file.h"
 #include "root.h"
 #include "root_priv.h"
 
@@ -161,6 +162,7 @@ static int verify(struct base *b, const struct inode *i, int fd)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
 		  STATX_TYPE | STATX_INO | STATX_BTIME, &stx) < 0)
 		return -errno;
+	only_file_show(b->only, &stx);
 	if (!base_seems_to_be(b, i, &stx) ||
 	    (S_ISDIR(stx.stx_mode) &&
 	     makedev(stx.stx_dev_major, stx.stx_dev_minor) != b->dev))

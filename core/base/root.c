@@ -29,6 +29,7 @@
 #include "fd_cache.h"
 #include "fs_type.h"
 #include "inode.h"
+#include "only_file.h"
 #include "places.h"
 #include "root_priv.h"
 
@@ -78,10 +79,10 @@ static int set_atime_rule(int fd, unsigned int flags)
 	return set_attributes(fd, set, clear);
 }
 
-/* A detached mount of the directory, with the attributes for `flags`. */
-static int open_clone(int dirfd, unsigned int flags, int *fd)
+/* A detached mount of the directory or file, with the attributes for `flags`. */
+static int open_clone(int from, unsigned int flags, int *fd)
 {
-	int got = open_tree(dirfd, "",
+	int got = open_tree(from, "",
 			    AT_EMPTY_PATH | OPEN_TREE_CLONE |
 				    (unsigned int)OPEN_TREE_CLOEXEC);
 	int err;
@@ -102,7 +103,7 @@ static void learn_atime_rule(struct base *b)
 	struct statvfs vfs;
 
 	b->atime_rule = ATIME_NEVER;
-	if (b->noatime || fstatvfs(b->rootfd, &vfs) < 0 ||
+	if (b->noatime || fstatvfs(base_own_fd(b), &vfs) < 0 ||
 	    (vfs.f_flag & (ST_NOATIME | ST_RDONLY)))
 		return;
 	b->atime_rule = vfs.f_flag & ST_RELATIME ? ATIME_RELATIVE :
@@ -128,7 +129,7 @@ static int learn_root(struct base *b, bool is_clone)
 
 	if (statx(b->rootfd, "", AT_EMPTY_PATH,
 		  STATX_BASIC_STATS | STATX_MNT_ID, &stx) < 0 ||
-	    fstatfs(b->rootfd, &fs) < 0)
+	    fstatfs(base_own_fd(b), &fs) < 0)
 		return -errno;
 	b->dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 	b->mount_id = stx.stx_mnt_id;
@@ -153,30 +154,76 @@ static bool has_other_rule(int fd, unsigned int flags)
 		 (flags & BASE_NOATIME ? ST_NOATIME : ST_RELATIME));
 }
 
-static int open_root(struct base *b, const char *path, unsigned int flags)
+/*
+ * Puts a clone in the place of *fd where one is needed: it lacks what is
+ * mounted below.
+ */
+static int replace_by_clone(int *fd, unsigned int flags, bool *is_clone)
 {
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const int was = *fd;
+
+	*is_clone = ((flags & BASE_FROZEN) || has_other_rule(was, flags)) &&
+		    open_clone(was, flags, fd) == 0;
+	if (*is_clone)
+		close(was);
+	else if ((flags & BASE_RELATIME) && has_other_rule(was, flags))
+		return -EPERM;
+	return 0;
+}
+
+static int open_directory(struct base *b, int fd, unsigned int flags)
+{
 	bool is_clone;
 	int err;
 
-	if (fd < 0)
-		return -errno;
 	b->rootfd = fd;
 	/* Without the right to list and enter it no view is possible. */
 	if (faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) < 0)
 		return -errno;
-	/* A clone lacks what is mounted below: make one only if needed. */
-	is_clone = ((flags & BASE_FROZEN) || has_other_rule(fd, flags)) &&
-		   open_clone(fd, flags, &b->rootfd) == 0;
-	err = !is_clone && (flags & BASE_RELATIME) &&
-			      has_other_rule(fd, flags) ?
-		      -EPERM :
-		      0;
-	if (is_clone)
+	err = replace_by_clone(&b->rootfd, flags, &is_clone);
+	return err ? err : learn_root(b, is_clone);
+}
+
+static int open_file(struct base *b, int fd, unsigned int flags)
+{
+	bool is_clone;
+	int err;
+
+	if (faccessat(fd, "", R_OK, AT_EACCESS | AT_EMPTY_PATH) < 0)
+		err = -errno;
+	else
+		err = replace_by_clone(&fd, flags, &is_clone);
+	if (err) {
 		close(fd);
+		return err;
+	}
+	err = only_file_open(&b->only, b->path, fd);
 	if (!err)
-		err = learn_root(b, is_clone);
-	learn_atime_rule(b);
+		err = only_file_open_above(b->path, &b->rootfd);
+	return err ? err : learn_root(b, true);
+}
+
+static int open_root(struct base *b, unsigned int flags)
+{
+	struct stat st;
+	int fd = open(b->path, O_PATH | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0) {
+		err = -errno;
+		close(fd);
+	} else if (S_ISDIR(st.st_mode)) {
+		err = open_directory(b, fd, flags);
+	} else if (only_file_is_one(st.st_mode)) {
+		err = open_file(b, fd, flags);
+	} else {
+		close(fd);
+		err = -ENOTDIR;
+	}
+	if (!err)
+		learn_atime_rule(b);
 	return err;
 }
 
@@ -214,7 +261,7 @@ int base_open(struct base **out, const char *path, unsigned int flags)
 	b->noatime = flags & (BASE_FROZEN | BASE_NOATIME);
 	b->nodiratime = flags & BASE_NODIRATIME;
 	b->has_handles = flags & BASE_HANDLES;
-	err = open_root(b, path, flags);
+	err = open_root(b, flags);
 	if (!err)
 		err = mapping_guard_init();
 	if (err) {
@@ -249,6 +296,7 @@ void base_close(struct base *b)
 	places_destroy(b->places);
 	pthread_cond_destroy(&b->walked);
 	rmutex_fini(&b->walk_lock);
+	only_file_close(b->only);
 	if (b->rootfd >= 0)
 		close(b->rootfd);
 	free(b->path);
@@ -281,6 +329,21 @@ int base_root_fd(const struct base *b)
 	return b->rootfd;
 }
 
+int base_own_fd(const struct base *b)
+{
+	return b->only ? b->only->fd : b->rootfd;
+}
+
+const char *base_file_name(const struct base *b)
+{
+	return b->only ? b->only->name : NULL;
+}
+
+bool base_is_device(const struct base *b)
+{
+	return b->only && b->only->is_device;
+}
+
 bool base_leaves_atime(const struct base *b, int flags)
 {
 	if (flags & O_PATH)
@@ -309,7 +372,9 @@ int base_openat(struct base *b, int dirfd, const char *path, int flags, int *fd)
 	if (base_leaves_atime(b, flags))
 		flags |= O_NOATIME;
 	do {
-		err = beneath_open(dirfd, path, flags, fd);
+		err = b->only && strcmp(path, ".") != 0 ?
+			      only_file_openat(b->only, path, flags, fd) :
+			      beneath_open(dirfd, path, flags, fd);
 	} while (base_may_try_again(b, err));
 	return err;
 }

@@ -3,7 +3,9 @@
 #define MAPFS_CORE_BASE_ROOT_H
 
 /*
- * The root of the base, and the way to open what lies below it [S2].
+ * The root of the base, and the way to open what lies below it [S2].  The base
+ * is a directory, or a file: then the root is the directory above, which shows
+ * this file alone (only_file.h).
  *
  * The root is opened once, before mounting.  Every later access is relative
  * to a descriptor of it or of a directory below it.  With BASE_FROZEN (read
@@ -32,6 +34,7 @@ enum base_flags {
 	BASE_HANDLES = 1 << 4,
 };
 
+/* -ENOTDIR: neither a directory nor a regular file nor a block device. */
 int must_check base_open(struct base **out, const char *path,
 			 unsigned int flags);
 /*
@@ -48,6 +51,11 @@ void base_close(struct base *b);
 const char *base_path(const struct base *b);
 /* O_PATH descriptor of the root, borrowed; -1: it is absent. */
 int base_root_fd(const struct base *b);
+/* The same of the base itself, the directory or the file. */
+int base_own_fd(const struct base *b);
+/* The name of the file in the root; NULL: the base is a directory. */
+const char *base_file_name(const struct base *b);
+bool base_is_device(const struct base *b);
 /* May the base's file system have to ask a server or another process? */
 bool base_is_remote(const struct base *b);
 /* Do opens of files leave access times alone? */

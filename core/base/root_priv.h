@@ -14,13 +14,15 @@
 #include "core/lib/types.h"
 
 struct base {
-	int rootfd;	   /* fixed while open; -1: absent */
-	char *path;	   /* fixed while open */
-	dev_t dev;	   /* fixed while open */
-	uint64_t mount_id; /* fixed while open */
-	bool has_mount_id; /* fixed while open */
-	bool noatime;	   /* fixed while open: O_NOATIME everywhere */
-	bool nodiratime;   /* fixed while open */
+	int rootfd;		/* fixed while open; -1: absent */
+	struct only_file *only; /* fixed while open; the base is a file, and
+				   the root is the directory above; or NULL */
+	char *path;		/* fixed while open */
+	dev_t dev;		/* fixed while open */
+	uint64_t mount_id;	/* fixed while open */
+	bool has_mount_id;	/* fixed while open */
+	bool noatime;		/* fixed while open: O_NOATIME everywhere */
+	bool nodiratime;	/* fixed while open */
 	enum {
 		ATIME_NEVER,
 		ATIME_RELATIVE,

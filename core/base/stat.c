@@ -10,21 +10,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "foreign.h"
 #include "generation.h"
 #include "inode.h"
+#include "only_file.h"
 #include "resolve.h"
 #include "root.h"
 #include "root_priv.h"
 
 #define STAT_MASK (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
-static int stat_fd(int fd, struct statx *out)
+static int stat_fd(const struct base *b, int fd, struct statx *out)
 {
-	return statx(fd, "", AT_EMPTY_PATH, STAT_MASK, out) < 0 ? -errno : 0;
+	if (statx(fd, "", AT_EMPTY_PATH, STAT_MASK, out) < 0)
+		return -errno;
+	only_file_show(b->only, out);
+	return 0;
 }
 
 static int stat_unsynced(int dirfd, const char *name, struct statx *out)
@@ -54,7 +59,7 @@ static int stat_opened(struct base *b, int dirfd, const char *name,
 	}
 	if (err)
 		return err;
-	err = stat_fd(fd, out);
+	err = stat_fd(b, fd, out);
 	if (!err && generation)
 		*generation = base_generation_of_fd(b, fd, out);
 	close(fd);
@@ -64,6 +69,10 @@ static int stat_opened(struct base *b, int dirfd, const char *name,
 static int stat_at(struct base *b, int dirfd, const char *name,
 		   struct statx *out)
 {
+	if (b->only)
+		return strcmp(name, b->only->name) == 0 ?
+			       stat_fd(b, b->only->fd, out) :
+			       -ENOENT;
 	if (!b->is_remote)
 		return stat_unsynced(dirfd, name, out);
 	return stat_opened(b, dirfd, name, out, NULL);
@@ -153,7 +162,7 @@ static int stat_inode(struct base *b, struct inode *i, struct statx *out)
 		if (err)
 			return err;
 	}
-	err = stat_fd(base_fd_of(f), out);
+	err = stat_fd(b, base_fd_of(f), out);
 	base_put(b, f);
 	return err;
 }
@@ -186,7 +195,7 @@ struct inode_facts base_facts(const struct statx *stx, struct inode *dir,
 
 int base_statfs(struct base *b, struct statvfs *out)
 {
-	return fstatvfs(b->rootfd, out) < 0 ? -errno : 0;
+	return fstatvfs(base_own_fd(b), out) < 0 ? -errno : 0;
 }
 
 /*

@@ -123,6 +123,25 @@ static int open_view(struct mapfs_commit *c)
 	return c->store ? 0 : -ENOMEM;
 }
 
+/* The root of the base, for reading: O_PATH lists nothing. */
+static int open_root(const struct base *b, int *fd)
+{
+	int above;
+	int err;
+
+	if (!base_file_name(b)) {
+		*fd = open(base_path(b), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return *fd < 0 ? -errno : 0;
+	}
+	err = only_file_open_above(base_path(b), &above);
+	if (err)
+		return err;
+	*fd = openat(above, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	err = *fd < 0 ? -errno : 0;
+	close(above);
+	return err;
+}
+
 /* Opens the base for writing: the very directory that the view shows. */
 static int open_base(struct mapfs_commit *c)
 {
@@ -130,12 +149,20 @@ static int open_base(struct mapfs_commit *c)
 	const char *path = base_path(c->ctx.overlay->base);
 	struct stat seen;
 	struct stat st;
+	int err;
 
-	ctx->fd.root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (ctx->fd.root < 0 || fstat(ctx->fd.root, &st) < 0 ||
-	    fstat(base_root_fd(c->ctx.overlay->base), &seen) < 0) {
-		int err = -errno;
-
+	if (base_is_device(c->ctx.overlay->base)) {
+		reason_set(
+			ctx->why,
+			"base %s: a commit does not write to a block device; mount the store, and copy the file of the view to the device",
+			path);
+		return -EOPNOTSUPP;
+	}
+	err = open_root(c->ctx.overlay->base, &ctx->fd.root);
+	if (!err && (fstat(ctx->fd.root, &st) < 0 ||
+		     fstat(base_root_fd(c->ctx.overlay->base), &seen) < 0))
+		err = -errno;
+	if (err) {
 		reason_set(ctx->why, "base %s: %s", path, reason_of(err));
 		return err;
 	}

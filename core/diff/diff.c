@@ -326,6 +326,8 @@ int mapfs_diff(struct mapfs_view *from, struct mapfs_view *to,
 
 	if (to->mode != MAPFS_COPY || (from && from->mode != MAPFS_COPY))
 		return -EINVAL;
+	to = view_whole(to);
+	from = from ? view_whole(from) : NULL;
 	d.to = overlay_of(to);
 	if (from) {
 		err = check_same_base(overlay_of(from), d.to);

@@ -155,6 +155,7 @@ static int open_base(struct direct *d, const struct mapfs_options *opt)
 		return err;
 	base_set_itable(d->base, d->itable);
 	d->view.root_ino = stx.stx_ino;
+	d->view.file_name = base_file_name(d->base);
 	return handles_create(&d->handles, d->base);
 }
 

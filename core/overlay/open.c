@@ -172,6 +172,7 @@ static int make_root(struct overlay *o, mapfs_ino ino)
 		return err;
 	base_set_itable(o->base, o->itable);
 	o->view.root_ino = ino;
+	o->view.file_name = base_file_name(o->base);
 	return 0;
 }
 
@@ -247,7 +248,7 @@ static int open_store(struct overlay *o, const struct mapfs_options *opt,
 		.progress = opt->progress,
 		.progress_arg = opt->progress_arg,
 		.base = base_path(o->base),
-		.base_fd = base_root_fd(o->base),
+		.base_fd = base_own_fd(o->base),
 	};
 	int err = 0;
 

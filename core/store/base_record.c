@@ -82,7 +82,7 @@ static int look_at_base(const char *path, const struct base_identity *id,
 			enum mapfs_base_state *out)
 {
 	struct base_identity now;
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_PATH | O_CLOEXEC);
 	int err = 0;
 
 	if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)

@@ -177,7 +177,7 @@ static int make_branch(const struct branch_ctx *b, struct store_dir *d)
 	return err;
 }
 
-/* The base that the parent records, which must still be the same directory. */
+/* The base that the parent records, which must still be the same one. */
 static int open_base(const struct branch_ctx *b, struct store_options *opt,
 		     struct reason *why)
 {
@@ -185,7 +185,7 @@ static int open_base(const struct branch_ctx *b, struct store_options *opt,
 
 	assert(b->facts.base);
 	opt->base = b->facts.base;
-	opt->base_fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	opt->base_fd = open(opt->base, O_PATH | O_CLOEXEC);
 	if (opt->base_fd < 0) {
 		err = -errno;
 		if (err == -ENOENT || err == -ENOTDIR)

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/only_file.h"
+
 static bool same_object(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
@@ -84,15 +86,30 @@ int location_check_outside(int fd, const struct store_options *opt,
 	return -EINVAL;
 }
 
+/* The directory that is the base, or is above the file that is the base. */
+static int open_base_place(const struct store_options *opt, int *fd)
+{
+	struct stat base;
+
+	if (fstat(opt->base_fd, &base) < 0)
+		return -errno;
+	if (!S_ISDIR(base.st_mode))
+		return only_file_open_above(opt->base, fd);
+	*fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? -errno : 0;
+}
+
 /* base_fd may be in a detached clone of the mount, whose root has no "..". */
 int location_check_base(int storefd, const struct store_options *opt,
 			struct reason *why)
 {
 	struct stat store = { 0 };
 	bool below = false;
-	int fd = open(opt->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int err = fd < 0 || fstat(storefd, &store) < 0 ? -errno : 0;
+	int fd = -1;
+	int err = fstat(storefd, &store) < 0 ? -errno : 0;
 
+	if (!err)
+		err = open_base_place(opt, &fd);
 	if (!err)
 		err = is_below(fd, &store, &below);
 	if (fd >= 0)

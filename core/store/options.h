@@ -29,7 +29,7 @@ struct store_options {
 	const char *path;	      /* the store; or where unlinked files are
 				       created */
 	const char *base;	      /* absolute path of the base */
-	int base_fd;		      /* root of the base */
+	int base_fd;		      /* of the base, a directory or a file */
 	struct base_identity base_id; /* identifies base_fd; ino 0: opened
 				       without a base, and any base fits */
 	const char *mountpoint;	      /* or NULL */

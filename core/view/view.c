@@ -59,11 +59,12 @@ int mapfs_base_fd(const struct mapfs_view *v)
 void mapfs_set_kernel_times(struct mapfs_view *v, bool on)
 {
 	v->kernel_times = on;
+	view_whole(v)->kernel_times = on;
 }
 
 bool mapfs_is_stateless(const struct mapfs_view *v)
 {
-	return v->ops->open == NULL;
+	return v->below ? mapfs_is_stateless(v->below) : v->ops->open == NULL;
 }
 
 /* 0: the name is one component of a path. */

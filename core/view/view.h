@@ -4,8 +4,9 @@
 
 /*
  * The operations that a kind of view provides: the calls of core/mapfs.h behind
- * a table, which is chosen once, when the view is opened.  There are two kinds,
- * core/overlay (copy mode) and core/direct (read and write mode).
+ * a table, which is chosen once, when the view is opened.  The kinds are
+ * core/overlay (copy mode) and core/direct (read and write mode), and above one
+ * of them core/window, which shows parts of its files.
  *
  * Lifetime: a view starts with a struct mapfs_view as its first member; `close`
  *           ends it.
@@ -124,6 +125,16 @@ struct mapfs_view {
 	int base_fd;		    /* fixed while open, borrowed; or -1 */
 	bool look_only;		    /* fixed while open: nothing changes */
 	bool kernel_times;	    /* fixed before the first request */
+	/* The view that this one shows parts of, which it owns; or NULL. */
+	struct mapfs_view *below;
+	/* The base is this file of the root; or NULL.  Lives as the base. */
+	const char *file_name;
 };
+
+/* The view that keeps the changes: the one below a view of windows, or `v`. */
+static inline struct mapfs_view *view_whole(struct mapfs_view *v)
+{
+	return v->below ? v->below : v;
+}
 
 #endif

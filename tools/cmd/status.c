@@ -164,7 +164,8 @@ static int look_at_base(struct status *s)
 		s->base_state = errno == ENOENT || errno == ENOTDIR ?
 					MAPFS_BASE_GONE :
 					MAPFS_BASE_FITS;
-	else if (fstat(s->t.fd, &shown) == 0 && shown.st_ino != now.st_ino)
+	else if (S_ISDIR(now.st_mode) && fstat(s->t.fd, &shown) == 0 &&
+		 shown.st_ino != now.st_ino)
 		s->base_state = MAPFS_BASE_REPLACED;
 	return 0;
 }

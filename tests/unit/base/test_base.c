@@ -58,16 +58,21 @@ static void put_file(const struct fixture *f, const char *name, const void *buf,
 	close(fd);
 }
 
-static void start(struct fixture *f, unsigned int flags)
+static void start_at(struct fixture *f, const char *path, unsigned int flags)
 {
 	struct statx stx;
 
-	assert_int_equal(base_open(&f->b, f->dir, flags), 0);
+	assert_int_equal(base_open(&f->b, path, flags), 0);
 	assert_int_equal(statx(base_root_fd(f->b), "", AT_EMPTY_PATH, STATX_INO,
 			       &stx),
 			 0);
 	assert_int_equal(itable_create(&f->t, stx.stx_ino), 0);
 	base_set_itable(f->b, f->t);
+}
+
+static void start(struct fixture *f, unsigned int flags)
+{
+	start_at(f, f->dir, flags);
 }
 
 static void stop(struct fixture *f)
@@ -132,15 +137,64 @@ static struct inode *root(struct fixture *f)
 	return itable_root(f->t);
 }
 
-static void test_base__refuses_what_is_no_directory(void **state)
+static void test_base__refuses_what_is_neither_directory_nor_file(void **state)
 {
 	struct fixture *f = *state;
 	struct base *b;
 
-	put_file(f, "file", "x", 1);
-	assert_int_equal(base_open(&b, in(f, "file"), 0), -ENOTDIR);
+	assert_int_equal(mkfifo(in(f, "fifo"), 0600), 0);
+	assert_int_equal(base_open(&b, in(f, "fifo"), 0), -ENOTDIR);
 	assert_int_equal(base_open(&b, in(f, "none"), 0), -ENOENT);
 	base_close(NULL);
+}
+
+static int list_names(void *arg, const char *name, uint64_t ino, mode_t type,
+		      uint64_t cookie)
+{
+	char *all = arg;
+
+	(void)ino;
+	(void)type;
+	(void)cookie;
+	strcat(strcat(all, name), " ");
+	return 0;
+}
+
+static void test_base__file_is_alone_in_its_root(void **state)
+{
+	struct fixture *f = *state;
+	char names[64] = "";
+	char text[8] = "";
+	struct inode *i;
+
+	put_file(f, "file", "bytes", 5);
+	put_file(f, "other", "x", 1);
+	start_at(f, in(f, "file"), BASE_FROZEN);
+	assert_string_equal(base_file_name(f->b), "file");
+	assert_int_equal(try_lookup(f, root(f), "other", &i), -ENOENT);
+	assert_int_equal(base_readdir(f->b, root(f), 0, list_names, names), 0);
+	assert_string_equal(names, "file ");
+	i = lookup(f, root(f), "file");
+	assert_int_equal(base_read(f->b, i, text, sizeof(text), 0), 5);
+	assert_string_equal(text, "bytes");
+	(void)inode_put(f->t, i);
+}
+
+/* A mount that covers the name, or an editor that replaces it. */
+static void test_base__file_is_the_one_that_was_opened(void **state)
+{
+	struct fixture *f = *state;
+	char text[8] = "";
+	struct inode *i;
+
+	put_file(f, "file", "old", 3);
+	put_file(f, "new", "newer", 5);
+	start_at(f, in(f, "file"), 0);
+	assert_int_equal(rename(in(f, "new"), in(f, "file")), 0);
+	i = lookup(f, root(f), "file");
+	assert_int_equal(base_read(f->b, i, text, sizeof(text), 0), 3);
+	assert_string_equal(text, "old");
+	(void)inode_put(f->t, i);
 }
 
 static void test_base__directory_nobody_may_enter_is_refused(void **state)
@@ -690,7 +744,9 @@ static void test_base__generation_tells_births_of_one_tick_apart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_base__refuses_what_is_no_directory),
+		TEST(test_base__refuses_what_is_neither_directory_nor_file),
+		TEST(test_base__file_is_alone_in_its_root),
+		TEST(test_base__file_is_the_one_that_was_opened),
 		TEST(test_base__directory_nobody_may_enter_is_refused),
 		TEST(test_base__reads_small_and_large_files),
 		TEST(test_base__directory_is_read_as_no_file),

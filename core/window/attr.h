@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_WINDOW_ATTR_H
+#define MAPFS_CORE_WINDOW_ATTR_H
+
+/*
+ * The attributes of windows.  A whole window has those of its file.  Of any
+ * other one, times can be set, but neither mode nor owner nor an extended
+ * attribute: other windows may be parts of the same file, and would change
+ * without a word to the kernel.
+ *
+ * Lifetime, locking: as core/mapfs.h.
+ * Errors:   as core/mapfs.h.  -EPERM: the window, or the directory of windows,
+ *           cannot be changed so.
+ */
+#include "core/view/view.h"
+#include "window.h"
+
+/* From those of the window's file. */
+void window_show_attr(const struct window *w, struct mapfs_attr *attr);
+int must_check window_dir_attr(struct window_view *wv, struct mapfs_attr *out);
+int window_getattr(struct mapfs_view *v, struct mapfs_file file,
+		   struct mapfs_attr *out);
+int window_peek_attr(struct mapfs_view *v, struct mapfs_file file,
+		     struct mapfs_attr *out);
+int window_setattr(struct mapfs_view *v, struct mapfs_file file,
+		   const struct mapfs_setattr *set, struct mapfs_attr *out);
+int window_statfs(struct mapfs_view *v, struct statvfs *out);
+ssize_t window_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
+			void *buf, size_t len);
+ssize_t window_listxattr(struct mapfs_view *v, mapfs_ino ino, char *buf,
+			 size_t len);
+int window_setxattr(struct mapfs_view *v, mapfs_ino ino,
+		    const struct mapfs_setxattr *set);
+int window_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name);
+int window_get_fileattr(struct mapfs_view *v, struct mapfs_file file,
+			enum mapfs_fileattr_kind what,
+			union mapfs_fileattr *out);
+int window_set_fileattr(struct mapfs_view *v, const struct mapfs_cred *cred,
+			struct mapfs_file file, enum mapfs_fileattr_kind what,
+			const union mapfs_fileattr *a);
+
+#endif
