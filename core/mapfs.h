@@ -268,6 +268,7 @@ struct mapfs_info {
 	uint64_t inodes_known; /* in memory */
 	uint64_t inodes_changed;
 	bool is_latched; /* [D4] a sync failed: no change is possible */
+	bool is_windows; /* a view of windows: its root cannot be changed */
 };
 
 int must_check mapfs_view_open(struct mapfs_view **out,

@@ -111,8 +111,8 @@ int must_check mapfs_held(struct mapfs_view *v, mapfs_ino ino,
 
 /*
  * Returns to a snapshot.  Later changes are lost, unless another snapshot has
- * them.  After the change `fn` is called for each name and inode that it
- * concerned, with no lock held.
+ * them.  After the change `fn`, if it is not NULL, is called for each name and
+ * inode that it concerned, with no lock held.
  */
 int must_check mapfs_rollback(struct mapfs_view *v, const char *name,
 			      mapfs_invalidation_fn fn, void *arg,

@@ -129,7 +129,8 @@ static void rebind(const struct relay *r, struct window *w)
 		return;
 	atomic_store(&w->below, e.attr.ino);
 	s.size_bytes = e.attr.size_bytes;
-	tell_window(r, w, &s);
+	if (r->fn)
+		tell_window(r, w, &s);
 }
 
 static void rebind_all(const struct relay *r)
@@ -142,7 +143,7 @@ int window_rollback(struct mapfs_view *v, const char *name,
 		    mapfs_invalidation_fn fn, void *arg, struct reason *why)
 {
 	struct relay r = { .wv = window_view_of(v), .fn = fn, .arg = arg };
-	int err = mapfs_rollback(v->below, name, relay, &r, why);
+	int err = mapfs_rollback(v->below, name, fn ? relay : NULL, &r, why);
 
 	if (!err)
 		rebind_all(&r);
@@ -169,7 +170,8 @@ int window_revert(struct mapfs_view *v, const char *path,
 			   path);
 		return -ENOENT;
 	}
-	err = mapfs_revert(v->below, w ? w->path : "", relay, &r, why);
+	err = mapfs_revert(v->below, w ? w->path : "", fn ? relay : NULL, &r,
+			   why);
 	if (!err)
 		rebind_all(&r);
 	return err;

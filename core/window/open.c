@@ -37,6 +37,7 @@ static int window_close(struct mapfs_view *v)
 static void window_info(struct mapfs_view *v, struct mapfs_info *out)
 {
 	mapfs_view_info(v->below, out);
+	out->is_windows = true;
 }
 
 static void window_interrupt(struct mapfs_view *v)

@@ -319,7 +319,8 @@ int layer_apply_end(struct layer_apply *l, bool is_complete)
 			.mtime = t->mtime,
 		};
 
-		if (is_complete && !err)
+		if (is_complete && !err &&
+		    (t->ino != root || !layer_root_is_fixed(l->view)))
 			err = mapfs_setattr(l->view, mapfs_file_of(t->ino),
 					    &set, &out);
 		/* A whiteout may have removed it. */

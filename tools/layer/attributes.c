@@ -96,3 +96,11 @@ int layer_attributes_apply(struct layer_apply *l, mapfs_ino ino,
 		err = mapfs_setattr(l->view, mapfs_file_of(ino), &set, &out);
 	return err;
 }
+
+bool layer_root_is_fixed(struct mapfs_view *view)
+{
+	struct mapfs_info info;
+
+	mapfs_view_info(view, &info);
+	return info.is_windows;
+}

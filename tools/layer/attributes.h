@@ -19,4 +19,10 @@
 int must_check layer_attributes_apply(struct layer_apply *l, mapfs_ino ino,
 				      struct archive_entry *entry);
 
+/*
+ * A view of windows has a root of its own, whose attributes can neither be
+ * changed nor belong to a layer.
+ */
+bool layer_root_is_fixed(struct mapfs_view *view);
+
 #endif

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "core/lib/path.h"
+#include "attributes.h"
 #include "format.h"
 #include "tools/lib/progress.h"
 #include "tools/lib/text.h"
@@ -347,6 +348,9 @@ static int item_name(struct layer_write *l, struct layer_item *it)
 		l->is_said = true;
 		return -EINVAL;
 	}
+	/* A root that belongs to the view alone is no part of the layer. */
+	if (!*it->path && layer_root_is_fixed(l->view))
+		return 0;
 	if (it->is_object) {
 		it->name = strdup(*it->path ? it->path : ".");
 		return it->name ? 0 : -ENOMEM;
