@@ -15,6 +15,7 @@
  *	foreign		objects of another file system
  *	search		an object by its number alone
  *	identity	whether it is still the same base
+ *	none		what shows where there is no base
  *
  * Calling sequence: base_open(), itable_create(), base_set_itable(), then
  * everything else, itable_destroy(), base_close().

@@ -254,6 +254,10 @@ int base_listing_read(struct base_listing *l, struct inode *dir,
 
 	if (l->b->only)
 		return tell_only_file(&t, cookie);
+	if (l->b->is_none) {
+		l->at_end = true;
+		return 0;
+	}
 	if (at < 0) {
 		err = listing_seek(l, dir, cookie);
 		at = 0;

@@ -33,7 +33,10 @@ struct inode;
 typedef int (*base_dirent_fn)(void *arg, const char *name, uint64_t ino,
 			      mode_t type, uint64_t cookie);
 
-/* All names behind `cookie` (0: from the start), "." and ".." included. */
+/*
+ * All names behind `cookie` (0: from the start), "." and ".." included.  Where
+ * there is no base, nothing is listed, not even these two.
+ */
 int must_check base_readdir(struct base *b, struct inode *dir, uint64_t cookie,
 			    base_dirent_fn fn, void *arg);
 

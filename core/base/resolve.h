@@ -17,7 +17,8 @@
  *
  * Lifetime: a struct base_fd is held from base_hold() to base_put().
  * Errors:   0 or a negative errno.  -ESTALE: the object is not at the inode's
- *           place any more, or another object is there.
+ *           place any more, or another object is there, or there is no
+ *           base.
  * Locking:  takes RANK_BASE and RANK_ITABLE for moments; no lock is held
  *           across a system call on the base.
  */

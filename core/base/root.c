@@ -11,6 +11,7 @@
  */
 #include "root.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -28,8 +29,10 @@
 #include "core/lib/timespec.h"
 #include "fd_cache.h"
 #include "fs_type.h"
+#include "identity.h"
 #include "inode.h"
 #include "only_file.h"
+#include "none.h"
 #include "places.h"
 #include "root_priv.h"
 
@@ -285,7 +288,40 @@ int base_open_absent(struct base **out, const char *path)
 
 bool base_is_absent(const struct base *b)
 {
-	return b->rootfd < 0;
+	return b->rootfd < 0 && !b->is_none;
+}
+
+int base_open_none(struct base **out)
+{
+	struct base *b = base_create(NONE_PATH);
+
+	if (!b)
+		return -ENOMEM;
+	b->noatime = true;
+	b->is_none = true;
+	none_make(&b->none);
+	*out = b;
+	return 0;
+}
+
+bool base_is_none(const struct base *b)
+{
+	return b->is_none;
+}
+
+void base_set_maker(struct base *b, const struct base_identity *made)
+{
+	assert(b->is_none && made->kind == BASE_KIND_NONE);
+	b->none = *made;
+}
+
+int base_get_identity(const struct base *b, struct base_identity *out)
+{
+	assert(!base_is_absent(b));
+	if (!b->is_none)
+		return base_identify(base_own_fd(b), out);
+	*out = b->none;
+	return 0;
 }
 
 void base_close(struct base *b)
@@ -367,7 +403,7 @@ int base_openat(struct base *b, int dirfd, const char *path, int flags, int *fd)
 
 	if (err)
 		return err;
-	if (base_is_absent(b))
+	if (b->rootfd < 0)
 		return -ESTALE;
 	if (base_leaves_atime(b, flags))
 		flags |= O_NOATIME;

@@ -13,7 +13,8 @@
  * the base's mount, read-only and noatime, so that not even a timestamp can
  * change [B1]; elsewhere O_NOATIME is used where it is allowed.
  *
- * Lifetime: base_open() or base_open_absent() .. base_close() (accepts NULL).
+ * Lifetime: base_open(), base_open_absent() or base_open_none() ..
+ *           base_close() (accepts NULL).
  * Errors:   0 or a negative errno.
  * Locking:  none; what is set here is fixed while the base is open.
  */
@@ -22,6 +23,7 @@
 #include "core/lib/types.h"
 
 struct base;
+struct base_identity;
 struct itable;
 
 enum base_flags {
@@ -43,19 +45,30 @@ int must_check base_open(struct base **out, const char *path,
  */
 int must_check base_open_absent(struct base **out, const char *path);
 bool base_is_absent(const struct base *b);
+/*
+ * An empty directory that exists nowhere, for a view without a base.  The
+ * caller's user has made it now, unless base_set_maker() says otherwise.
+ */
+int must_check base_open_none(struct base **out);
+bool base_is_none(const struct base *b);
+/* As the store has recorded it; to be called before the root is asked for. */
+void base_set_maker(struct base *b, const struct base_identity *made);
 /* The table of the view's inodes; set once before use, borrowed. */
 void base_set_itable(struct base *b, struct itable *t);
 void base_close(struct base *b);
 
 /* The absolute path when it was opened; for messages, never resolved again. */
 const char *base_path(const struct base *b);
-/* O_PATH descriptor of the root, borrowed; -1: it is absent. */
+/* O_PATH descriptor of the root, borrowed; -1: it is absent, or none. */
 int base_root_fd(const struct base *b);
 /* The same of the base itself, the directory or the file. */
 int base_own_fd(const struct base *b);
 /* The name of the file in the root; NULL: the base is a directory. */
 const char *base_file_name(const struct base *b);
 bool base_is_device(const struct base *b);
+/* Of a base that is not absent. */
+int must_check base_get_identity(const struct base *b,
+				 struct base_identity *out);
 /* May the base's file system have to ask a server or another process? */
 bool base_is_remote(const struct base *b);
 /* Do opens of files leave access times alone? */

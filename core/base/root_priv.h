@@ -12,17 +12,20 @@
 
 #include "core/lib/lock.h"
 #include "core/lib/types.h"
+#include "identity.h"
 
 struct base {
-	int rootfd;		/* fixed while open; -1: absent */
-	struct only_file *only; /* fixed while open; the base is a file, and
+	int rootfd;		   /* fixed while open; -1: absent, or none */
+	struct only_file *only;	   /* fixed while open; the base is a file, and
 				   the root is the directory above; or NULL */
-	char *path;		/* fixed while open */
-	dev_t dev;		/* fixed while open */
-	uint64_t mount_id;	/* fixed while open */
-	bool has_mount_id;	/* fixed while open */
-	bool noatime;		/* fixed while open: O_NOATIME everywhere */
-	bool nodiratime;	/* fixed while open */
+	bool is_none;		   /* fixed while open: base_open_none() */
+	struct base_identity none; /* of that; fixed after opening */
+	char *path;		   /* fixed while open */
+	dev_t dev;		   /* fixed while open */
+	uint64_t mount_id;	   /* fixed while open */
+	bool has_mount_id;	   /* fixed while open */
+	bool noatime;		   /* fixed while open: O_NOATIME everywhere */
+	bool nodiratime;	   /* fixed while open */
 	enum {
 		ATIME_NEVER,
 		ATIME_RELATIVE,

@@ -17,6 +17,7 @@
 #include "foreign.h"
 #include "generation.h"
 #include "inode.h"
+#include "none.h"
 #include "only_file.h"
 #include "resolve.h"
 #include "root.h"
@@ -96,8 +97,11 @@ static int stat_name(struct base *b, struct inode *dir, const char *name,
 {
 	struct base_seen seen = { 0 };
 	struct base_fd *f;
-	int err = base_hold(b, dir, BASE_PATH, &f);
+	int err;
 
+	if (b->is_none)
+		return -ENOENT;
+	err = base_hold(b, dir, BASE_PATH, &f);
 	if (err)
 		return err;
 	err = stat_at(b, base_fd_of(f), name, &seen.stx);
@@ -150,11 +154,23 @@ static int stat_by_parent(struct base *b, struct inode *i, struct statx *out)
 	return err;
 }
 
+/* The root is the only object. */
+static int stat_none(struct base *b, const struct inode *i, struct statx *out)
+{
+	if (i != itable_root(b->itable))
+		return -ESTALE;
+	none_stat(&b->none, out);
+	return 0;
+}
+
 static int stat_inode(struct base *b, struct inode *i, struct statx *out)
 {
-	struct base_fd *f = base_hold_open(b, i, BASE_PATH);
+	struct base_fd *f;
 	int err;
 
+	if (b->is_none)
+		return stat_none(b, i, out);
+	f = base_hold_open(b, i, BASE_PATH);
 	if (!f && stat_by_parent(b, i, out) == 0)
 		return 0;
 	if (!f) {
@@ -195,6 +211,8 @@ struct inode_facts base_facts(const struct statx *stx, struct inode *dir,
 
 int base_statfs(struct base *b, struct statvfs *out)
 {
+	if (b->rootfd < 0)
+		return -EOPNOTSUPP;
 	return fstatvfs(base_own_fd(b), out) < 0 ? -errno : 0;
 }
 

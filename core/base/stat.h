@@ -43,6 +43,7 @@ struct inode_facts base_facts(const struct statx *stx, struct inode *dir,
 			      const char *name);
 /* 512-byte blocks of the object; never 0 for a file that may have data. */
 uint64_t base_blocks(const struct statx *stx);
+/* -EOPNOTSUPP: the base is on no file system. */
 int must_check base_statfs(struct base *b, struct statvfs *out);
 
 #endif

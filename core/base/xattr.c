@@ -11,6 +11,7 @@
 
 #include "core/lib/path.h"
 #include "resolve.h"
+#include "root.h"
 
 ssize_t base_getxattr(struct base *b, struct inode *i, const char *name,
 		      void *buf, size_t len)
@@ -18,8 +19,11 @@ ssize_t base_getxattr(struct base *b, struct inode *i, const char *name,
 	char path[PATH_OF_FD_BYTES];
 	struct base_fd *f;
 	ssize_t n;
-	int err = base_hold(b, i, BASE_PATH, &f);
+	int err;
 
+	if (base_is_none(b))
+		return -ENODATA;
+	err = base_hold(b, i, BASE_PATH, &f);
 	if (err)
 		return err;
 	path_of_fd(base_fd_of(f), path);
@@ -35,8 +39,11 @@ ssize_t base_listxattr(struct base *b, struct inode *i, char *buf, size_t len)
 	char path[PATH_OF_FD_BYTES];
 	struct base_fd *f;
 	ssize_t n;
-	int err = base_hold(b, i, BASE_PATH, &f);
+	int err;
 
+	if (base_is_none(b))
+		return 0;
+	err = base_hold(b, i, BASE_PATH, &f);
 	if (err)
 		return err;
 	path_of_fd(base_fd_of(f), path);
