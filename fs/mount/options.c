@@ -31,6 +31,7 @@
 enum word_action {
 	WORD_MODE,
 	WORD_STORE,
+	WORD_WINDOW,
 	WORD_LOGFILE,
 	WORD_THREADS,
 	WORD_DEPTH,
@@ -63,6 +64,7 @@ struct word {
 static const struct word words[] = {
 	{ "mode=", WORD_MODE, 0, NULL },
 	{ "store=", WORD_STORE, 0, NULL },
+	{ "window=", WORD_WINDOW, 0, NULL },
 	{ "ro", WORD_SET, AT(read_only), NULL },
 	{ "rw", WORD_CLEAR, AT(read_only), NULL },
 	{ "allow_other", WORD_SET, AT(allow_other), NULL },
@@ -176,6 +178,7 @@ void options_fini(struct fs_options *opt)
 	free(opt->snapshot);
 	free(opt->logfile);
 	free(opt->passed_on);
+	window_list_fini(&opt->windows);
 }
 
 int options_set_mode(struct fs_options *opt, const char *name,
@@ -252,6 +255,12 @@ int options_set_store(struct fs_options *opt, const char *store,
 	return err ? err : split_snapshot(opt);
 }
 
+int options_add_window(struct fs_options *opt, const char *window,
+		       struct reason *why)
+{
+	return window_list_add(&opt->windows, window, why);
+}
+
 int options_set_logfile(struct fs_options *opt, const char *path)
 {
 	return set_path(&opt->logfile, path);
@@ -283,6 +292,8 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 		return options_set_mode(opt, value, p->why);
 	case WORD_STORE:
 		return options_set_store(opt, value, p->why);
+	case WORD_WINDOW:
+		return options_add_window(opt, value, p->why);
 	case WORD_LOGFILE:
 		return set_path(&opt->logfile, value);
 	case WORD_THREADS:
@@ -526,6 +537,10 @@ int options_check_remount(const struct fs_options *was,
 	    !is_same_text(was->store, opt->store) ||
 	    !is_same_text(was->snapshot, opt->snapshot))
 		name = "store";
+	/* Without any in the list, those of the mount stay. */
+	if (opt->windows.count > 0 &&
+	    !window_list_is_same(&was->windows, &opt->windows))
+		name = "window";
 	if (changed & MS_SYNCHRONOUS)
 		name = "sync";
 	if (changed & MS_DIRSYNC)

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #include "core/mapfs.h"
+#include "window.h"
 
 struct fs_options {
 	char *base;
@@ -26,6 +27,7 @@ struct fs_options {
 	char *snapshot;	  /* of the store; NULL: its present state */
 	char *logfile;	  /* or NULL */
 	char *passed_on;  /* for libfuse and the kernel, as a list; or NULL */
+	struct window_list windows; /* none: a view of the whole base */
 	enum mapfs_mode mode;
 	enum mapfs_store_kind store_kind;
 	int fuse_fd;	/* -1, or the connection of a mount that was made in
@@ -35,10 +37,11 @@ struct fs_options {
 	unsigned long flags_named; /* those that an option set or cleared */
 	unsigned int max_threads;
 	unsigned int uring_depth;
-	bool own_place;	 /* remove the mount point after unmounting */
-	bool has_mode;	 /* an option named the mode */
-	bool read_only;	 /* the kernel refuses every change */
-	bool is_trusted; /* use the store whoever owns it */
+	bool own_place;	   /* remove the mount point after unmounting */
+	bool root_is_file; /* the mount point is a regular file */
+	bool has_mode;	   /* an option named the mode */
+	bool read_only;	   /* the kernel refuses every change */
+	bool is_trusted;   /* use the store whoever owns it */
 	bool allow_other;
 	bool acl;
 	bool xattr;
@@ -63,6 +66,9 @@ int must_check options_set_mode(struct fs_options *opt, const char *name,
  */
 int must_check options_set_store(struct fs_options *opt, const char *store,
 				 struct reason *why);
+/* `window` is NAME=PATH:OFFSET[:LENGTH]; adds one to those there are. */
+int must_check options_add_window(struct fs_options *opt, const char *window,
+				  struct reason *why);
 /* Sets no reason: -ENOMEM, or the errno of getcwd(3). */
 int must_check options_set_logfile(struct fs_options *opt, const char *path);
 int must_check options_complete(struct fs_options *opt, struct reason *why);

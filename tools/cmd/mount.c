@@ -247,13 +247,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct mount_args *a = state->input;
 	int err = 0;
 
-	a->has_others |= key == 'm' || key == 's' || key == 'L' || key == 'f';
+	a->has_others |= key == 'm' || key == 's' || key == 'w' || key == 'L' ||
+			 key == 'f';
 	switch (key) {
 	case 'm':
 		err = options_set_mode(&a->opt, arg, &a->why);
 		break;
 	case 's':
 		err = options_set_store(&a->opt, arg, &a->why);
+		break;
+	case 'w':
+		err = options_add_window(&a->opt, arg, &a->why);
 		break;
 	case 'o':
 		add_option(a, arg);
@@ -290,6 +294,10 @@ static const struct argp_option mount_options[] = {
 	  "Keep the changes of copy mode in the directory STORE, which is "
 	  "made if it is missing; `memory' keeps them in memory until the "
 	  "view is unmounted",
+	  0 },
+	{ "window", 'w', "NAME=PATH:OFFSET[:LENGTH]", 0,
+	  "Show a part of the file PATH of BASE as the file NAME; may be given "
+	  "more than once",
 	  0 },
 	{ "options", 'o', "OPTIONS", 0, "Options, separated by commas", 0 },
 	{ "foreground", 'f', NULL, 0,

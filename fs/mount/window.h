@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_FS_MOUNT_WINDOW_H
+#define MAPFS_FS_MOUNT_WINDOW_H
+
+/*
+ * The windows of a view, as options describe them: NAME=PATH:OFFSET[:LENGTH].
+ *
+ * Lifetime: all zero is an empty list; window_list_fini() ends it.  The list
+ *           owns the strings of its windows.
+ * Errors:   0, -EINVAL or -ENOMEM; and one sentence in `why`.  On an error the
+ *           list is as it was before.
+ * Locking:  none.
+ */
+#include "core/mapfs.h"
+
+struct window_list {
+	struct mapfs_window *windows;
+	size_t count;
+	size_t cap;
+};
+
+/*
+ * PATH may be empty, and may have colons: OFFSET and LENGTH are the last fields
+ * that size_parse() can read, at most two.  NAME ends with the first '='.
+ */
+int must_check window_list_add(struct window_list *l, const char *text,
+			       struct reason *why);
+/* The same windows in the same order? */
+bool window_list_is_same(const struct window_list *a,
+			 const struct window_list *b);
+void window_list_fini(struct window_list *l);
+
+#endif
