@@ -33,6 +33,7 @@
 #include "core/lib/path.h"
 #include "core/lib/timespec.h"
 #include "fs/mount/mount.h"
+#include "fs/mount/root.h"
 #include "fs/request/node.h"
 
 /* A file handle as the kernel's fs/fuse makes it: node and generation. */
@@ -43,18 +44,10 @@
 
 void kernel_refresh_begin(struct kernel_refresh *r, struct mount *m)
 {
-	struct stat st;
-
 	*r = (struct kernel_refresh){ .m = m };
-	r->root_fd =
-		open(m->opt->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (r->root_fd < 0)
-		return;
 	/* Another mount may cover this one. */
-	if (fstat(r->root_fd, &st) == 0 && st.st_dev == atomic_load(&m->dev))
-		return;
-	close(r->root_fd);
-	r->root_fd = -1;
+	if (root_open(m->opt->mountpoint, atomic_load(&m->dev), &r->root_fd))
+		r->root_fd = -1;
 }
 
 void kernel_refresh_end(struct kernel_refresh *r)
@@ -130,9 +123,21 @@ static int drop_name(const struct kernel_refresh *r, mapfs_ino ino)
 	return err;
 }
 
-/* Best effort: an inode that the kernel still holds is corrected later. */
-static void release_inode(struct kernel_refresh *r, mapfs_ino ino)
+/* The kernel holds it as long as it is mounted, and it has no name. */
+static bool is_root_file(const struct kernel_refresh *r,
+			 const struct mapfs_invalidation *what)
 {
+	return r->m->opt->root_is_file && what->ino == r->m->root_ino;
+}
+
+/* Best effort: an inode that the kernel still holds is corrected later. */
+static void release_inode(struct kernel_refresh *r,
+			  const struct mapfs_invalidation *what)
+{
+	const mapfs_ino ino = what->ino;
+
+	if (is_root_file(r, what))
+		return;
 	if (!r->cannot_prune && prune_names(r, ino) == -EINVAL)
 		r->cannot_prune = true;
 	if (r->cannot_prune && drop_name(r, ino))
@@ -249,7 +254,12 @@ static int correct_file(const struct kernel_refresh *r,
 		return err;
 	if (r->root_fd < 0)
 		return -EXDEV;
-	err = open_by_handle(r, what, &fd);
+	if (is_root_file(r, what)) {
+		fd = fcntl(r->root_fd, F_DUPFD_CLOEXEC, 0);
+		err = fd < 0 ? -errno : 0;
+	} else {
+		err = open_by_handle(r, what, &fd);
+	}
 	if (err == -ESTALE)
 		return 0; /* the kernel no longer holds the inode */
 	if (err)
@@ -293,10 +303,11 @@ static void forget_inode(struct kernel_refresh *r,
 		m->se, node_of_ino(m, what->ino), 0, 0);
 
 	if (!err && kernel_keeps_attr(m, what)) {
-		release_inode(r, what->ino);
+		release_inode(r, what);
 		err = correct_file(r, what);
 		/* Then the kernel releases the inode with its last user. */
-		if (err && drop_name(r, what->ino) == 0)
+		if (err && !is_root_file(r, what) &&
+		    drop_name(r, what->ino) == 0)
 			fuse_log(FUSE_LOG_DEBUG, "inode %llu: dropped a name\n",
 				 (unsigned long long)what->ino);
 	}

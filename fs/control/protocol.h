@@ -3,10 +3,10 @@
 #define MAPFS_FS_CONTROL_PROTOCOL_H
 
 /*
- * The control protocol: ioctls on the root directory of a mount, by which the
- * tools ask its daemon about itself and let it run commands.  They are allowed
- * to the user who mounted and to root; others get -EPERM.  On any other file
- * they fail with -ENOTTY.
+ * The control protocol: ioctls on the root of a mount, by which the tools ask its
+ * daemon about itself and let it run commands.  They are allowed to the user who
+ * mounted and to root; others get -EPERM.  On any other file they fail with
+ * -ENOTTY.
  *
  * INFO and OPTIONS answer at once.  A command may take long, so it runs as a
  * job: START answers with the job's number, POLL with its progress, READ with a

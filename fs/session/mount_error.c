@@ -100,13 +100,35 @@ static bool explain_option(const char *said, struct reason *why)
 	return true;
 }
 
+/* fusermount3 mounts on a file only if the user may write to it. */
+static bool explain_file(const char *said, const char *mountpoint,
+			 struct reason *why)
+{
+	static const char words[] = "failed to open ";
+	const char *at = strstr(said, words);
+	size_t len = strlen(mountpoint);
+
+	if (!at)
+		return false;
+	at += strlen(words);
+	if (strncmp(at, mountpoint, len) != 0 ||
+	    strncmp(at + len, ": ", 2) != 0)
+		return false;
+	at += len + 2;
+	reason_set(why,
+		   "%s: you cannot write to this file: %.*s; mount on one that "
+		   "you can write to, or as root",
+		   mountpoint, (int)strcspn(at, "\n"), at);
+	return true;
+}
+
 void mount_error_explain(const struct mount_error *r, const char *mountpoint,
 			 struct reason *why)
 {
 	const char *said = r->words;
 	size_t line = strcspn(said, "\n");
 
-	if (explain_option(said, why))
+	if (explain_option(said, why) || explain_file(said, mountpoint, why))
 		return;
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
 		const char *s = known[i].sentence;

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fs/mount/root.h"
+
 static struct probe access_mount(const char *mountpoint)
 {
 	struct probe p = { 0 };
@@ -23,8 +25,7 @@ static struct probe access_mount(const char *mountpoint)
 		return p;
 	}
 	p.dev = st.st_dev;
-	fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
+	if (root_open(mountpoint, p.dev, &fd) == 0)
 		close(fd);
 	return p;
 }

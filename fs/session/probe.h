@@ -18,8 +18,8 @@ struct probe {
 };
 
 /*
- * Afterwards the kernel has sent one OPENDIR.  In copy mode its answer is
- * ENOSYS, so that the kernel sends no other.
+ * Afterwards the kernel has sent one OPENDIR, or OPEN for a root that is a file.
+ * In copy mode its answer is ENOSYS, so that the kernel sends no other.
  */
 struct probe probe_mount(const char *mountpoint);
 

@@ -32,6 +32,7 @@
 #include "fs/control/job_queue.h"
 #include "fs/mount/logfile.h"
 #include "fs/mount/mount.h"
+#include "fs/mount/root.h"
 #include "fs/ops/lookup_queue.h"
 #include "fs/ops/setid.h"
 #include "fs/request/barrier.h"
@@ -117,9 +118,11 @@ static void unmount_in_use(struct server *s)
 {
 	const char *mountpoint = s->opt->mountpoint;
 	struct reason words;
+	int fd = -1;
 	int err;
-	int fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	if (root_open(mountpoint, s->dev, &fd))
+		fd = -1;
 	logfile_say(s->log, LOG_WARNING,
 		    "%s is in use; programs that use it lose it", mountpoint);
 	err = unmount_path(mountpoint, true, &words);

@@ -3,10 +3,12 @@
  * What the kernel may cache, and which messages it saves, by mode:
  *
  *            copy                   read                write
- *   data     writeback cache        checked by mtime    checked by mtime
+ *   data     writeback cache (*)    checked by mtime    checked by mtime
  *   open     no message             no message          OPEN, RELEASE
  *   listing  without limit          not at all          not at all
  *   symlink  without limit          not at all          not at all
+ *
+ *   (*) not with a window of fixed length
  *
  * default_permissions is always on: without it the kernel would not check the
  * permissions of cached path walks.  The daemon implements no locks, so fcntl
@@ -44,6 +46,20 @@ static bool want(struct fuse_conn_info *conn, uint64_t flag, bool is_wanted)
 	return false;
 }
 
+/*
+ * With its writeback cache the kernel lets each write extend the file, and sends
+ * the bytes later.  A write behind the end of a fixed window, which must fail
+ * with ENOSPC, would succeed and lose its bytes.
+ */
+static bool may_write_back(const struct fs_options *opt)
+{
+	for (size_t i = 0; i < opt->windows.count; i++) {
+		if (opt->windows.windows[i].len_bytes != MAPFS_WINDOW_OPEN)
+			return false;
+	}
+	return opt->mode == MAPFS_COPY && opt->writeback;
+}
+
 static void session_init(void *arg, struct fuse_conn_info *conn)
 {
 	struct mount *m = arg;
@@ -55,8 +71,8 @@ static void session_init(void *arg, struct fuse_conn_info *conn)
 	conn->congestion_threshold = conn->max_background / 4 * 3;
 	conn->time_gran = 1;
 	/* With the writeback cache the kernel sets the times of files. */
-	m->has_writeback = want(conn, FUSE_CAP_WRITEBACK_CACHE,
-				is_copy && m->opt->writeback);
+	m->has_writeback =
+		want(conn, FUSE_CAP_WRITEBACK_CACHE, may_write_back(m->opt));
 	mapfs_set_kernel_times(m->view, m->has_writeback);
 	want(conn, FUSE_CAP_CACHE_SYMLINKS, is_copy);
 	want(conn, FUSE_CAP_NO_OPENDIR_SUPPORT, is_copy);

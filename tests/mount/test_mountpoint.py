@@ -150,11 +150,24 @@ def test_missing_mount_point_is_refused(place):
              names=place / "nowhere", says="does not exist|[Nn]o such")
 
 
-def test_mount_point_that_is_a_file_is_refused(place):
+def test_mount_point_that_is_a_file_is_refused_for_a_directory(place):
     write_file(place / "file", b"kept")
     _refused("mount", place / "base", place / "file", names=place / "file",
-             says="[Nn]ot a directory")
+             says="is a directory; mount on a directory")
     assert read_file(place / "file") == b"kept"
+
+
+def test_mount_point_that_is_a_file_shows_one_window_only(place):
+    write_file(place / "file", b"kept")
+    _refused("mount", "-w", "a=f:0:1", "-w", "b=f:1", place / "base",
+             place / "file", names=place / "file", says="only one of the 2 ")
+    assert read_file(place / "file") == b"kept"
+
+
+def test_mount_point_that_is_a_fifo_is_refused(place):
+    os.mkfifo(place / "fifo")
+    _refused("mount", place / "base", place / "fifo", names=place / "fifo",
+             says="neither a directory nor a regular file")
 
 
 def test_mount_point_in_use_is_refused(place):

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/lib/timespec.h"
+#include "fs/mount/root.h"
 
 #define ASK_MS 3000
 #define MOUNTINFO "/proc/self/mountinfo"
@@ -196,17 +197,12 @@ struct answer {
 
 static int ask_here(const struct mount_row *row, struct mapfs_control_info *out)
 {
-	struct stat st;
-	int err = 0;
-	int fd = open(row->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+	int err = root_open(row->target, row->dev, &fd);
 
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		err = -errno;
-	else if (st.st_dev != row->dev)
-		err = -EXDEV;
-	else if (ioctl(fd, MAPFS_IOC_INFO, out) < 0)
+	if (err)
+		return err;
+	if (ioctl(fd, MAPFS_IOC_INFO, out) < 0)
 		err = -errno;
 	close(fd);
 	return err;

@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "fs/control/protocol.h"
 #include "fs/mount/options.h"
+#include "fs/mount/root.h"
 #include "mounts.h"
 #include "text.h"
 
@@ -40,21 +40,15 @@ struct remount {
 
 static int ask_daemon(struct remount *r, const struct mount_row *row)
 {
-	struct stat st;
 	int err = mounts_ask(row, &r->info);
 	int fd;
 
+	if (!err)
+		err = root_open(row->target, row->dev, &fd);
 	if (err)
 		return err;
-	fd = open(row->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		err = -errno;
-	else if (st.st_dev != row->dev)
-		err = -EXDEV;
-	else if (ioctl(fd, MAPFS_IOC_OPTIONS, &r->options) < 0 ||
-		 fstatvfs(fd, &r->vfs) < 0)
+	if (ioctl(fd, MAPFS_IOC_OPTIONS, &r->options) < 0 ||
+	    fstatvfs(fd, &r->vfs) < 0)
 		err = -errno;
 	close(fd);
 	return err;

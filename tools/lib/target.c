@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/lib/path.h"
+#include "fs/mount/root.h"
 #include "progress.h"
 #include "text.h"
 #include "viewpath.h"
@@ -82,25 +83,6 @@ static int refuse_mount(struct find *f, const struct mount_row *row, int err)
 	return err;
 }
 
-static int open_root(const struct mount_row *row, int *fd)
-{
-	struct stat st;
-	int got = open(row->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = 0;
-
-	if (got < 0)
-		return -errno;
-	if (fstat(got, &st) < 0)
-		err = -errno;
-	else if (st.st_dev != row->dev)
-		err = -EXDEV;
-	if (err)
-		close(got);
-	else
-		*fd = got;
-	return err;
-}
-
 /* The path is in this mount of mapfs. */
 static int found_live(struct find *f, const struct mount_row *row,
 		      const char *path)
@@ -110,7 +92,7 @@ static int found_live(struct find *f, const struct mount_row *row,
 	int err = mounts_ask(row, &t->info);
 
 	if (!err)
-		err = open_root(row, &t->fd);
+		err = root_open(row->target, row->dev, &t->fd);
 	if (err)
 		return refuse_mount(f, row, err);
 	t->kind = TARGET_LIVE;
