@@ -40,7 +40,8 @@ static void assert_refused(const char *text, const char *start)
 	window_list_fini(&l);
 }
 
-static void test_window__offset_and_length_are_the_last_fields(void **state)
+static void
+test_window_list__offset_and_length_are_the_last_fields(void **state)
 {
 	(void)state;
 	ASSERT_WINDOW("boot=disk.img:1M:100M", "boot", "disk.img", 1 << 20,
@@ -50,7 +51,7 @@ static void test_window__offset_and_length_are_the_last_fields(void **state)
 	ASSERT_WINDOW("a=b:0:1", "a", "b", 0, 1);
 }
 
-static void test_window__without_length_it_is_open(void **state)
+static void test_window_list__without_length_it_is_open(void **state)
 {
 	(void)state;
 	ASSERT_WINDOW("rest=disk.img:4096", "rest", "disk.img", 4096,
@@ -59,14 +60,14 @@ static void test_window__without_length_it_is_open(void **state)
 		      MAPFS_WINDOW_OPEN);
 }
 
-static void test_window__path_may_be_empty(void **state)
+static void test_window_list__path_may_be_empty(void **state)
 {
 	(void)state;
 	ASSERT_WINDOW("boot=:1M:2M", "boot", "", 1 << 20, 2 << 20);
 	ASSERT_WINDOW("boot=:1M", "boot", "", 1 << 20, MAPFS_WINDOW_OPEN);
 }
 
-static void test_window__path_may_have_colons_and_equals(void **state)
+static void test_window_list__path_may_have_colons_and_equals(void **state)
 {
 	(void)state;
 	ASSERT_WINDOW("a=x:y:1:2", "a", "x:y", 1, 2);
@@ -77,7 +78,7 @@ static void test_window__path_may_have_colons_and_equals(void **state)
 	ASSERT_WINDOW("a=7:1", "a", "7", 1, MAPFS_WINDOW_OPEN);
 }
 
-static void test_window__name_is_one_component(void **state)
+static void test_window_list__name_is_one_component(void **state)
 {
 	struct window_list l = { 0 };
 	struct reason why = { 0 };
@@ -100,7 +101,7 @@ static void test_window__name_is_one_component(void **state)
 	assert_refused(text, "window nnn");
 }
 
-static void test_window__text_without_offset_is_refused(void **state)
+static void test_window_list__text_without_offset_is_refused(void **state)
 {
 	(void)state;
 	assert_refused("a=disk.img", "window a: it has no offset");
@@ -111,14 +112,15 @@ static void test_window__text_without_offset_is_refused(void **state)
 	assert_refused("a=7", "window a: it has no offset");
 }
 
-static void test_window__length_of_zero_is_refused(void **state)
+static void test_window_list__length_of_zero_is_refused(void **state)
 {
 	(void)state;
 	assert_refused("a=x:1:0", "window a: its length is 0");
 	assert_refused("a=x:0:0x0", "window a: its length is 0");
 }
 
-static void test_window__range_behind_the_largest_file_is_refused(void **state)
+static void
+test_window_list__range_behind_the_largest_file_is_refused(void **state)
 {
 	(void)state;
 	ASSERT_WINDOW("a=x:0x7ffffffffffffffe:1", "a", "x", 0x7ffffffffffffffe,
@@ -141,7 +143,7 @@ static void test_window__range_behind_the_largest_file_is_refused(void **state)
 		       "window a: 99999999999T is too large");
 }
 
-static void test_window__second_window_of_a_name_is_refused(void **state)
+static void test_window_list__second_window_of_a_name_is_refused(void **state)
 {
 	struct window_list l = { 0 };
 	struct reason why = { 0 };
@@ -156,7 +158,7 @@ static void test_window__second_window_of_a_name_is_refused(void **state)
 	window_list_fini(&l);
 }
 
-static void test_window__lists_differ_by_any_field(void **state)
+static void test_window_list__lists_differ_by_any_field(void **state)
 {
 	static const char *const others[] = {
 		"b=x:0:1", "a=y:0:1", "a=x:1:1", "a=x:0:2", "a=x:0",
@@ -184,18 +186,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			test_window__offset_and_length_are_the_last_fields),
-		cmocka_unit_test(test_window__without_length_it_is_open),
-		cmocka_unit_test(test_window__path_may_be_empty),
-		cmocka_unit_test(test_window__path_may_have_colons_and_equals),
-		cmocka_unit_test(test_window__name_is_one_component),
-		cmocka_unit_test(test_window__text_without_offset_is_refused),
-		cmocka_unit_test(test_window__length_of_zero_is_refused),
+			test_window_list__offset_and_length_are_the_last_fields),
+		cmocka_unit_test(test_window_list__without_length_it_is_open),
+		cmocka_unit_test(test_window_list__path_may_be_empty),
 		cmocka_unit_test(
-			test_window__range_behind_the_largest_file_is_refused),
+			test_window_list__path_may_have_colons_and_equals),
+		cmocka_unit_test(test_window_list__name_is_one_component),
 		cmocka_unit_test(
-			test_window__second_window_of_a_name_is_refused),
-		cmocka_unit_test(test_window__lists_differ_by_any_field),
+			test_window_list__text_without_offset_is_refused),
+		cmocka_unit_test(test_window_list__length_of_zero_is_refused),
+		cmocka_unit_test(
+			test_window_list__range_behind_the_largest_file_is_refused),
+		cmocka_unit_test(
+			test_window_list__second_window_of_a_name_is_refused),
+		cmocka_unit_test(test_window_list__lists_differ_by_any_field),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
