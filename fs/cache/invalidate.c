@@ -123,21 +123,9 @@ static int drop_name(const struct kernel_refresh *r, mapfs_ino ino)
 	return err;
 }
 
-/* The kernel holds it as long as it is mounted, and it has no name. */
-static bool is_root_file(const struct kernel_refresh *r,
-			 const struct mapfs_invalidation *what)
-{
-	return r->m->opt->root_is_file && what->ino == r->m->root_ino;
-}
-
 /* Best effort: an inode that the kernel still holds is corrected later. */
-static void release_inode(struct kernel_refresh *r,
-			  const struct mapfs_invalidation *what)
+static void release_inode(struct kernel_refresh *r, mapfs_ino ino)
 {
-	const mapfs_ino ino = what->ino;
-
-	if (is_root_file(r, what))
-		return;
 	if (!r->cannot_prune && prune_names(r, ino) == -EINVAL)
 		r->cannot_prune = true;
 	if (r->cannot_prune && drop_name(r, ino))
@@ -254,12 +242,7 @@ static int correct_file(const struct kernel_refresh *r,
 		return err;
 	if (r->root_fd < 0)
 		return -EXDEV;
-	if (is_root_file(r, what)) {
-		fd = fcntl(r->root_fd, F_DUPFD_CLOEXEC, 0);
-		err = fd < 0 ? -errno : 0;
-	} else {
-		err = open_by_handle(r, what, &fd);
-	}
+	err = open_by_handle(r, what, &fd);
 	if (err == -ESTALE)
 		return 0; /* the kernel no longer holds the inode */
 	if (err)
@@ -303,11 +286,10 @@ static void forget_inode(struct kernel_refresh *r,
 		m->se, node_of_ino(m, what->ino), 0, 0);
 
 	if (!err && kernel_keeps_attr(m, what)) {
-		release_inode(r, what);
+		release_inode(r, what->ino);
 		err = correct_file(r, what);
 		/* Then the kernel releases the inode with its last user. */
-		if (err && !is_root_file(r, what) &&
-		    drop_name(r, what->ino) == 0)
+		if (err && drop_name(r, what->ino) == 0)
 			fuse_log(FUSE_LOG_DEBUG, "inode %llu: dropped a name\n",
 				 (unsigned long long)what->ino);
 	}

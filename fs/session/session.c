@@ -8,7 +8,7 @@
  *   listing  without limit          not at all          not at all
  *   symlink  without limit          not at all          not at all
  *
- *   (*) not with a window of fixed length
+ *   (*) not with a window of fixed length, and not if the root is a file
  *
  * default_permissions is always on: without it the kernel would not check the
  * permissions of cached path walks.  The daemon implements no locks, so fcntl
@@ -50,6 +50,9 @@ static bool want(struct fuse_conn_info *conn, uint64_t flag, bool is_wanted)
  * With its writeback cache the kernel lets each write extend the file, and sends
  * the bytes later.  A write behind the end of a fixed window, which must fail
  * with ENOSPC, would succeed and lose its bytes.
+ *
+ * With the cache the kernel also asks for the size of a file only when it looks
+ * it up; it looks the root up itself, and takes its size for 0.
  */
 static bool may_write_back(const struct fs_options *opt)
 {
@@ -57,7 +60,7 @@ static bool may_write_back(const struct fs_options *opt)
 		if (opt->windows.windows[i].len_bytes != MAPFS_WINDOW_OPEN)
 			return false;
 	}
-	return opt->mode == MAPFS_COPY && opt->writeback;
+	return opt->mode == MAPFS_COPY && opt->writeback && !opt->root_is_file;
 }
 
 static void session_init(void *arg, struct fuse_conn_info *conn)
