@@ -402,6 +402,36 @@ int must_check mapfs_lseek(struct mapfs_view *v, struct mapfs_file file,
 ssize_t must_check mapfs_copy_range(struct mapfs_view *v,
 				    const struct mapfs_copy_range *copy);
 
+/* Where bytes of a file are. */
+enum mapfs_source {
+	MAPFS_SOURCE_HOLE,     /* nowhere: they read as zeros */
+	MAPFS_SOURCE_BASE,     /* in the file of the base */
+	MAPFS_SOURCE_PARENT,   /* in a store that this one is a branch of */
+	MAPFS_SOURCE_SNAPSHOT, /* in the store; a snapshot has them, too */
+	MAPFS_SOURCE_PRIVATE,  /* in the store, and in no snapshot */
+	MAPFS_SOURCES
+};
+
+struct mapfs_run {
+	uint64_t off_bytes;
+	uint64_t len_bytes;
+	enum mapfs_source source;
+};
+
+/* Non-zero stops and is returned. */
+typedef int (*mapfs_run_fn)(void *arg, const struct mapfs_run *run);
+
+/*
+ * Calls `fn` for the runs of a regular file that together are `range`, as far
+ * as the file reaches: in order, without a gap, no two neighbours of the same
+ * source.  A run is whole pages, but for the ends of the range and of the file.
+ * They are those of one moment, and no lock is held when they are told.  A part
+ * of the base whose holes cannot be found counts as data.
+ */
+int must_check mapfs_pages(struct mapfs_view *v, struct mapfs_file file,
+			   const struct mapfs_range *range, mapfs_run_fn fn,
+			   void *arg);
+
 /*
  * Extended attributes.  As in getxattr(2), `len` 0 asks for the size.  A list
  * is the names, each with its NUL.

@@ -533,17 +533,30 @@ void arena_free_replayed(struct arena *a, mapfs_apage first, uint64_t count)
 	rmutex_unlock(&a->lock);
 }
 
-bool arena_is_pinned(struct arena *a, mapfs_apage page)
+uint64_t arena_find_pinned(struct arena *a, mapfs_apage first, uint64_t most,
+			   bool *is_pinned)
 {
-	bool pinned;
+	uint64_t at = first;
+	uint64_t n = 0;
 
-	if (apage_arena(page) > 0)
-		return true;
+	*is_pinned = apage_arena(first) > 0;
+	if (*is_pinned)
+		return most;
 	rmutex_lock(&a->lock);
-	pinned = a->pinned > 0 && page < a->end &&
-		 bitmaps_count(&a->bits, MAP_PINNED, page, 1) > 0;
+	if (a->pinned > 0 && first < a->end) {
+		const uint64_t left = a->end - first;
+		const struct page_range in = {
+			.begin = first,
+			.end = most < left ? first + most : a->end,
+		};
+
+		n = bitmaps_find(&a->bits, WANT_PINNED, in, most, &at);
+	}
 	rmutex_unlock(&a->lock);
-	return pinned;
+	*is_pinned = n > 0 && at == first;
+	if (n > 0)
+		return *is_pinned ? n : at - first;
+	return most;
 }
 
 int arena_read(struct arena *a, uint64_t off, void *buf, size_t len)

@@ -86,8 +86,13 @@ void arena_release_sealed(struct arena *a);
 /* Replay: they left the delta; free at once, except for pinned pages. */
 void arena_free_replayed(struct arena *a, mapfs_apage first, uint64_t count);
 
-/* Does a snapshot pin it [P1]?  A page of a parent always is. */
-bool arena_is_pinned(struct arena *a, mapfs_apage page);
+/*
+ * Does a snapshot pin the page [P1]?  A page of a parent always is pinned.
+ * Returns of how many pages, from `first` on and at most `most`, the same is
+ * true.
+ */
+uint64_t arena_find_pinned(struct arena *a, mapfs_apage first, uint64_t most,
+			   bool *is_pinned);
 
 /* `off` is a byte offset in the arena: page * 4096 + offset in the page. */
 int must_check arena_read(struct arena *a, uint64_t off, void *buf, size_t len);

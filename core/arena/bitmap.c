@@ -129,6 +129,8 @@ static uint64_t word_of(const struct bitmaps *b, enum arena_want want, size_t i)
 		       ~(b->map[MAP_PENDING][i] | b->map[MAP_SEALED][i]);
 	case WANT_PENDING:
 		return b->map[MAP_PENDING][i];
+	case WANT_PINNED:
+		return b->map[MAP_PINNED][i];
 	case WANT_FREED:
 		return b->map[MAP_SEALED][i] & ~b->map[MAP_PINNED][i];
 	}

@@ -31,6 +31,7 @@ enum arena_want {
 	WANT_FREE,    /* not taken */
 	WANT_LIVE,    /* taken, not freed */
 	WANT_PENDING, /* as the map */
+	WANT_PINNED,  /* as the map */
 	WANT_FREED,   /* sealed, not pinned */
 };
 

@@ -16,6 +16,7 @@
 
 #include "change_cookie.h"
 #include "core/lib/io.h"
+#include "core/view/run_list.h"
 #include "inode.h"
 
 #define BY_HANDLE_BYTES (128U << 10)
@@ -204,6 +205,48 @@ int direct_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 	direct_put(d, i);
 	if (!err)
 		*out = (uint64_t)at;
+	return err;
+}
+
+static int seek_fd(void *arg, uint64_t off, int whence, uint64_t *out)
+{
+	const struct direct_fd *f = arg;
+	off_t at = lseek(f->fd, (off_t)off, whence);
+
+	if (at < 0)
+		return -errno;
+	*out = (uint64_t)at;
+	return 0;
+}
+
+int direct_pages(struct mapfs_view *v, struct mapfs_file file,
+		 const struct mapfs_range *range, mapfs_run_fn fn, void *arg)
+{
+	uint64_t end = range->off_bytes + range->len_bytes;
+	struct direct *d = direct_of(v);
+	struct run_list list = { 0 };
+	struct direct_fd f;
+	struct inode *i;
+	uint64_t size = 0;
+	int err = file_get(d, file.ino, &i);
+
+	if (err)
+		return err;
+	err = direct_fd_get(d, i, file.fh, file.fh ? DIRECT_PATH : DIRECT_READ,
+			    &f);
+	if (!err) {
+		const struct run_seek seek = { .fn = seek_fd, .arg = &f };
+
+		err = seek_fd(&f, 0, SEEK_END, &size);
+		if (!err)
+			err = run_list_add_base(&list, range->off_bytes,
+						end < size ? end : size, &seek);
+		direct_fd_put(d, &f);
+	}
+	direct_put(d, i);
+	if (!err)
+		err = run_list_tell(&list, fn, arg);
+	run_list_fini(&list);
 	return err;
 }
 

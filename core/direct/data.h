@@ -20,6 +20,8 @@ int direct_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
 		     uint64_t off, uint64_t len);
 int direct_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 		 int whence, uint64_t *out);
+int direct_pages(struct mapfs_view *v, struct mapfs_file file,
+		 const struct mapfs_range *range, mapfs_run_fn fn, void *arg);
 ssize_t direct_copy_range(struct mapfs_view *v,
 			  const struct mapfs_copy_range *copy);
 ssize_t direct_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,

@@ -174,14 +174,14 @@ static int write_new(struct new_pages *n, const struct bytes *b, uint64_t want,
 
 uint64_t new_pages_in_place(struct overlay *o, const struct pt_run *run)
 {
-	uint64_t n = 0;
+	bool is_pinned;
+	uint64_t n;
 
 	if (run->kind != PT_ARENA)
 		return 0;
-	while (n < run->count &&
-	       !arena_is_pinned(store_arena(o->store), run->apage + n))
-		n++;
-	return n;
+	n = arena_find_pinned(store_arena(o->store), run->apage, run->count,
+			      &is_pinned);
+	return is_pinned ? 0 : n;
 }
 
 int new_pages_write(struct new_pages *n, const void *buf, size_t len,

@@ -30,6 +30,7 @@
 #include "listing.h"
 #include "lookup.h"
 #include "lost.h"
+#include "pages.h"
 #include "path.h"
 #include "file_handle.h"
 #include "read.h"
@@ -144,6 +145,7 @@ static const struct view_ops overlay_ops = {
 	.fallocate = overlay_fallocate,
 	.lseek = overlay_lseek,
 	.copy_range = overlay_copy_range,
+	.pages = overlay_pages,
 	.getxattr = overlay_getxattr,
 	.listxattr = overlay_listxattr,
 	.setxattr = overlay_setxattr,

@@ -27,6 +27,11 @@ int store_may_change(struct store *st)
 	return st->latched || st->use != STORE_CHANGE ? -EROFS : 0;
 }
 
+bool store_is_past(const struct store *st)
+{
+	return st->use == STORE_PAST;
+}
+
 struct arena *store_arena(struct store *st)
 {
 	return st->arena;

@@ -32,6 +32,8 @@ struct store;
 struct arena *store_arena(struct store *st);
 /* The directory of a kept store, borrowed; -1: it has none. */
 int store_dir_fd(const struct store *st);
+/* Was it opened to show a snapshot?  Then its arena has no pins. */
+bool store_is_past(const struct store *st);
 /* -EROFS: the store is latched, or was not opened for changes. */
 int must_check store_may_change(struct store *st);
 /*

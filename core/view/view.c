@@ -415,6 +415,19 @@ ssize_t mapfs_copy_range(struct mapfs_view *v,
 	return err ? err : v->ops->copy_range(v, &cut);
 }
 
+int mapfs_pages(struct mapfs_view *v, struct mapfs_file file,
+		const struct mapfs_range *range, mapfs_run_fn fn, void *arg)
+{
+	struct mapfs_range cut = *range;
+
+	/* No file is that long. */
+	if (cut.off_bytes > MAPFS_MAX_SIZE)
+		cut.off_bytes = MAPFS_MAX_SIZE;
+	if (cut.len_bytes > MAPFS_MAX_SIZE - cut.off_bytes)
+		cut.len_bytes = MAPFS_MAX_SIZE - cut.off_bytes;
+	return v->ops->pages(v, file, &cut, fn, arg);
+}
+
 ssize_t mapfs_getxattr(struct mapfs_view *v, mapfs_ino ino, const char *name,
 		       void *buf, size_t len)
 {

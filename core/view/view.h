@@ -83,6 +83,9 @@ struct view_ops {
 		     int whence, uint64_t *out);
 	ssize_t (*copy_range)(struct mapfs_view *v,
 			      const struct mapfs_copy_range *copy);
+	int (*pages)(struct mapfs_view *v, struct mapfs_file file,
+		     const struct mapfs_range *range, mapfs_run_fn fn,
+		     void *arg);
 	ssize_t (*getxattr)(struct mapfs_view *v, mapfs_ino ino,
 			    const char *name, void *buf, size_t len);
 	ssize_t (*listxattr)(struct mapfs_view *v, mapfs_ino ino, char *buf,

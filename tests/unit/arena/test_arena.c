@@ -188,14 +188,20 @@ static void test_arena__pages_pinned_stay_until_unpinned(void **state)
 	struct fixture f = open_arena();
 	mapfs_apage a = take(f.a, 4, NOWHERE);
 	struct arena_pins *pins;
+	bool is_pinned;
 	mapfs_apage b;
 
 	arena_free(f.a, a + 3, 1);
 	assert_int_equal(arena_pin(f.a, &pins), 0);
 	b = take(f.a, 1, NOWHERE);
-	assert_true(arena_is_pinned(f.a, a));
-	assert_false(arena_is_pinned(f.a, a + 3));
-	assert_false(arena_is_pinned(f.a, b));
+	assert_int_equal(arena_find_pinned(f.a, a, 9, &is_pinned), 3);
+	assert_true(is_pinned);
+	assert_int_equal(arena_find_pinned(f.a, a, 2, &is_pinned), 2);
+	assert_true(is_pinned);
+	assert_int_equal(arena_find_pinned(f.a, a + 3, 9, &is_pinned), 9);
+	assert_false(is_pinned);
+	assert_int_equal(arena_find_pinned(f.a, b, 1, &is_pinned), 1);
+	assert_false(is_pinned);
 	assert_int_equal(stats_of(f.a).pinned_pages, 3);
 	arena_free(f.a, a, 1);
 	sync_point(f.a);
@@ -203,7 +209,8 @@ static void test_arena__pages_pinned_stay_until_unpinned(void **state)
 	assert_int_not_equal(take(f.a, 1, a), a);
 	arena_unpin(f.a, pins, false);
 	assert_int_equal(stats_of(f.a).pinned_pages, 0);
-	assert_false(arena_is_pinned(f.a, a));
+	assert_int_equal(arena_find_pinned(f.a, a, 3, &is_pinned), 3);
+	assert_false(is_pinned);
 	sync_point(f.a);
 	assert_int_equal(take(f.a, 1, a), a);
 	close_arena(&f);
