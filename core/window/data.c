@@ -124,6 +124,41 @@ int window_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 	return 0;
 }
 
+/* Moves runs of the file to where they are in the window. */
+struct run_relay {
+	uint64_t off_bytes;
+	mapfs_run_fn fn;
+	void *arg;
+};
+
+static int tell_run(void *arg, const struct mapfs_run *run)
+{
+	const struct run_relay *r = arg;
+	struct mapfs_run moved = *run;
+
+	moved.off_bytes -= r->off_bytes;
+	return r->fn(r->arg, &moved);
+}
+
+int window_pages(struct mapfs_view *v, struct mapfs_file file,
+		 const struct mapfs_range *range, mapfs_run_fn fn, void *arg)
+{
+	struct mapfs_range moved = *range;
+	struct mapfs_file below;
+	struct run_relay r;
+	struct window *w;
+	int err = window_get(window_view_of(v), file, &w, &below);
+
+	if (err)
+		return err;
+	moved.len_bytes = window_room(w, range->off_bytes, range->len_bytes);
+	moved.off_bytes += w->off_bytes;
+	r = (struct run_relay){ w->off_bytes, fn, arg };
+	return moved.len_bytes ?
+		       mapfs_pages(v->below, below, &moved, tell_run, &r) :
+		       0;
+}
+
 ssize_t window_copy_range(struct mapfs_view *v,
 			  const struct mapfs_copy_range *copy)
 {

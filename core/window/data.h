@@ -27,6 +27,8 @@ int window_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
 		     uint64_t off, uint64_t len);
 int window_lseek(struct mapfs_view *v, struct mapfs_file file, uint64_t off,
 		 int whence, uint64_t *out);
+int window_pages(struct mapfs_view *v, struct mapfs_file file,
+		 const struct mapfs_range *range, mapfs_run_fn fn, void *arg);
 ssize_t window_copy_range(struct mapfs_view *v,
 			  const struct mapfs_copy_range *copy);
 

@@ -81,6 +81,7 @@ static const struct view_ops window_ops = {
 	.fallocate = window_fallocate,
 	.lseek = window_lseek,
 	.copy_range = window_copy_range,
+	.pages = window_pages,
 	.getxattr = window_getxattr,
 	.listxattr = window_listxattr,
 	.setxattr = window_setxattr,

@@ -148,6 +148,8 @@ static void test_base__refuses_what_is_neither_directory_nor_file(void **state)
 	base_close(NULL);
 }
 
+#define NAMES_BYTES 64U
+
 static int list_names(void *arg, const char *name, uint64_t ino, mode_t type,
 		      uint64_t cookie)
 {
@@ -156,14 +158,15 @@ static int list_names(void *arg, const char *name, uint64_t ino, mode_t type,
 	(void)ino;
 	(void)type;
 	(void)cookie;
-	strcat(strcat(all, name), " ");
+	(void)snprintf(all + strlen(all), NAMES_BYTES - strlen(all), "%s ",
+		       name);
 	return 0;
 }
 
 static void test_base__file_is_alone_in_its_root(void **state)
 {
 	struct fixture *f = *state;
-	char names[64] = "";
+	char names[NAMES_BYTES] = "";
 	char text[8] = "";
 	struct inode *i;
 

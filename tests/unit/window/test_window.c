@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #define K4 4096U
+#define RUNS_BYTES 128U
 
 static int try_windows(struct fixture *f, const struct mapfs_window *windows,
 		       size_t count, struct reason *why)
@@ -171,6 +172,38 @@ static void test_window__copies_into_another_one(void **state)
 	assert_content(f, copy.to.ino, 9990, "0123456789", 10);
 	copy.to_off = 10000;
 	assert_int_equal(mapfs_copy_range(f->v, &copy), -ENOSPC);
+}
+
+static int add_run(void *arg, const struct mapfs_run *run)
+{
+	char *text = arg;
+	size_t used = strlen(text);
+
+	(void)snprintf(text + used, RUNS_BYTES - used, "%llu+%llu:%d ",
+		       (unsigned long long)run->off_bytes,
+		       (unsigned long long)run->len_bytes, (int)run->source);
+	return 0;
+}
+
+static void test_window__has_the_pages_of_its_part(void **state)
+{
+	struct fixture *f = *state;
+	const struct mapfs_range all = { 0, UINT64_MAX };
+	char text[RUNS_BYTES] = "";
+	char want[RUNS_BYTES];
+	mapfs_ino part;
+
+	open_two(f);
+	part = ino_of(f, root_ino(f), "part");
+	/* Page 1 of the file begins at byte 3096 of the window. */
+	assert_int_equal(write_at(f->v, part, "x", 1, K4 - 1000), 1);
+	assert_int_equal(
+		mapfs_pages(f->v, mapfs_file_of(part), &all, add_run, text), 0);
+	(void)snprintf(want, sizeof(want),
+		       "0+3096:%d 3096+4096:%d 7192+2808:%d ",
+		       MAPFS_SOURCE_BASE, MAPFS_SOURCE_PRIVATE,
+		       MAPFS_SOURCE_BASE);
+	assert_string_equal(text, want);
 }
 
 static void test_window__names_never_change(void **state)
@@ -401,6 +434,7 @@ int main(void)
 		test_with_copy(test_window__shows_an_end_that_moved),
 		test_with_copy(test_window__seek_stays_inside),
 		test_with_copy(test_window__copies_into_another_one),
+		test_with_copy(test_window__has_the_pages_of_its_part),
 		test_with_copy(test_window__names_never_change),
 		test_with_copy(test_window__number_is_the_same_in_each_mount),
 		test_with_copy(test_window__refuses_what_is_not_possible),
