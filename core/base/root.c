@@ -26,6 +26,7 @@
 #include "core/lib/beneath.h"
 #include "core/lib/fault.h"
 #include "core/lib/mapping.h"
+#include "core/lib/reason.h"
 #include "core/lib/timespec.h"
 #include "fd_cache.h"
 #include "fs_type.h"
@@ -223,7 +224,7 @@ static int open_root(struct base *b, unsigned int flags)
 		err = open_file(b, fd, flags);
 	} else {
 		close(fd);
-		err = -ENOTDIR;
+		err = -EMEDIUMTYPE;
 	}
 	if (!err)
 		learn_atime_rule(b);
@@ -273,6 +274,15 @@ int base_open(struct base **out, const char *path, unsigned int flags)
 	}
 	*out = b;
 	return 0;
+}
+
+void base_explain(struct reason *why, const char *path, int err)
+{
+	reason_set(
+		why, "base %s: %s", path,
+		err == -EMEDIUMTYPE ?
+			"is neither a directory nor a file nor a block device; name one of these" :
+			reason_of(err));
 }
 
 int base_open_absent(struct base **out, const char *path)

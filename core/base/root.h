@@ -23,6 +23,7 @@
 #include "core/lib/types.h"
 
 struct base;
+struct reason;
 struct base_identity;
 struct itable;
 
@@ -36,9 +37,11 @@ enum base_flags {
 	BASE_HANDLES = 1 << 4,
 };
 
-/* -ENOTDIR: neither a directory nor a regular file nor a block device. */
+/* -EMEDIUMTYPE: neither a directory nor a regular file nor a block device. */
 int must_check base_open(struct base **out, const char *path,
 			 unsigned int flags);
+/* Sets the sentence for an error of base_open(). */
+void base_explain(struct reason *why, const char *path, int err);
 /*
  * A base without a root, for a store whose base cannot be reached: every
  * object is reported as lost (-ESTALE).  `path` is for messages.

@@ -175,15 +175,22 @@ int direct_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	err = mapping_guard_init();
 	if (!err)
 		err = open_base(d, opt);
-	if (err) {
+	if (!err && opt->mode == MAPFS_WRITE && base_is_device(d->base)) {
+		reason_set(
+			why,
+			"base %s: is a block device, which a view does not write to; use mode copy or read",
+			opt->base);
+		err = -EROFS;
+	} else if (err) {
 		if (err == -EPERM && opt->relatime)
 			reason_set(
 				why,
 				"option relatime: the mount of base %s has another rule for access times, which only root may set aside; drop the option",
 				opt->base);
 		else
-			reason_set(why, "base %s: %s", opt->base,
-				   reason_of(err));
+			base_explain(why, opt->base, err);
+	}
+	if (err) {
 		(void)direct_close(&d->view);
 		return err;
 	}

@@ -223,7 +223,7 @@ static int open_base(struct overlay *o, const struct mapfs_options *opt,
 			reason_base_gone(why, opt->store, path);
 	}
 	if (err && reason_is_empty(why))
-		reason_set(why, "base %s: %s", path, reason_of(err));
+		base_explain(why, path, err);
 	free(recorded.path);
 	return err;
 }

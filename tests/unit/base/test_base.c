@@ -143,7 +143,7 @@ static void test_base__refuses_what_is_neither_directory_nor_file(void **state)
 	struct base *b;
 
 	assert_int_equal(mkfifo(in(f, "fifo"), 0600), 0);
-	assert_int_equal(base_open(&b, in(f, "fifo"), 0), -ENOTDIR);
+	assert_int_equal(base_open(&b, in(f, "fifo"), 0), -EMEDIUMTYPE);
 	assert_int_equal(base_open(&b, in(f, "none"), 0), -ENOENT);
 	base_close(NULL);
 }
