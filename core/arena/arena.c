@@ -63,6 +63,7 @@ int arena_open(struct arena **out, int fd)
 	a->fd = fd;
 	a->file_bytes = (uint64_t)st.st_size;
 	a->trimmed = st.st_size == 0;
+	a->limit = UINT64_MAX;
 	a->pending = PAGE_RANGE_EMPTY;
 	a->sealed = PAGE_RANGE_EMPTY;
 	rmutex_init(&a->layout, RANK_ARENA);
@@ -83,6 +84,11 @@ void arena_close(struct arena *a)
 	rmutex_fini(&a->lock);
 	rmutex_fini(&a->layout);
 	free(a);
+}
+
+void arena_set_limit(struct arena *a, uint64_t pages)
+{
+	a->limit = pages;
 }
 
 int arena_add_parent(struct arena *a, int fd)
@@ -133,8 +139,13 @@ int arena_mark(struct arena *a, mapfs_apage first, uint64_t count)
 static uint64_t take_from(struct arena *a, struct page_range in, uint64_t want,
 			  mapfs_apage *first)
 {
-	uint64_t n = bitmaps_find(&a->bits, WANT_READY, in, want, first);
+	const uint64_t left = space_left(a);
+	uint64_t n;
 
+	if (left == 0)
+		return 0;
+	n = bitmaps_find(&a->bits, WANT_READY, in, want < left ? want : left,
+			 first);
 	if (n == 0)
 		return 0;
 	(void)bitmaps_set(&a->bits, MAP_TAKEN, *first, n);
@@ -156,7 +167,7 @@ static uint64_t take_lowest(struct arena *a, uint64_t want, mapfs_apage *first)
 {
 	uint64_t n;
 
-	if (a->ready == 0)
+	if (a->ready == 0 || space_left(a) == 0)
 		return 0;
 	n = take_from(a, (struct page_range){ a->lowest, a->end }, want, first);
 	assert(n > 0);
@@ -167,6 +178,8 @@ static uint64_t take_lowest(struct arena *a, uint64_t want, mapfs_apage *first)
 /* May new space begin at the hint?  Then a file stays in one piece. */
 static bool may_grow_at(const struct arena *a, mapfs_apage hint)
 {
+	if (space_to_reserve(a) == 0)
+		return false;
 	return hint == a->end ||
 	       (hint < a->end && bitmaps_has(&a->bits, WANT_BARE, hint));
 }
@@ -235,13 +248,11 @@ static int reserve(struct arena *a, uint64_t start, uint64_t len)
 	return err;
 }
 
-/* Asks for less when little is left, so that a full disk is used to the end. */
-static int reserve_chunk(struct arena *a, uint64_t start, uint64_t want,
-			 uint64_t used, uint64_t *len)
+/* How much to reserve for `want` pages; lock held. */
+static uint64_t chunk_of(const struct arena *a, uint64_t want)
 {
-	uint64_t share = used / CHUNK_SHARE;
-	uint64_t tries[3];
-	int err = -ENOSPC;
+	const uint64_t most = space_to_reserve(a);
+	uint64_t share = a->used / CHUNK_SHARE;
 
 	if (share < CHUNK_MIN_PAGES)
 		share = CHUNK_MIN_PAGES;
@@ -249,6 +260,18 @@ static int reserve_chunk(struct arena *a, uint64_t start, uint64_t want,
 		share = want;
 	if (share > CHUNK_MAX_PAGES)
 		share = CHUNK_MAX_PAGES;
+	return share < most ? share : most;
+}
+
+/* Asks for less when little is left, so that a full disk is used to the end. */
+static int reserve_chunk(struct arena *a, uint64_t start, uint64_t want,
+			 uint64_t share, uint64_t *len)
+{
+	uint64_t tries[3];
+	int err = -ENOSPC;
+
+	if (share == 0)
+		return -ENOSPC; /* the limit is reached */
 	tries[0] = share;
 	tries[1] = want < share ? want : share;
 	tries[2] = 1;
@@ -294,7 +317,7 @@ static int alloc_growing(struct arena *a, uint64_t want, mapfs_apage hint,
 			 mapfs_apage *first, uint64_t *got)
 {
 	uint64_t start;
-	uint64_t used;
+	uint64_t chunk;
 	uint64_t len = 0;
 	int err;
 
@@ -302,18 +325,20 @@ static int alloc_growing(struct arena *a, uint64_t want, mapfs_apage hint,
 	/* Another thread may have reserved space while this one waited. */
 	*got = take_ready(a, want, hint, first);
 	start = place_of_growth(a, hint);
-	used = a->used;
+	chunk = chunk_of(a, want);
 	rmutex_unlock(&a->lock);
 	if (*got > 0)
 		return 0;
-	err = reserve_chunk(a, start, want, used, &len);
+	err = reserve_chunk(a, start, want, chunk, &len);
 	rmutex_lock(&a->lock);
 	if (!err)
 		err = space_extend(a, start + len);
 	if (!err) {
 		make_ready(a, start, len);
 		*got = take_at(a, start, want, first);
-		assert(*got > 0);
+		/* Meanwhile others may have taken what the limit leaves. */
+		assert(*got > 0 || space_left(a) == 0);
+		err = *got > 0 ? 0 : -ENOSPC;
 	} else {
 		/* There is no space at the hint, but maybe elsewhere. */
 		*got = take_lowest(a, want, first);
@@ -353,10 +378,14 @@ int arena_check_room(struct arena *a, uint64_t count)
 {
 	const long in_memory = sysconf(_SC_PHYS_PAGES);
 	uint64_t ready;
+	uint64_t left;
 
 	rmutex_lock(&a->lock);
 	ready = a->ready;
+	left = space_left(a);
 	rmutex_unlock(&a->lock);
+	if (count > left)
+		return -ENOSPC;
 	if (count <= ready)
 		return 0;
 	count -= ready;

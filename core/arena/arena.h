@@ -48,6 +48,11 @@ struct arena_stats {
 
 int must_check arena_open(struct arena **out, int fd);
 /*
+ * From now on no page is handed out while so many are, those of snapshots and
+ * freed ones included (-ENOSPC).  To be called before the first arena_alloc().
+ */
+void arena_set_limit(struct arena *a, uint64_t pages);
+/*
  * Adds the arena of the next ancestor, for reading; takes the descriptor when
  * it succeeds.  To be called before any page of it is named.
  */

@@ -7,6 +7,17 @@
 
 #include <assert.h>
 
+uint64_t space_left(const struct arena *a)
+{
+	return a->used < a->limit ? a->limit - a->used : 0;
+}
+
+/* So that what is reserved does not exceed the limit by much, either. */
+uint64_t space_to_reserve(const struct arena *a)
+{
+	return a->reserved < a->limit ? a->limit - a->reserved : 0;
+}
+
 int space_extend(struct arena *a, uint64_t end)
 {
 	int err;

@@ -32,6 +32,7 @@ struct arena {
 
 	struct rmutex lock;	   /* RANK_LEAF */
 	struct bitmaps bits;	   /* by lock */
+	uint64_t limit;		   /* of TAKEN; fixed while open */
 	uint64_t end;		   /* pages the maps describe; by lock */
 	uint64_t used;		   /* TAKEN; by lock */
 	uint64_t reserved;	   /* RESERVED; by lock */
@@ -45,6 +46,10 @@ struct arena {
 	struct arena_parents parents; /* fixed once read */
 };
 
+/* How many pages may still be handed out, as far as the limit decides. */
+uint64_t space_left(const struct arena *a);
+/* How many may still be reserved. */
+uint64_t space_to_reserve(const struct arena *a);
 /* Makes the maps describe the pages below `end`. */
 int must_check space_extend(struct arena *a, uint64_t end);
 /* TAKEN pages become READY. */

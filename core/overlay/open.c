@@ -66,8 +66,6 @@ static int overlay_statfs(struct mapfs_view *v, struct statvfs *out)
 	struct overlay *o = overlay_of(v);
 	int err = store_statfs(o->store, out);
 
-	if (err == -EOPNOTSUPP)
-		err = base_statfs(o->base, out);
 	/* Names are kept as records, not as names of that file system. */
 	if (!err)
 		out->f_namemax = MAPFS_NAME_MAX;
@@ -246,6 +244,7 @@ static int open_store(struct overlay *o, const struct mapfs_options *opt,
 		.for_commit = purpose == OVERLAY_COMMIT,
 		.kind = opt->store_kind,
 		.path = opt->store,
+		.size_bytes = opt->size_bytes,
 		.mountpoint = opt->mountpoint,
 		.progress = opt->progress,
 		.progress_arg = opt->progress_arg,

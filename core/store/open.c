@@ -29,6 +29,7 @@ static struct store *store_alloc(const struct store_options *opt,
 	st->set = set;
 	st->base_id = opt->base_id;
 	st->ephemeral = opt->kind != MAPFS_STORE_DIR;
+	st->limit_pages = page_ceil(opt->size_bytes);
 	st->use = opt->use;
 	st->lineage.is_trusted = opt->is_trusted;
 	st->progress = opt->progress;
@@ -68,6 +69,8 @@ int store_open(struct store **out, const struct store_options *opt,
 	if (err)
 		goto free_store;
 	st->dir.pagesfd = -1; /* the arena owns it now */
+	if (st->limit_pages)
+		arena_set_limit(st->arena, st->limit_pages);
 	set->arena = st->arena;
 	err = opt->use == STORE_PAST ? recover_snapshot(st, opt, why) :
 				       recover_journal(st, opt, why);

@@ -32,6 +32,7 @@ struct store_options {
 	int base_fd;		      /* of the base, a directory or a file */
 	struct base_identity base_id; /* identifies base_fd; ino 0: opened
 				       without a base, and any base fits */
+	uint64_t size_bytes;	      /* of private pages; 0: no limit */
 	const char *mountpoint;	      /* or NULL */
 	mapfs_progress_fn progress;   /* or NULL; as in struct mapfs_options */
 	void *progress_arg;

@@ -31,6 +31,7 @@ struct store {
 				       parent.begins; that by sync_lock */
 	struct timespec created;      /* fixed after replay */
 	bool ephemeral;		      /* fixed at birth */
+	uint64_t limit_pages;	      /* fixed at birth; 0: no limit */
 	enum store_use use;	      /* fixed at birth */
 	mapfs_progress_fn progress;   /* fixed at birth; or NULL */
 	void *progress_arg;	      /* fixed at birth */

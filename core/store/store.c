@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/delta/record_decode.h"
 #include "core/lib/io.h"
@@ -112,14 +113,54 @@ static void add_waiting(struct store *st, struct statvfs *out)
 	out->f_bavail += blocks;
 }
 
+/* The size of the store is `pages`, and no disk says how much is free. */
+static void statfs_of_pages(uint64_t pages, struct statvfs *out)
+{
+	*out = (struct statvfs){
+		.f_bsize = MAPFS_PAGE_SIZE,
+		.f_frsize = MAPFS_PAGE_SIZE,
+		.f_blocks = pages,
+		.f_bfree = pages,
+		.f_bavail = pages,
+	};
+}
+
+/* As of a file system that has `limit` pages, on a disk with `out`. */
+static void statfs_limit(struct store *st, uint64_t limit, struct statvfs *out)
+{
+	const uint64_t per_page = MAPFS_PAGE_SIZE / out->f_frsize;
+	const struct statvfs disk = *out;
+	struct arena_stats stats;
+	uint64_t waiting = arena_waiting_pages(st->arena);
+	uint64_t used;
+	uint64_t left;
+
+	arena_stats(st->arena, &stats);
+	/* Others may have been given back in between. */
+	used = waiting < stats.used_pages ? stats.used_pages - waiting : 0;
+	left = used < limit ? (limit - used) * per_page : 0;
+	out->f_blocks = limit * per_page;
+	out->f_bfree = left < disk.f_bfree ? left : disk.f_bfree;
+	out->f_bavail = left < disk.f_bavail ? left : disk.f_bavail;
+}
+
 int store_statfs(struct store *st, struct statvfs *out)
 {
-	int err;
+	uint64_t limit = st->limit_pages;
+	int err = 0;
 
+	if (st->dir.dirfd >= 0)
+		err = io_statvfs_for_pages(st->dir.dirfd, out);
+	else if (!limit)
+		limit = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+			(uint64_t)sysconf(_SC_PAGESIZE) / MAPFS_PAGE_SIZE;
+	if (err)
+		return err;
 	if (st->dir.dirfd < 0)
-		return -EOPNOTSUPP; /* memory */
-	err = io_statvfs_for_pages(st->dir.dirfd, out);
-	if (!err)
+		statfs_of_pages(limit, out);
+	else
 		add_waiting(st, out);
-	return err;
+	if (limit && out->f_frsize && out->f_frsize <= MAPFS_PAGE_SIZE)
+		statfs_limit(st, limit, out);
+	return 0;
 }

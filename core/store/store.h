@@ -59,7 +59,7 @@ void store_unlock(struct store *st);
 
 /* Fills the members of *out that describe a store. */
 void store_info(struct store *st, struct mapfs_info *out);
-/* Free space where the pages are; -EOPNOTSUPP: they are in memory. */
+/* Space where the pages are, as far as the limit of the store permits. */
 int must_check store_statfs(struct store *st, struct statvfs *out);
 
 #endif

@@ -639,6 +639,81 @@ static void test_arena__full_disk_is_enospc_and_leaves_a_rest(void **state)
 	assert_int_equal(end, 0);
 }
 
+/* Goal: the limit is exact, and neither pins nor frees get around it [D5]. */
+static void test_arena__limit_is_enospc_until_pages_are_given_back(void **state)
+{
+	struct fixture f = open_arena();
+	struct arena_pins *pins;
+	mapfs_apage first;
+	mapfs_apage more;
+	uint64_t got;
+
+	(void)state;
+	arena_set_limit(f.a, 10);
+	assert_int_equal(arena_check_room(f.a, 11), -ENOSPC);
+	assert_int_equal(arena_check_room(f.a, 10), 0);
+	first = take(f.a, 7, NOWHERE);
+	assert_int_equal(arena_alloc(f.a, 7, first + 7, &more, &got), 0);
+	assert_int_equal(got, 3);
+	assert_int_equal(arena_alloc(f.a, 1, NOWHERE, &more, &got), -ENOSPC);
+	assert_int_equal(arena_alloc(f.a, 1, 50, &more, &got), -ENOSPC);
+	assert_int_equal(arena_check_room(f.a, 1), -ENOSPC);
+	assert_int_equal(stats_of(f.a).reserved_pages, 10);
+	assert_int_equal(arena_pin(f.a, &pins), 0);
+	arena_free(f.a, first, 4);
+	sync_point(f.a);
+	assert_int_equal(arena_alloc(f.a, 1, NOWHERE, &more, &got), -ENOSPC);
+	arena_unpin(f.a, pins, false);
+	sync_point(f.a);
+	assert_int_equal(arena_alloc(f.a, 9, NOWHERE, &more, &got), 0);
+	assert_int_equal(got, 4);
+	assert_int_equal(stats_of(f.a).used_pages, 10);
+	close_arena(&f);
+}
+
+/* Pages are reserved at the hint, and in holes, as long as the limit allows. */
+static void test_arena__what_is_reserved_stays_within_the_limit(void **state)
+{
+	struct fixture f = open_arena();
+	mapfs_apage first;
+	mapfs_apage page;
+	uint64_t got;
+
+	(void)state;
+	arena_set_limit(f.a, 32);
+	first = take(f.a, 32, NOWHERE);
+	for (uint64_t n = 0; n < 32; n += 2)
+		arena_free(f.a, first + n, 1);
+	sync_point(f.a);
+	for (uint64_t n = 0; n < 16; n++)
+		assert_int_equal(arena_alloc(f.a, 4, first + 32, &page, &got),
+				 0);
+	assert_int_equal(arena_alloc(f.a, 1, first + 32, &page, &got), -ENOSPC);
+	assert_int_equal(stats_of(f.a).reserved_pages, 32);
+	close_arena(&f);
+}
+
+/* A store that was opened with more room before. */
+static void test_arena__limit_below_what_is_used_refuses_new_pages(void **state)
+{
+	struct fixture f = open_arena();
+	mapfs_apage first = take(f.a, 20, NOWHERE);
+	mapfs_apage page;
+	uint64_t got;
+
+	(void)state;
+	reopen_arena(&f);
+	arena_set_limit(f.a, 10);
+	assert_int_equal(arena_mark(f.a, first, 20), 0);
+	assert_int_equal(arena_alloc(f.a, 1, NOWHERE, &page, &got), -ENOSPC);
+	assert_int_equal(arena_write(f.a, first * PAGE, "x", 1), 0);
+	arena_free(f.a, first, 11);
+	sync_point(f.a);
+	assert_int_equal(arena_alloc(f.a, 2, NOWHERE, &page, &got), 0);
+	assert_int_equal(got, 1);
+	close_arena(&f);
+}
+
 static void *use_arena(void *arg)
 {
 	struct arena *a = arg;
@@ -707,6 +782,12 @@ int main(void)
 		cmocka_unit_test(test_arena__misuse_aborts),
 		cmocka_unit_test(
 			test_arena__full_disk_is_enospc_and_leaves_a_rest),
+		cmocka_unit_test(
+			test_arena__limit_is_enospc_until_pages_are_given_back),
+		cmocka_unit_test(
+			test_arena__what_is_reserved_stays_within_the_limit),
+		cmocka_unit_test(
+			test_arena__limit_below_what_is_used_refuses_new_pages),
 		cmocka_unit_test(test_arena__threads_never_share_a_page),
 	};
 
