@@ -7,6 +7,7 @@
  *
  *	root		opening it, and opening below it [S2]
  *	only_file	a base that is a file
+ *	claim		images that a view in write mode uses
  *	inode		the objects that the view knows, and their places
  *	resolve		from an inode to a descriptor of its object
  *	stat, xattr, read, readdir
@@ -22,6 +23,7 @@
  *
  * Lifetime, errors, locking: as each of these headers says.
  */
+#include "claim.h"
 #include "foreign.h"
 #include "generation.h"
 #include "identity.h"

@@ -343,6 +343,9 @@ void base_close(struct base *b)
 	pthread_cond_destroy(&b->walked);
 	rmutex_fini(&b->walk_lock);
 	only_file_close(b->only);
+	for (size_t n = 0; n < b->claim_count; n++)
+		close(b->claims[n]);
+	free(b->claims);
 	if (b->rootfd >= 0)
 		close(b->rootfd);
 	free(b->path);

@@ -46,6 +46,9 @@ struct base {
 	pthread_cond_t walked;	 /* signalled when a walk has ended */
 	bool is_walking;	 /* by walk_lock */
 	uint64_t walks;		 /* by walk_lock: number that have ended */
+	int *claims;		 /* fixed while open: descriptors */
+	size_t claim_count;	 /* likewise */
+	size_t claim_cap;	 /* likewise */
 	atomic_bool is_ending;	 /* no walk may begin or continue */
 };
 

@@ -142,6 +142,24 @@ static int open_root(const struct base *b, int *fd)
 	return err;
 }
 
+/* A commit and a view in write mode would mix what they write. */
+static int check_unused(struct mapfs_commit *c, const char *name)
+{
+	struct mapfs_entry e;
+	int err = mapfs_lookup(c->view, mapfs_root_ino(c->view), name, &e);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = c->view->ops->claim(c->view, e.attr.ino);
+	mapfs_forget(c->view, e.attr.ino, 1);
+	if (err)
+		reason_set(
+			c->ctx.why,
+			"base %s: is in use by a view in write mode; unmount that first (see mapfs list)",
+			base_path(c->ctx.overlay->base));
+	return err;
+}
+
 /* Opens the base for writing: the very directory that the view shows. */
 static int open_base(struct mapfs_commit *c)
 {
@@ -157,6 +175,11 @@ static int open_base(struct mapfs_commit *c)
 			"base %s: a commit does not write to a block device; mount the store, and copy the file of the view to the device",
 			path);
 		return -EOPNOTSUPP;
+	}
+	if (base_file_name(c->ctx.overlay->base)) {
+		err = check_unused(c, base_file_name(c->ctx.overlay->base));
+		if (err)
+			return err;
 	}
 	err = open_root(c->ctx.overlay->base, &ctx->fd.root);
 	if (!err && (fstat(ctx->fd.root, &st) < 0 ||

@@ -50,6 +50,23 @@ static int direct_statfs(struct mapfs_view *v, struct statvfs *out)
 	return base_statfs(direct_of(v)->base, out);
 }
 
+/* A read view shows the changes of others, whatever makes them. */
+static int direct_claim(struct mapfs_view *v, mapfs_ino ino)
+{
+	struct direct *d = direct_of(v);
+	struct inode *i;
+	int err;
+
+	if (v->mode == MAPFS_READ)
+		return 0;
+	err = direct_get(d, ino, &i);
+	if (err)
+		return err;
+	err = base_claim(d->base, i, true);
+	direct_put(d, i);
+	return err == -EBUSY ? err : 0;
+}
+
 static int direct_close(struct mapfs_view *v)
 {
 	struct direct *d = direct_of(v);
@@ -85,6 +102,7 @@ static const struct view_ops read_ops = {
 	.getxattr = direct_getxattr,
 	.listxattr = direct_listxattr,
 	.get_fileattr = direct_get_fileattr,
+	.claim = direct_claim,
 };
 
 static const struct view_ops write_ops = {
@@ -129,6 +147,7 @@ static const struct view_ops write_ops = {
 	.setxattr = direct_setxattr,
 	.removexattr = direct_removexattr,
 	.get_fileattr = direct_get_fileattr,
+	.claim = direct_claim,
 	.set_fileattr = direct_set_fileattr,
 };
 

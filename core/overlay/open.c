@@ -104,6 +104,20 @@ static int overlay_close(struct mapfs_view *v)
 	return err;
 }
 
+/* A file of the delta alone is nobody else's. */
+static int overlay_claim(struct mapfs_view *v, mapfs_ino ino)
+{
+	struct overlay *o = overlay_of(v);
+	struct inode *i;
+	int err = overlay_get(o, ino, &i);
+
+	if (err)
+		return err;
+	err = base_claim(o->base, i, false);
+	overlay_put(o, i);
+	return err == -EBUSY ? err : 0;
+}
+
 static void overlay_announce_mount(struct mapfs_view *v, dev_t dev)
 {
 	store_announce_mount(overlay_of(v)->store, dev);
@@ -150,6 +164,7 @@ static const struct view_ops overlay_ops = {
 	.removexattr = overlay_removexattr,
 	.get_fileattr = overlay_get_fileattr,
 	.set_fileattr = overlay_set_fileattr,
+	.claim = overlay_claim,
 	.announce_mount = overlay_announce_mount,
 	.announce_close = overlay_announce_close,
 	.snapshot_create = overlay_snapshot_create,

@@ -101,6 +101,8 @@ struct view_ops {
 			    struct mapfs_file file,
 			    enum mapfs_fileattr_kind what,
 			    const union mapfs_fileattr *a);
+	/* For a window of the file; as base_claim(). */
+	int (*claim)(struct mapfs_view *v, mapfs_ino ino);
 	/* From here on NULL: the view keeps no changes of its own. */
 	void (*announce_mount)(struct mapfs_view *v, dev_t dev);
 	void (*announce_close)(struct mapfs_view *v);

@@ -147,6 +147,16 @@ static int check_size(const struct window *w, uint64_t file_bytes,
 	return -EINVAL;
 }
 
+/* Another window of the file has claimed it; this view is no stranger to it. */
+static bool is_claimed_before(const struct window_view *wv,
+			      const struct window *w)
+{
+	for (const struct window *x = wv->windows; x < w; x++)
+		if (atomic_load(&x->below) == atomic_load(&w->below))
+			return true;
+	return false;
+}
+
 /* Finds the file of the window. */
 static int bind(struct window_view *wv, struct window *w, struct reason *why)
 {
@@ -165,6 +175,14 @@ static int bind(struct window_view *wv, struct window *w, struct reason *why)
 		return err;
 	atomic_store(&w->below, e.attr.ino);
 	w->generation = e.generation;
+	if (!is_claimed_before(wv, w) &&
+	    wv->view.below->ops->claim(wv->view.below, e.attr.ino) == -EBUSY) {
+		reason_set(
+			why,
+			"window %s: %s is in use by a view in write mode; unmount that first (see mapfs list)",
+			w->name, w->path);
+		return -EBUSY;
+	}
 	return check_size(w, e.attr.size_bytes, why);
 }
 

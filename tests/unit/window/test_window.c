@@ -296,6 +296,39 @@ static void test_window__two_files_may_have_the_same_place(void **state)
 	assert_content(f, ino_of(f, root_ino(f), "b"), 0, "inner", 5);
 }
 
+static int open_writer(struct fixture *f, const struct mapfs_window *windows,
+		       size_t count, struct mapfs_view **out)
+{
+	const struct mapfs_options opt = {
+		.mode = MAPFS_WRITE,
+		.base = f->base,
+		.windows = windows,
+		.window_count = count,
+	};
+	struct reason why;
+
+	return mapfs_view_open(out, &opt, &why);
+}
+
+static void test_window__image_has_one_writer(void **state)
+{
+	struct fixture *f = *state;
+	static const struct mapfs_window windows[] = {
+		{ "a", "big", 0, 5 },
+		{ "b", "big", 10, 5 },
+	};
+	struct mapfs_view *writer;
+	struct mapfs_view *other;
+	struct reason why;
+
+	assert_int_equal(open_writer(f, windows, 2, &writer), 0);
+	assert_int_equal(open_writer(f, windows, 1, &other), -EBUSY);
+	assert_int_equal(try_windows(f, windows, 1, &why), -EBUSY);
+	assert_non_null(strstr(why.text, "in use by a view in write mode"));
+	assert_int_equal(mapfs_view_close(writer), 0);
+	assert_int_equal(try_windows(f, windows, 1, &why), 0);
+}
+
 /* --- history ----------------------------------------------------------- */
 
 struct told {
@@ -439,6 +472,7 @@ int main(void)
 		test_with_copy(test_window__number_is_the_same_in_each_mount),
 		test_with_copy(test_window__refuses_what_is_not_possible),
 		test_with_copy(test_window__two_files_may_have_the_same_place),
+		test_with_copy(test_window__image_has_one_writer),
 		test_with_copy(test_window__rollback_tells_of_each_window),
 		test_with_copy(
 			test_window__follows_its_path_through_a_rollback),
