@@ -49,6 +49,18 @@ def test_command_changes_the_view_and_not_the_base(place, who):
     nothing_is_left(place)
 
 
+@everybody
+def test_view_of_a_file_is_in_place_of_it_and_the_command_beside_it(place,
+                                                                    who):
+    os.chdir("sub")
+    p = view_run("-C", "../f", "--", "sh", "-ec",
+                 "pwd; echo $PWD; echo new >f; cat f; mv f g || ls")
+    assert (p.returncode, p.stdout.decode().split()) == \
+        (0, [f"{place}/base"] * 2 + ["new", "f", "sub"]), p.words
+    assert read_file("../f") == b"bytes"
+    nothing_is_left(place)
+
+
 @pytest.mark.parametrize("script, status", [
     ("exit 0", 0), ("exit 1", 1), ("exit 200", 200),
     ("kill -TERM $$", 128 + 15), ("kill -KILL $$", 128 + 9),
@@ -445,6 +457,17 @@ def test_without_namespaces_the_view_is_elsewhere_and_that_is_said(lonely):
     assert where == also and new == "new"
     assert re.fullmatch(f"{lonely.place}/tmp/mapfs-[^/]*/sub", where)
     assert os.path.dirname(where) in p.words and "differ" in p.words
+    assert read_file(lonely.place / "base/f") == b"bytes"
+    nothing_is_left(lonely.place)
+
+
+def test_without_namespaces_the_view_of_a_file_is_elsewhere(lonely):
+    p = lonely("-C", "f", "--", "sh", "-ec", "pwd; ls; echo new >f; cat f")
+    assert p.returncode == 0, p.words
+    where, name, new = p.stdout.decode().split()
+    assert (name, new) == ("f", "new")
+    assert re.fullmatch(f"{lonely.place}/tmp/mapfs-[^/]*", where)
+    assert where in p.words and "differ" in p.words
     assert read_file(lonely.place / "base/f") == b"bytes"
     nothing_is_left(lonely.place)
 

@@ -15,6 +15,7 @@
 
 #include "command.h"
 #include "fs/mount/options.h"
+#include "fs/mount/place.h"
 #include "fs/session/daemon.h"
 #include "fs/session/server.h"
 #include "fs/session/unmount.h"
@@ -116,55 +117,8 @@ static void say_no_place(const char *target, int err)
 	}
 }
 
-/*
- * A mount point that is a file shows one file: the base, or a window.  What
- * else is wrong with the base, the core explains.
- */
-static int file_check(const struct fs_options *opt, const char *target)
-{
-	struct stat base;
-
-	if (opt->windows.count > 1) {
-		say("%s: a file, where only one of the %zu windows can be "
-		    "shown; mount on a directory",
-		    target, opt->windows.count);
-		return -EINVAL;
-	}
-	if (opt->windows.count == 0 && stat(opt->base, &base) == 0 &&
-	    S_ISDIR(base.st_mode)) {
-		say("%s: a file, but the base %s is a directory; mount on a "
-		    "directory, or show a file of the base with --window",
-		    target, opt->base);
-		return -ENOTDIR;
-	}
-	return 0;
-}
-
-static int type_check(struct fs_options *opt, const char *target,
-		      const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0) {
-		int err = errno;
-
-		say_no_place(target, err);
-		return -err;
-	}
-	if (S_ISDIR(st.st_mode))
-		return 0;
-	if (!S_ISREG(st.st_mode)) {
-		say("%s: neither a directory nor a regular file; mount on one "
-		    "of these",
-		    target);
-		return -ENOTDIR;
-	}
-	opt->root_is_file = true;
-	return file_check(opt, target);
-}
-
 /* Makes `target` free for a mount; sets the mount point. */
-static int place_check(struct fs_options *opt, const char *target)
+static int place_take(struct mount_args *a, const char *target)
 {
 	char path[PATH_MAX];
 	int err;
@@ -175,12 +129,15 @@ static int place_check(struct fs_options *opt, const char *target)
 		return -err;
 	}
 	err = place_free_of_mounts(path);
-	if (!err)
-		err = type_check(opt, target, path);
 	if (err)
 		return err;
-	opt->mountpoint = strdup(path);
-	return opt->mountpoint ? 0 : -ENOMEM;
+	a->opt.mountpoint = strdup(path);
+	if (!a->opt.mountpoint)
+		return -ENOMEM;
+	err = place_check(&a->opt, &a->why);
+	if (err)
+		say("%s", a->why.text);
+	return err;
 }
 
 /* Its absolute path; if it cannot be found, the core explains that better. */
@@ -236,7 +193,7 @@ static int mount_run(struct mount_args *a)
 		say("%s", a->why.text);
 		return COMMAND_USAGE;
 	}
-	if (place_check(&a->opt, a->target))
+	if (place_take(a, a->target))
 		return COMMAND_FAILED;
 	if (a->foreground)
 		err = server_serve(&a->opt, -1, &a->why);

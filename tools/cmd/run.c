@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapfs run: runs a command on a view of a directory, and then does with the
- * changes what the user wants.
+ * mapfs run: runs a command on a view of a directory, or of one file, and then
+ * does with the changes what the user wants.
  *
  * Processes; the first is the parent of all others:
  *
@@ -51,6 +51,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "fs/mount/place.h"
 #include "run_ask.h"
 #include "run_ctx.h"
 #include "run_mount.h"
@@ -82,6 +83,20 @@ static char *user_shell(void)
 	return strdup(pw && *pw->pw_shell ? pw->pw_shell : "/bin/sh");
 }
 
+/* Beside a file. */
+static int choose_cwd_of_file(struct run_ctx *r)
+{
+	const char *base = r->opt.base;
+	const char *slash = strrchr(base, '/');
+	size_t len = (size_t)(slash - base);
+
+	r->cwd = strndup(base, len > 0 ? len : 1);
+	if (r->cwd)
+		return 0;
+	say("out of memory; try again later");
+	return -ENOMEM;
+}
+
 /* The command starts in the current directory, if the view shows that; else
    at the root of the view. */
 static int choose_cwd(struct run_ctx *r)
@@ -103,20 +118,15 @@ static int choose_cwd(struct run_ctx *r)
 	return 0;
 }
 
-static int choose_base(struct run_ctx *r)
+static int choose_base(struct run_ctx *r, struct reason *why)
 {
 	const char *dir = r->dir ? r->dir : ".";
 	char path[PATH_MAX];
-	struct stat st;
 
-	if (!realpath(dir, path) || stat(path, &st) < 0) {
+	if (!realpath(dir, path)) {
 		say("%s: %s; choose another directory with -C", dir,
 		    strerror(errno));
 		return -errno;
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		say("%s: not a directory; choose one with -C", path);
-		return -ENOTDIR;
 	}
 	if (strcmp(path, "/") == 0) {
 		say("/: a view cannot cover the root directory; choose a "
@@ -129,7 +139,11 @@ static int choose_base(struct run_ctx *r)
 		say("out of memory; try again later");
 		return -ENOMEM;
 	}
-	return choose_cwd(r);
+	if (place_check(&r->opt, why)) {
+		say("%s", why->text);
+		return -EINVAL;
+	}
+	return r->opt.root_is_file ? choose_cwd_of_file(r) : choose_cwd(r);
 }
 
 /*
@@ -353,7 +367,7 @@ static int run_start(struct run_args *a)
 		a->shell[0] = user_shell();
 		r->command = a->shell;
 	}
-	if (choose_base(r))
+	if (choose_base(r, &a->why))
 		return RUN_FAILED;
 	if (r->opt.remount) {
 		say("option remount: a run makes a mount of its own; remove "
@@ -428,7 +442,9 @@ static const struct argp_option run_options[] = {
 	  "missing",
 	  0 },
 	{ "directory", 'C', "DIR", 0,
-	  "Show a view of DIR instead of the current directory", 0 },
+	  "Show a view of DIR instead of the current directory; DIR may be a "
+	  "file, and COMMAND then runs in the directory of that file",
+	  0 },
 	{ "commit", 'c', NULL, 0, "Commit the changes to the directory", 0 },
 	{ "keep", 'k', NULL, 0, "Keep the changes, and print where they are",
 	  0 },

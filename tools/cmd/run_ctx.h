@@ -34,9 +34,10 @@ enum run_answer {
 struct run_ctx {
 	struct fs_options opt;
 	char **command;	 /* ends in NULL */
-	const char *dir; /* of option -C, or NULL */
+	const char *dir; /* of option -C, or NULL; may be a file */
 	char *cwd;	 /* of the command, absolute */
-	char *cwd_below; /* the same, as a path below the base: "" or "/..." */
+	char *cwd_below; /* the same, as a path below the base: "" or "/...";
+			    not for a base that is a file */
 	enum run_answer answer;
 	bool has_own_store; /* this run made the store */
 	bool store_is_old;  /* the store held changes before this run */

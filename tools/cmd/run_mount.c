@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fs/mount/place.h"
 #include "fs/session/daemon.h"
 #include "fs/session/session.h"
 #include "fs/session/unmount.h"
@@ -236,6 +237,20 @@ static dev_t dev_of_mount(const char *target)
 	return row.dev;
 }
 
+/*
+ * Until the kernel has asked for the owner of the root, it takes user 0, whom a
+ * user namespace may not know, and refuses to open a file for writing.  For a
+ * directory it asks at each path walk.
+ */
+static void learn_owner(const struct fs_options *opt)
+{
+	struct stat st;
+
+	if (opt->root_is_file && stat(opt->mountpoint, &st) < 0)
+		say("%s: %s; look into the log", opt->mountpoint,
+		    strerror(errno));
+}
+
 _Noreturn static void inner_child(struct run_ctx *r, pid_t parent, int sock)
 {
 	struct report rep = { 0 };
@@ -259,15 +274,22 @@ _Noreturn static void inner_child(struct run_ctx *r, pid_t parent, int sock)
 		close(fd);
 	if (rep.err || !wait_for_go(sock))
 		_exit(RUN_FAILED);
+	learn_owner(&r->opt);
 	command_exec(r, r->cwd);
 }
 
 _Noreturn static void outer_child(struct run_ctx *r, pid_t parent, int sock)
 {
+	const char *place = r->opt.mountpoint;
+	size_t len = strlen(place);
 	char *cwd;
 
+	/* Beside a file. */
+	if (r->opt.root_is_file)
+		len = (size_t)(strrchr(place, '/') - place);
 	die_with(parent);
-	if (asprintf(&cwd, "%s%s", r->opt.mountpoint, r->cwd_below) < 0 ||
+	if (asprintf(&cwd, "%.*s%s", (int)len, place,
+		     r->cwd_below ? r->cwd_below : "") < 0 ||
 	    !wait_for_go(sock))
 		_exit(RUN_FAILED);
 	command_exec(r, cwd);
@@ -347,7 +369,7 @@ static int serve(struct run_ctx *r, struct reason *why)
 }
 
 /* The places where Ubuntu, too, allows fusermount3 to mount. */
-static int place_create(struct run_ctx *r)
+static int choose_place(struct run_ctx *r)
 {
 	const char *const places[] = { getenv("XDG_RUNTIME_DIR"), "/tmp",
 				       getenv("TMPDIR") };
@@ -356,15 +378,12 @@ static int place_create(struct run_ctx *r)
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		if (!places[i] || places[i][0] != '/')
 			continue;
-		if (asprintf(&path, "%s/mapfs-XXXXXX", places[i]) < 0)
-			return -ENOMEM;
-		if (mkdtemp(path)) {
-			free(r->opt.mountpoint);
-			r->opt.mountpoint = path;
-			r->opt.own_place = true;
-			return 0;
-		}
-		free(path);
+		if (place_create(&r->opt, places[i], &path))
+			continue;
+		free(r->opt.mountpoint);
+		r->opt.mountpoint = path;
+		r->opt.own_place = true;
+		return 0;
 	}
 	say("view: no directory can be made to mount it at; set TMPDIR");
 	return -ENOENT;
@@ -385,7 +404,8 @@ static int serve_outside(struct run_ctx *r, struct reason *why)
 static int begin_outside(struct run_ctx *r, const char *no_namespace)
 {
 	struct reason why;
-	int err = place_create(r);
+	int removed;
+	int err = choose_place(r);
 
 	if (err)
 		return err;
@@ -402,8 +422,9 @@ static int begin_outside(struct run_ctx *r, const char *no_namespace)
 		waitpid(r->daemon, NULL, 0);
 	}
 	say("%s", why.text);
-	if (rmdir(r->opt.mountpoint) < 0 && errno != ENOENT)
-		say("%s: %s; remove it", r->opt.mountpoint, strerror(errno));
+	removed = place_remove(&r->opt);
+	if (removed && removed != -ENOENT)
+		say("%s: %s; remove it", r->opt.mountpoint, strerror(-removed));
 	return err;
 }
 
@@ -462,7 +483,7 @@ int run_mount_end(struct run_ctx *r)
 		return 0;
 	if (!r->has_namespace &&
 	    unmount_path(r->opt.mountpoint, true, &words) == 0)
-		rmdir(r->opt.mountpoint);
+		(void)place_remove(&r->opt);
 	say("%s: the daemon of the view has failed; look into its log",
 	    r->opt.base);
 	return -EIO;
