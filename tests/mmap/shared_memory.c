@@ -100,11 +100,15 @@ static void pass_numbers(const char *name, int (*open_memory)(const char *))
 
 int main(int argc, char **argv)
 {
+	unsigned int number;
 	char name[64];
 	int fd;
 
 	close(open_file(argv[argc - 1]));
-	(void)snprintf(name, sizeof(name), "/mapfs-test-%d", (int)getpid());
+	/* Not the pid: pid namespaces may share their segments. */
+	if (getentropy(&number, sizeof(number)) != 0)
+		err(1, "getentropy");
+	(void)snprintf(name, sizeof(name), "/mapfs-test-%08x", number);
 	fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0 || ftruncate(fd, sizeof(struct ring)) != 0)
 		err(1, "shm_open %s", name);

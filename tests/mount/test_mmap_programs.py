@@ -8,6 +8,7 @@ that opens its file for writing. On a plain directory the same programs show
 that they are right.
 """
 import dataclasses
+import errno
 import os
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from support import tree
-from support.sysc import write_file
+from support.sysc import opened, write_file
 from support.view import REPO, View, binary, run
 
 SOURCES = REPO / "tests/mmap"
@@ -24,6 +25,7 @@ TEXT = b"".join(
     b"line %05d: the quick brown fox jumps over the lazy dog\n" % n
     for n in range(700)) + b"the last line has no end"
 PAGE = 4096
+SOME = 1 << 16
 
 
 @dataclasses.dataclass
@@ -109,7 +111,65 @@ class FileOfView:
         return _state(self.view.base / "file")
 
     def check_rest(self):
-        """The program has no other file."""
+        """The base has nothing else."""
+
+
+class WindowOfView:
+    """The file of a program is a window on a file of the base."""
+
+    OFFSET = PAGE + 300	# no page of the window is one of the image
+    BEFORE = b"before" * (OFFSET // 6) + bytes(OFFSET % 6)
+    BEHIND = b"behind" * 2000
+
+    def __init__(self, view, kind, is_fixed):
+        self.view = view
+        self.is_fixed = is_fixed
+        self.image = view.base / "image"
+        _make(view.scratch / "part", kind)
+        self.length = os.path.getsize(view.scratch / "part")
+        write_file(self.image, self.BEFORE)
+        _copy_data(view.scratch / "part", 0, self.image, self.OFFSET)
+        if is_fixed:
+            with open(self.image, "ab") as f:
+                f.write(self.BEHIND)
+        length = f":{self.length}" if is_fixed else ""
+        view.windows = [f"file=image:{self.OFFSET}{length}"]
+        self.path = Path(view / "file")
+
+    def below(self):
+        """The bytes of the window, in the image."""
+        part = self.view.scratch / "part"
+        write_file(part)
+        _copy_data(self.image, self.OFFSET, part, 0)
+        if self.is_fixed:
+            os.truncate(part, self.length)
+        return _state(part)
+
+    def check_rest(self):
+        with opened(self.image, os.O_RDONLY | os.O_NOATIME) as fd:
+            assert os.pread(fd, self.OFFSET, 0) == self.BEFORE
+            if self.is_fixed:
+                end = self.OFFSET + self.length
+                assert os.pread(fd, PAGE + len(self.BEHIND), end) == \
+                    self.BEHIND
+
+
+def _copy_data(source, start, target, to):
+    """Appends the bytes of a file from `start`, and keeps its holes."""
+    size = os.path.getsize(source)
+    with opened(source, os.O_RDONLY | os.O_NOATIME) as fd, \
+            opened(target, os.O_RDWR) as out:
+        os.ftruncate(out, to + size - start)
+        at = start
+        while at < size:
+            try:
+                at = os.lseek(fd, at, os.SEEK_DATA)
+            except OSError as e:
+                assert e.errno == errno.ENXIO
+                return
+            data = os.pread(fd, SOME, at)
+            os.pwrite(out, data, to + at - start)
+            at += len(data)
 
 
 def _state(path):
@@ -160,6 +220,30 @@ def test_program_works_on_a_file_of_a_view(view, program):
 def test_program_works_without_the_writeback_cache(view, program):
     view.options = ["-o", "nowriteback"]
     _check(program, FileOfView(view, program.file))
+
+
+ON_WINDOWS = [p for p in PROGRAMS if p.file in ("text", "huge")]
+
+
+@_each(ON_WINDOWS)
+@pytest.mark.modes("read", "write", "copy", "kept", plain=False)
+def test_program_works_on_a_window_with_a_length(view, program):
+    _check(program, WindowOfView(view, program.file, is_fixed=True))
+
+
+@_each(ON_WINDOWS)
+@pytest.mark.modes("read", "write", "copy", "kept", plain=False)
+def test_program_works_on_a_window_to_the_end(view, program):
+    _check(program, WindowOfView(view, program.file, is_fixed=False))
+
+
+@pytest.mark.modes("write", "copy", "kept", plain=False)
+def test_window_that_became_empty_cannot_be_mapped(view):
+    place = WindowOfView(view, "text", is_fixed=False)
+    os.truncate(place.path, 0)
+    run(Program("empty.py").path, place.path)
+    # A window without a byte cannot be mounted again.
+    os.truncate(place.path, PAGE)
 
 
 @_each(PROGRAMS)
