@@ -74,6 +74,9 @@ enum mapfs_base_kind {
 	MAPFS_BASE_NONE,    /* an empty directory that exists nowhere */
 };
 
+/* Where others have the path of the base, which is absolute. */
+#define MAPFS_NO_BASE "none"
+
 /* `all_bytes` is an estimate. */
 typedef void (*mapfs_progress_fn)(void *arg, uint64_t done_bytes,
 				  uint64_t all_bytes);
@@ -81,7 +84,7 @@ typedef void (*mapfs_progress_fn)(void *arg, uint64_t done_bytes,
 struct mapfs_options {
 	enum mapfs_mode mode;
 	enum mapfs_store_kind store_kind; /* copy mode only */
-	enum mapfs_base_kind base_kind;
+	enum mapfs_base_kind base_kind;	  /* NONE: copy mode only */
 	const char *base;    /* its path; NULL: as the kept store recorded */
 	const char *store;   /* copy mode, else NULL */
 	uint64_t size_bytes; /* copy mode: of all private pages; 0: no limit */
@@ -261,7 +264,7 @@ struct mapfs_setxattr {
 /* The status of a view; strings live as long as the view. */
 struct mapfs_info {
 	enum mapfs_mode mode;
-	const char *base;  /* absolute */
+	const char *base;  /* absolute, or MAPFS_NO_BASE */
 	const char *store; /* absolute, or NULL */
 	uint64_t private_pages;
 	uint64_t journal_bytes;
@@ -291,7 +294,8 @@ void mapfs_view_info(struct mapfs_view *v, struct mapfs_info *out);
 mapfs_ino mapfs_root_ino(const struct mapfs_view *v);
 /*
  * An O_PATH descriptor of the base, borrowed: of the base itself, also if a
- * mount covers its path by now.  -1: the view was opened without its base.
+ * mount covers its path by now.  -1: the view was opened without its base, or
+ * has none.
  */
 int mapfs_base_fd(const struct mapfs_view *v);
 /* The kernel keeps the times of files itself; before the first request. */

@@ -19,7 +19,7 @@ struct mapfs_view;
 
 /* Where the base of a kept store is now. */
 enum mapfs_base_state {
-	MAPFS_BASE_FITS,     /* it is where it was */
+	MAPFS_BASE_FITS,     /* it is where it was, or there is none */
 	MAPFS_BASE_REPLACED, /* another directory has its path */
 	MAPFS_BASE_GONE,     /* nothing has its path */
 };
@@ -156,7 +156,7 @@ int must_check mapfs_store_await(const char *path, struct reason *why);
 /* What can be read of a store by any process, whether it is in use or not. */
 struct mapfs_store_info {
 	char *path;	  /* absolute */
-	char *base;	  /* path of the base */
+	char *base;	  /* path of the base, or MAPFS_NO_BASE */
 	char *mountpoint; /* where it is mounted now, or NULL */
 	pid_t pid;	  /* of the process that uses it, or 0 */
 	char *parent;	  /* the store it is a branch of, or NULL */

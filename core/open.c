@@ -2,6 +2,7 @@
 /*
  * Opening a view: the only file that knows all kinds of views.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "core/direct/open.h"
@@ -31,10 +32,8 @@ int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	reason_clear(why);
 	if (opt->log)
 		log_set(opt->log, opt->log_arg);
-	if (opt->size_bytes || opt->base_kind != MAPFS_BASE_AT_PATH) {
-		reason_set(why, "no base: not supported yet");
-		return -EOPNOTSUPP;
-	}
+	assert(opt->mode == MAPFS_COPY ||
+	       (opt->base_kind != MAPFS_BASE_NONE && !opt->size_bytes));
 	err = opt->mode == MAPFS_COPY ?
 		      overlay_open(&v, opt, OVERLAY_SERVE, why) :
 		      direct_open(&v, opt, why);

@@ -66,12 +66,10 @@ bool base_is_same(const struct base_identity *a, const struct base_identity *b,
 	const bool has_handles = a->handle_sum && b->handle_sum &&
 				 a->handle_type == b->handle_type;
 
-	if (a->kind != b->kind)
+	if (a->kind != b->kind || a->ino != b->ino)
 		return false;
 	if (a->kind == BASE_KIND_NONE)
 		return true;
-	if (a->ino != b->ino)
-		return false;
 	if (has_births && !timespec_is_equal(a->btime, b->btime))
 		return false;
 	if (has_handles && (strictly || !has_births))

@@ -15,9 +15,6 @@
 struct base_identity;
 struct statx;
 
-/* What messages and stores call it. */
-#define NONE_PATH "none"
-
 /* Made now, by the user of this process. */
 void none_make(struct base_identity *out);
 /* The attributes of the directory that this identifies. */

@@ -28,6 +28,7 @@
 #include "core/lib/mapping.h"
 #include "core/lib/reason.h"
 #include "core/lib/timespec.h"
+#include "core/mapfs.h"
 #include "fd_cache.h"
 #include "fs_type.h"
 #include "identity.h"
@@ -303,7 +304,7 @@ bool base_is_absent(const struct base *b)
 
 int base_open_none(struct base **out)
 {
-	struct base *b = base_create(NONE_PATH);
+	struct base *b = base_create(MAPFS_NO_BASE);
 
 	if (!b)
 		return -ENOMEM;

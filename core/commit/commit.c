@@ -169,6 +169,13 @@ static int open_base(struct mapfs_commit *c)
 	struct stat st;
 	int err;
 
+	if (base_is_none(c->ctx.overlay->base)) {
+		reason_set(
+			ctx->why,
+			"store %s has no base that it could be committed to; copy its files out of a view of it, or write them as a layer with `mapfs export %s`",
+			c->store, c->store);
+		return -EOPNOTSUPP;
+	}
 	if (base_is_device(c->ctx.overlay->base)) {
 		reason_set(
 			ctx->why,

@@ -336,8 +336,17 @@ static void group_add_base(struct group *g, const struct base_identity *b)
 		.handle_type = le32_of(b->handle_type),
 		.handle_sum = le64_of(b->handle_sum),
 	};
+	struct maker_disk maker = {
+		.uid = le32_of(b->uid),
+		.gid = le32_of(b->gid),
+	};
+	struct payload p = { .fixed = &d, .fixed_bytes = sizeof(d) };
 
-	group_put_fixed(g, RECORD_BASE, &d, sizeof(d));
+	if (b->kind == BASE_KIND_NONE) {
+		p.value = &maker;
+		p.value_bytes = sizeof(maker);
+	}
+	group_put(g, RECORD_BASE, (uint16_t)b->kind, &p);
 }
 
 void group_add(struct group *g, const struct record *r)

@@ -382,22 +382,32 @@ static int decode_new_signature(struct record *r, const uint8_t *p, size_t len)
 	return 0;
 }
 
-static int decode_base(struct record *r, const uint8_t *p, size_t len)
+static int decode_base(struct record *r, const uint8_t *p, size_t len,
+		       unsigned int kind)
 {
+	const bool is_none = kind == BASE_KIND_NONE;
 	const struct base_disk *d = (const void *)p;
+	const struct maker_disk *maker = (const void *)(d + 1);
 	struct timespec btime;
 
-	if (len != sizeof(*d))
+	if ((kind != BASE_KIND_DIR && !is_none) ||
+	    len != sizeof(*d) + (is_none ? sizeof(*maker) : 0))
 		return -EUCLEAN;
 	btime = time_decode(d->btime);
-	if (le64_get(d->ino) == 0 || !time_is_sound(btime))
+	if (le64_get(d->ino) == 0 || !time_is_sound(btime) ||
+	    (is_none && btime.tv_nsec < 0))
 		return -EUCLEAN;
 	r->base = (struct base_identity){
+		.kind = (enum base_kind)kind,
 		.ino = le64_get(d->ino),
 		.btime = btime,
 		.handle_type = le32_get(d->handle_type),
 		.handle_sum = le64_get(d->handle_sum),
 	};
+	if (is_none) {
+		r->base.uid = le32_get(maker->uid);
+		r->base.gid = le32_get(maker->gid);
+	}
 	return 0;
 }
 
@@ -433,7 +443,7 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 	case RECORD_NEW_SIGNATURE:
 		return decode_new_signature(r, p, len);
 	case RECORD_BASE:
-		return decode_base(r, p, len);
+		return decode_base(r, p, len, flags);
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE:

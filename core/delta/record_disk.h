@@ -152,6 +152,13 @@ struct base_disk {
 };
 static_assert(sizeof(struct base_disk) == 32, "no padding");
 
+/* Behind it, if there is no base. */
+struct maker_disk {
+	le32 uid;
+	le32 gid;
+};
+static_assert(sizeof(struct maker_disk) == 8, "no padding");
+
 #define FLAG_PINS_FOLLOW 1U   /* RECORD_SNAPSHOT */
 #define FLAG_BEGINS 1U	      /* RECORD_PARENT */
 #define FLAG_HAS_BASE 1U      /* RECORD_INODE */

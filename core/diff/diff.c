@@ -295,6 +295,9 @@ static int check_same_base(const struct overlay *a, const struct overlay *b)
 		return base_is_absent(a->base) == base_is_absent(b->base) ?
 			       0 :
 			       -EXDEV;
+	if (base_is_none(a->base) || base_is_none(b->base))
+		return base_is_none(a->base) == base_is_none(b->base) ? 0 :
+									-EXDEV;
 	if (fstat(base_root_fd(a->base), &x) < 0 ||
 	    fstat(base_root_fd(b->base), &y) < 0)
 		return -errno;

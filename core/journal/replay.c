@@ -36,6 +36,7 @@ struct segment_info {
 	uint64_t number;
 	mapfs_lsn first_lsn;
 	mapfs_lsn durable_lsn;
+	uint64_t must_refuse;
 	bool from_nothing;
 	bool same_epoch;
 };
@@ -190,6 +191,7 @@ static int decode_header(const struct segment_disk *d, const struct journal *j,
 		.number = number,
 		.first_lsn = le64_get(d->first_lsn),
 		.durable_lsn = le64_get(d->durable_lsn),
+		.must_refuse = le64_get(d->must_refuse),
 		.from_nothing = le32_get(d->flags) & SEGMENT_FROM_NOTHING,
 		.same_epoch = memcmp(d->epoch, j->id.epoch, sizeof(d->epoch)) ==
 			      0,
@@ -268,6 +270,9 @@ static int collect_headers(struct journal *j, struct segment_list *list)
 		if (err)
 			return err;
 		memcpy(j->id.uuid, uuid, sizeof(uuid));
+		/* Those of the newest segment hold for the store. */
+		if (n == 0)
+			j->id.must_refuse = list->info[0].must_refuse;
 		list->count = n + 1;
 		if (list->info[n].from_nothing)
 			return 0;

@@ -30,7 +30,9 @@
 #define SEGMENT_FROM_NOTHING 1U /* flag: forget all segments before */
 /* Feature bits this code knows, of the kind that must be known. */
 #define SEGMENT_HAS_BASE (1ULL << 0) /* RECORD_BASE may be in it */
-#define SEGMENT_KNOWN_MUST_REFUSE SEGMENT_HAS_BASE
+#define SEGMENT_HAS_BASE_KIND \
+	(1ULL << 1) /* ... of a base that is no directory */
+#define SEGMENT_KNOWN_MUST_REFUSE (SEGMENT_HAS_BASE | SEGMENT_HAS_BASE_KIND)
 
 #define GROUP_MAGIC 0x5052474dU /* "MGRP" */
 

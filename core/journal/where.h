@@ -22,6 +22,8 @@ struct journal_where {
 struct journal_id {
 	uint8_t uuid[JOURNAL_UUID_BYTES];
 	uint8_t epoch[JOURNAL_EPOCH_BYTES];
+	/* Feature bits, besides those that every new segment has. */
+	uint64_t must_refuse;
 };
 
 #endif

@@ -207,6 +207,16 @@ static int open_at(struct overlay *o, const char *path)
 			       &foreign);
 }
 
+static int open_none(struct overlay *o)
+{
+	struct base_identity id;
+	int err = base_open_none(&o->base);
+
+	if (!err)
+		err = base_get_identity(o->base, &id);
+	return err ? err : make_root(o, id.ino);
+}
+
 static int open_absent(struct overlay *o, const struct store_base *was)
 {
 	int err = base_open_absent(&o->base, was->path);
@@ -222,13 +232,17 @@ static int open_base(struct overlay *o, const struct mapfs_options *opt,
 	const char *path = opt->base;
 	int err = 0;
 
+	if (opt->base_kind == MAPFS_BASE_NONE)
+		return open_none(o);
 	if (!path) {
 		err = store_recorded_base(opt->store, &recorded, why);
 		if (err)
 			return err;
 		path = recorded.path;
 	}
-	if (opt->without_base) {
+	if (recorded.id.kind == BASE_KIND_NONE) {
+		err = open_none(o);
+	} else if (opt->without_base) {
 		err = open_absent(o, &recorded);
 	} else {
 		err = open_at(o, path);
@@ -268,12 +282,14 @@ static int open_store(struct overlay *o, const struct mapfs_options *opt,
 	};
 	int err = 0;
 
-	if (!opt->without_base)
-		err = base_identify(so.base_fd, &so.base_id);
+	if (!base_is_absent(o->base))
+		err = base_get_identity(o->base, &so.base_id);
 	if (!err)
 		err = store_open(&o->store, &so, &o->set, why);
 	if (err)
 		return err;
+	if (base_is_none(o->base))
+		base_set_maker(o->base, store_base_identity(o->store));
 	o->view.base_fd = so.base_fd;
 	o->view.look_only = so.use != STORE_CHANGE;
 	if (!o->view.look_only)

@@ -30,9 +30,20 @@ static void reason_base_replaced(const char *store, const char *base,
 }
 
 int store_refuse_base(const struct store_options *opt, const char *store,
-		      const char *path, struct reason *why)
+		      const char *path, const struct base_identity *id,
+		      struct reason *why)
 {
-	if (strcmp(path, opt->base) == 0)
+	if (id->kind == BASE_KIND_NONE)
+		reason_set(
+			why,
+			"store %s has no base, so %s does not fit; mount it with `mapfs mount -s %s none MOUNTPOINT`",
+			store, opt->base, store);
+	else if (opt->base_id.kind == BASE_KIND_NONE)
+		reason_set(
+			why,
+			"store %s holds changes of %s, so it needs that base; mount it with `mapfs mount -s %s %s MOUNTPOINT`",
+			store, path, store, path);
+	else if (strcmp(path, opt->base) == 0)
 		reason_base_replaced(store, path, why);
 	else
 		reason_set(
@@ -52,7 +63,7 @@ int store_check_base(const struct store_options *opt, const char *store,
 		return 0;
 	if (id->ino ? base_is_same(id, &opt->base_id, !is_there) : is_there)
 		return 0;
-	return store_refuse_base(opt, store, path, why);
+	return store_refuse_base(opt, store, path, id, why);
 }
 
 int store_recorded_base(const char *path, struct store_base *out,
@@ -82,9 +93,13 @@ static int look_at_base(const char *path, const struct base_identity *id,
 			enum mapfs_base_state *out)
 {
 	struct base_identity now;
-	int fd = open(path, O_PATH | O_CLOEXEC);
 	int err = 0;
+	int fd;
 
+	*out = MAPFS_BASE_FITS;
+	if (id->kind == BASE_KIND_NONE)
+		return 0;
+	fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
 		return -errno;
 	*out = MAPFS_BASE_GONE;

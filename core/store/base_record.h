@@ -25,6 +25,7 @@ int must_check store_check_base(const struct store_options *opt,
 /* The refusal of a base that is known to be another one: -EXDEV. */
 int must_check store_refuse_base(const struct store_options *opt,
 				 const char *store, const char *path,
+				 const struct base_identity *id,
 				 struct reason *why);
 
 struct store_base {

@@ -160,7 +160,9 @@ static int begin_journal(const struct branch_ctx *b, struct store_dir *d,
 
 static int make_branch(const struct branch_ctx *b, struct store_dir *d)
 {
-	struct journal_id id;
+	struct journal_id id = {
+		.must_refuse = head_must_refuse(&b->facts.base_id),
+	};
 	int err = store_epoch(d->dirfd, id.epoch);
 
 	if (!err && getrandom(id.uuid, sizeof(id.uuid), 0) != sizeof(id.uuid))
@@ -185,6 +187,11 @@ static int open_base(const struct branch_ctx *b, struct store_options *opt,
 
 	assert(b->facts.base);
 	opt->base = b->facts.base;
+	if (b->facts.base_id.kind == BASE_KIND_NONE) {
+		opt->base_fd = -1;
+		opt->base_id = b->facts.base_id;
+		return 0;
+	}
 	opt->base_fd = open(opt->base, O_PATH | O_CLOEXEC);
 	if (opt->base_fd < 0) {
 		err = -errno;
@@ -249,7 +256,8 @@ int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 		err = open_base(&b, &opt, why);
 	if (!err) {
 		err = create_branch(&b, &opt, why);
-		close(opt.base_fd);
+		if (opt.base_fd >= 0)
+			close(opt.base_fd);
 	}
 	branch_end(&b);
 	if (err && reason_is_empty(why))

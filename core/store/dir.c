@@ -199,7 +199,7 @@ static int make_directory(const struct store_options *opt, struct reason *why)
 	if (!copy)
 		return -ENOMEM;
 	fd = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
+	if (fd >= 0 && opt->base_fd >= 0)
 		err = location_check_outside(fd, opt, why);
 	if (fd >= 0)
 		close(fd);

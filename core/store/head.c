@@ -17,6 +17,11 @@ int head_draw_ino_tag(uint64_t *out)
 	return 0;
 }
 
+uint64_t head_must_refuse(const struct base_identity *base)
+{
+	return base->kind == BASE_KIND_DIR ? 0 : SEGMENT_HAS_BASE_KIND;
+}
+
 struct store_head head_of(const struct store *st)
 {
 	return (struct store_head){

@@ -25,6 +25,8 @@ struct store_head {
 
 /* The tag that the numbers of new inodes of a new store have. */
 int must_check head_draw_ino_tag(uint64_t *out);
+/* The feature bits (struct journal_id) of a store with such a base. */
+uint64_t head_must_refuse(const struct base_identity *base);
 /* The head that the store has now. */
 struct store_head head_of(const struct store *st);
 void head_add(struct group *g, const struct store_head *h);

@@ -26,10 +26,11 @@ struct store_options {
 	bool for_branch;      /* a new store, which counts as one only after
 				 store_dir_finish() */
 	enum mapfs_store_kind kind;
-	const char *path;	      /* the store; or where unlinked files are
+	const char *path; /* the store; or where unlinked files are
 				       created */
-	const char *base;	      /* absolute path of the base */
-	int base_fd;		      /* of the base, a directory or a file */
+	const char *base; /* absolute path of the base, or
+				       MAPFS_NO_BASE */
+	int base_fd;	  /* of the base, a directory or a file; or -1 */
 	struct base_identity base_id; /* identifies base_fd; ino 0: opened
 				       without a base, and any base fits */
 	uint64_t size_bytes;	      /* of private pages; 0: no limit */

@@ -125,6 +125,7 @@ static int create_journal(struct store *st, const struct journal_where *where,
 	err = head_draw_ino_tag(&st->set->ino_tag);
 	if (err)
 		return err;
+	id->must_refuse = head_must_refuse(&st->base_id);
 	clock_gettime(CLOCK_REALTIME_COARSE, &st->created);
 	head = head_of(st);
 	group_init(&g);
@@ -168,9 +169,17 @@ static int refuse_root(const struct store *st, const struct store_options *opt,
 
 	if (err)
 		return err;
-	err = store_refuse_base(opt, st->dir.path, facts.base, why);
+	err = store_refuse_base(opt, st->dir.path, facts.base, &facts.base_id,
+				why);
 	store_facts_fini(&facts);
 	return err;
+}
+
+/* Where there is no base, the maker that was recorded stays. */
+static void keep_maker(struct store *st, const struct base_identity *recorded)
+{
+	if (st->base_id.kind == BASE_KIND_NONE)
+		st->base_id = *recorded;
 }
 
 /* Records the base if it moved, or was never recorded. */
@@ -225,6 +234,8 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 	if (!rp.seen_head)
 		return -EUCLEAN;
 	err = check_base(st, opt, why);
+	if (!err)
+		keep_maker(st, &st->set->base_id);
 	if (!err)
 		err = lineage_renew_signatures(&st->lineage, st->set);
 	if (!err && replay.discarded)
@@ -313,9 +324,12 @@ int recover_snapshot(struct store *st, const struct store_options *opt,
 		err = store_check_base(opt, st->dir.path, facts.base,
 				       &facts.base_id, why);
 	if (!err)
+		keep_maker(st, &facts.base_id);
+	if (!err)
 		err = store_snapshot_load(st, one, &facts.snapshots, st->set);
 	if (err == -EXDEV && reason_is_empty(why))
-		err = store_refuse_base(opt, st->dir.path, facts.base, why);
+		err = store_refuse_base(opt, st->dir.path, facts.base,
+					&facts.base_id, why);
 	store_facts_fini(&facts);
 	return err;
 }

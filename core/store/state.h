@@ -26,7 +26,7 @@ struct store {
 	struct delta_set *set;	      /* borrowed */
 	struct rwlock *ns_lock;	      /* borrowed; fixed by store_start() */
 	char *base;		      /* path of the base; fixed at birth */
-	struct base_identity base_id; /* fixed at birth; ino 0: unknown */
+	struct base_identity base_id; /* fixed after replay; ino 0: unknown */
 	struct lineage lineage;	      /* fixed after replay, but for
 				       parent.begins; that by sync_lock */
 	struct timespec created;      /* fixed after replay */

@@ -43,6 +43,11 @@ int store_dir_fd(const struct store *st)
 	return st->dir.dirfd;
 }
 
+const struct base_identity *store_base_identity(const struct store *st)
+{
+	return &st->base_id;
+}
+
 void store_touch(struct store *st)
 {
 	atomic_fetch_add(&st->changes, 1);

@@ -129,6 +129,7 @@ static int diff_from(struct mount *m, struct job *job)
 	struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
 		.store_kind = MAPFS_STORE_DIR,
+		.base_kind = m->opt->base_kind,
 		.snapshot = job->ask.name,
 		.look_only = true,
 		.is_trusted = m->opt->is_trusted,

@@ -261,6 +261,21 @@ int options_add_window(struct fs_options *opt, const char *window,
 	return window_list_add(&opt->windows, window, why);
 }
 
+int options_set_base(struct fs_options *opt, const char *base)
+{
+	char path[PATH_MAX];
+
+	opt->base_kind = MAPFS_BASE_AT_PATH;
+	/* A directory of this name can be given as "./none". */
+	if (strcmp(base, MAPFS_NO_BASE) == 0)
+		opt->base_kind = MAPFS_BASE_NONE;
+	else if (realpath(base, path))
+		base = path;
+	free(opt->base);
+	opt->base = strdup(base);
+	return opt->base ? 0 : -ENOMEM;
+}
+
 int options_set_logfile(struct fs_options *opt, const char *path)
 {
 	return set_path(&opt->logfile, path);
@@ -477,13 +492,32 @@ static int pass_flags(struct fs_options *opt)
 	return 0;
 }
 
+/* A view without a base: what it has is in its store. */
+static int complete_none(struct fs_options *opt, struct reason *why)
+{
+	if (opt->mode != MAPFS_COPY) {
+		reason_set(why,
+			   "base none: mode %s shows or changes a base, and "
+			   "there is none; use mode copy, or name a directory",
+			   mapfs_mode_name(opt->mode));
+		return -EINVAL;
+	}
+	if (opt->store_kind == MAPFS_STORE_UNLINKED)
+		opt->store_kind = MAPFS_STORE_MEMORY;
+	return 0;
+}
+
 int options_complete(struct fs_options *opt, struct reason *why)
 {
+	const bool has_base = opt->base_kind != MAPFS_BASE_NONE;
+
 	reason_set(why, "out of memory; try again later");
 	if (pass_flags(opt))
 		return -ENOMEM;
-	if (opt->read_only && !opt->has_mode && !opt->snapshot)
+	if (opt->read_only && !opt->has_mode && !opt->snapshot && has_base)
 		opt->mode = MAPFS_READ;
+	if (!has_base && complete_none(opt, why))
+		return -EINVAL;
 	if (opt->mode == MAPFS_READ || opt->snapshot)
 		opt->read_only = true;
 	/* The kernel refuses ACLs that name a user outside its namespace. */

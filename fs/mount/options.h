@@ -21,7 +21,7 @@
 #include "window.h"
 
 struct fs_options {
-	char *base;
+	char *base;	  /* or MAPFS_NO_BASE */
 	char *mountpoint; /* absolute */
 	char *store;	  /* a directory, or NULL */
 	char *snapshot;	  /* of the store; NULL: its present state */
@@ -29,6 +29,7 @@ struct fs_options {
 	char *passed_on;  /* for libfuse and the kernel, as a list; or NULL */
 	struct window_list windows; /* none: a view of the whole base */
 	enum mapfs_mode mode;
+	enum mapfs_base_kind base_kind;
 	enum mapfs_store_kind store_kind;
 	int fuse_fd;	/* -1, or the connection of a mount that was made in
 			another namespace, and is only to be served */
@@ -71,6 +72,11 @@ int must_check options_add_window(struct fs_options *opt, const char *window,
 				  struct reason *why);
 /* Sets no reason: -ENOMEM, or the errno of getcwd(3). */
 int must_check options_set_logfile(struct fs_options *opt, const char *path);
+/*
+ * `base` is a path, or "none".  It becomes absolute; if that fails, the core
+ * explains it better.
+ */
+int must_check options_set_base(struct fs_options *opt, const char *base);
 int must_check options_complete(struct fs_options *opt, struct reason *why);
 
 /* -EINVAL if the change from `was` to `opt` needs a new mount. */

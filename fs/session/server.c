@@ -223,6 +223,7 @@ static int server_open_view(struct server *s, struct reason *why)
 	struct mapfs_options vopt = {
 		.mode = opt->mode,
 		.store_kind = opt->store_kind,
+		.base_kind = opt->base_kind,
 		.base = opt->base,
 		.store = opt->mode == MAPFS_COPY ? opt->store : NULL,
 		.windows = opt->windows.windows,

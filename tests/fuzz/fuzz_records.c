@@ -204,7 +204,10 @@ static struct record some_record(void)
 		r.new_signature.sum = (uint64_t)(random() % 4);
 		break;
 	case RECORD_BASE:
-		r.base = (struct base_identity){ .ino = 1 };
+		r.base = (struct base_identity){
+			.kind = random() % 2 ? BASE_KIND_DIR : BASE_KIND_NONE,
+			.ino = 1,
+		};
 		break;
 	}
 	return r;

@@ -143,6 +143,9 @@ static int store_fill(const char *base, const char *store)
 	struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
 		.store_kind = MAPFS_STORE_DIR,
+		.base_kind = strcmp(base, MAPFS_NO_BASE) == 0 ?
+				     MAPFS_BASE_NONE :
+				     MAPFS_BASE_AT_PATH,
 		.base = base,
 		.store = store,
 	};
@@ -240,8 +243,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp import_argp = {
 	.parser = parse_option,
 	.args_doc = "BASE STORE",
-	.doc = "Makes a store for the directory BASE from a layer of an "
-	       "OCI image, a tar that is read from standard input.\v"
+	.doc = "Makes a store for the directory BASE, or without a base if "
+	       "that is `none', from a layer of an OCI image, a tar that is "
+	       "read from standard input.\v"
 	       "The "
 	       "tar may be compressed. Whiteouts (.wh.NAME), opaque "
 	       "directories (.wh..wh..opq), hard links and extended "

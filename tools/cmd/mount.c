@@ -140,19 +140,12 @@ static int place_take(struct mount_args *a, const char *target)
 	return err;
 }
 
-/* Its absolute path; if it cannot be found, the core explains that better. */
-static char *base_path(const char *base)
-{
-	char path[PATH_MAX];
-
-	return strdup(realpath(base, path) ? path : base);
-}
-
 /* Option nofail of fstab: a missing base is not an error. */
 static bool is_excused(const struct mount_args *a)
 {
-	return a->opt.may_be_missing && access(a->base, F_OK) < 0 &&
-	       errno == ENOENT;
+	return a->opt.may_be_missing &&
+	       a->opt.base_kind == MAPFS_BASE_AT_PATH &&
+	       access(a->base, F_OK) < 0 && errno == ENOENT;
 }
 
 static int remount_run(struct mount_args *a)
@@ -183,11 +176,10 @@ static int mount_run(struct mount_args *a)
 
 	if (a->opt.remount)
 		return remount_run(a);
+	if (options_set_base(&a->opt, a->base))
+		return COMMAND_FAILED;
 	if (is_excused(a))
 		return COMMAND_OK;
-	a->opt.base = base_path(a->base);
-	if (!a->opt.base)
-		return COMMAND_FAILED;
 	err = options_complete(&a->opt, &a->why);
 	if (err) {
 		say("%s", a->why.text);
@@ -309,8 +301,9 @@ static const struct argp mount_argp = {
 	.parser = parse_option,
 	.args_doc = "BASE MOUNTPOINT",
 	.doc = "Mounts a view of the directory BASE at MOUNTPOINT, which "
-	       "may be BASE itself. Returns as soon as the view can be "
-	       "used; `mapfs umount` ends it.\v"
+	       "may be BASE itself. With `none' as BASE the view begins "
+	       "empty: it is in memory, or with --store kept. Returns as "
+	       "soon as the view can be used; `mapfs umount` ends it.\v"
 	       "Modes:\n"
 	       "  read   nothing can be changed; changes made in BASE show\n"
 	       "  write  changes go to BASE\n"

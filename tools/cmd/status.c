@@ -159,6 +159,8 @@ static int look_at_base(struct status *s)
 
 	if (s->t.store)
 		return mapfs_base_state(s->t.store, &s->base_state, &s->why);
+	if (strcmp(s->t.info.base, MAPFS_NO_BASE) == 0)
+		return 0;
 	/* The root of a view has the inode number of its base. */
 	if (stat(s->t.info.base, &now) < 0)
 		s->base_state = errno == ENOENT || errno == ENOTDIR ?

@@ -201,12 +201,19 @@ static int open_old_tree(struct diff_source *s, struct reason *why)
 		.mode = MAPFS_READ,
 		.base = s->base,
 	};
+	const struct mapfs_options none = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_MEMORY,
+		.base_kind = MAPFS_BASE_NONE,
+	};
 
 	if (s->old_tree.v || s->old_tree.fd >= 0)
 		return 0;
 	if (s->is_live && s->from_name)
 		return target_look(&s->target, s->from_name, &s->old_tree.v,
 				   why);
+	if (strcmp(s->base, MAPFS_NO_BASE) == 0)
+		return mapfs_view_open(&s->old_tree.v, &none, why);
 	if (s->is_live && open_base_there(s) == 0)
 		return 0;
 	if (s->is_live && strcmp(s->base, s->target.shown) == 0) {

@@ -58,6 +58,17 @@ static const struct record samples[] = {
 	{ .type = RECORD_XATTR_GONE, .xattr = { .ino = 9, .name = "user.a" } },
 	{ .type = RECORD_XATTR_OWN, .ino = 9 },
 	{ .type = RECORD_INODE_GONE, .ino = 9 },
+	{ .type = RECORD_BASE,
+	  .base = { .ino = 9,
+		    .btime = { 1, 2 },
+		    .handle_type = 3,
+		    .handle_sum = 4 } },
+	{ .type = RECORD_BASE,
+	  .base = { .kind = BASE_KIND_NONE,
+		    .ino = 1,
+		    .btime = { 1, 2 },
+		    .uid = 3,
+		    .gid = 4 } },
 };
 
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
@@ -182,6 +193,13 @@ static void test_record__nonsense_is_refused(void **state)
 	refuse(&(struct record){
 		.type = RECORD_ATTR,
 		.attr = { .ino = 1, .mtime = { 0, 1000000000 } } });
+	refuse(&(struct record){ .type = RECORD_BASE,
+				 .base = { .kind = BASE_KIND_NONE,
+					   .ino = 1,
+					   .btime = { 0, -1 } } });
+	refuse(&(struct record){
+		.type = RECORD_BASE,
+		.base = { .kind = (enum base_kind)99, .ino = 1 } });
 }
 
 int main(void)

@@ -63,7 +63,7 @@ int journal_fixture_end(void **state)
 
 struct journal_id id_of(char epoch)
 {
-	struct journal_id id;
+	struct journal_id id = { .must_refuse = 0 };
 
 	memset(id.uuid, 'u', sizeof(id.uuid));
 	memset(id.epoch, epoch, sizeof(id.epoch));
