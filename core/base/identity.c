@@ -49,6 +49,7 @@ int base_identify(int fd, struct base_identity *out)
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
 		  &stx) < 0)
 		return -errno;
+	id.kind = S_ISDIR(stx.stx_mode) ? BASE_KIND_DIR : BASE_KIND_FILE;
 	id.ino = stx.stx_ino;
 	/* Some file systems claim to know the birth time and report 1970. */
 	if ((stx.stx_mask & STATX_BTIME) && stx.stx_btime.tv_sec != 0)

@@ -3,7 +3,7 @@
 #define MAPFS_CORE_BASE_IDENTITY_H
 
 /*
- * Which directory a base is: what tells it from every other directory, also
+ * Which directory or file a base is: what tells it from every other one, also
  * after a reboot.  A store records it, so that it is not opened over a base
  * that it was not made for.  Where there is no base, the store records in its
  * place who made the empty directory, and when.
@@ -19,6 +19,7 @@
 /* As in the record of the base; FORMAT.md. */
 enum base_kind {
 	BASE_KIND_DIR = 0,
+	BASE_KIND_FILE = 1, /* or a block device */
 	BASE_KIND_NONE = 2, /* base_open_none() */
 };
 

@@ -390,7 +390,7 @@ static int decode_base(struct record *r, const uint8_t *p, size_t len,
 	const struct maker_disk *maker = (const void *)(d + 1);
 	struct timespec btime;
 
-	if ((kind != BASE_KIND_DIR && !is_none) ||
+	if (kind > BASE_KIND_NONE ||
 	    len != sizeof(*d) + (is_none ? sizeof(*maker) : 0))
 		return -EUCLEAN;
 	btime = time_decode(d->btime);

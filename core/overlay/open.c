@@ -221,8 +221,13 @@ static int open_absent(struct overlay *o, const struct store_base *was)
 {
 	int err = base_open_absent(&o->base, was->path);
 
-	/* If no number was recorded, the delta has no record of the root. */
-	return err ? err : make_root(o, was->id.ino ? was->id.ino : 1);
+	if (err)
+		return err;
+	/* The delta has no record of the root; the file must not have its number. */
+	if (was->id.kind == BASE_KIND_FILE)
+		return make_root(o, was->id.ino == 1 ? 2 : 1);
+	/* Likewise if no number was recorded. */
+	return make_root(o, was->id.ino ? was->id.ino : 1);
 }
 
 static int open_base(struct overlay *o, const struct mapfs_options *opt,

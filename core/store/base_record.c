@@ -45,12 +45,25 @@ int store_refuse_base(const struct store_options *opt, const char *store,
 			store, path, store, path);
 	else if (strcmp(path, opt->base) == 0)
 		reason_base_replaced(store, path, why);
+	else if (base_is_same(id, &opt->base_id, false))
+		reason_set(
+			why,
+			"store %s holds changes of a file that was called %s, and the delta knows it by this name; rename %s back",
+			store, strrchr(path, '/') + 1, opt->base);
 	else
 		reason_set(
 			why,
 			"store %s holds changes of %s, not of %s; mount it with that base",
 			store, path, opt->base);
 	return -EXDEV;
+}
+
+/* The delta knows a base that is a file by its name in the root. */
+static bool has_same_name(const struct base_identity *id, const char *was,
+			  const char *is)
+{
+	return id->kind != BASE_KIND_FILE ||
+	       strcmp(strrchr(was, '/'), strrchr(is, '/')) == 0;
 }
 
 int store_check_base(const struct store_options *opt, const char *store,
@@ -61,7 +74,9 @@ int store_check_base(const struct store_options *opt, const char *store,
 
 	if (opt->base_id.ino == 0)
 		return 0;
-	if (id->ino ? base_is_same(id, &opt->base_id, !is_there) : is_there)
+	if (id->ino ? base_is_same(id, &opt->base_id, !is_there) &&
+			      has_same_name(id, path, opt->base) :
+		      is_there)
 		return 0;
 	return store_refuse_base(opt, store, path, id, why);
 }
