@@ -24,7 +24,7 @@ import pytest
 
 from support import isolate, sysc
 from support.disk import Disk
-from support.view import View, binary, run
+from support.view import View, binary, life_of, run
 
 EVERY = os.environ.get("MAPFS_TEST_EVERY") == "1"
 PLAIN = os.environ.get("MAPFS_TEST_PLAIN") == "1"
@@ -144,46 +144,32 @@ def scratch(request):
     return request.config.mapfs_scratch
 
 
-def _passed(request):
-    report = getattr(request.node, "report_call", None)
-    return report is not None and report.passed
-
-
-def _life_of(view, request):
-    try:
-        yield view
-        if _passed(request):
-            view.finish()
-    finally:
-        view.give_up()
-
-
 @pytest.fixture
 def view(request, scratch):
     """A view that is not mounted yet; "root-kept" and the like name its user
     and its mode."""
     who, mode = request.param.split("-")
-    yield from _life_of(View(scratch, mode, who == "user"), request)
+    yield from life_of(View(scratch, mode, who == "user"), request)
 
 
 @pytest.fixture
 def copy_view(request, scratch):
-    yield from _life_of(View(scratch, "copy"), request)
+    yield from life_of(View(scratch, "copy"), request)
 
 
 @pytest.fixture
 def kept_view(request, scratch):
-    yield from _life_of(View(scratch, "kept"), request)
+    yield from life_of(View(scratch, "kept"), request)
 
 
 @pytest.fixture
 def write_view(request, scratch):
-    yield from _life_of(View(scratch, "write"), request)
+    yield from life_of(View(scratch, "write"), request)
 
 
 @pytest.fixture
 def read_view(request, scratch):
-    yield from _life_of(View(scratch, "read"), request)
+    yield from life_of(View(scratch, "read"), request)
 
 
 @pytest.fixture

@@ -145,6 +145,11 @@ def of(top, leave_out=()):
     return found
 
 
+def of_one(path, leave_out=()):
+    """All facts about one object."""
+    return _one(os.fsencode(path), os.lstat(path), leave_out)
+
+
 def difference(a, b, limit=12):
     """Lines that tell how two trees differ; an empty list if they are
     equal."""

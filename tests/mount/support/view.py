@@ -277,3 +277,15 @@ class View:
             self.proc.send_signal(signal.SIGKILL)
             self.proc.wait(patience())
             self.proc = None
+
+
+def life_of(view, request):
+    """The life of a fixture that yields `view`: at the end of a test that has
+    passed, it checks what must always hold."""
+    try:
+        yield view
+        report = getattr(request.node, "report_call", None)
+        if report is not None and report.passed:
+            view.finish()
+    finally:
+        view.give_up()
