@@ -85,9 +85,6 @@ int barrier_flush(struct mount *m)
 
 	if (err)
 		return err;
-	/* The root has no lookup count. */
-	if (m->opt->root_is_file)
-		err = flush_file(m, m->root_ino);
 	for (size_t i = 0; !err && i < count; i++)
 		err = flush_file(m, files[i]);
 	free(files);

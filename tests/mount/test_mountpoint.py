@@ -140,11 +140,6 @@ def test_missing_base_is_refused(place):
     assert not is_mounted(place / "mnt")
 
 
-def test_base_that_is_a_file_is_refused(place):
-    _refused("mount", place / "base/f", place / "mnt",
-             names=place / "base/f", says="[Nn]ot a directory")
-
-
 def test_missing_mount_point_is_refused(place):
     _refused("mount", place / "base", place / "nowhere",
              names=place / "nowhere", says="does not exist|[Nn]o such")
