@@ -155,6 +155,15 @@ static int diff_from(struct mount *m, struct job *job)
 	return err;
 }
 
+static int windows(struct mount *m, struct job *job)
+{
+	const struct window_list *l = &m->opt->windows;
+
+	for (size_t i = 0; i < l->count; i++)
+		wire_put_window(&job->result, &l->windows[i]);
+	return job->result.err;
+}
+
 int commands_run(struct mount *m, struct job *job)
 {
 	int err = barrier_wait(m, &job->barrier);
@@ -183,6 +192,8 @@ int commands_run(struct mount *m, struct job *job)
 	case MAPFS_COMMAND_BASE:
 		wire_put(&job->result, (uint64_t)mapfs_base_fd(m->view));
 		return job->result.err;
+	case MAPFS_COMMAND_WINDOWS:
+		return windows(m, job);
 	case MAPFS_COMMAND_MARK:
 	case MAPFS_COMMAND_COUNT:
 		break;

@@ -108,6 +108,8 @@ enum mapfs_command {
 	MAPFS_COMMAND_DIFF,
 	/* Result: the number of the daemon's descriptor of the base. */
 	MAPFS_COMMAND_BASE,
+	/* Result: the windows of the mount, as its options named them. */
+	MAPFS_COMMAND_WINDOWS,
 	MAPFS_COMMAND_COUNT
 };
 

@@ -142,6 +142,22 @@ void wire_take_drift(struct wire_in *in, const char **path, bool *is_gone)
 	*is_gone = wire_take(in) != 0;
 }
 
+void wire_put_window(struct wire_out *o, const struct mapfs_window *w)
+{
+	wire_put_string(o, w->name);
+	wire_put_string(o, w->path);
+	wire_put(o, w->off_bytes);
+	wire_put(o, w->len_bytes);
+}
+
+void wire_take_window(struct wire_in *in, struct mapfs_window *out)
+{
+	out->name = wire_take_string(in);
+	out->path = wire_take_string(in);
+	out->off_bytes = wire_take(in);
+	out->len_bytes = wire_take(in);
+}
+
 /*
  * Fields that were added later are in the upper half of 32-bit numbers, which
  * older tools ignore.

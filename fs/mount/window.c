@@ -206,6 +206,21 @@ int window_list_add(struct window_list *l, const char *text, struct reason *why)
 	return err;
 }
 
+int window_list_put(struct window_list *l, const struct mapfs_window *w)
+{
+	struct mapfs_window copy = *w;
+
+	copy.name = strdup(w->name);
+	copy.path = strdup(w->path);
+	if (!copy.name || !copy.path ||
+	    array_reserve(&l->windows, &l->cap, l->count + 1)) {
+		window_fini(&copy);
+		return -ENOMEM;
+	}
+	l->windows[l->count++] = copy;
+	return 0;
+}
+
 static bool is_same(const struct mapfs_window *a, const struct mapfs_window *b)
 {
 	return strcmp(a->name, b->name) == 0 && strcmp(a->path, b->path) == 0 &&

@@ -25,6 +25,9 @@ struct window_list {
  */
 int must_check window_list_add(struct window_list *l, const char *text,
 			       struct reason *why);
+/* Adds a copy. */
+int must_check window_list_put(struct window_list *l,
+			       const struct mapfs_window *w);
 /* The same windows in the same order? */
 bool window_list_is_same(const struct window_list *a,
 			 const struct window_list *b);

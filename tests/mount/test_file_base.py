@@ -189,6 +189,22 @@ def test_rollback_reaches_a_program_that_has_the_file_open(at_file):
         assert os.pread(fd, 10, len(IMAGE) - 3) == IMAGE[-3:]
 
 
+@pytest.mark.modes("copy", "kept", plain=False)
+def test_patch_of_a_mounted_text(view):
+    write_file(view.base / "text", b"a\nb\n")
+    for at in view.base / "text", view.scratch / "mnt":
+        view.show_file("text")
+        view.mnt = at
+        with open(view.top if at.is_file() else view / "text", "ab") as f:
+            f.write(b"c\n")
+        assert mapfs("diff", "-p", view.top, check=False).text == \
+            "diff --git a/text b/text\n--- a/text\n+++ b/text\n" \
+            "@@ -1,2 +1,3 @@\n a\n b\n+c\n"
+        view.unmount()
+        if view.mode == "kept":
+            mapfs("discard", "-y", view.store)
+
+
 @pytest.mark.modes("kept", plain=False)
 def test_commit_and_undo(at_file):
     at_file.base_stays = False

@@ -221,6 +221,34 @@ def test_missing_base_is_an_error_but_with_nofail(place):
     assert p.returncode != 0 and "nowhere" in p.text
 
 
+def test_windows_in_fstab(place):
+    write_file(place / "base/a,b", b"0123456789")
+    fstab(place, r"mode=copy,window=x=f:1:3,window=y=a\,b:2")
+    run("mount", "-a")
+    assert sorted(os.listdir(place / "mnt")) == ["x", "y"]
+    assert read_file(place / "mnt/x") == b"yte"
+    assert read_file(place / "mnt/y") == b"23456789"
+    # mount(8) repeats the options of fstab, the windows among them.
+    run("mount", "-o", "remount,ro", place / "mnt")
+    assert {"ro", "-ro"} <= flags(place)
+    umount(place)
+
+
+def test_file_in_fstab_is_mounted_over_itself(place):
+    (place / "fstab").write_text(
+        f"{place}/base/f {place}/base/f fuse.mapfs store={place}/store 0 0\n")
+    run("mount", "-a")
+    write_file(place / "base/f", b"new")
+    run("mount", "-o", "remount,ro", place / "base/f")
+    with fails(errno.EROFS):
+        write_file(place / "base/f", b"newer")
+    run("umount", place / "base/f")
+    assert read_file(place / "base/f") == b"bytes"
+    run("mount", "-a")
+    assert read_file(place / "base/f") == b"new"
+    run("umount", place / "base/f")
+
+
 # --- remount ----------------------------------------------------------------
 @pytest.mark.parametrize("mode", ["copy", "write"])
 def test_remount_makes_a_view_read_only_and_back(place, mode):
@@ -279,7 +307,8 @@ def test_remount_keeps_what_is_not_named(place):
     ("mode=write", "mode"), ("store=/other", "store"), ("noxattr", "xattr"),
     ("nowriteback", "writeback"), ("max_threads=9", "max_threads"),
     ("logfile=/tmp/x", "logfile"), ("sync", "sync"), ("dirsync", "dirsync"),
-    ("strictatime", "strictatime"), ("uring", "uring")])
+    ("strictatime", "strictatime"), ("uring", "uring"),
+    ("window=x=f:0", "window")])
 def test_remount_refuses_by_name_what_only_a_new_mount_can(place, option,
                                                           name):
     mount8(place, f"mode=copy,store={place}/store")
@@ -288,6 +317,20 @@ def test_remount_refuses_by_name_what_only_a_new_mount_can(place, option,
     assert p.returncode != 0
     assert re.search(f"^mapfs: option {name}: [^;]+; [^;]+$", p.text, re.M)
     assert flags(place) == before, "half of it was done"
+    umount(place)
+
+
+def test_remount_refuses_other_windows(place):
+    mapfs("mount", "-w", "x=f:0:1", "-w", "y=f:1", place / "base",
+          place / "mnt")
+    for windows in ("window=x=f:0:1", "window=x=f:0:1,window=y=f:2",
+                    "window=x=f:0:2,window=y=f:2"):
+        p = run("mount", "-o", f"remount,ro,{windows}", place / "mnt",
+                check=False)
+        assert p.returncode != 0
+        assert "option window: cannot change while mounted; " in p.text
+    run("mount", "-o", "remount,ro", place / "mnt")
+    assert {"ro", "-ro"} <= flags(place)
     umount(place)
 
 

@@ -10,7 +10,7 @@ import pytest
 from support import sysc
 from support.part import PartView
 from support.sysc import fails, opened, read_file, write_file
-from support.view import is_mounted, life_of, mapfs, refused
+from support.view import is_mounted, life_of, mapfs, refused, status_of
 
 pytestmark = pytest.mark.modes("write", "copy", "kept", plain=False)
 
@@ -221,6 +221,28 @@ def test_commit_brings_the_bytes_of_windows_into_the_file(view):
         DISK[:5100] + b"one" + DISK[5103:]
     mapfs("commit", "--undo", "-y", view.store)
     assert read_file(view.base / "disk.img") == DISK
+
+
+def test_status_lists_the_windows(view):
+    read_file(view / "mid")
+    found = status_of(view.top)
+    assert found["windows"] == [
+        {"name": n, "path": "disk.img", "offset": WINDOWS[n][0],
+         "length": WINDOWS[n][1]} for n in WINDOWS]
+    assert found["base_state"] == "fits"
+    assert "mid=disk.img:5000:70001\n" in mapfs("status", view.top).text
+
+
+@pytest.mark.modes("kept", plain=False)
+def test_patch_is_made_of_the_store_and_not_of_the_windows(view):
+    with opened(view / "mid", os.O_RDWR) as fd:
+        os.pwrite(fd, b"one", 100)
+    p = mapfs("diff", "-p", view.top, check=False)
+    assert p.returncode == 2
+    assert "does not show the whole files; unmount it" in p.text
+    view.unmount()
+    assert "Binary files a/disk.img and b/disk.img differ" in \
+        mapfs("diff", "-p", view.store, check=False).text
 
 
 # --- what is refused --------------------------------------------------------

@@ -21,6 +21,7 @@
 #include "tools/lib/target.h"
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
+#include "tools/lib/windows.h"
 
 struct drifted {
 	char *path;
@@ -33,6 +34,7 @@ struct status {
 	struct mapfs_info view;	       /* of a store that is not mounted */
 	struct history history;
 	struct changes changes;
+	struct window_list windows; /* of a mount */
 	struct drifted *drift;
 	size_t drift_count;
 	size_t drift_cap;
@@ -161,13 +163,13 @@ static int look_at_base(struct status *s)
 		return mapfs_base_state(s->t.store, &s->base_state, &s->why);
 	if (strcmp(s->t.info.base, MAPFS_NO_BASE) == 0)
 		return 0;
-	/* The root of a view has the inode number of its base. */
+	/* A view's root has the inode number of its base, unless it shows windows. */
 	if (stat(s->t.info.base, &now) < 0)
 		s->base_state = errno == ENOENT || errno == ENOTDIR ?
 					MAPFS_BASE_GONE :
 					MAPFS_BASE_FITS;
-	else if (S_ISDIR(now.st_mode) && fstat(s->t.fd, &shown) == 0 &&
-		 shown.st_ino != now.st_ino)
+	else if (S_ISDIR(now.st_mode) && s->windows.count == 0 &&
+		 fstat(s->t.fd, &shown) == 0 && shown.st_ino != now.st_ino)
 		s->base_state = MAPFS_BASE_REPLACED;
 	return 0;
 }
@@ -183,6 +185,8 @@ static int look(struct status *s)
 					      &s->why);
 	if (!err && s->t.store)
 		err = mapfs_store_describe(s->t.store, &s->store, &s->why);
+	if (!err && is_live)
+		err = windows_read(&s->windows, s->t.fd, s->t.shown, &s->why);
 	if (!err)
 		err = look_at_base(s);
 	/* A commit that was interrupted must be finished before. */
@@ -247,6 +251,20 @@ static const char *const base_words[] = {
 	[MAPFS_BASE_GONE] = " (is gone: moved or removed)",
 };
 
+static void print_windows(const struct status *s)
+{
+	for (size_t i = 0; i < s->windows.count; i++) {
+		const struct mapfs_window *w = &s->windows.windows[i];
+		char length[32] = "";
+
+		if (w->len_bytes != MAPFS_WINDOW_OPEN)
+			snprintf(length, sizeof(length), ":%" PRIu64,
+				 w->len_bytes);
+		row(i ? "" : "windows", "%s=%s:%" PRIu64 "%s", w->name, w->path,
+		    w->off_bytes, length);
+	}
+}
+
 static void print_people(const struct status *s)
 {
 	const struct mapfs_control_info *info = &s->t.info;
@@ -256,6 +274,7 @@ static void print_people(const struct status *s)
 	row("mode", "%s", is_live ? info_mode_name(info) : "copy");
 	row("base", "%s%s", is_live ? info->base : s->store.base,
 	    base_words[s->base_state]);
+	print_windows(s);
 	if (s->is_copy)
 		row("store", "%s",
 		    s->t.store ? s->t.store : "temporary, gone when unmounted");
@@ -290,6 +309,26 @@ static void json_add_store(cJSON *o, const struct status *s)
 	json_add_string(o, "parent_snapshot", st->parent_snapshot);
 	cJSON_AddNumberToObject(o, "commits", st->commits);
 	cJSON_AddBoolToObject(o, "commit_interrupted", st->commit_is_open);
+}
+
+static void json_add_windows(cJSON *o, const struct status *s)
+{
+	cJSON *list = cJSON_AddArrayToObject(o, "windows");
+
+	for (size_t i = 0; i < s->windows.count; i++) {
+		const struct mapfs_window *w = &s->windows.windows[i];
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddItemToArray(list, one);
+		json_add_string(one, "name", w->name);
+		json_add_string(one, "path", w->path);
+		cJSON_AddNumberToObject(one, "offset", (double)w->off_bytes);
+		if (w->len_bytes == MAPFS_WINDOW_OPEN)
+			cJSON_AddNullToObject(one, "length");
+		else
+			cJSON_AddNumberToObject(one, "length",
+						(double)w->len_bytes);
+	}
 }
 
 static void json_add_counts(cJSON *o, const struct status *s)
@@ -335,6 +374,7 @@ static int print_json(const struct status *s)
 		json_add_string(o, "mountpoint", s->t.shown);
 		json_add_string(o, "base", s->t.info.base);
 		json_add_info(o, &s->t.info);
+		json_add_windows(o, s);
 	} else {
 		json_add_string(o, "mountpoint", NULL);
 		json_add_string(o, "base", s->store.base);
@@ -366,6 +406,7 @@ static void status_fini(struct status *s)
 		free(s->drift[i].path);
 	free(s->drift);
 	history_fini(&s->history);
+	window_list_fini(&s->windows);
 	mapfs_store_info_fini(&s->store);
 	target_fini(&s->t);
 	free(s);
@@ -434,7 +475,7 @@ static const struct argp status_argp = {
 	       "(path, gone), branches (store, snapshot), parent, "
 	       "parent_snapshot, commits, commit_interrupted, "
 	       "space_left_bytes; a mount also has what mapfs list --json "
-	       "has.\n\n"
+	       "has, and windows (name, path, offset, length or null).\n\n"
 	       "Exit status: 0 done, 1 failed, or the store has lost its "
 	       "base, 2 the command line is wrong.\n\n"
 	       "Example: mapfs status view",

@@ -21,6 +21,7 @@
 #include "tools/lib/control.h"
 #include "tools/lib/target.h"
 #include "tools/lib/text.h"
+#include "tools/lib/windows.h"
 
 struct diff_source {
 	struct target target;
@@ -191,7 +192,7 @@ static int open_base_there(struct diff_source *s)
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)t->info.pid,
 		 (int)wire_take(&in));
 	control_result_fini(&result);
-	s->old_tree.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->old_tree.fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	return s->old_tree.fd < 0 ? -errno : 0;
 }
 
@@ -227,11 +228,34 @@ static int open_old_tree(struct diff_source *s, struct reason *why)
 	return mapfs_view_open(&s->old_tree.v, &opt, why);
 }
 
+/* The bytes of a mounted view are read through its mount. */
+static int refuse_windows(const struct diff_source *s, struct reason *why)
+{
+	const struct target *t = &s->target;
+	struct window_list windows = { 0 };
+	int err;
+
+	if (!s->is_live)
+		return 0;
+	err = windows_read(&windows, t->fd, t->shown, why);
+	if (!err && windows.count > 0) {
+		reason_set(why,
+			   "%s: a view of windows does not show the whole "
+			   "files; unmount it, and name its store",
+			   t->shown);
+		err = -EINVAL;
+	}
+	window_list_fini(&windows);
+	return err;
+}
+
 int diff_source_trees(struct diff_source *s, const struct diff_tree **old_tree,
 		      const struct diff_tree **new_tree, struct reason *why)
 {
-	int err = open_old_tree(s, why);
+	int err = refuse_windows(s, why);
 
+	if (!err)
+		err = open_old_tree(s, why);
 	*old_tree = &s->old_tree;
 	*new_tree = &s->new_tree;
 	return err;

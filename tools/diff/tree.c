@@ -34,6 +34,27 @@ void diff_tree_fini(struct diff_tree *t)
 
 /* --- a mount ----------------------------------------------------------- */
 
+static bool is_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A root that is a file is what every path names. */
+static int open_root_file(int root, int flags)
+{
+	char path[PATH_OF_FD_BYTES];
+	int fd;
+
+	path_of_fd(root, path);
+	fd = open(path, flags | O_CLOEXEC);
+	/* Only the owner may use O_NOATIME. */
+	if (fd < 0 && errno == EPERM)
+		fd = open(path, (flags & ~O_NOATIME) | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static int open_beneath(int root, const char *path, int flags)
 {
 	const char *name = *path ? path : ".";
@@ -43,6 +64,8 @@ static int open_beneath(int root, const char *path, int flags)
 	/* Reading the base leaves its access times as they are [B1]. */
 	if (!(flags & O_PATH))
 		flags |= O_NOATIME;
+	if (is_file(root))
+		return open_root_file(root, flags);
 	err = beneath_open_across_mounts(root, name, flags, &fd);
 	return err ? err : fd;
 }

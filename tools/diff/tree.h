@@ -17,7 +17,8 @@
 
 struct diff_tree {
 	struct mapfs_view *v; /* or NULL */
-	int fd;		      /* of the root of a mount, or -1 */
+	int fd;		      /* of the root of a mount, or -1; the root may be
+				 a file, the only object */
 };
 
 void diff_tree_fini(struct diff_tree *t);

@@ -22,6 +22,7 @@
 #include "fs/mount/root.h"
 #include "mounts.h"
 #include "text.h"
+#include "windows.h"
 
 #ifndef MS_NOSYMFOLLOW
 #define MS_NOSYMFOLLOW 256 /* Linux 5.10 */
@@ -35,6 +36,7 @@ struct remount {
 	struct mapfs_control_info info;
 	struct mapfs_control_options options;
 	struct statvfs vfs;
+	struct window_list windows;
 	struct reason why;
 };
 
@@ -50,6 +52,8 @@ static int ask_daemon(struct remount *r, const struct mount_row *row)
 	if (ioctl(fd, MAPFS_IOC_OPTIONS, &r->options) < 0 ||
 	    fstatvfs(fd, &r->vfs) < 0)
 		err = -errno;
+	else
+		err = windows_read(&r->windows, fd, r->target, &r->why);
 	close(fd);
 	return err;
 }
@@ -208,6 +212,9 @@ static int complete(struct remount *r, const struct remount_ask *ask)
 
 	options_now(r, &was);
 	options_now(r, &opt);
+	/* Those of `opt` are added by its list. */
+	was.windows = r->windows;
+	r->windows = (struct window_list){ 0 };
 	/* As mount(2) does it; options for access times keep their value. */
 	if (ask->is_complete)
 		opt.flags &= ~(unsigned long)(MS_NOSUID | MS_NODEV | MS_NOEXEC |
@@ -249,6 +256,7 @@ int remount(const struct remount_ask *ask)
 		err = check_base(r, ask->base);
 	if (!err)
 		err = complete(r, ask);
+	window_list_fini(&r->windows);
 	free(r);
 	return err;
 }
