@@ -20,6 +20,8 @@ bool commands_has(uint32_t command)
 
 uint64_t commands_flags(uint32_t command)
 {
+	if (command == MAPFS_COMMAND_PAGES)
+		return UINT64_MAX; /* an inode number is in their place */
 	return command == MAPFS_COMMAND_DIFF ?
 		       MAPFS_CONTROL_RANGES | MAPFS_CONTROL_TREE :
 		       0;
@@ -164,6 +166,22 @@ static int windows(struct mount *m, struct job *job)
 	return job->result.err;
 }
 
+static int put_run(void *arg, const struct mapfs_run *run)
+{
+	struct job *job = arg;
+
+	wire_put_run(&job->result, run);
+	return job_is_wanted(job) ? job->result.err : -ECANCELED;
+}
+
+static int pages(struct mount *m, struct job *job)
+{
+	const struct mapfs_range all = { .len_bytes = UINT64_MAX };
+
+	return mapfs_pages(m->view, mapfs_file_of(job->ask.ino), &all, put_run,
+			   job);
+}
+
 int commands_run(struct mount *m, struct job *job)
 {
 	int err = barrier_wait(m, &job->barrier);
@@ -194,6 +212,8 @@ int commands_run(struct mount *m, struct job *job)
 		return job->result.err;
 	case MAPFS_COMMAND_WINDOWS:
 		return windows(m, job);
+	case MAPFS_COMMAND_PAGES:
+		return pages(m, job);
 	case MAPFS_COMMAND_MARK:
 	case MAPFS_COMMAND_COUNT:
 		break;

@@ -110,6 +110,11 @@ enum mapfs_command {
 	MAPFS_COMMAND_BASE,
 	/* Result: the windows of the mount, as its options named them. */
 	MAPFS_COMMAND_WINDOWS,
+	/*
+	 * Result: the runs of the regular file `ino`, which the client keeps
+	 * open.
+	 */
+	MAPFS_COMMAND_PAGES,
 	MAPFS_COMMAND_COUNT
 };
 
@@ -118,7 +123,10 @@ struct mapfs_control_start {
 	uint32_t command; /* enum mapfs_command */
 	uint64_t since;	  /* the moment before syncfs(2); MARK: the answer */
 	uint64_t job;	  /* the answer */
-	uint64_t flags;	  /* DIFF: of enum mapfs_control_diff; else 0 */
+	union {
+		uint64_t flags; /* DIFF: of enum mapfs_control_diff; else 0 */
+		uint64_t ino;	/* PAGES: st_ino */
+	};
 	char name[256];
 	char message[2048];
 	char path[4096]; /* paths, each ended by a NUL, the last by two */

@@ -158,6 +158,25 @@ void wire_take_window(struct wire_in *in, struct mapfs_window *out)
 	out->len_bytes = wire_take(in);
 }
 
+void wire_put_run(struct wire_out *o, const struct mapfs_run *run)
+{
+	wire_put(o, run->off_bytes);
+	wire_put(o, run->len_bytes);
+	wire_put(o, run->source);
+}
+
+void wire_take_run(struct wire_in *in, struct mapfs_run *out)
+{
+	uint64_t source;
+
+	out->off_bytes = wire_take(in);
+	out->len_bytes = wire_take(in);
+	source = wire_take(in);
+	in->is_bad |= source >= MAPFS_SOURCES;
+	out->source = in->is_bad ? MAPFS_SOURCE_HOLE :
+				   (enum mapfs_source)source;
+}
+
 /*
  * Fields that were added later are in the upper half of 32-bit numbers, which
  * older tools ignore.

@@ -26,7 +26,7 @@ struct control_call {
 	const char *path;    /* below the view's root, or NULL */
 	const char *paths;   /* instead: a list as of MAPFS_COMMAND_DIFF */
 	size_t paths_bytes;
-	uint64_t flags;
+	uint64_t flags; /* of PAGES: the inode number */
 	/* Called repeatedly while the command runs; may be NULL. */
 	void (*progress)(void *arg, uint64_t done);
 	void *progress_arg;
