@@ -16,6 +16,7 @@
 #include "tools/diff/print.h"
 #include "tools/diff/source.h"
 #include "tools/lib/progress.h"
+#include "tools/lib/range.h"
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 
@@ -190,21 +191,6 @@ static int run_diff(const struct diff_args *a)
 	return run.printer.count > 0 ? DIFF_DIFFERENT : DIFF_SAME;
 }
 
-/* A..B, of which either may be missing; a path has a slash, or is "..". */
-static bool take_range(struct diff_args *a, const char *arg)
-{
-	const char *dots = strstr(arg, "..");
-
-	if (!dots || strchr(arg, '/') || strlen(arg) == 2)
-		return false;
-	a->has_range = true;
-	if (dots > arg)
-		a->from = strndup(arg, (size_t)(dots - arg));
-	if (dots[2])
-		a->to = strdup(dots + 2);
-	return true;
-}
-
 static void take_path(struct diff_args *a, char *arg, struct argp_state *state)
 {
 	if (array_reserve(&a->paths, &a->path_cap, a->path_count + 1)) {
@@ -222,8 +208,10 @@ static error_t take_argument(struct diff_args *a, char *arg,
 	if (!a->target)
 		a->target = arg;
 	else if (is_quoted || a->has_range || a->path_count ||
-		 !take_range(a, arg))
+		 !range_parse(arg, &a->from, &a->to))
 		take_path(a, arg, state);
+	else
+		a->has_range = true;
 	return 0;
 }
 
