@@ -28,6 +28,7 @@ static const struct command {
 	{ "list", cmd_list, "list the mounts of mapfs" },
 	{ "status", cmd_status, "show the state of a view or a store" },
 	{ "diff", cmd_diff, "show what a view changed" },
+	{ "pages", cmd_pages, "show where each page of a file is" },
 	{ "commit", cmd_commit, "write the changes of a store to its base" },
 	{ "revert", cmd_revert, "reset files to what the base has" },
 	{ "discard", cmd_discard, "remove a store and its changes" },

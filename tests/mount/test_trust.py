@@ -9,6 +9,7 @@ import grp
 import json
 import functools
 import os
+import re
 import shutil
 import stat
 import struct
@@ -141,6 +142,8 @@ COMMANDS = {
     "diff": ("diff", "STORE"),
     "diff of a snapshot": ("diff", "STORE@s"),
     "patch": ("diff", "-p", "STORE", "s.."),
+    "pages": ("pages", "STORE:f"),
+    "pages of a snapshot": ("pages", "STORE@s:f"),
     "status": ("status", "STORE"),
     "log": ("log", "STORE"),
     "export": ("export", "-o", "OUT", "STORE"),
@@ -159,7 +162,7 @@ COMMANDS = {
 def words_of(command, place):
     names = {"STORE": str(place.store), "BASE": str(place.base),
              "MNT": str(place.mnt), "OUT": str(place.at / "out")}
-    return [names.get(w, w.replace("STORE@", names["STORE"] + "@"))
+    return [names.get(w) or re.sub("^STORE(?=[@:])", names["STORE"], w)
             for w in COMMANDS[command]]
 
 
@@ -235,6 +238,7 @@ def test_what_root_adds_belongs_to_the_owner(foreign):
     for command, *args in (
             ("snapshot", st, "t"), ("snapshot", "-d", st, "live"),
             ("diff", st), ("status", st), ("log", st),
+            ("pages", f"{st}:g", "t.."), ("pages", f"{st}@t:g"),
             ("rollback", "-y", st, "t"), ("revert", st, "g"),
             ("branch", st, foreign.at / "branch"),
             ("run", "-s", st, "-C", base, "-k", "--", "true"),
@@ -390,7 +394,7 @@ def branch_of_stranger(foreign):
 # log shows the snapshots of the branch itself.
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {
     "log", "mount of a snapshot", "diff of a snapshot", "patch", "rollback",
-    "snapshot -d", "branch of a snapshot", "commit --undo"}))
+    "pages of a snapshot", "snapshot -d", "branch of a snapshot", "commit --undo"}))
 def test_a_branch_is_as_good_as_its_parent(branch_of_stranger, command):
     place = branch_of_stranger
     parent, place.store = place.store, place.branch

@@ -26,6 +26,7 @@ int cmd_status(int argc, char **argv);
 int cmd_commit(int argc, char **argv);
 /* The exit status is that of diff(1): 0 same, 1 different, 2 failed. */
 int cmd_diff(int argc, char **argv);
+int cmd_pages(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_rollback(int argc, char **argv);
