@@ -10,21 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "fs/mount/options.h"
-#include "fs/mount/place.h"
-#include "fs/session/daemon.h"
-#include "fs/session/server.h"
-#include "fs/session/unmount.h"
-#include "tools/lib/mounts.h"
+#include "tools/lib/mounting.h"
 #include "tools/lib/remount.h"
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
-
-#define DEAD_MOST 8 /* dead mounts on one place */
 
 struct mount_args {
 	struct fs_options opt;
@@ -37,108 +30,6 @@ struct mount_args {
 	bool has_others; /* an option other than -o was given */
 	struct reason why;
 };
-
-/*
- * Removes a dead mount of mapfs from `path`.  0: the place is free; 1: a mount
- * was removed, and another may be below it.
- */
-static int place_clear(const char *path, const struct mount_row *row)
-{
-	struct mapfs_control_info info;
-	struct reason words;
-	struct stat st;
-	int err;
-
-	if (!mounts_is_mapfs(row)) {
-		if (stat(path, &st) == 0 || errno != ENOTCONN)
-			return 0;
-		say("%s: a dead %s mount is here; unmount that first", path,
-		    row->type);
-		return -EBUSY;
-	}
-	err = mounts_ask(row, &info);
-	if (err == -ENOTCONN || err == -ECONNABORTED) {
-		err = unmount_path(path, true, &words);
-		if (!err)
-			return 1;
-		say("%s: a dead mapfs mount is here and cannot be unmounted "
-		    "(%s); unmount it as root",
-		    path, strerror(-err));
-		return err;
-	}
-	if (err == -ETIMEDOUT)
-		say("%s: a mapfs mount is here and does not answer; end its "
-		    "daemon, then mount again",
-		    path);
-	else
-		say("%s: a view of %s is mounted here; run mapfs umount %s "
-		    "first",
-		    path, row->source, path);
-	return -EBUSY;
-}
-
-static int place_free_of_mounts(const char *path)
-{
-	for (int i = 0; i < DEAD_MOST; i++) {
-		struct mounts *table;
-		struct mount_row row;
-		int found = 0;
-
-		if (mounts_read(&table)) {
-			say("/proc/self/mountinfo: cannot be read; mount proc");
-			return -EIO;
-		}
-		if (mounts_find(table, path, &row))
-			found = place_clear(path, &row);
-		mounts_free(table);
-		if (found <= 0)
-			return found;
-	}
-	return 0;
-}
-
-static void say_no_place(const char *target, int err)
-{
-	switch (err) {
-	case ENOENT:
-		say("%s: no such directory; make it first (mkdir)", target);
-		break;
-	case EACCES:
-		say("%s: permission denied; mount on a directory of your own",
-		    target);
-		break;
-	case ENOTDIR:
-		say("%s: not a directory; mount on a directory", target);
-		break;
-	default:
-		say("%s: %s; mount on another directory", target,
-		    strerror(err));
-		break;
-	}
-}
-
-/* Makes `target` free for a mount; sets the mount point. */
-static int place_take(struct mount_args *a, const char *target)
-{
-	char path[PATH_MAX];
-	int err;
-
-	if (!realpath(target, path)) {
-		err = errno;
-		say_no_place(target, err);
-		return -err;
-	}
-	err = place_free_of_mounts(path);
-	if (err)
-		return err;
-	a->opt.mountpoint = strdup(path);
-	if (!a->opt.mountpoint)
-		return -ENOMEM;
-	err = place_check(&a->opt, &a->why);
-	if (err)
-		say("%s", a->why.text);
-	return err;
-}
 
 /* Option nofail of fstab: a missing base is not an error. */
 static bool is_excused(const struct mount_args *a)
@@ -185,16 +76,8 @@ static int mount_run(struct mount_args *a)
 		say("%s", a->why.text);
 		return COMMAND_USAGE;
 	}
-	if (place_take(a, a->target))
-		return COMMAND_FAILED;
-	if (a->foreground)
-		err = server_serve(&a->opt, -1, &a->why);
-	else
-		err = daemon_start(&a->opt, &a->why);
-	if (!err)
-		return COMMAND_OK;
-	say("%s", a->why.text);
-	return COMMAND_FAILED;
+	err = mounting_start(&a->opt, a->target, a->foreground);
+	return err ? COMMAND_FAILED : COMMAND_OK;
 }
 
 /* Appends a list of options; takes `lists`, which may be NULL. */
