@@ -89,6 +89,7 @@ static void reply_options(struct mount *m, fuse_req_t req)
 	out->bytes = sizeof(*out);
 	out->flags = option_flags(opt);
 	out->mount_flags = opt->flags;
+	out->size_bytes = opt->size_bytes;
 	out->max_threads = opt->max_threads;
 	out->uring_depth = opt->uring_depth;
 	snprintf(out->snapshot, sizeof(out->snapshot), "%s",

@@ -81,6 +81,7 @@ struct mapfs_control_options {
 	uint32_t bytes;	      /* of this struct */
 	uint32_t flags;	      /* enum mapfs_control_flag, or-ed */
 	uint64_t mount_flags; /* MS_... of mount(2), as requested */
+	uint64_t size_bytes;  /* of private pages; 0: no limit */
 	uint32_t max_threads;
 	uint32_t uring_depth;
 	char snapshot[256];

@@ -7,6 +7,7 @@
  */
 #include "options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fuse_opt.h>
 #include <limits.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/lib/path.h"
+#include "size.h"
 
 #ifndef MS_NOSYMFOLLOW
 #define MS_NOSYMFOLLOW 256 /* Linux 5.10 */
@@ -27,10 +29,13 @@
 #define THREADS_MAX 64
 #define DEPTH_DEFAULT 8
 #define DEPTH_MAX 256
+#define PERCENT_MOST 100
+#define SIZE_TEXT 32 /* longer is no size */
 
 enum word_action {
 	WORD_MODE,
 	WORD_STORE,
+	WORD_SIZE,
 	WORD_WINDOW,
 	WORD_LOGFILE,
 	WORD_THREADS,
@@ -64,6 +69,7 @@ struct word {
 static const struct word words[] = {
 	{ "mode=", WORD_MODE, 0, NULL },
 	{ "store=", WORD_STORE, 0, NULL },
+	{ "size=", WORD_SIZE, 0, NULL },
 	{ "window=", WORD_WINDOW, 0, NULL },
 	{ "ro", WORD_SET, AT(read_only), NULL },
 	{ "rw", WORD_CLEAR, AT(read_only), NULL },
@@ -281,6 +287,56 @@ int options_set_logfile(struct fs_options *opt, const char *path)
 	return set_path(&opt->logfile, path);
 }
 
+static uint64_t memory_bytes(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) *
+	       (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* As tmpfs has it: units may be small letters, and N% is a part of memory. */
+static int parse_size(const char *value, uint64_t *out)
+{
+	char text[SIZE_TEXT] = "";
+	size_t len = strlen(value);
+	bool is_percent;
+	uint64_t n;
+
+	if (len == 0 || len >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, value, len);
+	is_percent = text[len - 1] == '%';
+	if (is_percent)
+		len--;
+	else if (strchr("kmgt", text[len - 1]))
+		text[len - 1] = (char)toupper(text[len - 1]);
+	if (size_parse(text, len, &n) || (is_percent && n > PERCENT_MOST))
+		return -EINVAL;
+	if (is_percent)
+		n = memory_bytes() / 100 * n;
+	if (n == 0 || n > MAPFS_MAX_SIZE)
+		return -EINVAL;
+	*out = n;
+	return 0;
+}
+
+static int set_size(struct parse *p, const char *arg, const char *value)
+{
+	int err = parse_size(value, &p->opt->size_bytes);
+
+	/*
+	 * What the kernel collects it has accepted before the view is asked, so
+	 * that close(2) or nobody would learn that there was no room [D5].
+	 */
+	p->opt->writeback = false;
+	if (err)
+		reason_set(
+			p->why,
+			"option %s: not a size; give bytes as 512M or 8G, or "
+			"a part of memory as 25%%",
+			arg);
+	return err;
+}
+
 static int set_number(struct parse *p, const char *arg, const char *value,
 		      unsigned int most, unsigned int *out)
 {
@@ -309,6 +365,8 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 		return options_set_store(opt, value, p->why);
 	case WORD_WINDOW:
 		return options_add_window(opt, value, p->why);
+	case WORD_SIZE:
+		return set_size(p, arg, value);
 	case WORD_LOGFILE:
 		return set_path(&opt->logfile, value);
 	case WORD_THREADS:
@@ -507,6 +565,16 @@ static int complete_none(struct fs_options *opt, struct reason *why)
 	return 0;
 }
 
+static int complete_copy(struct fs_options *opt, struct reason *why)
+{
+	/* As tmpfs: what is in memory must not take all of it. */
+	if (opt->store_kind == MAPFS_STORE_MEMORY && !opt->size_bytes)
+		opt->size_bytes = memory_bytes() / 2;
+	return opt->store_kind == MAPFS_STORE_UNLINKED ?
+		       set_temporary(opt, why) :
+		       0;
+}
+
 int options_complete(struct fs_options *opt, struct reason *why)
 {
 	const bool has_base = opt->base_kind != MAPFS_BASE_NONE;
@@ -524,10 +592,13 @@ int options_complete(struct fs_options *opt, struct reason *why)
 	if (!opt->xattr || !are_all_mapped("/proc/self/uid_map") ||
 	    !are_all_mapped("/proc/self/gid_map"))
 		opt->acl = false;
-	if (opt->mode == MAPFS_COPY) {
-		if (opt->store_kind == MAPFS_STORE_UNLINKED)
-			return set_temporary(opt, why);
-		return 0;
+	if (opt->mode == MAPFS_COPY)
+		return complete_copy(opt, why);
+	if (opt->size_bytes) {
+		reason_set(why,
+			   "option size: only copy mode has private pages; "
+			   "drop the option, or use mode copy");
+		return -EINVAL;
 	}
 	if (opt->store_kind != MAPFS_STORE_UNLINKED) {
 		reason_set(why, "option store: only copy mode has a store; "
@@ -575,6 +646,8 @@ int options_check_remount(const struct fs_options *was,
 	if (opt->windows.count > 0 &&
 	    !window_list_is_same(&was->windows, &opt->windows))
 		name = "window";
+	if (was->size_bytes != opt->size_bytes)
+		name = "size";
 	if (changed & MS_SYNCHRONOUS)
 		name = "sync";
 	if (changed & MS_DIRSYNC)

@@ -36,6 +36,7 @@ struct fs_options {
 	dev_t fuse_dev; /* st_dev of that mount, or 0 */
 	unsigned long flags;	   /* MS_... of mount(2) */
 	unsigned long flags_named; /* those that an option set or cleared */
+	uint64_t size_bytes;	   /* of private pages; 0: no limit */
 	unsigned int max_threads;
 	unsigned int uring_depth;
 	bool own_place;	   /* remove the mount point after unmounting */

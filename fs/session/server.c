@@ -229,6 +229,7 @@ static int server_open_view(struct server *s, struct reason *why)
 		.windows = opt->windows.windows,
 		.window_count = opt->windows.count,
 		.root_is_file = opt->root_is_file,
+		.size_bytes = opt->size_bytes,
 		.snapshot = opt->snapshot,
 		.is_trusted = opt->is_trusted,
 		.noatime = opt->flags & MS_NOATIME,

@@ -3,6 +3,7 @@
 
 The mode "copy" is the one in memory, "kept" the one with a store.
 """
+import errno
 import json
 import mmap
 import os
@@ -13,11 +14,11 @@ import sys
 
 import pytest
 
-from support import tree
+from support import sysc, tree
 from support.isolate import USER_UID
 from support.load import patience
 from support.programs import need
-from support.sysc import opened, read_file, write_file
+from support.sysc import fails, opened, read_file, write_file
 from support.view import (binary, is_mounted, mapfs, refused, run, status_of,
                           wait_for)
 
@@ -263,6 +264,182 @@ def test_export_and_import_carry_it_to_another_store(empty):
     with open(layer, "rb") as f:
         mapfs("import", "none", empty.store, stdin=f)
     assert empty.look(("ino", "ctime", "atime", "mtime")) == before
+
+
+# --- its size ---------------------------------------------------------------
+
+def _free_bytes(view):
+    st = os.statvfs(view.top)
+    return st.f_bavail * st.f_frsize
+
+
+def _total_bytes(view):
+    st = os.statvfs(view.top)
+    return st.f_blocks * st.f_frsize
+
+
+def _fill(view):
+    """Writes files of 1 MiB until there is no room; their number."""
+    for n in range(64):
+        with opened(view / f"f{n}", os.O_WRONLY | os.O_CREAT) as fd:
+            try:
+                assert os.write(fd, b"x" * MIB) == MIB
+            except OSError as e:
+                assert e.errno == errno.ENOSPC
+                os.unlink(view / f"f{n}")
+                return n
+    raise AssertionError("64 MiB fit")
+
+
+@MEMORY
+def test_half_of_memory_is_its_size(empty):
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert _total_bytes(empty) == _free_bytes(empty)
+    assert abs(_total_bytes(empty) - memory // 2) < mmap.PAGESIZE
+    empty.unmount()
+    # A view of a directory that is kept in memory has the same limit.
+    empty.source, empty.options = empty.base, ["-s", "memory"]
+    assert abs(_total_bytes(empty) - memory // 2) < mmap.PAGESIZE
+
+
+@pytest.mark.parametrize("size, want", [
+    ("16M", 16 * MIB), ("16m", 16 * MIB), ("0x800000", 8 * MIB),
+    ("4096s", 2 * MIB), ("1T", 1 << 40), ("5000", 8192)])
+def test_df_shows_the_size(empty, size, want):
+    empty.options = ["-o", f"size={size}"]
+    assert _total_bytes(empty) == want
+
+
+@MEMORY
+def test_a_size_may_be_a_part_of_memory(empty):
+    empty.options = ["-o", "size=10%"]
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert abs(_total_bytes(empty) - memory // 10) < 2 * mmap.PAGESIZE
+
+
+def test_a_full_view_is_enospc_until_something_is_removed(empty):
+    empty.options = ["-o", "size=8M"]
+    for _ in range(3):
+        assert _fill(empty) == 8
+        assert _free_bytes(empty) == 0
+        with opened(empty / "more", os.O_RDWR | os.O_CREAT) as fd:
+            with fails(errno.ENOSPC):
+                sysc.fallocate(fd, 0, 0, 1)
+            # The kernel forgets a removed file some time after the removal.
+            os.truncate(empty / "f3", 0)
+            sysc.fallocate(fd, 0, 0, MIB)
+            with fails(errno.ENOSPC):
+                sysc.fallocate(fd, 0, MIB, 1)
+        for name in os.listdir(empty.top):
+            os.truncate(empty / name, 0)
+            os.unlink(empty / name)
+
+
+def test_a_full_view_takes_bytes_where_it_has_pages(empty):
+    empty.options = ["-o", "size=8M"]
+    _fill(empty)
+    with opened(empty / "f0", os.O_RDWR) as fd:
+        os.pwrite(fd, b"y" * MIB, 0)
+        os.ftruncate(fd, MIB // 2)
+        os.pwrite(fd, b"z", MIB - 1)	# a hole, and one page
+    assert read_file(empty / "f0") == \
+        b"y" * (MIB // 2) + bytes(MIB // 2 - 1) + b"z"
+
+
+def test_the_write_itself_fails_and_leaves_nothing(empty):
+    empty.options = ["-o", "size=1M"]
+    with opened(empty / "f", os.O_RDWR | os.O_CREAT) as fd:
+        assert os.pwrite(fd, b"x" * MIB, 0) == MIB
+        with fails(errno.ENOSPC):
+            os.pwrite(fd, b"y", MIB)
+        assert os.fstat(fd).st_size == MIB
+    assert read_file(empty / "f") == b"x" * MIB
+
+
+def test_the_cache_of_writes_can_be_had_with_a_size(empty):
+    empty.options = ["-o", "size=1M,writeback"]
+    with opened(empty / "f", os.O_RDWR | os.O_CREAT) as fd:
+        os.pwrite(fd, b"x" * 2 * MIB, 0)
+        with fails(errno.ENOSPC):
+            os.fsync(fd)
+        os.ftruncate(fd, 0)
+
+
+@KEPT
+def test_pages_of_a_snapshot_count(empty):
+    empty.options = ["-o", "size=4M"]
+    assert _fill(empty) == 4
+    mapfs("snapshot", empty.top, "s")
+    for n in range(4):
+        os.unlink(empty / f"f{n}")
+    assert _fill(empty) == 0
+    mapfs("snapshot", "-d", empty.top, "s")
+    for name in os.listdir(empty.top):
+        os.unlink(empty / name)
+    wait_for("the pages of the snapshot", lambda: _free_bytes(empty) >= 2 * MIB)
+    write_file(empty / "again", b"x" * MIB)
+
+
+@KEPT
+def test_a_smaller_size_refuses_only_new_pages(empty):
+    write_file(empty / "f", b"f" * 4 * MIB)
+    empty.unmount()
+    empty.options = ["-o", "size=1M"]
+    assert read_file(empty / "f") == b"f" * 4 * MIB
+    assert (_total_bytes(empty), _free_bytes(empty)) == (MIB, 0)
+    with opened(empty / "f", os.O_RDWR) as fd:
+        os.pwrite(fd, b"g" * MIB, 0)
+        with fails(errno.ENOSPC):
+            os.pwrite(fd, b"h", 4 * MIB)
+        os.ftruncate(fd, MIB // 2)
+        sysc.fallocate(fd, 0, MIB // 2, MIB // 4)
+    assert _free_bytes(empty) == MIB // 4
+
+
+@pytest.mark.modes("copy", people=("root",), plain=False)
+def test_a_view_of_a_directory_has_a_size_too(empty):
+    write_file(empty.base / "old", b"o" * 2 * MIB)
+    empty.source, empty.options = empty.base, ["-o", "size=1M"]
+    with opened(empty / "old", os.O_RDWR) as fd:
+        os.pwrite(fd, b"n" * MIB, 0)
+        assert _free_bytes(empty) == 0
+        with fails(errno.ENOSPC):
+            os.pwrite(fd, b"n", MIB)
+    assert read_file(empty / "old") == b"n" * MIB + b"o" * MIB
+
+
+@MEMORY
+@pytest.mark.parametrize("size", ["0", "", "-1", "1X", "101%", "0%", "%", "1M2",
+                                  "99999999999999999999", "9999999T"])
+def test_what_is_no_size_is_refused(empty, size):
+    p = mapfs("mount", "-o", f"size={size}", "none", empty.mnt, check=False)
+    assert p.returncode == 2
+    assert p.text.startswith(f"mapfs: option size={size}: not a size; ")
+    assert not is_mounted(empty.mnt)
+
+
+@MEMORY
+def test_modes_without_private_pages_have_no_size(empty):
+    p = mapfs("mount", "-m", "read", "-o", "size=1M", empty.base, empty.mnt,
+              check=False)
+    assert (p.returncode, "option size: only copy mode" in p.text) == (2, True)
+
+
+@pytest.mark.modes("copy", people=("root",), plain=False)
+def test_fstab_and_a_remount_know_the_size(empty):
+    helper = empty.scratch / "mount.fuse.mapfs"
+    os.symlink(binary(), helper)
+    run(helper, "none", empty.mnt, "-o", "rw,size=4M")
+    try:
+        assert os.statvfs(empty.mnt).f_blocks * mmap.PAGESIZE == 4 * MIB
+        run(helper, "none", empty.mnt, "-o", "remount,ro,size=4M")
+        assert os.statvfs(empty.mnt).f_flag & os.ST_RDONLY
+        p = run(helper, "none", empty.mnt, "-o", "remount,size=5M",
+                check=False)
+        assert (p.returncode, "option size: cannot change" in p.text) == \
+            (2, True)
+    finally:
+        mapfs("umount", empty.mnt)
 
 
 # --- what is refused --------------------------------------------------------

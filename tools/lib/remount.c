@@ -165,6 +165,7 @@ static void options_now(const struct remount *r, struct fs_options *out)
 	out->store = text_or_null(o->store);
 	out->snapshot = text_or_null(o->snapshot);
 	out->logfile = text_or_null(o->logfile);
+	out->size_bytes = o->size_bytes;
 	out->max_threads = o->max_threads;
 	out->uring_depth = o->uring_depth;
 	out->read_only = r->vfs.f_flag & ST_RDONLY;
