@@ -278,7 +278,7 @@ def test_picture_is_xml_with_each_source(view, name):
     assert titles[0] == "snapshot at 0x0"
     text = " ".join(t.text for t in
                     root.iter("{http://www.w3.org/2000/svg}text"))
-    assert "private: 1 pages, 4.0 KiB" in text
+    assert "private: 1 page, 4.0 KiB" in text
     assert "snapshot: 299 pages" in text
 
 

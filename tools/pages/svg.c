@@ -95,9 +95,10 @@ static void put_legend(FILE *to, const struct page_map *m, size_t y)
 			"<rect x=\"%d\" y=\"%zu\" width=\"12\" height=\"12\" "
 			"fill=\"%s\"/>\n"
 			"<text x=\"%d\" y=\"%zu\">%s: %" PRIu64
-			" pages, %s, %s</text>\n",
+			" page%s, %s, %s</text>\n",
 			MARGIN, y, kind_styles[k].fill, MARGIN + LINE, y + 11,
-			kind_styles[k].name, totals.pages[k], size,
+			kind_styles[k].name, totals.pages[k],
+			totals.pages[k] == 1 ? "" : "s", size,
 			kind_styles[k].text);
 		y += LINE;
 	}
