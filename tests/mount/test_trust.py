@@ -262,6 +262,17 @@ def test_what_root_adds_belongs_to_the_owner(foreign):
     foreign.user("discard", "-y", st, check=True)
 
 
+def test_a_trusted_store_is_trusted_without_its_base(foreign):
+    """Symptom: --trust was ignored once the base was gone."""
+    foreign.base.rename(foreign.at / "moved")
+    for command, *args in (("pages", f"{foreign.store}:g"),
+                           ("export", "-o", foreign.at / "layer",
+                            foreign.store)):
+        assert is_refused(foreign.root(command, *args), foreign.store)
+        p = foreign.root(command, "--trust", *args, check=True)
+        assert "is gone" in p.text, p.text
+
+
 def test_what_root_leaves_halfway_its_owner_finishes(foreign):
     st, base = foreign.store, foreign.base
     foreign.user("mount", "-s", st, base, foreign.mnt, check=True)

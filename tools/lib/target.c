@@ -343,6 +343,7 @@ int target_open_store(const struct target *t, struct mapfs_view **out,
 		.store_kind = MAPFS_STORE_DIR,
 		.store = t->store,
 		.snapshot = t->snapshot,
+		.is_trusted = t->is_trusted,
 		.look_only = true,
 		.without_base = true,
 	};
