@@ -50,6 +50,29 @@ def test_command_changes_the_view_and_not_the_base(place, who):
 
 
 @everybody
+def test_run_without_a_base_is_in_an_empty_directory(place, who):
+    p = view_run("-C", "none", "-o", "size=1M", "--", "sh", "-ec",
+                 "pwd; ls -A; echo new >f; cat f; stat -fc %b.%S .")
+    where, *rest = p.stdout.decode().split()
+    assert (p.returncode, p.words, rest) == (0, "", ["new", "256.4096"])
+    assert not os.path.exists(where)
+    nothing_is_left(place)
+
+
+@everybody
+def test_what_a_run_without_a_base_made_can_be_kept(place, who):
+    p = view_run("-C", "none", "--keep", "--", "sh", "-c", "echo new >f")
+    store = kept_store(p.words)
+    assert "mapfs commit" not in p.words
+    assert f"mapfs run -s {store} -C none" in p.words
+    p = view_run("-C", "none", "-s", store, "--", "cat", "f")
+    assert (p.returncode, p.stdout) == (0, b"new\n"), p.words
+    p = view_run("-C", "none", "--commit", "--", "true")
+    assert (p.returncode, "there is no base" in p.words) == (2, True)
+    nothing_is_left(place)
+
+
+@everybody
 def test_view_of_a_file_is_in_place_of_it_and_the_command_beside_it(place,
                                                                     who):
     os.chdir("sub")

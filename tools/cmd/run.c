@@ -118,11 +118,23 @@ static int choose_cwd(struct run_ctx *r)
 	return 0;
 }
 
+/* run_mount_begin() makes a mount point, where the command starts. */
+static int choose_none(struct run_ctx *r)
+{
+	r->cwd_below = strdup("");
+	if (r->cwd_below && options_set_base(&r->opt, MAPFS_NO_BASE) == 0)
+		return 0;
+	say("out of memory; try again later");
+	return -ENOMEM;
+}
+
 static int choose_base(struct run_ctx *r, struct reason *why)
 {
 	const char *dir = r->dir ? r->dir : ".";
 	char path[PATH_MAX];
 
+	if (strcmp(dir, MAPFS_NO_BASE) == 0)
+		return choose_none(r);
 	if (!realpath(dir, path)) {
 		say("%s: %s; choose another directory with -C", dir,
 		    strerror(errno));
@@ -162,7 +174,8 @@ static void choose_flags(struct fs_options *opt)
 	};
 	struct statvfs vfs;
 
-	if (geteuid() != 0 || statvfs(opt->base, &vfs) < 0)
+	if (geteuid() != 0 || opt->base_kind == MAPFS_BASE_NONE ||
+	    statvfs(opt->base, &vfs) < 0)
 		return;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
 		/* An option of the user decides. */
@@ -200,6 +213,11 @@ static int choose_store(struct run_ctx *r)
 	bool keeps = r->answer == RUN_KEEP || r->answer == RUN_COMMIT;
 	char *journal;
 
+	if (opt->base_kind == MAPFS_BASE_NONE && r->answer == RUN_COMMIT) {
+		say("option --commit: there is no base to commit to; use "
+		    "--keep");
+		return -EINVAL;
+	}
 	if (opt->snapshot)
 		return choose_snapshot(r);
 	if (opt->store_kind == MAPFS_STORE_DIR) {
@@ -216,7 +234,9 @@ static int choose_store(struct run_ctx *r)
 		    opt->store);
 		return -EINVAL;
 	}
-	if (opt->store_kind == MAPFS_STORE_MEMORY && keeps) {
+	/* Without a base, memory is what nobody asked for. */
+	if (opt->store_kind == MAPFS_STORE_MEMORY && keeps &&
+	    opt->base_kind != MAPFS_BASE_NONE) {
 		say("option --store: memory keeps no changes; name a "
 		    "directory");
 		return -EINVAL;
@@ -235,12 +255,15 @@ static void say_kept(const struct run_ctx *r)
 
 	fprintf(stderr,
 		"mapfs: the changes of %s are kept in %s\n"
-		"  see them:     mapfs diff %s\n"
-		"  apply them:   mapfs commit %s\n"
+		"  see them:     mapfs diff %s\n",
+		base, store, store);
+	if (r->opt.base_kind != MAPFS_BASE_NONE)
+		fprintf(stderr, "  apply them:   mapfs commit %s\n", store);
+	fprintf(stderr,
 		"  continue:     mapfs run -s %s -C %s\n"
 		"  mount them:   mapfs mount -s %s %s MOUNTPOINT\n"
 		"  remove them:  mapfs discard %s\n",
-		base, store, store, store, store, base, store, base, store);
+		store, base, store, base, store);
 	free(store);
 	free(base);
 }
@@ -442,7 +465,8 @@ static const struct argp_option run_options[] = {
 	  "missing",
 	  0 },
 	{ "directory", 'C', "DIR", 0,
-	  "Show a view of DIR instead of the current directory; DIR may be a "
+	  "Show a view of DIR, or with `none' an empty directory, instead of "
+	  "the current directory; DIR may be a "
 	  "file, and COMMAND then runs in the directory of that file",
 	  0 },
 	{ "commit", 'c', NULL, 0, "Commit the changes to the directory", 0 },

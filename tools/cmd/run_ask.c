@@ -92,6 +92,7 @@ static int summary_read(const struct run_ctx *r, struct summary *s)
 	const struct mapfs_options opt = {
 		.mode = MAPFS_COPY,
 		.store_kind = MAPFS_STORE_DIR,
+		.base_kind = r->opt.base_kind,
 		.base = r->opt.base,
 		.store = r->opt.store,
 		.look_only = true,

@@ -404,15 +404,15 @@ static int serve_outside(struct run_ctx *r, struct reason *why)
 static int begin_outside(struct run_ctx *r, const char *no_namespace)
 {
 	struct reason why;
-	int removed;
-	int err = choose_place(r);
+	int err = r->opt.own_place ? 0 : choose_place(r);
 
 	if (err)
 		return err;
 	err = serve_outside(r, &why);
 	if (!err) {
-		say("%s; the view is at %s, so paths differ from %s",
-		    no_namespace, r->opt.mountpoint, r->opt.base);
+		if (r->opt.base_kind != MAPFS_BASE_NONE)
+			say("%s; the view is at %s, so paths differ from %s",
+			    no_namespace, r->opt.mountpoint, r->opt.base);
 		err = child_start(r, &r->go_fd, outer_child);
 		if (!err)
 			return 0;
@@ -422,21 +422,43 @@ static int begin_outside(struct run_ctx *r, const char *no_namespace)
 		waitpid(r->daemon, NULL, 0);
 	}
 	say("%s", why.text);
-	removed = place_remove(&r->opt);
-	if (removed && removed != -ENOENT)
-		say("%s: %s; remove it", r->opt.mountpoint, strerror(-removed));
 	return err;
+}
+
+/* Without a base there is no directory that the view could cover. */
+static int begin_none(struct run_ctx *r)
+{
+	int err = choose_place(r);
+
+	if (err)
+		return err;
+	r->cwd = strdup(r->opt.mountpoint);
+	return r->cwd ? 0 : -ENOMEM;
+}
+
+static void remove_own_place(const struct run_ctx *r)
+{
+	int err = r->opt.own_place ? place_remove(&r->opt) : 0;
+
+	if (err && err != -ENOENT)
+		say("%s: %s; remove it", r->opt.mountpoint, strerror(-err));
 }
 
 int run_mount_begin(struct run_ctx *r)
 {
 	struct report *rep = calloc(1, sizeof(*rep));
 	struct stat st;
-	int err;
+	int err = 0;
 
 	if (!rep) {
 		say("out of memory; try again later");
 		return -ENOMEM;
+	}
+	if (r->opt.base_kind == MAPFS_BASE_NONE)
+		err = begin_none(r);
+	if (err) {
+		free(rep);
+		return err;
 	}
 	if (stat("/proc/self/ns/mnt", &st) == 0)
 		r->outer_ns = st.st_ino;
@@ -449,6 +471,8 @@ int run_mount_begin(struct run_ctx *r)
 			say("%s", rep->why.text);
 		}
 	}
+	if (err)
+		remove_own_place(r);
 	free(rep);
 	return err;
 }
