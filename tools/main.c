@@ -38,7 +38,8 @@ static const struct command {
 	{ "branch", cmd_branch, "make a new store from a snapshot" },
 	{ "export", cmd_export, "write changes as a layer of an image" },
 	{ "import", cmd_import, "make a store from a layer of an image" },
-	{ "partitions", cmd_partitions, "list the partitions of a disk image" },
+	{ "partitions", cmd_partitions,
+	  "list or show the partitions of a disk image" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
