@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from . import sysc, tree
 from .sysc import error_of, write_file
-from .view import View
+from .view import View, is_mounted, run
 
 EXAMPLES = int(os.environ.get("MAPFS_TEST_EXAMPLES", "25"))
 SEED = int(os.environ.get("MAPFS_TEST_SEED", "0"))
@@ -267,6 +267,10 @@ def take_away(place, *views):
     for view in views:
         view.give_up()
         for path in (view.mnt, view.base):
-            if os.path.ismount(path):
+            if not is_mounted(path):
+                continue
+            if os.geteuid() == 0:
                 sysc.umount_lazy(path)
+            else:
+                run("fusermount3", "-u", "-z", path)
     shutil.rmtree(place)
