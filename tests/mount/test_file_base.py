@@ -344,6 +344,49 @@ def test_user_who_may_not_write_to_the_mount_point_is_told(place):
                             "file: Permission denied; "), words
 
 
+# --- block devices ----------------------------------------------------------
+
+@pytest.fixture
+def device(place):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if not os.path.exists("/dev/loop-control"):
+        pytest.skip("there are no loop devices")
+    need("losetup")
+    write_file(place / "disk", IMAGE[:1 << 20])
+    name = run("losetup", "-f", "--show", place / "disk").text.strip()
+    yield name
+    run("losetup", "-d", name)
+
+
+def test_block_device_is_shown_as_a_file(place, device):
+    name = os.path.basename(device)
+    at = place / "mnt" / name
+    mapfs("mount", "-s", place / "store", device, place / "mnt")
+    assert os.listdir(place / "mnt") == [name]
+    assert stat.S_ISREG(os.stat(at).st_mode)
+    assert os.stat(at).st_size == 1 << 20
+    with opened(at, os.O_RDWR) as fd:
+        os.pwrite(fd, b"new", 4095)
+    assert read_file(at) == IMAGE[:4095] + b"new" + IMAGE[4098:1 << 20]
+    mapfs("umount", place / "mnt")
+    assert read_file(device) == IMAGE[:1 << 20]
+    words = refused("commit", "-y", place / "store")
+    assert "device" in words and words.count("\n") == 1, words
+    assert read_file(device) == IMAGE[:1 << 20]
+
+
+def test_window_of_a_block_device_on_a_file(place, device):
+    mapfs("mount", "-m", "read", "-w", "part=:8s:4K", device, place / "file")
+    assert read_file(place / "file") == IMAGE[4096:8192]
+    mapfs("umount", place / "file")
+
+
+def test_block_device_is_refused_in_write_mode(place, device):
+    words = refused("mount", "-m", "write", device, place / "mnt")
+    assert device in words and words.count("\n") == 1, words
+
+
 # --- mapfs run --------------------------------------------------------------
 
 def test_run_on_an_image(place):

@@ -495,8 +495,9 @@ def test_without_namespaces_the_view_of_a_file_is_elsewhere(lonely):
     nothing_is_left(lonely.place)
 
 
-def test_without_namespaces_a_killed_run_leaves_nothing(lonely):
-    p = subprocess.Popen([binary(), "run", "--", "sleep", "1000"],
+@pytest.mark.parametrize("where", [".", "f"])
+def test_without_namespaces_a_killed_run_leaves_nothing(lonely, where):
+    p = subprocess.Popen([binary(), "run", "-C", where, "--", "sleep", "1000"],
                          preexec_fn=lonely.become)
     wait_for("the command", lambda: any(
         c.startswith(b"sleep") for c in others().values()))
