@@ -155,6 +155,59 @@ def test_new_and_grown_files_differ_behind_the_old_end(poked):
     assert _sources(poked / "f") == "bSPbbPbb..."
 
 
+def _ranges(*args, **wanted):
+    return [(r["off_bytes"], r["len_bytes"]) for r in _json(*args)["runs"]
+            if all(r[k] == v for k, v in wanted.items())]
+
+
+def test_window_is_a_map_of_its_own(view):
+    """Also one that begins within a page of its file."""
+    write_file(view.base / "img", b"b" * 64 * PAGE)
+    view.options += ["-w", f"a=img:{16 * PAGE}:{8 * PAGE}",
+                     "-w", f"b=img:{30 * PAGE + 1000}"]
+    view.mount()
+    _poke(view / "a", 2)
+    _poke(view / "b", 4)
+    mapfs("snapshot", view.mnt, "one")
+    _poke(view / "a", 5)
+    in_b = [(4 * PAGE - 1000, PAGE)]
+    assert _sources(view / "a") == "bbSbbPbb"
+    assert _ranges(view / "b", source="snapshot") == in_b
+    assert _json(view / "b")["size_bytes"] == 34 * PAGE - 1000
+    assert _differing(view / "a", "..") == [2, 5]
+    assert _differing(view / "a", "one..") == [5]
+    assert _differing(view / "a", "..one") == [2]
+    assert _sources(view / "a", "..one") == "bbSbbbbb"
+    assert _ranges(view / "b", "..", differs=True) == in_b
+    assert _ranges(view / "b", "..one", differs=True) == in_b
+    assert _ranges(view / "b", "one..", differs=True) == []
+    assert _json(view / "b", "..")["totals"]["differs"]["pages"] == 1
+    view.unmount()
+    assert _differing(f"{view.store}:img", "..") == [18, 21, 34]
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_base_that_is_a_file_has_a_map(scratch, over):
+    """At a directory, and at the file itself."""
+    write_file(scratch / "img", b"b" * 8 * PAGE)
+    store, mnt = scratch / "store", scratch / "mnt"
+    mnt.mkdir()
+    at = scratch / "img" if over else mnt
+    file = at if over else mnt / "img"
+    mapfs("mount", "-s", store, scratch / "img", at)
+    try:
+        _poke(file, 3)
+        for name in (file, f"{store}:img"):
+            assert _sources(name) == "bbbPbbbb"
+            assert _differing(name, "..") == [3]
+        mapfs("snapshot", at, "one")
+        assert _sources(file, "..one") == "bbbSbbbb"
+        assert "no such file" in refused("pages", f"{store}:other")
+    finally:
+        mapfs("umount", at)
+    assert _sources(f"{store}@one:img") == "bbbSbbbb"
+
+
 def test_empty_file_has_no_pages(view):
     write_file(view.base / "old")
     write_file(view / "new")

@@ -42,8 +42,7 @@ void kind_totals_count(struct kind_totals *out, const struct page_map *m)
 	*out = (struct kind_totals){ 0 };
 	for (size_t i = 0; i < m->count; i++) {
 		const struct mapfs_run *run = &m->runs[i].run;
-		const uint64_t pages =
-			pages_of_range(run->off_bytes, run->len_bytes);
+		const uint64_t pages = pages_of(run->len_bytes);
 		const enum page_kind kind = kind_of_source(run->source);
 
 		out->bytes[kind] += run->len_bytes;

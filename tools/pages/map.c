@@ -37,16 +37,6 @@ static int add_part(struct page_map *m, const struct page_run *of,
 	return err;
 }
 
-static uint64_t page_begin(uint64_t off)
-{
-	return off & ~(uint64_t)(PAGE_BYTES - 1);
-}
-
-static uint64_t page_end(uint64_t off)
-{
-	return page_begin(off + PAGE_BYTES - 1);
-}
-
 /* Adds one run, cut where a range begins or ends. */
 static int add_cut(struct page_map *m, const struct page_run *of,
 		   const struct mapfs_range *ranges, size_t count, size_t *next)
@@ -58,8 +48,8 @@ static int add_cut(struct page_map *m, const struct page_run *of,
 	while (at < end && !err) {
 		const struct mapfs_range *r = *next < count ? &ranges[*next] :
 							      NULL;
-		uint64_t from = r ? page_begin(r->off_bytes) : end;
-		uint64_t to = r ? page_end(r->off_bytes + r->len_bytes) : end;
+		uint64_t from = r ? r->off_bytes : end;
+		uint64_t to = r ? from + r->len_bytes : end;
 
 		if (to <= at) {
 			++*next;
@@ -100,10 +90,7 @@ void page_map_fini(struct page_map *m)
 	*m = (struct page_map){ 0 };
 }
 
-uint64_t pages_of_range(uint64_t off_bytes, uint64_t len_bytes)
+uint64_t pages_of(uint64_t len_bytes)
 {
-	return len_bytes ? (page_end(off_bytes + len_bytes) -
-			    page_begin(off_bytes)) /
-				   PAGE_BYTES :
-			   0;
+	return len_bytes / PAGE_BYTES + (len_bytes % PAGE_BYTES != 0);
 }

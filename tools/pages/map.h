@@ -29,15 +29,12 @@ struct page_map {
 
 /* Adds a run, which must begin where the last one ended. */
 int must_check page_map_add(struct page_map *m, const struct mapfs_run *run);
-/*
- * The pages with bytes of these ranges differ, the others do not.  The ranges
- * are in order.
- */
+/* The bytes of these ranges differ, the others do not; they are in order. */
 int must_check page_map_compare(struct page_map *m,
 				const struct mapfs_range *ranges, size_t count);
 void page_map_fini(struct page_map *m);
 
-/* The number of pages that have bytes of a range. */
-uint64_t pages_of_range(uint64_t off_bytes, uint64_t len_bytes);
+/* The number of pages that so many bytes in a row take. */
+uint64_t pages_of(uint64_t len_bytes);
 
 #endif

@@ -106,7 +106,7 @@ static void print_grid(const struct screen *s, const struct grid *g, int digits)
 static void print_title(const struct page_map *m, const char *name,
 			const struct grid *g)
 {
-	const uint64_t pages = pages_of_range(0, m->size_bytes);
+	const uint64_t pages = pages_of(m->size_bytes);
 	char *shown = text_escape(name);
 	char size[TEXT_SIZE];
 

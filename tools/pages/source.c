@@ -23,11 +23,18 @@
 #include "tools/lib/target.h"
 #include "tools/lib/text.h"
 #include "tools/lib/viewpath.h"
+#include "tools/lib/windows.h"
 
 struct reading {
 	const struct page_source *s;
 	struct target target;
 	char *path; /* from the root of the view */
+	/*
+	 * For what the daemon does not translate: the file below, of which the
+	 * file is a part if it is a window, else all.
+	 */
+	char *below;
+	struct mapfs_range part;
 	struct page_map *map;
 	struct mapfs_range *ranges; /* that differ */
 	size_t range_count;
@@ -145,6 +152,51 @@ static int find_file(struct reading *r)
 	return r->path ? 0 : -ENOMEM;
 }
 
+static const char *base_name(const struct reading *r)
+{
+	const char *slash = strrchr(r->target.info.base, '/');
+
+	return slash ? slash + 1 : r->target.info.base;
+}
+
+/* Is the root of the mount a file, and the one that is meant? */
+static bool is_root(const struct reading *r)
+{
+	struct stat st;
+
+	return fstat(r->target.fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (!*r->path || strcmp(r->path, base_name(r)) == 0);
+}
+
+/* A comparison knows files, and nothing of the windows that a mount shows. */
+static int find_below(struct reading *r)
+{
+	const struct target *t = &r->target;
+	const bool is_live = t->kind == TARGET_LIVE && !t->snapshot;
+	const char *below = is_live && is_root(r) ? base_name(r) : r->path;
+	struct window_list l = { 0 };
+	int err = 0;
+
+	r->part = (struct mapfs_range){ .len_bytes = UINT64_MAX };
+	if (is_live && r->s->is_compared)
+		err = windows_read(&l, t->fd, t->shown, r->why);
+	if (err)
+		return err;
+	for (size_t i = 0; i < l.count; i++) {
+		const struct mapfs_window *w = &l.windows[i];
+
+		if (strcmp(w->name, below) != 0)
+			continue;
+		r->part.off_bytes = w->off_bytes;
+		r->part.len_bytes = w->len_bytes;
+		below = *w->path ? w->path : base_name(r);
+		break;
+	}
+	r->below = strdup(below);
+	window_list_fini(&l);
+	return r->below ? 0 : -ENOMEM;
+}
+
 /* --- its runs ------------------------------------------------------------- */
 
 static int check_type(const struct reading *r, mode_t mode)
@@ -189,7 +241,11 @@ static int refuse(const struct reading *r, int err)
 
 static int add_run(void *arg, const struct mapfs_run *run)
 {
-	return page_map_add(arg, run);
+	const struct reading *r = arg;
+	struct mapfs_run moved = *run;
+
+	moved.off_bytes -= r->part.off_bytes;
+	return page_map_add(r->map, &moved);
 }
 
 static int take_runs(const struct reading *r,
@@ -230,9 +286,16 @@ static int ask_daemon(const struct reading *r, const struct stat *st)
 static int read_live(const struct reading *r)
 {
 	struct stat st;
-	int fd;
-	int err = beneath_open(r->target.fd, *r->path ? r->path : ".", O_PATH,
-			       &fd);
+	int fd = -1;
+	int err = 0;
+
+	if (is_root(r)) {
+		fd = dup(r->target.fd);
+		err = fd < 0 ? -errno : 0;
+	} else {
+		err = beneath_open(r->target.fd, *r->path ? r->path : ".",
+				   O_PATH, &fd);
+	}
 
 	if (err)
 		return refuse(r, err);
@@ -244,9 +307,8 @@ static int read_live(const struct reading *r)
 	return err;
 }
 
-static int read_view(const struct reading *r)
+static int read_view(struct reading *r)
 {
-	const struct mapfs_range all = { .len_bytes = UINT64_MAX };
 	struct mapfs_view *v;
 	struct mapfs_entry e;
 	struct reason lost;
@@ -257,15 +319,15 @@ static int read_view(const struct reading *r)
 	if (!reason_is_empty(&lost))
 		say("%s", lost.text);
 	reason_clear(r->why);
-	err = viewpath_lookup(v, r->path, &e);
+	err = viewpath_lookup(v, r->below, &e);
 	if (err) {
 		err = refuse(r, err);
 		goto close_view;
 	}
 	err = check_type(r, e.attr.mode);
 	if (!err) {
-		err = mapfs_pages(v, mapfs_file_of(e.attr.ino), &all, add_run,
-				  r->map);
+		err = mapfs_pages(v, mapfs_file_of(e.attr.ino), &r->part,
+				  add_run, r);
 		err = err ? refuse(r, err) : 0;
 	}
 	viewpath_put(v, &e);
@@ -277,23 +339,40 @@ close_view:
 
 /* --- what differs --------------------------------------------------------- */
 
+/* The pages of the file below that have bytes of the range. */
+static void add_range(struct reading *r, const struct mapfs_range *range)
+{
+	const uint64_t off = r->part.off_bytes;
+	uint64_t from = range->off_bytes - range->off_bytes % PAGE_BYTES;
+	uint64_t to =
+		pages_of(range->off_bytes + range->len_bytes) * PAGE_BYTES;
+
+	from = from < off ? 0 : from - off;
+	to = to < off ? 0 : to - off;
+	if (to > r->part.len_bytes)
+		to = r->part.len_bytes;
+	if (from < to)
+		r->ranges[r->range_count++] =
+			(struct mapfs_range){ from, to - from };
+}
+
 static int add_ranges(void *arg, const struct mapfs_diff_entry *e)
 {
 	struct reading *r = arg;
 	int err;
 
-	if (e->change == MAPFS_DELETED || strcmp(e->path, r->path) != 0)
+	if (e->change == MAPFS_DELETED || strcmp(e->path, r->below) != 0)
 		return 0;
 	err = array_reserve(&r->ranges, &r->range_cap,
 			    r->range_count + e->range_count);
 	for (size_t i = 0; i < e->range_count && !err; i++)
-		r->ranges[r->range_count++] = e->ranges[i];
+		add_range(r, &e->ranges[i]);
 	return err;
 }
 
 static int compare(struct reading *r)
 {
-	const char *const paths[] = { r->path };
+	const char *const paths[] = { r->below };
 	const struct mapfs_diff_options opt = {
 		.want_ranges = true,
 		.want_tree = true,
@@ -357,6 +436,8 @@ int page_source_read(struct page_map *out, const struct page_source *s,
 	reason_clear(why);
 	err = find_file(&r);
 	if (!err)
+		err = find_below(&r);
+	if (!err)
 		err = take_sides(&r);
 	if (!err)
 		err = r.target.kind == TARGET_LIVE && !r.target.snapshot ?
@@ -367,6 +448,7 @@ int page_source_read(struct page_map *out, const struct page_source *s,
 	if (err)
 		page_map_fini(out);
 	free(r.ranges);
+	free(r.below);
 	free(r.path);
 	target_fini(&r.target);
 	return err;
