@@ -86,15 +86,32 @@ static void tell_window(const struct relay *r, struct window *w,
 		.was_bytes = window_clip(w, s->was_bytes),
 	};
 
-	atomic_store(&w->awaits_kernel, true);
 	r->fn(r->arg, &moved);
 }
 
-/* Names below do not show; an inode shows in each of its windows. */
+/* All windows of the file but `but`. */
+static void tell_windows(const struct relay *r,
+			 const struct mapfs_invalidation *s,
+			 const struct window *but)
+{
+	for (size_t i = 0; i < r->wv->window_count; i++) {
+		struct window *w = &r->wv->windows[i];
+
+		if (w != but && atomic_load(&w->below) == s->ino)
+			tell_window(r, w, s);
+	}
+}
+
+/*
+ * Names below do not show; an inode shows in each of its windows.  Until the
+ * last of them has reported, the view below drops what the kernel writes back.
+ * A page that was written meanwhile to an earlier window is clean in the
+ * kernel, and nowhere else: the earlier ones are told again.
+ */
 static void relay(void *arg, const struct mapfs_invalidation *s)
 {
 	const struct relay *r = arg;
-	bool has_window = false;
+	const struct window *last = NULL;
 
 	if (s->name)
 		return;
@@ -103,11 +120,14 @@ static void relay(void *arg, const struct mapfs_invalidation *s)
 
 		if (atomic_load(&w->below) != s->ino)
 			continue;
-		has_window = true;
-		tell_window(r, w, s);
+		atomic_store(&w->awaits_kernel, true);
+		last = w;
 	}
+	tell_windows(r, s, NULL);
+	if (last)
+		tell_windows(r, s, last);
 	/* The kernel has no page of it. */
-	if (!has_window && S_ISREG(s->type))
+	else if (S_ISREG(s->type))
 		mapfs_invalidated(r->wv->view.below, s->ino);
 }
 
