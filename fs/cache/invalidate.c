@@ -301,7 +301,7 @@ static void forget_inode(struct kernel_refresh *r,
 		r->failed++;
 	}
 	mapfs_invalidated(m->view, what->ino);
-	if (kernel_keeps_attr(m, what))
+	if (S_ISREG(what->type) && !what->is_gone)
 		drop_pages(m, what->ino);
 }
 
