@@ -60,10 +60,18 @@ static int get_attr(struct mapfs_view *v, struct mapfs_file file, getattr_fn fn,
 	return err;
 }
 
+/*
+ * The kernel is told of this version of one window, but not of the other ones
+ * of the file: only window_open() makes it the version that the kernel knows.
+ */
 int window_getattr(struct mapfs_view *v, struct mapfs_file file,
 		   struct mapfs_attr *out)
 {
-	return get_attr(v, file, mapfs_getattr, out);
+	const struct window *w = window_of_ino(window_view_of(v), file.ino);
+
+	return get_attr(
+		v, file,
+		w && window_is_whole(w) ? mapfs_getattr : mapfs_peek_attr, out);
 }
 
 int window_peek_attr(struct mapfs_view *v, struct mapfs_file file,
@@ -116,7 +124,7 @@ int window_setattr(struct mapfs_view *v, struct mapfs_file file,
 	if (!err)
 		err = moved.valid ?
 			      mapfs_setattr(v->below, below, &moved, &attr) :
-			      mapfs_getattr(v->below, below, &attr);
+			      mapfs_peek_attr(v->below, below, &attr);
 	if (err)
 		return err;
 	window_show_attr(w, &attr);

@@ -7,14 +7,33 @@
 
 #include "window.h"
 
+static void set_outdated(struct window_view *wv, mapfs_ino below)
+{
+	for (size_t i = 0; i < wv->window_count; i++)
+		if (atomic_load(&wv->windows[i].below) == below)
+			atomic_store(&wv->windows[i].is_outdated, true);
+}
+
+/*
+ * The view below says once that its file was changed in the base.  The kernel
+ * caches pages of each window of it, and drops those of one that is opened.
+ */
 int window_open(struct mapfs_view *v, mapfs_ino ino, int flags, uint64_t *fh,
 		bool *changed)
 {
+	struct window_view *wv = window_view_of(v);
 	struct mapfs_file below;
 	struct window *w;
-	int err = window_get(window_view_of(v), mapfs_file_of(ino), &w, &below);
+	int err = window_get(wv, mapfs_file_of(ino), &w, &below);
 
-	return err ? err : mapfs_open(v->below, below.ino, flags, fh, changed);
+	if (!err)
+		err = mapfs_open(v->below, below.ino, flags, fh, changed);
+	if (err)
+		return err;
+	if (*changed)
+		set_outdated(wv, below.ino);
+	*changed = atomic_exchange(&w->is_outdated, false);
+	return 0;
 }
 
 bool window_only_appends(struct mapfs_view *v, uint64_t fh)

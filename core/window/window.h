@@ -16,7 +16,8 @@
  * Errors:   0 or a negative errno.  -ESTALE: no window has that number, or the
  *           file of the window is gone.
  * Locking:  none.  Only the number of the window's file can change, when a
- *           rollback or a revert brings another file to its path; it is atomic.
+ *           rollback or a revert brings another file to its path; it is atomic,
+ *           and so are the flags.
  */
 #include <stdatomic.h>
 
@@ -33,6 +34,7 @@ struct window {
 	uint64_t generation;	   /* fixed while open */
 	_Atomic mapfs_ino below;   /* number of the file; 0: it is gone */
 	atomic_bool awaits_kernel; /* mapfs_invalidated() has not come yet */
+	atomic_bool is_outdated;   /* the next open says so: window_open() */
 	UT_hash_handle hh;	   /* by ino; fixed while open */
 };
 

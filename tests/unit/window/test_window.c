@@ -2,7 +2,9 @@
 /* Views of windows, above a copy view. */
 #include "../support/overlay_fixture.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define K4 4096U
 #define RUNS_BYTES 128U
@@ -329,6 +331,52 @@ static void test_window__image_has_one_writer(void **state)
 	assert_int_equal(try_windows(f, windows, 1, &why), 0);
 }
 
+static mapfs_ino ino_of_view(struct mapfs_view *v, const char *name)
+{
+	struct mapfs_entry e;
+
+	assert_int_equal(mapfs_lookup(v, mapfs_root_ino(v), name, &e), 0);
+	return e.attr.ino;
+}
+
+static bool open_says_changed(struct mapfs_view *v, mapfs_ino ino)
+{
+	bool changed = false;
+	uint64_t fh;
+
+	assert_int_equal(mapfs_open(v, ino, O_RDWR, &fh, &changed), 0);
+	mapfs_release(v, fh);
+	return changed;
+}
+
+static void test_window__each_one_tells_of_a_changed_base(void **state)
+{
+	struct fixture *f = *state;
+	static const struct mapfs_window windows[] = {
+		{ "a", "big", 1, 5 },
+		{ "b", "big", 10, 5 },
+	};
+	struct mapfs_view *writer;
+	char path[128];
+	mapfs_ino a;
+	mapfs_ino b;
+
+	assert_int_equal(open_writer(f, windows, 2, &writer), 0);
+	a = ino_of_view(writer, "a");
+	b = ino_of_view(writer, "b");
+	assert_false(open_says_changed(writer, a));
+	(void)snprintf(path, sizeof(path), "%s/big", f->base);
+	assert_int_equal(truncate(path, BIG_BYTES - 1), 0);
+	/* The kernel asks for the attributes of a first. */
+	assert_int_equal(ino_of_view(writer, "a"), a);
+	assert_true(open_says_changed(writer, a));
+	assert_true(open_says_changed(writer, b));
+	assert_false(open_says_changed(writer, b));
+	assert_int_equal(write_at(writer, a, "x", 1, 0), 1);
+	assert_false(open_says_changed(writer, b));
+	assert_int_equal(mapfs_view_close(writer), 0);
+}
+
 /* --- history ----------------------------------------------------------- */
 
 struct told {
@@ -496,6 +544,7 @@ int main(void)
 		test_with_copy(test_window__refuses_what_is_not_possible),
 		test_with_copy(test_window__two_files_may_have_the_same_place),
 		test_with_copy(test_window__image_has_one_writer),
+		test_with_copy(test_window__each_one_tells_of_a_changed_base),
 		test_with_copy(test_window__rollback_tells_of_each_window),
 		test_with_copy(
 			test_window__follows_its_path_through_a_rollback),
