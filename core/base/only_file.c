@@ -67,7 +67,7 @@ int only_file_openat(const struct only_file *f, const char *name, int flags,
 /* The size of a device is known to those who may read it. */
 static int learn_device(struct only_file *f)
 {
-	int fd;
+	int fd = -1;
 	int err = open_once(f, O_RDONLY | O_NONBLOCK, &fd);
 
 	if (err)

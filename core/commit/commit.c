@@ -165,8 +165,8 @@ static int open_base(struct mapfs_commit *c)
 {
 	struct commit_ctx *ctx = &c->ctx;
 	const char *path = base_path(c->ctx.overlay->base);
-	struct stat seen;
-	struct stat st;
+	struct stat seen = { 0 };
+	struct stat st = { 0 };
 	int err;
 
 	if (base_is_none(c->ctx.overlay->base)) {

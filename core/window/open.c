@@ -192,47 +192,57 @@ static int compare_name(const void *a, const void *b)
 		      ((const struct window *)b)->name);
 }
 
+/* Where a window lies: what can overlap. */
+struct place {
+	mapfs_ino file;
+	uint64_t off_bytes;
+	const struct window *w;
+};
+
 /* By file, then by offset. */
 static int compare_place(const void *a, const void *b)
 {
-	const struct window *x = *(const struct window *const *)a;
-	const struct window *y = *(const struct window *const *)b;
-	const mapfs_ino i = atomic_load(&x->below);
-	const mapfs_ino j = atomic_load(&y->below);
+	const struct place *x = a;
+	const struct place *y = b;
 
-	if (i != j)
-		return i < j ? -1 : 1;
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
 	if (x->off_bytes != y->off_bytes)
 		return x->off_bytes < y->off_bytes ? -1 : 1;
-	return strcmp(x->name, y->name);
+	return strcmp(x->w->name, y->w->name);
 }
 
-static bool do_overlap(const struct window *a, const struct window *b)
+static bool do_overlap(const struct place *a, const struct place *b)
 {
-	return atomic_load(&a->below) == atomic_load(&b->below) &&
-	       (window_is_open(a) ||
-		b->off_bytes - a->off_bytes < a->len_bytes);
+	return a->file == b->file &&
+	       (window_is_open(a->w) ||
+		b->off_bytes - a->off_bytes < a->w->len_bytes);
 }
 
 /* [C1]: no byte of a file is in two windows. */
 static int check_overlap(struct window_view *wv, struct reason *why)
 {
-	const struct window **sorted =
-		calloc(wv->window_count, sizeof(*sorted));
+	struct place *sorted = calloc(wv->window_count + 1, sizeof(*sorted));
 	int err = 0;
 
 	if (!sorted)
 		return -ENOMEM;
 	for (size_t i = 0; i < wv->window_count; i++)
-		sorted[i] = &wv->windows[i];
+		sorted[i] = (struct place){
+			.file = atomic_load(&wv->windows[i].below),
+			.off_bytes = wv->windows[i].off_bytes,
+			.w = &wv->windows[i],
+		};
 	qsort(sorted, wv->window_count, sizeof(*sorted), compare_place);
 	for (size_t i = 1; i < wv->window_count && !err; i++) {
-		if (!do_overlap(sorted[i - 1], sorted[i]))
+		const struct window *w = sorted[i].w;
+
+		if (!do_overlap(&sorted[i - 1], &sorted[i]))
 			continue;
 		reason_set(
 			why,
 			"windows %s and %s: overlap in %s; each byte may be in one window",
-			sorted[i - 1]->name, sorted[i]->name, sorted[i]->path);
+			sorted[i - 1].w->name, w->name, w->path);
 		err = -EINVAL;
 	}
 	free(sorted);

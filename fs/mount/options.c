@@ -303,7 +303,7 @@ static int parse_size(const char *value, uint64_t *out)
 
 	if (len == 0 || len >= sizeof(text))
 		return -EINVAL;
-	memcpy(text, value, len);
+	(void)snprintf(text, sizeof(text), "%s", value);
 	is_percent = text[len - 1] == '%';
 	if (is_percent)
 		len--;
