@@ -80,27 +80,16 @@ int window_peek_attr(struct mapfs_view *v, struct mapfs_file file,
 	return get_attr(v, file, mapfs_peek_attr, out);
 }
 
-/* Moves the size to that of the file, and drops what stays as it is. */
+/* Moves the size to that of the file. */
 static int adjust(const struct window *w, const struct mapfs_attr *now,
 		  struct mapfs_setattr *set)
 {
-	const unsigned int owner = MAPFS_SET_MODE | MAPFS_SET_UID |
-				   MAPFS_SET_GID;
-
 	if ((set->valid & MAPFS_SET_SIZE) && !window_is_open(w)) {
 		if (set->size_bytes != window_clip(w, now->size_bytes))
 			return -EPERM;
 		set->valid &= ~(unsigned int)MAPFS_SET_SIZE;
 	}
 	set->size_bytes += w->off_bytes;
-	if (window_is_whole(w) || !(set->valid & owner))
-		return 0;
-	if (((set->valid & MAPFS_SET_MODE) &&
-	     (set->mode ^ now->mode) & ~(mode_t)S_IFMT) ||
-	    ((set->valid & MAPFS_SET_UID) && set->uid != now->uid) ||
-	    ((set->valid & MAPFS_SET_GID) && set->gid != now->gid))
-		return -EPERM;
-	set->valid &= ~owner;
 	return 0;
 }
 

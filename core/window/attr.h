@@ -3,10 +3,10 @@
 #define MAPFS_CORE_WINDOW_ATTR_H
 
 /*
- * The attributes of windows.  A whole window has those of its file.  Of any
- * other one, times can be set, but neither mode nor owner nor an extended
- * attribute: other windows may be parts of the same file, and would change
- * without a word to the kernel.
+ * The attributes of windows are those of the file, but for number, links and
+ * size.  So a change of mode or owner through one window changes the others of
+ * the file: whoever shows them to a kernel must tell it.  Only a whole window has
+ * extended attributes.
  *
  * Lifetime, locking: as core/mapfs.h.
  * Errors:   as core/mapfs.h.  -EPERM: the window, or the directory of windows,

@@ -56,12 +56,16 @@ static void mount_set_timeouts(struct mount *m)
 int mount_init(struct mount *m, struct mapfs_view *view,
 	       const struct fs_options *opt)
 {
+	struct mapfs_info info;
+
 	memset(m, 0, sizeof(*m));
 	m->view = view;
 	m->opt = opt;
 	m->root_ino = mapfs_root_ino(view);
 	m->owner = getuid();
 	m->is_stateless = mapfs_is_stateless(view);
+	mapfs_view_info(view, &info);
+	m->has_windows = info.is_windows;
 	mount_set_timeouts(m);
 	return -pthread_key_create(&m->buffer_key, buffer_destroy);
 }

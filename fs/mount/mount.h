@@ -40,6 +40,7 @@ struct mount {
 	mapfs_ino root_ino;	      /* fixed at birth */
 	uid_t owner;		      /* fixed at birth */
 	bool is_stateless;	      /* fixed at birth */
+	bool has_windows;	      /* fixed at birth */
 	bool has_writeback;	      /* fixed before the first request */
 	bool base_drops_setid;	      /* set before the first request: see
 					   fs/ops/setid.h */

@@ -5,6 +5,7 @@
 #include "attr.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -98,6 +99,26 @@ static void reply_gone(fuse_req_t req, mapfs_ino ino)
 	reply_stat(req, &st, 0);
 }
 
+/*
+ * Mode and owner belong to the file, of which several windows may be parts: the
+ * kernel has to ask again for those of the others.
+ */
+static void tell_other_windows(struct mount *m, mapfs_ino ino, unsigned int set)
+{
+	mapfs_ino *inos;
+	size_t count;
+
+	if (!m->has_windows ||
+	    !(set & (MAPFS_SET_MODE | MAPFS_SET_UID | MAPFS_SET_GID)) ||
+	    mapfs_known_files(m->view, &inos, &count))
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (inos[i] != ino)
+			fuse_lowlevel_notify_inval_inode(
+				m->se, node_of_ino(m, inos[i]), -1, 0);
+	free(inos);
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
 		struct fuse_file_info *fi)
 {
@@ -128,6 +149,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *st, int valid,
 		reply_gone(req, node_ino(m, node));
 	else
 		reply_attr(m, req, err, &attr);
+	if (!err)
+		tell_other_windows(m, node_ino(m, node), set.valid);
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
