@@ -4,6 +4,8 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/direct/open.h"
 #include "core/lib/log.h"
@@ -12,15 +14,45 @@
 #include "mapfs.h"
 
 /* The view of a directory cannot be the root of a mount on a file. */
-static int refuse_directory(struct mapfs_view *v,
-			    const struct mapfs_options *opt, struct reason *why)
+static int refuse_directory(const struct mapfs_options *opt, struct reason *why)
 {
 	reason_set(
 		why,
 		"%s: is a directory, but the mount point is a file; mount on a directory",
 		opt->base);
-	(void)!mapfs_view_close(v);
 	return -EISDIR;
+}
+
+/* What was refused leaves no store behind. */
+static void abandon(struct mapfs_view *v)
+{
+	struct reason ignored;
+	struct mapfs_info info;
+	char *made = NULL;
+
+	mapfs_view_info(v, &info);
+	if (info.store && info.store_is_new)
+		made = strdup(info.store);
+	(void)!mapfs_view_close(v);
+	if (made)
+		(void)!mapfs_discard(made, &ignored);
+	free(made);
+}
+
+/* Shows parts of the view, or the file that is its base. */
+static int open_windows(struct mapfs_view **v, const struct mapfs_options *opt,
+			struct reason *why)
+{
+	struct mapfs_view *below = *v;
+	int err = 0;
+
+	if (below->file_name || opt->window_count)
+		err = window_view_open(v, below, opt, why);
+	else if (opt->root_is_file)
+		err = refuse_directory(opt, why);
+	if (err)
+		abandon(below);
+	return err;
 }
 
 int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
@@ -37,10 +69,8 @@ int mapfs_view_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	err = opt->mode == MAPFS_COPY ?
 		      overlay_open(&v, opt, OVERLAY_SERVE, why) :
 		      direct_open(&v, opt, why);
-	if (!err && (v->file_name || opt->window_count))
-		err = window_view_open(&v, v, opt, why);
-	else if (!err && opt->root_is_file)
-		err = refuse_directory(v, opt, why);
+	if (!err)
+		err = open_windows(&v, opt, why);
 	if (!err)
 		*out = v;
 	else if (reason_is_empty(why))

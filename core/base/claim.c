@@ -18,12 +18,18 @@
 /* "mapfs"; SQLite locks bytes from 2^30 on, QEMU from 100 on. */
 #define CLAIM_OFFSET 0x6d61706673L
 
-static int lock_call(int fd, int command, short type, short *found)
+static const off_t offsets[] = {
+	[CLAIM_WRITE] = CLAIM_OFFSET,
+	[CLAIM_COPY] = CLAIM_OFFSET + 1,
+};
+
+static int lock_call(int fd, int command, short type, enum claim what,
+		     short *found)
 {
 	struct flock l = {
 		.l_type = type,
 		.l_whence = SEEK_SET,
-		.l_start = CLAIM_OFFSET,
+		.l_start = offsets[what],
 		.l_len = 1,
 	};
 
@@ -42,23 +48,31 @@ static int keep(struct base *b, int fd)
 	return err;
 }
 
-int base_claim(struct base *b, struct inode *i, bool for_writing)
+static bool is_held(int fd, enum claim what)
 {
 	short found = F_UNLCK;
+
+	return lock_call(fd, F_OFD_GETLK, F_WRLCK, what, &found) == 0 &&
+	       found != F_UNLCK;
+}
+
+int base_claim(struct base *b, struct inode *i, enum claim what)
+{
+	short found;
 	int fd;
 	int err = base_reopen(b, i, O_RDONLY, &fd);
 
 	if (err)
 		return err;
 	/* A lock that cannot be had is no reason to refuse the file. */
-	if (for_writing)
-		(void)!lock_call(fd, F_OFD_SETLK, F_RDLCK, &found);
-	if (lock_call(fd, F_OFD_GETLK, F_WRLCK, &found) == 0 &&
-	    found != F_UNLCK)
+	(void)!lock_call(fd, F_OFD_SETLK, F_RDLCK, what, &found);
+	if (is_held(fd, CLAIM_WRITE))
 		err = -EBUSY;
-	if (!err && for_writing)
+	else if (what == CLAIM_WRITE && is_held(fd, CLAIM_COPY))
+		err = -ETXTBSY;
+	if (!err)
 		err = keep(b, fd);
-	if (err || !for_writing)
+	if (err)
 		close(fd);
 	return err;
 }

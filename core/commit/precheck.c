@@ -116,6 +116,26 @@ static int check_rights(const struct planning_ctx *c)
 	return 0;
 }
 
+#define TRY_NAME ".mapfs-commit-try"
+
+/*
+ * A commit begins with a directory in the root.  Only making one tells whether
+ * that is possible: a view of windows has a root that looks like any other.
+ */
+static int check_root(const struct commit_ctx *ctx)
+{
+	if (mkdirat(ctx->fd.root, TRY_NAME, 0700) < 0 && errno != EEXIST) {
+		int err = -errno;
+
+		reason_set(
+			ctx->why,
+			"base %s: cannot make a directory beside its files, as a commit has to, and nothing was written: %s",
+			base_path(ctx->overlay->base), reason_of(err));
+		return err;
+	}
+	return unlinkat(ctx->fd.root, TRY_NAME, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
 int precheck_commit(const struct planning_ctx *c)
 {
 	int err = precheck_space(c->commit);
@@ -126,5 +146,8 @@ int precheck_commit(const struct planning_ctx *c)
 		err = check_locks(c);
 	if (!err)
 		err = check_rights(c);
+	/* The last one, because it changes times of the root. */
+	if (!err)
+		err = check_root(c->commit);
 	return err;
 }

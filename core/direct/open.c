@@ -62,9 +62,9 @@ static int direct_claim(struct mapfs_view *v, mapfs_ino ino)
 	err = direct_get(d, ino, &i);
 	if (err)
 		return err;
-	err = base_claim(d->base, i, true);
+	err = base_claim(d->base, i, CLAIM_WRITE);
 	direct_put(d, i);
-	return err == -EBUSY ? err : 0;
+	return err == -EBUSY || err == -ETXTBSY ? err : 0;
 }
 
 static int direct_close(struct mapfs_view *v)

@@ -109,11 +109,15 @@ static int overlay_claim(struct mapfs_view *v, mapfs_ino ino)
 {
 	struct overlay *o = overlay_of(v);
 	struct inode *i;
-	int err = overlay_get(o, ino, &i);
+	int err;
 
+	/* Whoever only looks, mixes nothing. */
+	if (v->look_only)
+		return 0;
+	err = overlay_get(o, ino, &i);
 	if (err)
 		return err;
-	err = base_claim(o->base, i, false);
+	err = base_claim(o->base, i, CLAIM_COPY);
 	overlay_put(o, i);
 	return err == -EBUSY ? err : 0;
 }

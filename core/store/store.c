@@ -101,6 +101,7 @@ void store_info(struct store *st, struct mapfs_info *out)
 	out->journal_bytes = st->journal ? journal_bytes(st->journal) : 0;
 	out->inodes_changed = st->set->changed;
 	out->is_latched = st->latched != 0;
+	out->store_is_new = st->dir.created;
 }
 
 /* Freed pages count as free: store_make_room() makes them available. */

@@ -101,7 +101,7 @@ struct view_ops {
 			    struct mapfs_file file,
 			    enum mapfs_fileattr_kind what,
 			    const union mapfs_fileattr *a);
-	/* For a window of the file; as base_claim(). */
+	/* For a window of the file; -EBUSY and -ETXTBSY as base_claim(). */
 	int (*claim)(struct mapfs_view *v, mapfs_ino ino);
 	/* From here on NULL: the view keeps no changes of its own. */
 	void (*announce_mount)(struct mapfs_view *v, dev_t dev);

@@ -24,7 +24,10 @@ int window_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out);
 void window_invalidated(struct mapfs_view *v, mapfs_ino ino);
 int window_rollback(struct mapfs_view *v, const char *name,
 		    mapfs_invalidation_fn fn, void *arg, struct reason *why);
-/* `path` is "" (everything below) or the name of a whole window. */
+/*
+ * `path` is "" (everything below), the name of a whole window, or the path of a
+ * file that has windows.
+ */
 int window_revert(struct mapfs_view *v, const char *path,
 		  mapfs_invalidation_fn fn, void *arg, struct reason *why);
 

@@ -153,8 +153,10 @@ ssize_t window_readlink(struct mapfs_view *v, mapfs_ino ino, char *buf,
 int window_mknod(struct mapfs_view *v, const struct mapfs_new *new,
 		 struct mapfs_entry *out)
 {
+	const struct window *w = window_of_name(window_view_of(v), new->name);
+
 	(void)out;
-	return window_of_name(window_view_of(v), new->name) ? -EEXIST : -EPERM;
+	return w && atomic_load(&w->below) ? -EEXIST : -EPERM;
 }
 
 int window_create(struct mapfs_view *v, const struct mapfs_new *new, int flags,
@@ -179,6 +181,15 @@ int window_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
 	(void)ino;
 	(void)dir;
 	(void)name;
+	(void)out;
+	return -EPERM;
+}
+
+int window_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
+		   struct mapfs_entry *out)
+{
+	(void)v;
+	(void)new; /* which has no name */
 	(void)out;
 	return -EPERM;
 }

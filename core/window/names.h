@@ -35,6 +35,8 @@ int window_symlink(struct mapfs_view *v, const struct mapfs_new *new,
 		   const char *target, struct mapfs_entry *out);
 int window_link(struct mapfs_view *v, mapfs_ino ino, mapfs_ino dir,
 		const char *name, struct mapfs_entry *out);
+int window_tmpfile(struct mapfs_view *v, const struct mapfs_new *new,
+		   struct mapfs_entry *out);
 int window_unlink(struct mapfs_view *v, mapfs_ino dir, const char *name);
 int window_rename(struct mapfs_view *v, const struct mapfs_cred *whiteout,
 		  const struct mapfs_rename *rename);

@@ -62,7 +62,7 @@ static const struct view_ops window_ops = {
 	.unlink = window_unlink,
 	.rmdir = window_unlink,
 	.rename = window_rename,
-	.tmpfile = window_mknod,
+	.tmpfile = window_tmpfile,
 	.readlink = window_readlink,
 	.readdir = window_readdir,
 	.opendir = window_opendir,
@@ -168,6 +168,12 @@ static int bind(struct window_view *wv, struct window *w, struct reason *why)
 			why,
 			"window %s: %s is not a regular file; name one below the base",
 			w->name, w->path);
+	else if (err == -ELOOP || err == -EXDEV)
+		reason_set(
+			why,
+			"window %s: %s has %s, which is not followed; name the file itself",
+			w->name, w->path,
+			err == -ELOOP ? "a symbolic link" : "\"..\"");
 	else if (err)
 		reason_set(why, "window %s: %s: %s", w->name, w->path,
 			   reason_of(err));
@@ -175,13 +181,15 @@ static int bind(struct window_view *wv, struct window *w, struct reason *why)
 		return err;
 	atomic_store(&w->below, e.attr.ino);
 	w->generation = e.generation;
-	if (!is_claimed_before(wv, w) &&
-	    wv->view.below->ops->claim(wv->view.below, e.attr.ino) == -EBUSY) {
-		reason_set(
-			why,
-			"window %s: %s is in use by a view in write mode; unmount that first (see mapfs list)",
-			w->name, w->path);
-		return -EBUSY;
+	if (!is_claimed_before(wv, w)) {
+		err = wv->view.below->ops->claim(wv->view.below, e.attr.ino);
+		if (err) {
+			reason_set(
+				why,
+				"%s: is in use by a view in %s mode; unmount that first (see mapfs list)",
+				w->path, err == -EBUSY ? "write" : "copy");
+			return -EBUSY;
+		}
 	}
 	return check_size(w, e.attr.size_bytes, why);
 }
@@ -192,61 +200,19 @@ static int compare_name(const void *a, const void *b)
 		      ((const struct window *)b)->name);
 }
 
-/* Where a window lies: what can overlap. */
-struct place {
-	mapfs_ino file;
-	uint64_t off_bytes;
-	const struct window *w;
-};
-
-/* By file, then by offset. */
-static int compare_place(const void *a, const void *b)
-{
-	const struct place *x = a;
-	const struct place *y = b;
-
-	if (x->file != y->file)
-		return x->file < y->file ? -1 : 1;
-	if (x->off_bytes != y->off_bytes)
-		return x->off_bytes < y->off_bytes ? -1 : 1;
-	return strcmp(x->w->name, y->w->name);
-}
-
-static bool do_overlap(const struct place *a, const struct place *b)
-{
-	return a->file == b->file &&
-	       (window_is_open(a->w) ||
-		b->off_bytes - a->off_bytes < a->w->len_bytes);
-}
-
-/* [C1]: no byte of a file is in two windows. */
 static int check_overlap(struct window_view *wv, struct reason *why)
 {
-	struct place *sorted = calloc(wv->window_count + 1, sizeof(*sorted));
-	int err = 0;
+	struct window *a;
+	struct window *b;
+	int err = window_find_overlap(wv, &a, &b);
 
-	if (!sorted)
-		return -ENOMEM;
-	for (size_t i = 0; i < wv->window_count; i++)
-		sorted[i] = (struct place){
-			.file = atomic_load(&wv->windows[i].below),
-			.off_bytes = wv->windows[i].off_bytes,
-			.w = &wv->windows[i],
-		};
-	qsort(sorted, wv->window_count, sizeof(*sorted), compare_place);
-	for (size_t i = 1; i < wv->window_count && !err; i++) {
-		const struct window *w = sorted[i].w;
-
-		if (!do_overlap(&sorted[i - 1], &sorted[i]))
-			continue;
-		reason_set(
-			why,
-			"windows %s and %s: overlap in %s; each byte may be in one window",
-			sorted[i - 1].w->name, w->name, w->path);
-		err = -EINVAL;
-	}
-	free(sorted);
-	return err;
+	if (err || !a)
+		return err;
+	reason_set(
+		why,
+		"windows %s and %s: overlap in %s; each byte may be in one window",
+		a->name, b->name, b->path);
+	return -EINVAL;
 }
 
 /* `only`: the name of the file that is the base, or NULL. */
@@ -361,6 +327,5 @@ int window_view_open(struct mapfs_view **out, struct mapfs_view *below,
 	if (wv)
 		windows_destroy(wv);
 	free(wv);
-	(void)!mapfs_view_close(below);
 	return err;
 }

@@ -5,7 +5,7 @@
 /*
  * Opening a view of windows above an open view.
  *
- * Lifetime: the view below is taken, also on an error; mapfs_view_close() of
+ * Lifetime: the view below is taken, but not on an error; mapfs_view_close() of
  *           the view of windows closes it.  The options are borrowed.
  * Errors:   0 or a negative errno and a sentence in `why`: -EINVAL for a window
  *           that is not possible (it lies outside its file, or two windows

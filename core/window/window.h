@@ -35,6 +35,8 @@ struct window {
 	_Atomic mapfs_ino below;   /* number of the file; 0: it is gone */
 	atomic_bool awaits_kernel; /* mapfs_invalidated() has not come yet */
 	atomic_bool is_outdated;   /* the next open says so: window_open() */
+	bool is_moved;		   /* during a rollback, by its thread: it
+				      shows another file than before */
 	UT_hash_handle hh;	   /* by ino; fixed while open */
 };
 
@@ -73,10 +75,17 @@ int must_check window_get(struct window_view *wv, struct mapfs_file file,
 uint64_t window_clip(const struct window *w, uint64_t file_bytes);
 /* The part of `len` bytes from `off` that a fixed window has room for. */
 uint64_t window_room(const struct window *w, uint64_t off, uint64_t len);
+/*
+ * [C1]: no byte of a file is in two windows.  *a and *b overlap, or are NULL.
+ * -ENOMEM.
+ */
+int must_check window_find_overlap(struct window_view *wv, struct window **a,
+				   struct window **b);
 
 /*
- * Looks the path of the window up below.  *out has one more lookup counted.
- * -EINVAL: it is not a regular file.
+ * Looks the path of the window up below.  *out has one more lookup counted; on
+ * an error it is untouched.  -EISDIR, -EINVAL: it is no regular file; -ELOOP: it
+ * leads through a symbolic link, -EXDEV: it has "..", and neither is followed.
  */
 int must_check window_look_up(struct mapfs_view *below, const char *path,
 			      struct mapfs_entry *out);

@@ -220,6 +220,11 @@ static void test_window__names_never_change(void **state)
 			    NEW(&nobody, root_ino(f), "new", S_IFREG | 0644),
 			    &e),
 		-EPERM);
+	assert_int_equal(
+		mapfs_tmpfile(f->v,
+			      NEW(&nobody, root_ino(f), NULL, S_IFREG | 0644),
+			      &e),
+		-EPERM);
 	assert_int_equal(mapfs_unlink(f->v, root_ino(f), "part"), -EPERM);
 	assert_int_equal(mapfs_rename(f->v, RENAME(root_ino(f), "part",
 						   root_ino(f), "x", 0)),
@@ -382,13 +387,17 @@ static void test_window__each_one_tells_of_a_changed_base(void **state)
 struct told {
 	mapfs_ino ino[4];
 	size_t count;
+	size_t names;
 };
 
 static void note(void *arg, const struct mapfs_invalidation *s)
 {
 	struct told *t = arg;
 
-	assert_null(s->name);
+	if (s->name) {
+		t->names++;
+		return;
+	}
 	assert_true(t->count < 4);
 	t->ino[t->count++] = s->ino;
 }
@@ -471,6 +480,71 @@ static void test_window__follows_its_path_through_a_rollback(void **state)
 	assert_int_equal(attr_of(f, w).size_bytes, 5);
 	assert_true(told.count > 0);
 	assert_int_equal(told.ino[told.count - 1], w);
+	/* Who looked in between may have been told that there is no such name. */
+	assert_int_equal(told.names, 1);
+}
+
+/* s1 has a directory "d", s2 has d/f; a window is never of a directory. */
+static void test_window__is_gone_with_its_file(void **state)
+{
+	struct fixture *f = *state;
+	static const struct mapfs_window windows[] = {
+		{ "w", "d/f", 0, MAPFS_WINDOW_OPEN },
+	};
+	struct told told = { 0 };
+	struct mapfs_entry e;
+	struct reason why;
+	mapfs_ino w;
+
+	open_copy(f, MAPFS_STORE_DIR);
+	assert_int_equal(
+		mapfs_mkdir(f->v, NEW(&nobody, root_ino(f), "d", 0755), &e), 0);
+	assert_int_equal(mapfs_snapshot_create(f->v, "s1", "", &why), 0);
+	assert_int_equal(
+		mapfs_mknod(f->v, NEW(&nobody, e.attr.ino, "f", S_IFREG | 0644),
+			    &e),
+		0);
+	assert_int_equal(write_at(f->v, e.attr.ino, "made", 4, 0), 4);
+	assert_int_equal(mapfs_snapshot_create(f->v, "s2", "", &why), 0);
+	close_copy(f);
+	assert_int_equal(try_windows(f, windows, 1, &why), 0);
+	w = ino_of(f, root_ino(f), "w");
+	assert_int_equal(mapfs_rollback(f->v, "s1", note, &told, &why), 0);
+	assert_int_equal(mapfs_lookup(f->v, root_ino(f), "w", &e), -ENOENT);
+	assert_int_equal(mapfs_getattr(f->v, mapfs_file_of(w), &e.attr),
+			 -ESTALE);
+	mapfs_invalidated(f->v, w);
+	assert_int_equal(mapfs_rollback(f->v, "s2", note, &told, &why), 0);
+	assert_int_equal(ino_of(f, root_ino(f), "w"), w);
+	assert_content(f, w, 0, "made", 4);
+	assert_int_equal(told.names, 2);
+}
+
+/* Two files become two names of one file: [C1] allows one window of the byte. */
+static void test_window__hides_one_that_overlaps_after_a_rollback(void **state)
+{
+	struct fixture *f = *state;
+	static const struct mapfs_window windows[] = {
+		{ "a", "small", 0, 4 },
+		{ "b", "link", 0, 4 },
+	};
+	struct told told = { 0 };
+	struct mapfs_entry e;
+	struct reason why;
+
+	open_copy(f, MAPFS_STORE_DIR);
+	assert_int_equal(mapfs_link(f->v, ino_of(f, root_ino(f), "small"),
+				    root_ino(f), "link", &e),
+			 0);
+	assert_int_equal(mapfs_snapshot_create(f->v, "s", "", &why), 0);
+	assert_int_equal(mapfs_rename(f->v, RENAME(root_ino(f), "big",
+						   root_ino(f), "link", 0)),
+			 0);
+	close_copy(f);
+	assert_int_equal(try_windows(f, windows, 2, &why), 0);
+	assert_int_equal(mapfs_rollback(f->v, "s", note, &told, &why), 0);
+	assert_content(f, ino_of(f, root_ino(f), "a"), 0, "hell", 4);
+	assert_int_equal(mapfs_lookup(f->v, root_ino(f), "b", &e), -ENOENT);
 }
 
 static void test_window__revert_is_of_whole_files(void **state)
@@ -487,6 +561,12 @@ static void test_window__revert_is_of_whole_files(void **state)
 			 -EINVAL);
 	assert_non_null(strstr(why.text, "is a part of big"));
 	assert_int_equal(mapfs_revert(f->v, "", note, &told, &why), 0);
+	assert_content(f, part, 0, "b", 1);
+	mapfs_invalidated(f->v, part);
+	mapfs_invalidated(f->v, ino_of(f, root_ino(f), "rest"));
+	assert_int_equal(write_at(f->v, part, "x", 1, 0), 1);
+	told.count = 0;
+	assert_int_equal(mapfs_revert(f->v, "big", note, &told, &why), 0);
 	assert_content(f, part, 0, "b", 1);
 }
 
@@ -548,6 +628,9 @@ int main(void)
 		test_with_copy(test_window__rollback_tells_of_each_window),
 		test_with_copy(
 			test_window__follows_its_path_through_a_rollback),
+		test_with_copy(test_window__is_gone_with_its_file),
+		test_with_copy(
+			test_window__hides_one_that_overlaps_after_a_rollback),
 		test_with_copy(test_window__revert_is_of_whole_files),
 		test_with_copy(test_window__file_base_is_one_whole_window),
 	};
