@@ -18,6 +18,7 @@
 #include "candidates.h"
 #include "compare.h"
 #include "core/lib/array.h"
+#include "core/window/window.h"
 #include "links.h"
 #include "renames.h"
 
@@ -315,13 +316,27 @@ static bool is_one_store(struct mapfs_view *a, struct mapfs_view *b)
 	return x.store && y.store && strcmp(x.store, y.store) == 0;
 }
 
+/* The paths that are asked for; that of a window is the one of its file. */
+static const char **paths_below(struct mapfs_view *v,
+				const struct mapfs_diff_options *opt)
+{
+	const char **out = calloc(opt->path_count, sizeof(*out));
+
+	for (size_t i = 0; out && i < opt->path_count; i++)
+		out[i] = v->below ? window_file_of(v, opt->paths[i]) :
+				    opt->paths[i];
+	return out;
+}
+
 int mapfs_diff(struct mapfs_view *from, struct mapfs_view *to,
 	       const struct mapfs_diff_options *opt, mapfs_diff_fn fn,
 	       void *arg)
 {
-	const struct mapfs_diff_options none = { 0 };
+	struct mapfs_diff_options mapped =
+		opt ? *opt : (struct mapfs_diff_options){ 0 };
+	const char **paths = NULL;
 	struct differ d = {
-		.opt = opt ? opt : &none,
+		.opt = &mapped,
 		.fn = fn,
 		.arg = arg,
 	};
@@ -329,6 +344,12 @@ int mapfs_diff(struct mapfs_view *from, struct mapfs_view *to,
 
 	if (to->mode != MAPFS_COPY || (from && from->mode != MAPFS_COPY))
 		return -EINVAL;
+	if (opt && opt->path_count) {
+		paths = paths_below(to, opt);
+		if (!paths)
+			return -ENOMEM;
+		mapped.paths = paths;
+	}
 	to = view_whole(to);
 	from = from ? view_whole(from) : NULL;
 	d.to = overlay_of(to);
@@ -338,6 +359,7 @@ int mapfs_diff(struct mapfs_view *from, struct mapfs_view *to,
 	}
 	if (!err)
 		err = compare_sides(&d, from ? overlay_of(from) : NULL);
+	free(paths);
 	names_unload(&d);
 	dirs_unload(&d);
 	side_unload(&d.side[OLD]);

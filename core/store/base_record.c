@@ -21,12 +21,19 @@
 #include "reasons.h"
 
 static void reason_base_replaced(const char *store, const char *base,
-				 struct reason *why)
+				 enum base_kind kind, struct reason *why)
 {
-	reason_set(
-		why,
-		"store %s: its base %s was replaced; put the old one back, or export this store and import it onto the new one",
-		store, base);
+	/* An export would have only the parts of the file that were changed. */
+	if (kind == BASE_KIND_FILE)
+		reason_set(
+			why,
+			"store %s: its base %s was replaced by another file, which the changes do not fit; put the old file back",
+			store, base);
+	else
+		reason_set(
+			why,
+			"store %s: its base %s was replaced; put the old one back, or export this store and import it onto the new one",
+			store, base);
 }
 
 int store_refuse_base(const struct store_options *opt, const char *store,
@@ -44,11 +51,11 @@ int store_refuse_base(const struct store_options *opt, const char *store,
 			"store %s holds changes of %s, so it needs that base; mount it with `mapfs mount -s %s %s MOUNTPOINT`",
 			store, path, store, path);
 	else if (strcmp(path, opt->base) == 0)
-		reason_base_replaced(store, path, why);
+		reason_base_replaced(store, path, id->kind, why);
 	else if (base_is_same(id, &opt->base_id, false))
 		reason_set(
 			why,
-			"store %s holds changes of a file that was called %s, and the delta knows it by this name; rename %s back",
+			"store %s holds changes of a file that was called %s, and knows it by this name; rename %s back",
 			store, strrchr(path, '/') + 1, opt->base);
 	else
 		reason_set(
@@ -142,7 +149,7 @@ int mapfs_base_state(const char *store, enum mapfs_base_state *out,
 	if (err)
 		reason_set(why, "base %s: %s", base.path, reason_of(err));
 	else if (*out == MAPFS_BASE_REPLACED)
-		reason_base_replaced(store, base.path, why);
+		reason_base_replaced(store, base.path, base.id.kind, why);
 	else if (*out == MAPFS_BASE_GONE)
 		reason_base_gone(why, store, base.path);
 	free(base.path);

@@ -24,6 +24,13 @@ struct window *window_of_name(struct window_view *wv, const char *name)
 		       sizeof(*wv->windows), compare_name);
 }
 
+const char *window_file_of(struct mapfs_view *v, const char *name)
+{
+	const struct window *w = window_of_name(window_view_of(v), name);
+
+	return w ? w->path : name;
+}
+
 int window_get(struct window_view *wv, struct mapfs_file file,
 	       struct window **out, struct mapfs_file *below)
 {

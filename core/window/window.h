@@ -58,6 +58,9 @@ static inline struct window_view *window_view_of(struct mapfs_view *v)
 struct window *window_of_ino(struct window_view *wv, mapfs_ino ino);
 struct window *window_of_name(struct window_view *wv, const char *name);
 
+/* The path of the window's file; the name itself if it is no window. */
+const char *window_file_of(struct mapfs_view *v, const char *name);
+
 static inline bool window_is_open(const struct window *w)
 {
 	return w->len_bytes == MAPFS_WINDOW_OPEN;

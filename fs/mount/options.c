@@ -375,10 +375,10 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 	case WORD_DEPTH:
 		return set_number(p, arg, value, DEPTH_MAX, &opt->uring_depth);
 	case WORD_SET:
-		*(bool *)((char *)opt + w->at) = true;
-		return 0;
 	case WORD_CLEAR:
-		*(bool *)((char *)opt + w->at) = false;
+		*(bool *)((char *)opt + w->at) = w->action == WORD_SET;
+		if (w->at == AT(writeback))
+			opt->wants_writeback = opt->writeback;
 		return 0;
 	case WORD_ON:
 	case WORD_OFF:

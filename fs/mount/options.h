@@ -48,6 +48,7 @@ struct fs_options {
 	bool acl;
 	bool xattr;
 	bool writeback;
+	bool wants_writeback; /* an option named it */
 	bool uring;
 	bool debug;
 	bool remount;	     /* change an existing mount */

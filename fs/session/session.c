@@ -49,14 +49,17 @@ static bool want(struct fuse_conn_info *conn, uint64_t flag, bool is_wanted)
 /*
  * With its writeback cache the kernel lets each write extend the file, and sends
  * the bytes later.  A write behind the end of a fixed window, which must fail
- * with ENOSPC, would succeed and lose its bytes.
+ * with ENOSPC, would succeed, and only a sync would tell that its bytes are lost.
+ * File systems and virtual machines never write there, so who needs the speed
+ * may ask for the cache.
  *
  * With the cache the kernel also asks for the size of a file only when it looks
  * it up; it looks the root up itself, and takes its size for 0.
  */
 static bool may_write_back(const struct fs_options *opt)
 {
-	for (size_t i = 0; i < opt->windows.count; i++) {
+	for (size_t i = 0; i < opt->windows.count && !opt->wants_writeback;
+	     i++) {
 		if (opt->windows.windows[i].len_bytes != MAPFS_WINDOW_OPEN)
 			return false;
 	}

@@ -247,7 +247,7 @@ static void print_changes(const struct status *s)
 
 static const char *const base_words[] = {
 	[MAPFS_BASE_FITS] = "",
-	[MAPFS_BASE_REPLACED] = " (was replaced: another directory is there)",
+	[MAPFS_BASE_REPLACED] = " (was replaced: another object is there)",
 	[MAPFS_BASE_GONE] = " (is gone: moved or removed)",
 };
 
