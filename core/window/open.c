@@ -174,6 +174,12 @@ static int bind(struct window_view *wv, struct window *w, struct reason *why)
 			"window %s: %s has %s, which is not followed; name the file itself",
 			w->name, w->path,
 			err == -ELOOP ? "a symbolic link" : "\"..\"");
+	else if (err == -ENOENT && strchr(w->path, ':'))
+		/* A field that is no number counts as a part of the path. */
+		reason_set(
+			why,
+			"window %s: %s: %s; check the name; OFFSET and LENGTH are numbers with K, M, G, T, s, or 0x...",
+			w->name, w->path, strerror(-err));
 	else if (err)
 		reason_set(why, "window %s: %s: %s", w->name, w->path,
 			   reason_of(err));

@@ -7,7 +7,6 @@
  */
 #include "options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fuse_opt.h>
 #include <limits.h>
@@ -30,7 +29,6 @@
 #define DEPTH_DEFAULT 8
 #define DEPTH_MAX 256
 #define PERCENT_MOST 100
-#define SIZE_TEXT 32 /* longer is no size */
 
 enum word_action {
 	WORD_MODE,
@@ -293,23 +291,15 @@ static uint64_t memory_bytes(void)
 	       (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* As tmpfs has it: units may be small letters, and N% is a part of memory. */
+/* As tmpfs has it: N% is a part of memory. */
 static int parse_size(const char *value, uint64_t *out)
 {
-	char text[SIZE_TEXT] = "";
-	size_t len = strlen(value);
-	bool is_percent;
+	const size_t len = strlen(value);
+	const bool is_percent = len > 0 && value[len - 1] == '%';
 	uint64_t n;
 
-	if (len == 0 || len >= sizeof(text))
-		return -EINVAL;
-	(void)snprintf(text, sizeof(text), "%s", value);
-	is_percent = text[len - 1] == '%';
-	if (is_percent)
-		len--;
-	else if (strchr("kmgt", text[len - 1]))
-		text[len - 1] = (char)toupper(text[len - 1]);
-	if (size_parse(text, len, &n) || (is_percent && n > PERCENT_MOST))
+	if (size_parse(value, len - is_percent, &n) ||
+	    (is_percent && n > PERCENT_MOST))
 		return -EINVAL;
 	if (is_percent)
 		n = memory_bytes() / 100 * n;

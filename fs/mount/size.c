@@ -14,9 +14,10 @@ static const struct unit {
 	const char *name;
 	unsigned int shift;
 } units[] = {
-	{ "", 0 },   { "s", SECTOR_SHIFT }, { "K", 10 }, { "KiB", 10 },
-	{ "M", 20 }, { "MiB", 20 },	    { "G", 30 }, { "GiB", 30 },
-	{ "T", 40 }, { "TiB", 40 },
+	{ "", 0 },     { "s", SECTOR_SHIFT }, { "K", 10 },   { "k", 10 },
+	{ "KiB", 10 }, { "M", 20 },	      { "m", 20 },   { "MiB", 20 },
+	{ "G", 30 },   { "g", 30 },	      { "GiB", 30 }, { "T", 40 },
+	{ "t", 40 },   { "TiB", 40 },
 };
 
 /* The value of a digit, or at least 16. */
@@ -63,7 +64,8 @@ static const struct unit *unit_find(const char *text, size_t len)
 
 int size_parse(const char *text, size_t len, uint64_t *out)
 {
-	const bool is_hex = len >= 2 && text[0] == '0' && text[1] == 'x';
+	const bool is_hex = len >= 2 && text[0] == '0' &&
+			    (text[1] == 'x' || text[1] == 'X');
 	size_t at = is_hex ? 2 : 0;
 	const struct unit *unit;
 	uint64_t n = 0;

@@ -14,8 +14,8 @@
 
 /*
  * `text` need not end with a NUL.  A decimal number, of bytes; with K, M, G or
- * T, which "iB" may follow, of 1024 bytes and so on; with s, of sectors of 512
- * bytes.  Or 0x and a hexadecimal number of bytes.
+ * T, which "iB" may follow, or with k, m, g or t, of 1024 bytes and so on; with
+ * s, of sectors of 512 bytes.  Or 0x or 0X and a hexadecimal number of bytes.
  */
 int must_check size_parse(const char *text, size_t len, uint64_t *out);
 

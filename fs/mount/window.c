@@ -48,7 +48,14 @@ static int name_parse(struct parse *p)
 	const char *equals = strchr(p->text, '=');
 	const char *objection;
 
-	if (!equals || equals == p->text) {
+	if (!equals) {
+		reason_set(p->why,
+			   "window %s: it has no '='; write a window as " FORM
+			   ", such as boot=disk.img:1M:31M",
+			   p->text);
+		return -EINVAL;
+	}
+	if (equals == p->text) {
 		reason_set(p->why, "window %s: it has no name; write " FORM,
 			   p->text);
 		return -EINVAL;
@@ -93,6 +100,33 @@ static int field_cut(struct parse *p, uint64_t *out)
 	return 1;
 }
 
+/*
+ * The last field is no size.  If the field before it is one, it was meant as the
+ * length; else it may be a part of the path.
+ */
+static int refuse_field(struct parse *p)
+{
+	const char *colon = memrchr(p->path, ':', p->path_len);
+	const char *field = colon ? colon + 1 : "";
+	uint64_t off;
+	int err = 0;
+
+	p->path_len = colon ? (size_t)(colon - p->path) : 0;
+	if (colon)
+		err = field_cut(p, &off);
+	if (err > 0)
+		reason_set(p->why,
+			   "window %s: %s is no length; give a number with K, "
+			   "M, G, T, s, or 0x...",
+			   p->name, *field ? field : "''");
+	else if (err == 0)
+		reason_set(p->why,
+			   "window %s: it has no offset; write " FORM
+			   ", such as 1M or 2048s",
+			   p->name);
+	return -EINVAL;
+}
+
 static int fields_parse(struct parse *p)
 {
 	struct mapfs_window *w = p->out;
@@ -101,13 +135,8 @@ static int fields_parse(struct parse *p)
 
 	if (last < 0)
 		return last;
-	if (last == 0) {
-		reason_set(p->why,
-			   "window %s: it has no offset; write " FORM
-			   ", such as 1M or 2048s",
-			   p->name);
-		return -EINVAL;
-	}
+	if (last == 0)
+		return refuse_field(p);
 	first = field_cut(p, &w->off_bytes);
 	if (first < 0)
 		return first;

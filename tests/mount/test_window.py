@@ -270,6 +270,14 @@ BAD = [
     ("a=disk.img", 2, "window a: it has no offset"),
     ("a=disk.img:-1", 2, "window a: it has no offset"),
     ("a=disk.img:0:0", 2, "window a: its length is 0"),
+    ("a=disk.img:0:5Q", 2, "window a: 5Q is no length; give a number with "),
+    ("a=disk.img:0:1KB", 2, "window a: 1KB is no length; "),
+    ("a=disk.img:0:-5", 2, "window a: -5 is no length; "),
+    ("a", 2, "window a: it has no '='; write a window as NAME=PATH:OFFSET"),
+    ("a=disk.img:-1:5", 1, "window a: disk.img:-1: No such file or directory; "
+     "check the name; OFFSET and LENGTH are numbers "),
+    ("a=disk.img:1.5K:5", 1, "window a: disk.img:1.5K: No such file or "
+     "directory; check the name; OFFSET and LENGTH are numbers "),
     ("a=disk.img:1:8388608T", 2, "window a: 8388608T is too large"),
     ("a=disk.img:0x7fffffffffffffff:1", 2,
      "window a: it ends behind the largest file"),

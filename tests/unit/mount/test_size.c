@@ -42,6 +42,10 @@ static void test_size__units_are_powers_of_1024(void **state)
 	assert_size("6GiB", 6LL << 30);
 	assert_size("7T", 7LL << 40);
 	assert_size("7TiB", 7LL << 40);
+	assert_size("3k", 3 << 10);
+	assert_size("5m", 5 << 20);
+	assert_size("6g", 6LL << 30);
+	assert_size("7t", 7LL << 40);
 }
 
 static void test_size__sectors_have_512_bytes(void **state)
@@ -56,6 +60,7 @@ static void test_size__hexadecimal_is_bytes(void **state)
 	(void)state;
 	assert_size("0x0", 0);
 	assert_size("0x10", 16);
+	assert_size("0X1f", 31);
 	assert_size("0xfFfFfFfFfFfFfFfF", UINT64_MAX);
 	assert_refused("0x", -EINVAL);
 	assert_refused("0x10K", -EINVAL);
@@ -66,8 +71,9 @@ static void test_size__hexadecimal_is_bytes(void **state)
 static void test_size__what_is_no_size_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"",   "K",   "s",   "-1",    "+1",   " 1",  "1 ",  "1k",
-		"1S", "1KB", "1Ki", "1KiB ", "1.5M", "1e3", "1sK", "12,",
+		"",    "K",	"s",	"-1",  "+1",  " 1",
+		"1 ",  "1kiB",	"1S",	"1KB", "1kB", "1b",
+		"1Ki", "1KiB ", "1.5M", "1e3", "1sK", "12,",
 	};
 
 	(void)state;

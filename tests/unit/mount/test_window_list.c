@@ -86,8 +86,9 @@ static void test_window_list__name_is_one_component(void **state)
 
 	(void)state;
 	assert_refused("=x:1", "window =x:1: ");
-	assert_refused("x:1", "window x:1: ");
-	assert_refused("", "window : ");
+	assert_refused("x:1", "window x:1: it has no '='; write a window as ");
+	assert_refused("a", "window a: it has no '='; write a window as ");
+	assert_refused("", "window : it has no '='");
 	assert_refused("a/b=x:1", "window a/b: its name has a slash");
 	assert_refused(".=x:1", "window .: ");
 	assert_refused("..=x:1", "window ..: ");
@@ -108,8 +109,20 @@ static void test_window_list__text_without_offset_is_refused(void **state)
 	assert_refused("a=disk.img:", "window a: it has no offset");
 	assert_refused("a=disk.img:x", "window a: it has no offset");
 	assert_refused("a=disk.img:-1", "window a: it has no offset");
-	assert_refused("a=disk.img:1:2x", "window a: it has no offset");
 	assert_refused("a=7", "window a: it has no offset");
+}
+
+static void test_window_list__bad_length_is_named(void **state)
+{
+	(void)state;
+	assert_refused("a=d:0:5Q", "window a: 5Q is no length; give a number ");
+	assert_refused("a=d:0:1KB", "window a: 1KB is no length; ");
+	assert_refused("a=d:0:-5", "window a: -5 is no length; ");
+	assert_refused("a=d:0:+1", "window a: +1 is no length; ");
+	assert_refused("a=d:0:", "window a: '' is no length; ");
+	assert_refused("a=:1M:x", "window a: x is no length; ");
+	assert_refused("a=d:1:2:3x", "window a: 3x is no length; ");
+	assert_refused("a=d:99999999T:x", "window a: 99999999T is too large; ");
 }
 
 static void test_window_list__length_of_zero_is_refused(void **state)
@@ -194,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_window_list__name_is_one_component),
 		cmocka_unit_test(
 			test_window_list__text_without_offset_is_refused),
+		cmocka_unit_test(test_window_list__bad_length_is_named),
 		cmocka_unit_test(test_window_list__length_of_zero_is_refused),
 		cmocka_unit_test(
 			test_window_list__range_behind_the_largest_file_is_refused),
