@@ -568,7 +568,10 @@ static int complete_copy(struct fs_options *opt, struct reason *why)
 int options_complete(struct fs_options *opt, struct reason *why)
 {
 	const bool has_base = opt->base_kind != MAPFS_BASE_NONE;
+	int err = window_list_check_names(&opt->windows, why);
 
+	if (err)
+		return err;
 	reason_set(why, "out of memory; try again later");
 	if (pass_flags(opt))
 		return -ENOMEM;

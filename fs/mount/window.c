@@ -198,21 +198,6 @@ static void window_fini(struct mapfs_window *w)
 	free((char *)w->path);
 }
 
-static int name_check(const struct window_list *l, const struct mapfs_window *w,
-		      struct reason *why)
-{
-	for (size_t i = 0; i < l->count; i++) {
-		if (strcmp(l->windows[i].name, w->name) != 0)
-			continue;
-		reason_set(why,
-			   "window %s: two windows have this name; give one of "
-			   "them another",
-			   w->name);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 int window_list_add(struct window_list *l, const char *text, struct reason *why)
 {
 	struct mapfs_window w = { 0 };
@@ -225,8 +210,7 @@ int window_list_add(struct window_list *l, const char *text, struct reason *why)
 
 	if (err)
 		return err;
-	err = name_check(l, &w, why);
-	if (!err && array_reserve(&l->windows, &l->cap, l->count + 1))
+	if (array_reserve(&l->windows, &l->cap, l->count + 1))
 		err = out_of_memory(why);
 	if (err)
 		window_fini(&w);
@@ -256,16 +240,59 @@ static bool is_same(const struct mapfs_window *a, const struct mapfs_window *b)
 	       a->off_bytes == b->off_bytes && a->len_bytes == b->len_bytes;
 }
 
-bool window_list_is_same(const struct window_list *a,
-			 const struct window_list *b)
+static bool is_in(const struct window_list *l, const struct mapfs_window *w)
 {
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		if (!is_same(&a->windows[i], &b->windows[i]))
+	for (size_t i = 0; i < l->count; i++) {
+		if (is_same(&l->windows[i], w))
+			return true;
+	}
+	return false;
+}
+
+static bool are_in(const struct window_list *l, const struct window_list *these)
+{
+	for (size_t i = 0; i < these->count; i++) {
+		if (!is_in(l, &these->windows[i]))
 			return false;
 	}
 	return true;
+}
+
+bool window_list_is_same(const struct window_list *a,
+			 const struct window_list *b)
+{
+	return are_in(a, b) && are_in(b, a);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct mapfs_window *const *x = a;
+	const struct mapfs_window *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+int window_list_check_names(const struct window_list *l, struct reason *why)
+{
+	const struct mapfs_window **sorted =
+		calloc(l->count + 1, sizeof(const struct mapfs_window *));
+	int err = sorted ? 0 : out_of_memory(why);
+
+	for (size_t i = 0; i < l->count && !err; i++)
+		sorted[i] = &l->windows[i];
+	if (!err)
+		qsort(sorted, l->count, sizeof(*sorted), by_name);
+	for (size_t i = 1; i < l->count && !err; i++) {
+		if (strcmp(sorted[i - 1]->name, sorted[i]->name) != 0)
+			continue;
+		reason_set(why,
+			   "window %s: two windows have this name; give one of "
+			   "them another",
+			   sorted[i]->name);
+		err = -EINVAL;
+	}
+	free(sorted);
+	return err;
 }
 
 void window_list_fini(struct window_list *l)

@@ -25,10 +25,16 @@ struct window_list {
  */
 int must_check window_list_add(struct window_list *l, const char *text,
 			       struct reason *why);
+/*
+ * -EINVAL if two have the same name.  Not an error of window_list_add(), because
+ * the list of a remount may repeat windows: mount(8) puts those of fstab first.
+ */
+int must_check window_list_check_names(const struct window_list *l,
+				       struct reason *why);
 /* Adds a copy. */
 int must_check window_list_put(struct window_list *l,
 			       const struct mapfs_window *w);
-/* The same windows in the same order? */
+/* The same windows, in any order and however often each? */
 bool window_list_is_same(const struct window_list *a,
 			 const struct window_list *b);
 void window_list_fini(struct window_list *l);

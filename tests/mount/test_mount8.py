@@ -234,6 +234,21 @@ def test_windows_in_fstab(place):
     umount(place)
 
 
+def test_remount_refuses_another_range_of_a_window_in_fstab(place):
+    """mount(8) gives both: the window of fstab, and the one of its command
+    line."""
+    fstab(place, "mode=copy,window=x=f:1:3")
+    run("mount", "-a")
+    p = run("mount", "-o", "remount,ro,window=x=f:0:5", place / "mnt",
+            check=False)
+    assert p.returncode != 0
+    assert "option window: cannot change while mounted; " in p.text
+    assert {"rw", "-rw"} <= flags(place)
+    run("mount", "-o", "remount,ro,window=x=f:1:3", place / "mnt")
+    assert {"ro", "-ro"} <= flags(place)
+    umount(place)
+
+
 def test_file_in_fstab_is_mounted_over_itself(place):
     (place / "fstab").write_text(
         f"{place}/base/f {place}/base/f fuse.mapfs store={place}/store 0 0\n")

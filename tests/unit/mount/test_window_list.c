@@ -163,12 +163,37 @@ static void test_window_list__second_window_of_a_name_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(window_list_add(&l, "a=x:0:1", &why), 0);
+	assert_int_equal(window_list_check_names(&l, &why), 0);
 	assert_int_equal(window_list_add(&l, "b=x:1:1", &why), 0);
-	assert_int_equal(window_list_add(&l, "a=y:0:1", &why), -EINVAL);
-	assert_non_null(strstr(why.text, "window a: "));
-	assert_int_equal(l.count, 2);
-	assert_string_equal(l.windows[0].path, "x");
+	assert_int_equal(window_list_check_names(&l, &why), 0);
+	assert_int_equal(window_list_add(&l, "a=y:0:1", &why), 0);
+	assert_int_equal(window_list_check_names(&l, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "window a: two windows "));
+	assert_int_equal(l.count, 3);
 	window_list_fini(&l);
+}
+
+static void
+test_window_list__order_and_repetition_make_no_difference(void **state)
+{
+	struct window_list a = { 0 };
+	struct window_list b = { 0 };
+	struct reason why = { 0 };
+
+	(void)state;
+	assert_int_equal(window_list_add(&a, "a=x:0:1", &why), 0);
+	assert_int_equal(window_list_add(&a, "b=x:1:1", &why), 0);
+	assert_int_equal(window_list_add(&b, "b=x:1:1", &why), 0);
+	assert_int_equal(window_list_add(&b, "a=x:0:1", &why), 0);
+	assert_true(window_list_is_same(&a, &b));
+	assert_int_equal(window_list_add(&b, "a=x:0:1", &why), 0);
+	assert_true(window_list_is_same(&a, &b));
+	assert_true(window_list_is_same(&b, &a));
+	assert_int_equal(window_list_add(&b, "a=x:0:2", &why), 0);
+	assert_false(window_list_is_same(&a, &b));
+	assert_false(window_list_is_same(&b, &a));
+	window_list_fini(&a);
+	window_list_fini(&b);
 }
 
 static void test_window_list__lists_differ_by_any_field(void **state)
@@ -213,6 +238,8 @@ int main(void)
 			test_window_list__range_behind_the_largest_file_is_refused),
 		cmocka_unit_test(
 			test_window_list__second_window_of_a_name_is_refused),
+		cmocka_unit_test(
+			test_window_list__order_and_repetition_make_no_difference),
 		cmocka_unit_test(test_window_list__lists_differ_by_any_field),
 	};
 
