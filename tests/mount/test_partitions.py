@@ -265,6 +265,25 @@ def test_contents_decide_the_size_of_the_sectors_of_an_mbr(scratch, dos_4096):
     assert found["table2"][1] == 4096
 
 
+def test_empty_chain_decides_the_size_of_the_sectors_of_an_mbr(scratch):
+    """Its only boot record is where sectors of 4096 bytes have it."""
+    disk = image.disk_4096(scratch / "disk", 40 * MIB, "o", "n", "p", "1",
+                           "256", "+10M", "n", "e", "2", "", "")
+    table = listing(disk)
+    assert table["sector_bytes"] == 4096
+    assert where(table) == {"p1": (MIB, 10 * MIB)}
+
+
+def test_broken_chain_may_be_one_of_other_sectors(scratch):
+    disk = image.disk_4096(scratch / "disk", 40 * MIB, "o", "n", "p", "1",
+                           "256", "+10M", "n", "e", "2", "", "")
+    image.patch(disk, 11 * MIB + 510, bytes(2))
+    asks = "missing; if the sectors .* say --sector-size 4096, else repair "
+    listing(disk, status=1, says=asks)
+    for size in "512", "4096":
+        listing("-b", size, disk, status=1, says="missing; repair a view ")
+
+
 def test_sector_size_can_be_named(dos):
     assert listing("--sector-size", "512", dos)["sector_bytes"] == 512
     listing("--sector-size", "4096", dos, status=1, says="ends behind")

@@ -102,6 +102,16 @@ static int rate(const struct read_ctx *ctx, struct partition_table *t,
 	return 0;
 }
 
+/*
+ * The chain of boot records cannot be followed with the sectors of `t`, but with
+ * those of `other`.
+ */
+static bool is_sounder(const struct partition_table *other,
+		       const struct partition_table *t)
+{
+	return reason_is_empty(&other->note) && !reason_is_empty(&t->note);
+}
+
 /* An MBR of an image file: replaces `t` if another size of sectors fits it. */
 static int choose_dos(const struct read_ctx *ctx, struct partition_table *t)
 {
@@ -115,7 +125,9 @@ static int choose_dos(const struct read_ctx *ctx, struct partition_table *t)
 		err = rate(ctx, &other, &other_rating);
 	if (!err)
 		err = rate(ctx, t, &rating);
-	if (!err && other_rating > rating)
+	if (!err && (other_rating > rating ||
+		     (other_rating > 0 && other_rating == rating &&
+		      is_sounder(&other, t))))
 		replace(t, &other);
 	partition_table_fini(&other);
 	return err;
@@ -259,6 +271,25 @@ static void judge_overlaps(const struct read_ctx *ctx,
 	}
 }
 
+/* What is wrong with an MBR may be that its sectors are of another size. */
+static void take_note(const struct read_ctx *ctx, struct partition_table *t)
+{
+	const bool is_guess = !ctx->opt->sector_bytes &&
+			      !ctx->im->sector_bytes &&
+			      t->sector_bytes == SECTOR_LEAST;
+	const char *step = strstr(t->note.text, "; ");
+
+	if (is_guess && step)
+		reason_set(&t->fault,
+			   "%.*s; if the sectors of the disk have %d bytes, "
+			   "say --sector-size %d, else %s",
+			   (int)(step - t->note.text), t->note.text,
+			   SECTOR_MOST, SECTOR_MOST, step + 2);
+	else
+		t->fault = t->note;
+	reason_clear(&t->note);
+}
+
 static void judge(const struct read_ctx *ctx, struct partition_table *t)
 {
 	judge_ends(ctx, t);
@@ -268,10 +299,8 @@ static void judge(const struct read_ctx *ctx, struct partition_table *t)
 		partition_table_sort(t, partition_by_number);
 	}
 	/* An MBR has no second copy: what was damaged is lost. */
-	if (reason_is_empty(&t->fault) && t->kind == TABLE_DOS) {
-		t->fault = t->note;
-		reason_clear(&t->note);
-	}
+	if (reason_is_empty(&t->fault) && t->kind == TABLE_DOS)
+		take_note(ctx, t);
 }
 
 static int complete(const struct read_ctx *ctx, struct partition_table *t)
