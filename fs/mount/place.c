@@ -18,6 +18,13 @@ static int file_check(const struct fs_options *opt, struct reason *why)
 {
 	struct stat base;
 
+	if (opt->base_kind == MAPFS_BASE_NONE) {
+		reason_set(why,
+			   "%s: a file, but a view without a base is a "
+			   "directory; mount on a directory",
+			   opt->mountpoint);
+		return -EISDIR;
+	}
 	if (opt->windows.count > 1) {
 		reason_set(why,
 			   "%s: a file, where only one of the %zu windows can "

@@ -329,6 +329,28 @@ def test_base_that_can_be_no_base_is_refused_at_once(place, make_one, at):
     assert not is_mounted(place / at)
 
 
+def test_mount_point_that_is_missing_may_be_what_fits(place):
+    either = "make a directory (mkdir) or a file (touch) first"
+    directory = "no such directory; make it first (mkdir)"
+    disk, base = place / "base/disk.img", place / "base"
+    window = "-w", "a=disk.img:1:2"
+    for args, words in (([disk], either), ([*window, base], either),
+                        ([base], directory), (["none"], directory),
+                        ([*window, "-w", "b=disk.img:3", base], directory)):
+        said = refused("mount", *args, place / "nowhere")
+        assert said == f"mapfs: {place}/nowhere: " + (
+            "no such file or directory; " if words == either else ""
+        ) + words + "\n"
+
+
+def test_view_without_a_base_is_refused_on_a_file(place):
+    for args in [], ["-w", "a=disk.img:1:2"]:
+        assert refused("mount", *args, "none", place / "file") == \
+            f"mapfs: {place}/file: a file, but a view without a base is a " \
+            "directory; mount on a directory\n"
+    assert read_file(place / "file") == b"kept"
+
+
 def test_fifo_as_mount_point_is_refused_at_once(place):
     os.mkfifo(place / "x")
     words = refused("mount", place / "base/disk.img", place / "x")

@@ -335,6 +335,13 @@ def test_picture_is_xml_with_each_source(view, name):
     assert "snapshot: 299 pages" in text
 
 
+def test_picture_and_json_are_both_made(poked):
+    picture = poked.scratch / "p.svg"
+    both = mapfs("pages", "--svg", picture, "--json", poked / "f").text
+    assert json.loads(both) == _json(poked / "f")
+    assert len(ET.parse(picture).getroot()) > 8
+
+
 def test_picture_that_cannot_be_written_is_told(poked):
     for where in ("nowhere/p.svg", "/dev/full"):
         assert SENTENCE.fullmatch(

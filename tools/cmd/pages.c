@@ -112,7 +112,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option pages_options[] = {
 	{ "json", 'j', NULL, 0, "Print a JSON object", 0 },
 	{ "svg", KEY_SVG, "PICTURE", 0,
-	  "Write the map to the file PICTURE instead, as SVG", 0 },
+	  "Write the map to the file PICTURE, as SVG, and print only what "
+	  "--json asks for",
+	  0 },
 	TRUST_OPTION,
 	{ 0 },
 };

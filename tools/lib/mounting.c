@@ -75,11 +75,29 @@ static int place_free_of_mounts(const char *path)
 	return 0;
 }
 
-static void say_no_place(const char *target, int err)
+/* Could the mount point be a file? */
+static bool fits_file(const struct fs_options *opt)
+{
+	struct stat base;
+
+	if (opt->windows.count > 0)
+		return opt->windows.count == 1;
+	return opt->base_kind == MAPFS_BASE_AT_PATH &&
+	       stat(opt->base, &base) == 0 && !S_ISDIR(base.st_mode);
+}
+
+static void say_no_place(const struct fs_options *opt, const char *target,
+			 int err)
 {
 	switch (err) {
 	case ENOENT:
-		say("%s: no such directory; make it first (mkdir)", target);
+		if (fits_file(opt))
+			say("%s: no such file or directory; make a directory "
+			    "(mkdir) or a file (touch) first",
+			    target);
+		else
+			say("%s: no such directory; make it first (mkdir)",
+			    target);
 		break;
 	case EACCES:
 		say("%s: permission denied; mount on a directory of your own",
@@ -104,7 +122,7 @@ static int place_take(struct fs_options *opt, const char *target)
 
 	if (!realpath(target, path)) {
 		err = errno;
-		say_no_place(target, err);
+		say_no_place(opt, target, err);
 		return -err;
 	}
 	err = place_free_of_mounts(path);
