@@ -101,6 +101,8 @@ struct mapfs_options {
 				 the store is in use; or NULL */
 	bool look_only;	      /* nothing changes; several views may look at one
 				 store at once; -EBUSY: it is mounted */
+	bool is_part;	      /* makes a new store, which counts as one only
+				 after mapfs_store_finish() */
 	bool without_base;    /* with one of the two above: the base is not
 				 opened, and shows as if it were lost */
 	/* Write mode: what reading does to access times of the base. */

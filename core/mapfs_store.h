@@ -153,6 +153,26 @@ int must_check mapfs_store_trust_check(const char *path, bool is_trusted,
  */
 int must_check mapfs_store_await(const char *path, struct reason *why);
 
+/*
+ * A leftover is a directory that is no store because a command was killed while
+ * it made or removed one.  Nothing that was kept is in it.
+ */
+enum mapfs_leftover {
+	MAPFS_LEFTOVER_NONE,	/* it is a store, or something else */
+	MAPFS_LEFTOVER_EMPTY,	/* an empty directory, as a command makes it */
+	MAPFS_LEFTOVER_NEW,	/* a new store; it may as well be mounted */
+	MAPFS_LEFTOVER_PART,	/* a branch or an import */
+	MAPFS_LEFTOVER_REMOVED, /* a store that was being removed */
+};
+/* `why` says what it is and what removes it. */
+int must_check mapfs_leftover(const char *path, enum mapfs_leftover *out,
+			      struct reason *why);
+/*
+ * Makes a store of a directory in which a view was opened with `is_part` and
+ * closed; durable on return.
+ */
+int must_check mapfs_store_finish(const char *path, struct reason *why);
+
 /* What can be read of a store by any process, whether it is in use or not. */
 struct mapfs_store_info {
 	char *path;	  /* absolute */
@@ -174,7 +194,7 @@ void mapfs_store_info_fini(struct mapfs_store_info *info);
 /* Would mapfs_discard() succeed?  0, or -EBUSY and a sentence. */
 int must_check mapfs_may_discard(const char *path, struct reason *why);
 /*
- * Removes a store.  -EBUSY: it is mounted, or a branch needs it; `why` names
+ * Removes a store, or a leftover.  -EBUSY: it is mounted, or a branch needs it; `why` names
  * that.  -ENOTEMPTY: the directory has files that are not a store's, and they
  * stay.  Its content is not trusted, so a store of any user can be removed; but
  * if its parent is a third user's, the parent keeps its record of the branch.

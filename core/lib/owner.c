@@ -261,9 +261,11 @@ static int open_old(int dirfd, const char *name, int flags, int *fd)
 static int open_new(int dirfd, const char *name, int flags, int *fd)
 {
 	struct stat dir;
-	int err = find_owner(dirfd, &dir);
+	int err = fault_point("owner.file");
 	int got;
 
+	if (!err)
+		err = find_owner(dirfd, &dir);
 	if (err)
 		return err;
 	got = openat(dirfd, name,
@@ -308,9 +310,11 @@ int owner_open_file(int dirfd, const char *name, int flags, int *fd)
 int owner_create_dir(int dirfd, const char *name)
 {
 	struct stat dir;
-	int err = find_owner(dirfd, &dir);
+	int err = fault_point("owner.dir");
 	int fd;
 
+	if (!err)
+		err = find_owner(dirfd, &dir);
 	if (err)
 		return err;
 	if (mkdirat(dirfd, name, 0700) < 0)

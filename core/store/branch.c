@@ -2,11 +2,12 @@
 /*
  * Making a branch: a store whose journal begins with "as snapshot S of P".
  *
- *   hold S | make the directory | register it with P | first segment, durable
+ *   hold S | journal.part | first segment, durable | register it with P | journal
  *
- * The branch is registered before it exists, so that no branch is unknown to
- * its parent.  A crash in between leaves a registration without a branch, which
- * only prevents deletion of the snapshot, and says where the branch would be.
+ * The branch is registered before it is a store, so that no branch is unknown
+ * to its parent.  Its first segment, which names the parent, is durable before
+ * that.  So whatever a crash leaves is a leftover that tells whether the parent
+ * has a record of it, and the parent can tell it from a branch (branches.h).
  */
 #include "core/mapfs.h"
 
@@ -43,6 +44,7 @@ struct branch_ctx {
 	struct store_facts facts;
 	const struct snapshot *of;
 	struct lineage lineage; /* of the branch */
+	struct journal_id id;	/* of the branch */
 };
 
 static void branch_end(struct branch_ctx *b)
@@ -141,8 +143,7 @@ static int first_records(const struct branch_ctx *b, struct group *g)
 	return group_verify(g);
 }
 
-static int begin_journal(const struct branch_ctx *b, struct store_dir *d,
-			 const struct journal_id *id)
+static int begin_journal(const struct branch_ctx *b, struct store_dir *d)
 {
 	struct journal_where where = { .dirfd = d->journalfd };
 	struct journal *j = NULL;
@@ -152,31 +153,28 @@ static int begin_journal(const struct branch_ctx *b, struct store_dir *d,
 	group_init(&g);
 	err = first_records(b, &g);
 	if (!err)
-		err = journal_create(&j, &where, id, g.buf, g.len_bytes);
+		err = journal_create(&j, &where, &b->id, g.buf, g.len_bytes);
 	group_fini(&g);
 	journal_close(j);
 	return err;
 }
 
-static int make_branch(const struct branch_ctx *b, struct store_dir *d)
+static int make_branch(struct branch_ctx *b, struct store_dir *d)
 {
-	struct journal_id id = {
-		.must_refuse = head_must_refuse(&b->facts.base_id),
-	};
-	int err = store_epoch(d->dirfd, id.epoch);
+	int err = store_epoch(d->dirfd, b->id.epoch);
 
-	if (!err && getrandom(id.uuid, sizeof(id.uuid), 0) != sizeof(id.uuid))
+	b->id.must_refuse = head_must_refuse(&b->facts.base_id);
+	if (!err &&
+	    getrandom(b->id.uuid, sizeof(b->id.uuid), 0) != sizeof(b->id.uuid))
 		err = -EIO;
 	if (!err)
-		err = branches_register(b->fd, id.uuid, b->of->rec.id, d->path);
-	if (err)
-		return err;
-	err = begin_journal(b, d, &id);
+		err = begin_journal(b, d);
 	if (!err)
-		err = store_dir_finish(d);
-	if (err)
-		(void)!branches_unregister(b->fd, id.uuid);
-	return err;
+		err = store_dir_sync_name(d);
+	if (!err)
+		err = branches_register(b->fd, b->id.uuid, b->of->rec.id,
+					d->path);
+	return err ? err : store_dir_finish(d);
 }
 
 /* The base that the parent records, which must still be the same one. */
@@ -211,24 +209,18 @@ static int open_base(const struct branch_ctx *b, struct store_options *opt,
 	return err;
 }
 
-static int create_branch(const struct branch_ctx *b,
-			 const struct store_options *opt, struct reason *why)
+static int create_branch(struct branch_ctx *b, const struct store_options *opt,
+			 struct reason *why)
 {
 	struct store_dir d;
 	int err = store_dir_open(&d, opt, why);
 
 	if (err)
 		return err;
-	if (!d.created) {
-		reason_set(why, "%s is a store already; name a new directory",
-			   opt->path);
-		err = -EEXIST;
-	} else {
-		err = make_branch(b, &d);
-		/* An unfinished branch would look like an empty store. */
-		if (err)
-			(void)!store_remove(d.dirfd, d.path);
-	}
+	err = make_branch(b, &d);
+	/* In this order: as long as it may be a branch, its parent knows it. */
+	if (err && store_remove(d.dirfd, d.path) == 0)
+		(void)!branches_unregister(b->fd, b->id.uuid);
 	store_dir_close(&d);
 	return err;
 }
@@ -239,7 +231,7 @@ int mapfs_branch(const struct mapfs_branch_options *bo, struct reason *why)
 		.is_trusted = bo->is_trusted,
 		.kind = MAPFS_STORE_DIR,
 		.path = bo->to,
-		.for_branch = true,
+		.is_part = true,
 	};
 	struct branch_ctx b = {
 		.fd = -1,

@@ -17,7 +17,9 @@
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
 #include "layout.h"
+#include "leftover.h"
 #include "peek.h"
+#include "trust.h"
 
 #define UUID_TEXT_BYTES (2 * JOURNAL_UUID_BYTES + 1)
 
@@ -170,6 +172,56 @@ int branches_iterate(int dirfd, branches_fn fn, void *arg)
 	}
 	closedir(dir);
 	return err;
+}
+
+/* What others could have written could be made to look like any leftover. */
+bool branches_is_leftover(const struct branch_entry *e)
+{
+	char uuid[UUID_TEXT_BYTES] = "";
+	enum mapfs_leftover kind = MAPFS_LEFTOVER_NONE;
+	struct store_facts facts;
+	struct reason why;
+	int fd = open(e->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int err;
+
+	if (fd < 0)
+		return false;
+	err = leftover_find(fd, &kind);
+	if (!err && kind == MAPFS_LEFTOVER_PART)
+		err = store_trust_check(fd, e->path, false, &why);
+	if (!err && kind == MAPFS_LEFTOVER_PART)
+		err = store_peek_leftover(&facts, fd, kind);
+	close(fd);
+	if (err || kind != MAPFS_LEFTOVER_PART)
+		return false;
+	uuid_text(facts.uuid, uuid);
+	store_facts_fini(&facts);
+	return strcmp(uuid, e->uuid) == 0;
+}
+
+struct forgetting {
+	int dirfd;
+	uint64_t snapshot;
+};
+
+static int forget_leftover(void *arg, const struct branch_entry *e)
+{
+	const struct forgetting *f = arg;
+	int dir = -1;
+
+	if (e->snapshot != f->snapshot || !branches_is_leftover(e) ||
+	    branches_open(f->dirfd, false, &dir))
+		return 0;
+	(void)unlinkat(dir, e->uuid, 0);
+	close(dir);
+	return 0;
+}
+
+void branches_forget_leftovers(int dirfd, uint64_t snapshot)
+{
+	struct forgetting f = { .dirfd = dirfd, .snapshot = snapshot };
+
+	(void)!branches_iterate(dirfd, forget_leftover, &f);
 }
 
 /* False: another store is there by now, or none. */

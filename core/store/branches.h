@@ -32,6 +32,14 @@ int must_check branches_unregister(int dirfd, const uint8_t *uuid);
 /* Non-zero stops with it.  A store without branches is no error. */
 int must_check branches_iterate(int dirfd, branches_fn fn, void *arg);
 /*
+ * Is at the path of the branch only what a killed command left of it?  Then it
+ * never was a branch, or is none any more.  No new branch of the snapshot may
+ * be in the making, and no lock may be held, as for branches_refuse().
+ */
+bool branches_is_leftover(const struct branch_entry *e);
+/* Removes the files of such branches of the snapshot; errors are no matter. */
+void branches_forget_leftovers(int dirfd, uint64_t snapshot);
+/*
  * "<what> has a branch", and what to do about it.  Reads the branch, which may
  * be on a slow file system: no lock may be held.
  */

@@ -6,8 +6,9 @@
  *   lock | pages, README | journal
  *
  * The journal directory is made last: a directory that has one is a store, and
- * one that lacks it was never finished and holds nothing.  A branch makes
- * `journal.part` first and renames it when its first segment is durable.
+ * one that lacks it was never finished and holds nothing.  A branch and an
+ * import make `journal.part` first and rename it when they are durable; what
+ * they leave if they are killed is a leftover (leftover.h).
  */
 #include "dir.h"
 
@@ -24,21 +25,19 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "core/lib/fault.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
 #include "core/lib/path.h"
 #include "core/lib/reason.h"
 #include "holds.h"
 #include "layout.h"
+#include "leftover.h"
 #include "location.h"
 #include "lock.h"
 #include "reasons.h"
 #include "remove.h"
 #include "trust.h"
-
-static const char readme[] =
-	"This directory is a mapfs store: the changes of a copy-on-write view.\n"
-	"See `mapfs --help`; mount it again with: mapfs mount -s STORE BASE MOUNTPOINT\n";
 
 static const struct store_dir store_dir_none = {
 	.dirfd = -1,
@@ -48,35 +47,20 @@ static const struct store_dir store_dir_none = {
 	.readersfd = -1,
 };
 
-/* Counts the names in a directory, and those of them that a store has. */
-static int count_names(int dirfd, unsigned int *names, unsigned int *ours)
+static bool is_empty(int dirfd)
 {
-	static const char *const known[] = { STORE_LOCK,    STORE_PAGES,
-					     STORE_README,  STORE_JOURNAL,
-					     STORE_READERS, STORE_BRANCHES,
-					     STORE_COMMIT };
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
+	bool empty = dir;
 
-	if (!dir) {
-		int err = -errno;
-
-		if (fd >= 0)
-			close(fd);
-		return err;
-	}
-	*names = 0;
-	*ours = 0;
-	while ((e = readdir(dir))) {
-		if (path_is_dot(e->d_name))
-			continue;
-		(*names)++;
-		for (size_t n = 0; n < sizeof(known) / sizeof(known[0]); n++)
-			*ours += strcmp(e->d_name, known[n]) == 0;
-	}
-	closedir(dir);
-	return 0;
+	while (empty && (e = readdir(dir)))
+		empty = path_is_dot(e->d_name);
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+	return empty;
 }
 
 static int lock_store(struct store_dir *d, const struct store_options *opt,
@@ -114,7 +98,8 @@ static int write_readme(int dirfd)
 
 	if (err)
 		return err;
-	err = io_pwrite_all("store.readme", fd, readme, sizeof(readme) - 1, 0);
+	err = io_pwrite_all("store.readme", fd, STORE_README_TEXT,
+			    sizeof(STORE_README_TEXT) - 1, 0);
 	close(fd);
 	return err;
 }
@@ -146,17 +131,16 @@ static int open_pages(struct store_dir *d, enum store_use use, bool is_store)
 static int open_parts(struct store_dir *d, const struct store_options *opt,
 		      bool is_store)
 {
-	const char *journal = opt->for_branch && !is_store ?
-				      STORE_JOURNAL_PART :
-				      STORE_JOURNAL;
+	const char *journal = opt->is_part && !is_store ? STORE_JOURNAL_PART :
+							  STORE_JOURNAL;
 	const enum store_use use = opt->use;
 	int err = open_pages(d, use, is_store);
 
 	if (!err && !is_store) {
 		set_nocow(d->pagesfd);
 		err = write_readme(d->dirfd);
-		/* A branch has its journal.part already. */
-		if (!err && !opt->for_branch)
+		/* There is a journal.part already. */
+		if (!err && !opt->is_part)
 			err = owner_create_dir(d->dirfd, journal);
 	}
 	if (err)
@@ -182,8 +166,28 @@ static int open_parts(struct store_dir *d, const struct store_options *opt,
 	return err;
 }
 
+/*
+ * The name of the store, too: the parent of a branch must not know one that a
+ * power cut removes.  A directory that may not be read cannot be synced.
+ */
+int store_dir_sync_name(const struct store_dir *d)
+{
+	int up = openat(d->dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err;
+
+	if (up < 0)
+		return errno == EACCES ? 0 : -errno;
+	err = io_fsync("store.name", up);
+	close(up);
+	return err;
+}
+
 int store_dir_finish(const struct store_dir *d)
 {
+	int err = fault_point("store.finish");
+
+	if (err)
+		return err;
 	if (renameat(d->dirfd, STORE_JOURNAL_PART, d->dirfd, STORE_JOURNAL) < 0)
 		return -errno;
 	return io_fsync("store.dir", d->dirfd);
@@ -206,9 +210,11 @@ static int make_directory(const struct store_options *opt, struct reason *why)
 	free(copy);
 	if (err)
 		return err;
-	if (mkdir(opt->path, 0700) == 0 || errno == EEXIST)
+	err = fault_point("store.make");
+	if (!err && mkdir(opt->path, 0700) < 0 && errno != EEXIST)
+		err = -errno;
+	if (!err)
 		return 0;
-	err = -errno;
 	reason_set(why, "store %s: cannot create it: %s", opt->path,
 		   reason_of(err));
 	return err;
@@ -239,7 +245,8 @@ static int open_directory(struct store_dir *d, const struct store_options *opt,
 static bool has_journal(const struct store_dir *d)
 {
 	return faccessat(d->dirfd, STORE_JOURNAL, F_OK, 0) == 0 ||
-	       store_dir_has_pages(d);
+	       (store_dir_has_pages(d) &&
+		faccessat(d->dirfd, STORE_JOURNAL_PART, F_OK, 0) < 0);
 }
 
 /*
@@ -249,28 +256,24 @@ static bool has_journal(const struct store_dir *d)
 static int check_contents(const struct store_dir *d, bool *is_store,
 			  struct reason *why)
 {
-	unsigned int names = 0;
-	unsigned int ours = 0;
-	int err = count_names(d->dirfd, &names, &ours);
+	enum mapfs_leftover left;
+	int err = leftover_find(d->dirfd, &left);
 
 	if (err) {
 		reason_set(why, "store %s: %s", d->path, reason_of(err));
 		return err;
 	}
+	if (left == MAPFS_LEFTOVER_PART || left == MAPFS_LEFTOVER_REMOVED) {
+		leftover_explain(d->dirfd, d->path, left, why);
+		return -ENOTEMPTY;
+	}
 	*is_store = has_journal(d);
-	if (*is_store || names == 0 ||
-	    (names == ours && faccessat(d->dirfd, STORE_LOCK, F_OK, 0) == 0))
+	if (*is_store || left == MAPFS_LEFTOVER_NEW || is_empty(d->dirfd))
 		return 0;
-	if (faccessat(d->dirfd, STORE_JOURNAL_PART, F_OK, 0) == 0)
-		reason_set(
-			why,
-			"%s: the rest of a branch that was never finished; remove this directory and branch again",
-			d->path);
-	else
-		reason_set(
-			why,
-			"%s is not a store and not empty; name an empty or new directory",
-			d->path);
+	reason_set(
+		why,
+		"%s is not a store and not empty; name an empty or new directory",
+		d->path);
 	return -ENOTEMPTY;
 }
 
@@ -321,6 +324,15 @@ static int check_may_add(const struct store_dir *d, struct reason *why)
 	return -EPERM;
 }
 
+static int look_again(const struct store_dir *d, bool is_begun, bool *is_store,
+		      struct reason *why)
+{
+	if (!is_begun)
+		return check_contents(d, is_store, why);
+	*is_store = has_journal(d);
+	return 0;
+}
+
 static int open_kept(struct store_dir *d, const struct store_options *opt,
 		     struct reason *why)
 {
@@ -344,8 +356,8 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 	}
 	if (!err && is_store && opt->use == STORE_CHANGE)
 		err = check_may_add(d, why);
-	/* First of all: nothing of an unfinished branch must look like a store. */
-	if (!err && opt->for_branch && !is_store) {
+	/* First of all: nothing of an unfinished one must look like a store. */
+	if (!err && opt->is_part && !is_store) {
 		err = owner_create_dir(d->dirfd, STORE_JOURNAL_PART);
 		is_begun = err == 0;
 	}
@@ -353,12 +365,17 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 		err = open_lock(d, opt, why);
 		/* The process that held it may have made a store meanwhile. */
 		if (!err && !is_store)
-			is_store = has_journal(d);
+			err = look_again(d, is_begun, &is_store, why);
 		if (is_begun && (d->lockfd < 0 || is_store)) {
 			(void)unlinkat(d->dirfd, STORE_JOURNAL_PART,
 				       AT_REMOVEDIR);
 			is_begun = false;
 		}
+	}
+	if (!err && opt->is_part && is_store) {
+		reason_set(why, "%s is a store already; name a new directory",
+			   opt->path);
+		err = -EEXIST;
 	}
 	if (!err && !opt->for_commit)
 		err = check_no_commit(d, why);
@@ -390,6 +407,60 @@ int store_dir_lock_only(struct store_dir *d, const struct store_options *opt,
 		err = open_lock(d, opt, why);
 	if (err)
 		store_dir_close(d);
+	return err;
+}
+
+int store_dir_lock_leftover(struct store_dir *d,
+			    const struct store_options *opt,
+			    enum mapfs_leftover *out, struct reason *why)
+{
+	int err;
+
+	*d = store_dir_none;
+	err = open_directory(d, opt, why);
+	if (!err)
+		err = leftover_find(d->dirfd, out);
+	if (!err && *out != MAPFS_LEFTOVER_NONE) {
+		err = open_lock(d, opt, why);
+		if (err == -ENOENT && opt->use == STORE_LOOK) {
+			reason_clear(why);
+			err = 0;
+		}
+		/* The process that held it may have finished. */
+		if (!err)
+			err = leftover_find(d->dirfd, out);
+	}
+	if (!err && *out == MAPFS_LEFTOVER_NONE) {
+		leftover_explain(d->dirfd, d->path, *out, why);
+		err = -ENOENT;
+	}
+	if (err && reason_is_empty(why))
+		reason_set(why, "%s: %s", opt->path, reason_of(err));
+	if (err)
+		store_dir_close(d);
+	return err;
+}
+
+int mapfs_store_finish(const char *path, struct reason *why)
+{
+	const struct store_options opt = {
+		.use = STORE_CHANGE,
+		.kind = MAPFS_STORE_DIR,
+		.path = path,
+	};
+	enum mapfs_leftover left;
+	struct store_dir d;
+	int err = store_dir_lock_leftover(&d, &opt, &left, why);
+
+	if (err)
+		return err;
+	err = left == MAPFS_LEFTOVER_PART ? store_dir_finish(&d) : -ENOENT;
+	if (!err)
+		err = store_dir_sync_name(&d);
+	if (err)
+		reason_set(why, "store %s: cannot finish it: %s", path,
+			   reason_of(err));
+	store_dir_close(&d);
 	return err;
 }
 

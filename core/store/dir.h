@@ -29,9 +29,16 @@ int must_check store_dir_open(struct store_dir *d,
 int must_check store_dir_lock_only(struct store_dir *d,
 				   const struct store_options *opt,
 				   struct reason *why);
+/* The same for a leftover; -ENOENT: there is none any more. */
+int must_check store_dir_lock_leftover(struct store_dir *d,
+				       const struct store_options *opt,
+				       enum mapfs_leftover *out,
+				       struct reason *why);
 /* Pages without a journal are a damaged store, not a new one. */
 bool store_dir_has_pages(const struct store_dir *d);
-/* for_branch: from now on the directory is a store; durable on return. */
+/* is_part: the directory itself is durable on return. */
+int must_check store_dir_sync_name(const struct store_dir *d);
+/* is_part: from now on the directory is a store; durable on return. */
 int must_check store_dir_finish(const struct store_dir *d);
 void store_dir_close(struct store_dir *d);
 

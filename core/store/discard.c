@@ -4,6 +4,8 @@
  * being read, no commit unfinished.
  *
  *   lock | exclude holds | check | pages gone | parent forgets it | the rest
+ *
+ * A leftover is removed in the same order, as far as there is something.
  */
 #include "core/mapfs.h"
 
@@ -35,18 +37,23 @@ static int refuse_branch(void *arg, const struct branch_entry *e)
 	const struct first_branch *f = arg;
 	char what[PATH_MAX + 16];
 
+	if (branches_is_leftover(e))
+		return 0;
 	(void)snprintf(what, sizeof(what), "store %s", f->store);
 	branches_refuse(what, f->store, e, f->why);
 	return -EBUSY;
 }
 
+static int check_no_branch(int dirfd, const char *path, struct reason *why)
+{
+	struct first_branch first = { .store = path, .why = why };
+
+	return branches_iterate(dirfd, refuse_branch, &first);
+}
+
 static int check_discard(const struct mapfs_store_info *info,
 			 struct reason *why)
 {
-	struct first_branch first = {
-		.store = info->path,
-		.why = why,
-	};
 	int err = 0;
 	int fd;
 
@@ -54,7 +61,7 @@ static int check_discard(const struct mapfs_store_info *info,
 		fd = open(info->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
-		err = branches_iterate(fd, refuse_branch, &first);
+		err = check_no_branch(fd, info->path, why);
 		close(fd);
 	}
 	if (err)
@@ -115,6 +122,21 @@ static void unregister(const struct store_dir *d,
 	close(fd);
 }
 
+static int may_discard_leftover(const char *path, struct reason *why)
+{
+	const struct store_options opt = {
+		.use = STORE_LOOK,
+		.kind = MAPFS_STORE_DIR,
+		.path = path,
+	};
+	enum mapfs_leftover left;
+	struct store_dir d;
+	int err = store_dir_lock_leftover(&d, &opt, &left, why);
+
+	store_dir_close(&d);
+	return err;
+}
+
 int mapfs_may_discard(const char *path, struct reason *why)
 {
 	const struct store_options opt = {
@@ -123,9 +145,14 @@ int mapfs_may_discard(const char *path, struct reason *why)
 		.path = path,
 	};
 	struct mapfs_store_info info;
+	enum mapfs_leftover left;
 	struct store_dir d;
-	int err = mapfs_store_describe(path, &info, why);
+	int err = mapfs_leftover(path, &left, why);
 
+	if (!err && left)
+		return may_discard_leftover(path, why);
+	if (!err)
+		err = mapfs_store_describe(path, &info, why);
 	if (err)
 		return err;
 	err = check_discard(&info, why);
@@ -141,7 +168,8 @@ int mapfs_may_discard(const char *path, struct reason *why)
 /*
  * Without its pages the store cannot be opened any more, so the parent may
  * forget it.  Its journal, which is removed later, still names the parent, so
- * a discard that was interrupted here can be repeated.
+ * a discard that was interrupted here can be repeated.  The part of a branch
+ * never could be opened.
  */
 static int leave_parent(const struct store_dir *d,
 			const struct store_facts *facts)
@@ -158,6 +186,48 @@ static int leave_parent(const struct store_dir *d,
 	return err;
 }
 
+static void explain_removal(int err, const char *path, struct reason *why)
+{
+	if (err && reason_is_empty(why))
+		reason_set(
+			why, "store %s: cannot remove it: %s", path,
+			err == -ENOTEMPTY ?
+				"it has files that are not mapfs's; move them elsewhere and try again" :
+				reason_of(err));
+}
+
+/*
+ * If the command that left it came so far that the parent knows it, the first
+ * segment is sound and names the parent.
+ */
+static int discard_leftover(const char *path, struct reason *why)
+{
+	const struct store_options opt = {
+		.use = STORE_CHANGE,
+		.kind = MAPFS_STORE_DIR,
+		.path = path,
+	};
+	enum mapfs_leftover left;
+	struct store_facts facts;
+	struct store_dir d;
+	int err = store_dir_lock_leftover(&d, &opt, &left, why);
+
+	if (err)
+		return err;
+	err = check_no_readers(&d, why);
+	if (!err)
+		err = check_no_branch(d.dirfd, d.path, why);
+	if (!err && store_peek_leftover(&facts, d.dirfd, left) == 0) {
+		err = leave_parent(&d, &facts);
+		store_facts_fini(&facts);
+	}
+	if (!err)
+		err = store_remove(d.dirfd, d.path);
+	explain_removal(err, path, why);
+	store_dir_close(&d);
+	return err;
+}
+
 int mapfs_discard(const char *path, struct reason *why)
 {
 	struct store_options opt = {
@@ -169,9 +239,14 @@ int mapfs_discard(const char *path, struct reason *why)
 	};
 	struct mapfs_store_info info;
 	struct store_facts facts = { 0 };
+	enum mapfs_leftover left;
 	struct store_dir d;
-	int err = mapfs_store_describe(path, &info, why);
+	int err = mapfs_leftover(path, &left, why);
 
+	if (!err && left)
+		return discard_leftover(path, why);
+	if (!err)
+		err = mapfs_store_describe(path, &info, why);
 	if (err)
 		return err;
 	err = store_dir_lock_only(&d, &opt, why);
@@ -193,12 +268,7 @@ int mapfs_discard(const char *path, struct reason *why)
 		err = leave_parent(&d, &facts);
 	if (!err)
 		err = store_remove(d.dirfd, d.path);
-	if (err && reason_is_empty(why))
-		reason_set(
-			why, "store %s: cannot remove it: %s", path,
-			err == -ENOTEMPTY ?
-				"it has files that are not mapfs's; move them elsewhere and try again" :
-				reason_of(err));
+	explain_removal(err, path, why);
 	store_facts_fini(&facts);
 	store_dir_close(&d);
 fini_info:

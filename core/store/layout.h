@@ -9,13 +9,14 @@
  *     lock          flock(2)ed while the store is in use; says by whom (lock.h)
  *     pages         the arena
  *     journal/N     segments of records
- *     journal.part  instead of journal, while a branch is being made
+ *     journal.part  instead of journal, while a branch or an import is being
+ *                   made
  *     readers       byte locks on snapshots (holds.h)
  *     branches/U    a file for each branch of this store (branches.h)
  *     commit/       saved files and states of commits (core/commit)
  *     README        for people who find the directory
  *
- * A directory with a journal is a store.
+ * A directory with a journal and pages is a store.
  *
  * Lifetime, errors, locking: names only.
  */
@@ -28,5 +29,8 @@
 #define STORE_COMMIT "commit"
 #define STORE_COMMIT_OPEN "commit/open" /* a commit began and is unfinished */
 #define STORE_README "README"
+#define STORE_README_TEXT                                                         \
+	"This directory is a mapfs store: the changes of a copy-on-write view.\n" \
+	"See `mapfs --help`; mount it again with: mapfs mount -s STORE BASE MOUNTPOINT\n"
 
 #endif

@@ -37,8 +37,8 @@
 #include "core/mapfs.h"
 #include "layout.h"
 
-#define MOUNTED "mounted on "
-#define CLOSING "closing on "
+#define MOUNTED STORE_HOLDER_MOUNTED
+#define CLOSING STORE_HOLDER_CLOSING
 #define NOTHING "nothing"
 
 #define TICK_FIRST_MS 1

@@ -17,6 +17,10 @@
 #include "core/lib/reason.h"
 #include "core/lib/types.h"
 
+/* What the text in the lock begins with. */
+#define STORE_HOLDER_MOUNTED "mounted on "
+#define STORE_HOLDER_CLOSING "closing on "
+
 struct store_holder {
 	char where[PATH_MAX + 1]; /* mount point, or "nothing"; "": not said */
 	pid_t pid;		  /* 0: not said */

@@ -23,8 +23,8 @@ struct store_options {
 	const char *snapshot; /* STORE_PAST */
 	bool is_trusted;      /* also if another user could have written it */
 	bool for_commit;      /* an unfinished commit is no obstacle */
-	bool for_branch;      /* a new store, which counts as one only after
-				 store_dir_finish() */
+	bool is_part;	      /* a new store, which counts as one only after
+				 store_dir_finish(); -EEXIST: there is one */
 	enum mapfs_store_kind kind;
 	const char *path; /* the store; or where unlinked files are
 				       created */

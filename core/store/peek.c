@@ -103,7 +103,7 @@ static int peek_at_group(void *arg, mapfs_lsn lsn, const void *records,
 	return ret;
 }
 
-static int peek_once(struct store_facts *f, int dirfd)
+static int peek_once(struct store_facts *f, int dirfd, const char *name)
 {
 	struct peek arg = { .facts = f };
 	struct journal_where where = { 0 };
@@ -114,7 +114,7 @@ static int peek_once(struct store_facts *f, int dirfd)
 
 	if (err)
 		return err;
-	where.dirfd = openat(dirfd, STORE_JOURNAL,
+	where.dirfd = openat(dirfd, name,
 			     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (where.dirfd < 0)
 		return -errno;
@@ -136,7 +136,7 @@ int store_peek(struct store_facts *f, int dirfd, const char *path,
 
 	for (int n = 0;; n++) {
 		*f = (struct store_facts){ 0 };
-		err = peek_once(f, dirfd);
+		err = peek_once(f, dirfd, STORE_JOURNAL);
 		if (!err)
 			return 0;
 		store_facts_fini(f);
@@ -149,6 +149,20 @@ int store_peek(struct store_facts *f, int dirfd, const char *path,
 		reason_not_a_store(why, path);
 	else
 		reason_set(why, "store %s: %s", path, reason_of_opening(err));
+	return err;
+}
+
+int store_peek_leftover(struct store_facts *f, int dirfd,
+			enum mapfs_leftover kind)
+{
+	int err;
+
+	*f = (struct store_facts){ 0 };
+	err = peek_once(f, dirfd,
+			kind == MAPFS_LEFTOVER_PART ? STORE_JOURNAL_PART :
+						      STORE_JOURNAL);
+	if (err)
+		store_facts_fini(f);
 	return err;
 }
 

@@ -15,6 +15,7 @@
 #include "core/delta/snapshot.h"
 #include "core/journal/journal.h"
 #include "core/lib/reason.h"
+#include "core/mapfs_store.h"
 
 struct store_facts {
 	uint8_t uuid[JOURNAL_UUID_BYTES];
@@ -29,6 +30,12 @@ struct store_facts {
 /* `dirfd` is the store, `path` is for people. */
 int must_check store_peek(struct store_facts *f, int dirfd, const char *path,
 			  struct reason *why);
+/*
+ * The same of a leftover, which has a sound journal only if the command that
+ * left it came that far; nobody writes it.
+ */
+int must_check store_peek_leftover(struct store_facts *f, int dirfd,
+				   enum mapfs_leftover kind);
 void store_facts_fini(struct store_facts *f);
 
 #endif

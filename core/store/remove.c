@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/lib/fault.h"
 #include "layout.h"
 
 /* Removes the directory `name` and everything in it; follows no link. */
@@ -28,6 +29,9 @@ static int remove_tree(int dirfd, const char *name)
 		return err;
 	}
 	while (!err && (e = readdir(dir))) {
+		err = fault_point("store.remove");
+		if (err)
+			break;
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
 		if (unlinkat(fd, e->d_name, 0) == 0)
@@ -63,11 +67,20 @@ static int remove_directory(int dirfd, const char *path)
 	return err;
 }
 
+static int remove_file(int dirfd, const char *name)
+{
+	int err = fault_point("store.remove");
+
+	if (!err && unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+		err = -errno;
+	return err;
+}
+
 /*
- * The journal is removed after everything else that can be opened: while it is
- * there the directory is a store, and a removal that was interrupted can be
- * repeated.  `readers` stays until then, so that no hold can be taken of a
- * store that is being removed.
+ * Pages are removed first, and the journal after everything else that can be
+ * opened: one without the other is a leftover (leftover.h), so a removal that
+ * was interrupted can be repeated.  `readers` stays until then, so that no hold
+ * can be taken of a store that is being removed.
  */
 int store_remove(int dirfd, const char *path)
 {
@@ -77,13 +90,14 @@ int store_remove(int dirfd, const char *path)
 	int err = 0;
 
 	for (size_t n = 0; !err && n < sizeof(files) / sizeof(*files); n++)
-		if (unlinkat(dirfd, files[n], 0) < 0 && errno != ENOENT)
-			err = -errno;
+		err = remove_file(dirfd, files[n]);
 	for (size_t n = 0; !err && n < sizeof(dirs) / sizeof(*dirs); n++)
 		err = remove_tree(dirfd, dirs[n]);
-	if (!err && unlinkat(dirfd, STORE_READERS, 0) < 0 && errno != ENOENT)
-		err = -errno;
-	if (!err && unlinkat(dirfd, STORE_LOCK, 0) < 0 && errno != ENOENT)
-		err = -errno;
+	if (!err)
+		err = remove_file(dirfd, STORE_READERS);
+	if (!err)
+		err = remove_file(dirfd, STORE_LOCK);
+	if (!err)
+		err = fault_point("store.remove");
 	return err ? err : remove_directory(dirfd, path);
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/lib/reason.h"
 #include "branches.h"
@@ -273,6 +274,28 @@ static int wait_for_readers(struct store *st, const char *name)
 	return one ? holds_wait(st->dir.readersfd, id, 1) : 0;
 }
 
+/*
+ * A killed `mapfs branch` must not keep the snapshot.  While one is at work, it
+ * holds the snapshot.  The hold has a descriptor of its own, because another
+ * thread may exclude holds with the store's.
+ */
+static void forget_leftovers(struct store *st, const char *name)
+{
+	const struct snapshot *one;
+	uint64_t id;
+	int fd = -1;
+
+	rwlock_read(st->ns_lock);
+	one = snapshots_find(&st->set->snapshots, name);
+	id = one ? one->rec.id : 0;
+	rwlock_unlock(st->ns_lock);
+	if (!one || holds_open(st->dir.dirfd, true, &fd))
+		return;
+	if (holds_exclude(fd, id) == 0)
+		branches_forget_leftovers(st->dir.dirfd, id);
+	close(fd);
+}
+
 int store_snapshot_delete(struct store *st, const char *name,
 			  struct reason *why)
 {
@@ -286,6 +309,7 @@ int store_snapshot_delete(struct store *st, const char *name,
 	err = wait_for_readers(st, name);
 	if (err && err != -EBUSY)
 		return err;
+	forget_leftovers(st, name);
 	/* No sync may release the pages before the record is durable [A1]. */
 	rmutex_lock(&st->sync_lock);
 	rwlock_write(st->ns_lock);

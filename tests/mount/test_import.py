@@ -355,7 +355,7 @@ def started(place):
                          stderr=subprocess.PIPE)
     p.stdin.write(Layer().add("f", bytes(1 << 20)).done()[:900_000])
     p.stdin.flush()
-    wait_for("a store", (place / "store.part/journal").exists)
+    wait_for("a store", (place / "store/journal.part/1").exists)
     return p
 
 
@@ -368,6 +368,16 @@ def test_interrupted_import_leaves_nothing(place):
     assert sorted(os.listdir(place)) == ["base", "mnt"]
 
 
+def test_nothing_is_done_to_a_store_that_is_being_imported(place):
+    p = started(place)
+    store = place / "store"
+    for args in (("status", store), ("discard", "-y", store),
+                 ("mount", "-s", store, place / "base", place / "mnt")):
+        assert "another command" in mapfs(*args, check=False).text
+    p.send_signal(signal.SIGINT)
+    assert p.wait(timeout=patience()) == 1
+
+
 def test_interrupt_ends_the_removal_of_a_large_tree(place):
     """Regression: the signal was only checked between two entries."""
     (place / "base/d").mkdir()
@@ -378,20 +388,27 @@ def test_interrupt_ends_the_removal_of_a_large_tree(place):
         p = subprocess.Popen([binary(), "import", place / "base",
                               place / "store"], stdin=layer,
                              stderr=subprocess.PIPE)
-    wait_for("a store", (place / "store.part/journal").exists)
+    wait_for("a store", (place / "store/journal.part/1").exists)
     p.send_signal(signal.SIGINT)
     assert p.wait(timeout=patience()) == 1
     assert not (place / "store").exists()
-    assert not (place / "store.part").exists()
 
 
 def test_killed_import_leaves_no_store_that_looks_whole(place):
     p = started(place)
     p.kill()
     p.wait(timeout=patience())
-    assert not (place / "store").exists()
     again = load(place, Layer().add("f").done())
     assert again.returncode == 1
-    assert f"store {place}/store.part: was left by an import" in again.words
-    mapfs("discard", "-y", place / "store.part")
+    store = place / "store"
+    says = f"{store}: the rest of a branch or an import that was never " \
+           f"finished; remove it with `mapfs discard {store}`"
+    assert says in again.words
+    for args in (("status", store), ("log", store), ("diff", store),
+                 ("mount", "-s", store, place / "base", place / "mnt"),
+                 ("branch", store, place / "other")):
+        assert says in mapfs(*args, check=False).text
+    assert "rest of a branch or an import" in \
+        mapfs("discard", "-y", store).text
+    assert not store.exists()
     assert load(place, Layer().add("f").done()).returncode == 0

@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,20 +87,68 @@ static int check(const struct target *t, struct reason *why)
 	return mapfs_may_discard(t->store, why);
 }
 
+static bool is_confirmed(const struct discard_args *args, const char *store)
+{
+	fflush(stdout);
+	return args->yes || confirm(store, "This cannot be undone. Discard?");
+}
+
+/* What a killed command left holds nothing that was kept. */
+static int leftover_run(const struct discard_args *args, const char *path)
+{
+	static const char *const texts[] = {
+		[MAPFS_LEFTOVER_EMPTY] = "an empty directory",
+		[MAPFS_LEFTOVER_NEW] =
+			"a store without changes, never finished",
+		[MAPFS_LEFTOVER_PART] = "the rest of a branch or an import",
+		[MAPFS_LEFTOVER_REMOVED] = "the rest of a removed store",
+	};
+	enum mapfs_leftover left;
+	struct reason why;
+	char *store;
+	int err = mapfs_may_discard(path, &why);
+
+	if (!err)
+		err = mapfs_leftover(path, &left, &why);
+	if (!err && left) {
+		store = text_escape(path);
+		printf("%s: %s\n", store, texts[left]);
+		free(store);
+	}
+	if (!err && !is_confirmed(args, path))
+		return COMMAND_FAILED;
+	if (!err)
+		err = mapfs_discard(path, &why);
+	if (err)
+		say("%s", why.text);
+	return err ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static bool is_leftover(const char *arg, char path[PATH_MAX])
+{
+	enum mapfs_leftover left;
+	struct reason why;
+
+	return realpath(arg, path) && mapfs_leftover(path, &left, &why) == 0 &&
+	       left;
+}
+
 static int discard_run(const struct discard_args *args)
 {
+	char path[PATH_MAX];
 	struct reason why;
 	struct target t;
 	int err = target_find(&t, args->store, &why);
 
+	/* Neither in a mount, which could hang, nor a store. */
+	if (err == -EINVAL && is_leftover(args->store, path))
+		return leftover_run(args, path);
 	t.is_trusted = args->is_trusted;
 	if (!err)
 		err = check(&t, &why);
 	if (!err) {
 		say_contents(&t);
-		fflush(stdout);
-		if (!args->yes &&
-		    !confirm(t.store, "This cannot be undone. Discard?")) {
+		if (!is_confirmed(args, t.store)) {
 			reason_clear(&why);
 			err = -ECANCELED;
 		}
@@ -151,7 +200,8 @@ static const struct argp discard_argp = {
 	       "The "
 	       "command shows what the store holds, and asks on a "
 	       "terminal; elsewhere -y is needed. A store that is mounted "
-	       "or has branches is not removed. Other files in the "
+	       "or has branches is not removed. What a killed branch, import "
+	       "or discard left is removed, too. Other files in the "
 	       "directory are kept, and then the directory is, too. A "
 	       "store of another user can be removed without --trust, but "
 	       "its content is not shown then.\n\n"

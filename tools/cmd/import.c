@@ -18,7 +18,6 @@
 #include "tools/layer/apply.h"
 #include "tools/layer/format.h"
 #include "tools/lib/progress.h"
-#include "tools/lib/remove.h"
 #include "tools/lib/stream.h"
 #include "tools/lib/text.h"
 
@@ -148,6 +147,7 @@ static int store_fill(const char *base, const char *store)
 				     MAPFS_BASE_AT_PATH,
 		.base = base,
 		.store = store,
+		.is_part = true,
 	};
 	struct mapfs_view *view;
 	struct reason why;
@@ -169,34 +169,44 @@ static int store_fill(const char *base, const char *store)
 	return err ? err : close_err;
 }
 
-/* The store gets its name when it is complete, even if this is killed. */
+/* Only what this import made: the path may be another store by now. */
+static void store_drop(const char *store)
+{
+	enum mapfs_leftover left;
+	struct reason why;
+
+	if (!is_there(store) || mapfs_leftover(store, &left, &why) || !left)
+		return;
+	if (mapfs_discard(store, &why))
+		say("%s", why.text);
+}
+
+/* It counts as a store when it is complete, even if this is killed. */
 static int store_make(const char *base, const char *store)
 {
-	size_t len = strlen(store);
-	char *part;
-	int err;
+	struct reason why;
+	int err = store_fill(base, store);
 
-	while (len > 1 && store[len - 1] == '/')
-		len--;
-	if (asprintf(&part, "%.*s.part", (int)len, store) < 0)
-		return -ENOMEM;
-	if (is_there(part)) {
-		say("store %s: was left by an import that was killed; remove it "
-		    "with mapfs discard",
-		    part);
-		free(part);
-		return -EEXIST;
-	}
-	err = store_fill(base, part);
-	if (!err &&
-	    renameat2(AT_FDCWD, part, AT_FDCWD, store, RENAME_NOREPLACE) < 0) {
-		err = -errno;
-		say("store %s: %s; name another one", store, strerror(-err));
+	if (!err) {
+		err = mapfs_store_finish(store, &why);
+		if (err)
+			say("%s", why.text);
 	}
 	if (err)
-		remove_store(part);
-	free(part);
+		store_drop(store);
 	return err;
+}
+
+static int refuse_old(const char *store)
+{
+	enum mapfs_leftover left;
+	struct reason why;
+
+	if (!mapfs_leftover(store, &left, &why) && left)
+		say("%s", why.text);
+	else
+		say("store %s: exists already; name a new one", store);
+	return COMMAND_FAILED;
 }
 
 static int import_run(const struct import_args *args)
@@ -207,10 +217,8 @@ static int import_run(const struct import_args *args)
 		say("standard input: a terminal; redirect it from a layer");
 		return COMMAND_USAGE;
 	}
-	if (is_there(args->store)) {
-		say("store %s: exists already; name a new one", args->store);
-		return COMMAND_FAILED;
-	}
+	if (is_there(args->store))
+		return refuse_old(args->store);
 	/* From here on a signal must not leave an incomplete store behind. */
 	progress_begin("importing", input_bytes());
 	err = store_make(args->base, args->store);
@@ -250,7 +258,9 @@ static const struct argp import_argp = {
 	       "tar may be compressed. Whiteouts (.wh.NAME), opaque "
 	       "directories (.wh..wh..opq), hard links and extended "
 	       "attributes are understood. STORE must not exist. If the "
-	       "layer cannot be read to its end, no store is made.\n\n"
+	       "layer cannot be read to its end, no store is made; what a "
+	       "killed import leaves is no store, and mapfs discard removes "
+	       "it.\n\n"
 	       "Exit status: 0 done, 1 failed, 2 the command line is "
 	       "wrong.\n\n"
 	       "Example: mapfs import rootfs changes <layer.tar.gz",

@@ -166,12 +166,25 @@ static int found_store(struct find *f, const char *path)
 	return t->shown && t->store && t->inside ? 0 : out_of_memory(f);
 }
 
+/* What a killed command left is named as such. */
+static int refuse_leftover(const char *path, struct reason *why)
+{
+	enum mapfs_leftover left;
+
+	if (mapfs_leftover(path, &left, why) || !left ||
+	    left == MAPFS_LEFTOVER_EMPTY)
+		return 0;
+	return -EINVAL;
+}
+
 static int find_path(struct find *f, const char *path)
 {
 	struct mount_row row;
 
 	if (find_mount(f->table, path, &row) && mounts_is_mapfs(&row))
 		return found_live(f, &row, path);
+	if (refuse_leftover(path, f->why))
+		return -EINVAL;
 	if (is_store(path))
 		return found_store(f, path);
 	if (errno == EACCES) {
