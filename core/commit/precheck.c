@@ -124,16 +124,27 @@ static int check_rights(const struct planning_ctx *c)
  */
 static int check_root(const struct commit_ctx *ctx)
 {
-	if (mkdirat(ctx->fd.root, TRY_NAME, 0700) < 0 && errno != EEXIST) {
-		int err = -errno;
+	struct stat was;
+	int err = fstat(ctx->fd.root, &was) < 0 ? -errno : 0;
 
+	if (err)
+		return err;
+	if (mkdirat(ctx->fd.root, TRY_NAME, 0700) < 0 && errno != EEXIST) {
+		err = -errno;
 		reason_set(
 			ctx->why,
 			"base %s: cannot make a directory beside its files, as a commit has to, and nothing was written: %s",
 			base_path(ctx->overlay->base), reason_of(err));
 		return err;
 	}
-	return unlinkat(ctx->fd.root, TRY_NAME, AT_REMOVEDIR) < 0 ? -errno : 0;
+	if (unlinkat(ctx->fd.root, TRY_NAME, AT_REMOVEDIR) < 0)
+		return -errno;
+	/* Its owner may: a commit that ends here leaves the times as they were. */
+	(void)!futimens(ctx->fd.root, (const struct timespec[]){
+					      { .tv_nsec = UTIME_OMIT },
+					      was.st_mtim,
+				      });
+	return 0;
 }
 
 int precheck_commit(const struct planning_ctx *c)
