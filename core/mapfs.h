@@ -438,6 +438,13 @@ typedef int (*mapfs_run_fn)(void *arg, const struct mapfs_run *run);
 int must_check mapfs_pages(struct mapfs_view *v, struct mapfs_file file,
 			   const struct mapfs_range *range, mapfs_run_fn fn,
 			   void *arg);
+/*
+ * The same for all of the file that the window `file` is a part of.  -EINVAL:
+ * the view has no windows.
+ */
+int must_check mapfs_pages_of_whole(struct mapfs_view *v,
+				    struct mapfs_file file, mapfs_run_fn fn,
+				    void *arg);
 
 /*
  * Extended attributes.  As in getxattr(2), `len` 0 asks for the size.  A list

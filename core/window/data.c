@@ -178,6 +178,18 @@ int window_pages(struct mapfs_view *v, struct mapfs_file file,
 		       0;
 }
 
+int mapfs_pages_of_whole(struct mapfs_view *v, struct mapfs_file file,
+			 mapfs_run_fn fn, void *arg)
+{
+	const struct mapfs_range all = { .len_bytes = UINT64_MAX };
+	struct mapfs_file below;
+	struct window *w;
+	int err = v->below ? window_get(window_view_of(v), file, &w, &below) :
+			     -EINVAL;
+
+	return err ? err : mapfs_pages(v->below, below, &all, fn, arg);
+}
+
 ssize_t window_copy_range(struct mapfs_view *v,
 			  const struct mapfs_copy_range *copy)
 {

@@ -20,7 +20,8 @@ bool commands_has(uint32_t command)
 
 uint64_t commands_flags(uint32_t command)
 {
-	if (command == MAPFS_COMMAND_PAGES)
+	if (command == MAPFS_COMMAND_PAGES ||
+	    command == MAPFS_COMMAND_PAGES_OF_WHOLE)
 		return UINT64_MAX; /* an inode number is in their place */
 	return command == MAPFS_COMMAND_DIFF ?
 		       MAPFS_CONTROL_RANGES | MAPFS_CONTROL_TREE :
@@ -214,6 +215,9 @@ int commands_run(struct mount *m, struct job *job)
 		return windows(m, job);
 	case MAPFS_COMMAND_PAGES:
 		return pages(m, job);
+	case MAPFS_COMMAND_PAGES_OF_WHOLE:
+		return mapfs_pages_of_whole(
+			m->view, mapfs_file_of(job->ask.ino), put_run, job);
 	case MAPFS_COMMAND_MARK:
 	case MAPFS_COMMAND_COUNT:
 		break;

@@ -116,6 +116,8 @@ enum mapfs_command {
 	 * open.
 	 */
 	MAPFS_COMMAND_PAGES,
+	/* The same of all of the file that the window `ino` is a part of. */
+	MAPFS_COMMAND_PAGES_OF_WHOLE,
 	MAPFS_COMMAND_COUNT
 };
 
@@ -126,7 +128,7 @@ struct mapfs_control_start {
 	uint64_t job;	  /* the answer */
 	union {
 		uint64_t flags; /* DIFF: of enum mapfs_control_diff; else 0 */
-		uint64_t ino;	/* PAGES: st_ino */
+		uint64_t ino;	/* PAGES, PAGES_OF_WHOLE: st_ino */
 	};
 	char name[256];
 	char message[2048];

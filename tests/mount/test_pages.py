@@ -186,6 +186,58 @@ def test_window_is_a_map_of_its_own(view):
     assert _differing(f"{view.store}:img", "..") == [18, 21, 34]
 
 
+def test_file_of_a_store_that_is_mounted_as_windows(view):
+    """All of the file, which no name in the mount shows."""
+    write_file(view.base / "img", b"b" * 16 * PAGE)
+    write_file(view.base / "other", b"o" * PAGE)
+    _poke(view / "img", 9)
+    view.unmount()
+    view.options += ["-w", f"a=./img:{2 * PAGE}:{3 * PAGE}",
+                     "-w", f"b=img:{12 * PAGE}"]
+    view.mount()
+    mapfs("snapshot", view.mnt, "one")
+    _poke(view / "a", 1)
+    _poke(view / "b", 3)
+    img = f"{view.store}:img"
+    for _ in range(2):
+        assert _sources(img) == "bbbPbbbbbSbbbbbP"
+        assert _sources(f"{view.store}:/./img") == "bbbPbbbbbSbbbbbP"
+        assert _differing(img, "one..") == [3, 15]
+        assert _differing(img, "..") == [3, 9, 15]
+        assert _sources(img, "..one") == "bbbbbbbbbSbbbbbb"
+        assert _sources(f"{view.store}@one:img") == "bbbbbbbbbSbbbbbb"
+        if view.mounted:
+            assert _sources(f"{view.store}:a") == "bPb"
+            assert _differing(f"{view.store}:a", "..") == [1]
+            assert "a directory" in refused("pages", f"{view.store}:")
+            assert "no such file" in refused("pages", view / "img")
+            words = refused("pages", f"{view.store}:other")
+            assert "mounted as windows" in words, words
+            assert f"such as {view.mnt}/a" in words and \
+                SENTENCE.fullmatch(words)
+            view.unmount()
+    assert "no such file" in refused("pages", f"{view.store}:a")
+
+
+def test_window_on_a_file_is_a_map_too(scratch):
+    """Also if the base is a file, which the store then shows as a whole."""
+    write_file(scratch / "img", b"b" * 8 * PAGE)
+    store, at = scratch / "store", scratch / "at"
+    write_file(at)
+    mapfs("mount", "-s", store, "-w", f"a=:{4 * PAGE}:{2 * PAGE}",
+          scratch / "img", at)
+    try:
+        _poke(at, 1)
+        for name in at, f"{store}:a":
+            assert _sources(name) == "bP"
+            assert _differing(name, "..") == [1]
+        assert _sources(f"{store}:img") == "bbbbbPbb"
+        assert _differing(f"{store}:img", "..") == [5]
+    finally:
+        mapfs("umount", at)
+    assert _sources(f"{store}:img") == "bbbbbPbb"
+
+
 @pytest.mark.parametrize("over", [False, True])
 def test_base_that_is_a_file_has_a_map(scratch, over):
     """At a directory, and at the file itself."""

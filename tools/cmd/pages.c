@@ -124,8 +124,9 @@ static const struct argp pages_argp = {
 	.parser = parse_option,
 	.args_doc = "FILE [A..B]",
 	.doc = "Shows where each page of a file is. FILE is a file in a "
-	       "view; STORE:PATH, a file of a store, mounted or not; or "
-	       "STORE@NAME:PATH, a file of a snapshot. With A..B the pages "
+	       "view; STORE:PATH, a file of a store, mounted or not, also "
+	       "if it is mounted as windows; or STORE@NAME:PATH, a file of a "
+	       "snapshot. With A..B the pages "
 	       "are marked that differ between the snapshots A and B; "
 	       "without A the base is compared, without B the current "
 	       "state, so .. alone compares these two.\v"

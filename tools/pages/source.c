@@ -28,13 +28,16 @@
 struct reading {
 	const struct page_source *s;
 	struct target target;
-	char *path; /* from the root of the view */
+	char *path; /* from the root of the view, or of the store */
+	char *at;   /* in a mount: what is asked about; "": its root */
 	/*
 	 * For what the daemon does not translate: the file below, of which the
 	 * file is a part if it is a window, else all.
 	 */
 	char *below;
 	struct mapfs_range part;
+	bool is_of_store; /* the argument is STORE:PATH */
+	bool is_whole;	  /* `at` is a window of the file */
 	struct page_map *map;
 	struct mapfs_range *ranges; /* that differ */
 	size_t range_count;
@@ -111,6 +114,7 @@ static int find_parts(struct reading *r)
 			err = has_snapshot(r, &has);
 		if (err)
 			return err;
+		r->is_of_store = true;
 		if (has)
 			return take_path(r, colon + 1);
 		if (reason_is_empty(&first))
@@ -159,42 +163,107 @@ static const char *base_name(const struct reading *r)
 	return slash ? slash + 1 : r->target.info.base;
 }
 
-/* Is the root of the mount a file, and the one that is meant? */
-static bool is_root(const struct reading *r)
+static bool is_live(const struct reading *r)
+{
+	return r->target.kind == TARGET_LIVE && !r->target.snapshot;
+}
+
+static bool is_root_file(const struct reading *r)
 {
 	struct stat st;
 
-	return fstat(r->target.fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (!*r->path || strcmp(r->path, base_name(r)) == 0);
+	return fstat(r->target.fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* A comparison knows files, and nothing of the windows that a mount shows. */
+/* The window of this name; where the root of the mount is one, it needs none. */
+static const struct mapfs_window *find_window(const struct reading *r,
+					      const struct window_list *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (strcmp(l->windows[i].name, r->path) == 0)
+			return &l->windows[i];
+	}
+	return l->count == 1 && !*r->path && is_root_file(r) ? l->windows :
+							       NULL;
+}
+
+/* The path of the window's file, as a comparison gives it. */
+static int file_of(const struct reading *r, const struct mapfs_window *w,
+		   char **out)
+{
+	return viewpath_normalize(*w->path ? w->path : base_name(r), out);
+}
+
+/* Any window of the file, which the mount itself does not show. */
+static int find_part(const struct reading *r, const struct window_list *l,
+		     const struct mapfs_window **out)
+{
+	for (size_t i = 0; i < l->count && !*out; i++) {
+		char *file;
+		int err = file_of(r, &l->windows[i], &file);
+
+		if (err)
+			return err;
+		if (strcmp(file, r->path) == 0)
+			*out = &l->windows[i];
+		free(file);
+	}
+	if (*out)
+		return 0;
+	reason_set(r->why,
+		   "%s: the store is mounted as windows, of which none is a "
+		   "part of this file; name one of them, such as %s%s%s, or "
+		   "unmount first",
+		   r->s->file, r->target.shown, is_root_file(r) ? "" : "/",
+		   is_root_file(r) ? "" : l->windows[0].name);
+	return -ENOENT;
+}
+
+static int take_window(struct reading *r, const struct mapfs_window *w)
+{
+	if (!r->is_whole) {
+		r->part.off_bytes = w->off_bytes;
+		r->part.len_bytes = w->len_bytes;
+	}
+	r->at = strdup(is_root_file(r) ? "" : w->name);
+	return r->at ? file_of(r, w, &r->below) : -ENOMEM;
+}
+
+/* A mount without windows, or a store. */
+static int take_file(struct reading *r)
+{
+	const bool is_root = is_live(r) && is_root_file(r) &&
+			     (!*r->path || strcmp(r->path, base_name(r)) == 0);
+
+	r->at = strdup(is_root ? "" : r->path);
+	r->below = strdup(is_root ? base_name(r) : r->path);
+	return r->at && r->below ? 0 : -ENOMEM;
+}
+
+/*
+ * A comparison knows files, and nothing of the windows that a mount shows.  The
+ * path of a store may name either.
+ */
 static int find_below(struct reading *r)
 {
 	const struct target *t = &r->target;
-	const bool is_live = t->kind == TARGET_LIVE && !t->snapshot;
-	const char *below = is_live && is_root(r) ? base_name(r) : r->path;
+	const struct mapfs_window *w = NULL;
 	struct window_list l = { 0 };
 	int err = 0;
 
 	r->part = (struct mapfs_range){ .len_bytes = UINT64_MAX };
-	if (is_live && r->s->is_compared)
+	if (is_live(r) && (r->s->is_compared || r->is_of_store))
 		err = windows_read(&l, t->fd, t->shown, r->why);
-	if (err)
-		return err;
-	for (size_t i = 0; i < l.count; i++) {
-		const struct mapfs_window *w = &l.windows[i];
-
-		if (strcmp(w->name, below) != 0)
-			continue;
-		r->part.off_bytes = w->off_bytes;
-		r->part.len_bytes = w->len_bytes;
-		below = *w->path ? w->path : base_name(r);
-		break;
+	if (!err)
+		w = find_window(r, &l);
+	if (!err && l.count > 0 && !w && r->is_of_store && *r->path) {
+		r->is_whole = true;
+		err = find_part(r, &l, &w);
 	}
-	r->below = strdup(below);
+	if (!err)
+		err = w ? take_window(r, w) : take_file(r);
 	window_list_fini(&l);
-	return r->below ? 0 : -ENOMEM;
+	return err;
 }
 
 /* --- its runs ------------------------------------------------------------- */
@@ -270,7 +339,8 @@ static int take_runs(const struct reading *r,
 static int ask_daemon(const struct reading *r, const struct stat *st)
 {
 	const struct control_call call = {
-		.command = MAPFS_COMMAND_PAGES,
+		.command = r->is_whole ? MAPFS_COMMAND_PAGES_OF_WHOLE :
+					 MAPFS_COMMAND_PAGES,
 		.flags = st->st_ino,
 	};
 	struct control_result result;
@@ -289,14 +359,13 @@ static int read_live(const struct reading *r)
 	int fd = -1;
 	int err = 0;
 
-	if (is_root(r)) {
+	if (!*r->at && is_root_file(r)) {
 		fd = dup(r->target.fd);
 		err = fd < 0 ? -errno : 0;
 	} else {
-		err = beneath_open(r->target.fd, *r->path ? r->path : ".",
-				   O_PATH, &fd);
+		err = beneath_open(r->target.fd, *r->at ? r->at : ".", O_PATH,
+				   &fd);
 	}
-
 	if (err)
 		return refuse(r, err);
 	err = fstat(fd, &st) < 0 ? refuse(r, -errno) :
@@ -440,14 +509,13 @@ int page_source_read(struct page_map *out, const struct page_source *s,
 	if (!err)
 		err = take_sides(&r);
 	if (!err)
-		err = r.target.kind == TARGET_LIVE && !r.target.snapshot ?
-			      read_live(&r) :
-			      read_view(&r);
+		err = is_live(&r) ? read_live(&r) : read_view(&r);
 	if (!err && s->is_compared)
 		err = compare(&r);
 	if (err)
 		page_map_fini(out);
 	free(r.ranges);
+	free(r.at);
 	free(r.below);
 	free(r.path);
 	target_fini(&r.target);
