@@ -281,7 +281,8 @@ int window_list_check_names(const struct window_list *l, struct reason *why)
 	for (size_t i = 0; i < l->count && !err; i++)
 		sorted[i] = &l->windows[i];
 	if (!err)
-		qsort(sorted, l->count, sizeof(*sorted), by_name);
+		qsort(sorted, l->count, sizeof(const struct mapfs_window *),
+		      by_name);
 	for (size_t i = 1; i < l->count && !err; i++) {
 		if (strcmp(sorted[i - 1]->name, sorted[i]->name) != 0)
 			continue;
