@@ -220,7 +220,8 @@ def test_state_directory_is_where_the_user_says(place):
 
 def test_state_directory_in_the_base_is_avoided(place):
     p = view_run("--keep", "--", "touch", "g",
-                 env=dict(os.environ, HOME=f"{place}/base"))
+                 env=dict(os.environ, HOME=f"{place}/base",
+                          XDG_STATE_HOME=f"{place}/base/state"))
     assert kept_store(p.words).startswith(f"{place}/tmp/mapfs/run-")
 
 

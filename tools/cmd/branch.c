@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "tools/lib/control.h"
+#include "tools/lib/registry.h"
 #include "tools/lib/target.h"
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
@@ -101,6 +102,18 @@ static void snapshot_delete(const struct target *t, const char *name)
 		    name, why.text);
 }
 
+/* Before it is made, so that what a killed command leaves is found. */
+static void note_branch(const char *parent, const char *to)
+{
+	struct mapfs_store_info info;
+	struct reason why;
+
+	if (mapfs_store_describe(parent, &info, &why))
+		return;
+	registry_add(to, info.base);
+	mapfs_store_info_fini(&info);
+}
+
 static int branch(const struct target *t, const struct branch_args *args,
 		  struct reason *why)
 {
@@ -120,8 +133,10 @@ static int branch(const struct target *t, const struct branch_args *args,
 			   t->shown);
 		return -EINVAL;
 	}
-	if (t->snapshot)
+	if (t->snapshot) {
+		note_branch(t->store, args->to);
 		return mapfs_branch(&opt, why);
+	}
 	/* Before a snapshot is made for it. */
 	err = mapfs_store_trust_check(t->store, t->is_trusted, why);
 	if (!err)
@@ -129,6 +144,7 @@ static int branch(const struct target *t, const struct branch_args *args,
 	if (err)
 		return err;
 	opt.snapshot = name;
+	note_branch(t->store, args->to);
 	err = mapfs_branch(&opt, why);
 	if (err)
 		snapshot_delete(t, name);

@@ -33,6 +33,7 @@ int cmd_rollback(int argc, char **argv);
 int cmd_branch(int argc, char **argv);
 int cmd_revert(int argc, char **argv);
 int cmd_discard(int argc, char **argv);
+int cmd_prune(int argc, char **argv);
 int cmd_partitions(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_export(int argc, char **argv);

@@ -14,6 +14,7 @@
 #include "tools/lib/changes.h"
 #include "tools/lib/confirm.h"
 #include "tools/lib/history.h"
+#include "tools/lib/registry.h"
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 
@@ -119,7 +120,9 @@ static int leftover_run(const struct discard_args *args, const char *path)
 		return COMMAND_FAILED;
 	if (!err)
 		err = mapfs_discard(path, &why);
-	if (err)
+	if (!err)
+		registry_drop(path);
+	else
 		say("%s", why.text);
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }
@@ -155,6 +158,8 @@ static int discard_run(const struct discard_args *args)
 	}
 	if (!err)
 		err = mapfs_discard(t.store, &why);
+	if (!err)
+		registry_drop(t.store);
 	if (err && !reason_is_empty(&why))
 		say("%s", why.text);
 	target_fini(&t);

@@ -18,6 +18,7 @@
 #include "tools/layer/apply.h"
 #include "tools/layer/format.h"
 #include "tools/lib/progress.h"
+#include "tools/lib/registry.h"
 #include "tools/lib/stream.h"
 #include "tools/lib/text.h"
 
@@ -175,6 +176,7 @@ static void store_drop(const char *store)
 	enum mapfs_leftover left;
 	struct reason why;
 
+	registry_drop(store);
 	if (!is_there(store) || mapfs_leftover(store, &left, &why) || !left)
 		return;
 	if (mapfs_discard(store, &why))
@@ -185,7 +187,11 @@ static void store_drop(const char *store)
 static int store_make(const char *base, const char *store)
 {
 	struct reason why;
-	int err = store_fill(base, store);
+	int err;
+
+	/* Before it is made, so that what a killed import leaves is found. */
+	registry_add(store, base);
+	err = store_fill(base, store);
 
 	if (!err) {
 		err = mapfs_store_finish(store, &why);

@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "core/lib/array.h"
+#include "list_stores.h"
 #include "tools/lib/json.h"
 #include "tools/lib/mounts.h"
 #include "tools/lib/text.h"
@@ -159,13 +160,23 @@ static int list_people(struct mounts *table)
 	return COMMAND_OK;
 }
 
+#define STORES_KEY 0x1001
+
+struct list_args {
+	bool json;
+	bool stores;
+};
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	bool *json = state->input;
+	struct list_args *args = state->input;
 
 	switch (key) {
 	case 'j':
-		*json = true;
+		args->json = true;
+		return 0;
+	case STORES_KEY:
+		args->stores = true;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -173,13 +184,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option list_options[] = {
-	{ "json", 'j', NULL, 0, "Print a JSON array", 0 }, { 0 }
+	{ "json", 'j', NULL, 0, "Print a JSON array", 0 },
+	{ "stores", STORES_KEY, NULL, 0,
+	  "List the kept stores of this user instead", 0 },
+	{ 0 }
 };
 
 static const struct argp list_argp = {
 	.options = list_options,
 	.parser = parse_option,
-	.doc = "Lists the mounts of mapfs.\v"
+	.doc = "Lists the mounts of mapfs, or the kept stores.\v"
 	       "The state of a mount is "
 	       "alive; dead: its daemon has ended, and `mapfs umount` "
 	       "removes the mount; hung: its daemon does not answer; "
@@ -190,6 +204,19 @@ static const struct argp list_argp = {
 	       "pid, uid, version, private_pages, journal_bytes, "
 	       "inodes_known, inodes_changed, and requests: the number "
 	       "that the kernel has sent, by operation.\n\n"
+	       "With --stores the list has the kept stores that this user has "
+	       "made or changed, wherever they are; one that was moved is "
+	       "listed again once it was mounted. SIZE is what it takes on "
+	       "disk, AGE the time since it was last written; mounting "
+	       "writes, too. STATE is kept; mounted; busy: in use by a "
+	       "command; commit: a commit was interrupted; or, if the store "
+	       "is stale, base-gone, base-replaced, leftover (a command was "
+	       "killed while it made or removed it) or damaged; or foreign: "
+	       "another user could have written it; or unreadable. A line "
+	       "on stderr says what to do. With --json each store is an "
+	       "object with store, state, is_stale, base, mountpoint, parent "
+	       "(or null), branches (their number), size_bytes, changed (in "
+	       "seconds since 1970) and note.\n\n"
 	       "Exit status: 0 done, 1 failed, 2 the command line is "
 	       "wrong.\n\n"
 	       "Example: mapfs list --json",
@@ -198,18 +225,20 @@ static const struct argp list_argp = {
 int cmd_list(int argc, char **argv)
 {
 	struct mounts *table;
-	bool json = false;
+	struct list_args args = { 0 };
 	int status;
 	int err;
 
-	if (argp_parse(&list_argp, argc, argv, 0, NULL, &json))
+	if (argp_parse(&list_argp, argc, argv, 0, NULL, &args))
 		return COMMAND_USAGE;
+	if (args.stores)
+		return list_stores(args.json);
 	err = mounts_read(&table);
 	if (err) {
 		say("/proc/self/mountinfo: %s; mount proc", strerror(-err));
 		return COMMAND_FAILED;
 	}
-	status = json ? list_json(table) : list_people(table);
+	status = args.json ? list_json(table) : list_people(table);
 	mounts_free(table);
 	return status;
 }

@@ -57,6 +57,7 @@
 #include "run_mount.h"
 #include "run_store.h"
 #include "run_wait.h"
+#include "tools/lib/registry.h"
 #include "tools/lib/remove.h"
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
@@ -355,6 +356,8 @@ static int run_all(struct run_ctx *r)
 
 	if (await_store(r))
 		return RUN_FAILED;
+	if (r->opt.store_kind == MAPFS_STORE_DIR && !r->opt.snapshot)
+		registry_add(r->opt.store, r->opt.base);
 	run_wait_begin();
 	if (run_mount_begin(r)) {
 		if (r->has_own_store)

@@ -7,47 +7,13 @@
 #include "run_store.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/lib/state.h"
 #include "tools/lib/text.h"
-
-/* Would `path` lie in the base?  Its longest part that exists decides. */
-static bool is_in_base(const struct run_ctx *r, const char *path)
-{
-	size_t n = strlen(r->opt.base);
-	char real[PATH_MAX];
-	char part[PATH_MAX];
-
-	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
-		return true;
-	while (!realpath(part, real)) {
-		char *slash = strrchr(part, '/');
-
-		if (!slash || slash == part)
-			return false;
-		*slash = '\0';
-	}
-	return strncmp(real, r->opt.base, n) == 0 &&
-	       (real[n] == '\0' || real[n] == '/');
-}
-
-static void make_parents(char *path)
-{
-	for (char *p = path + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		/* mkdtemp() fails if a directory could not be made. */
-		(void)mkdir(path, 0700);
-		*p = '/';
-	}
-}
 
 /* 1: not possible in this place. */
 static int create_in(struct run_ctx *r, const char *place, const char *below)
@@ -57,12 +23,13 @@ static int create_in(struct run_ctx *r, const char *place, const char *below)
 	char date[32];
 	char *path;
 
-	if (!place || place[0] != '/' || is_in_base(r, place))
+	if (!place || place[0] != '/' || state_is_in(place, r->opt.base))
 		return 1;
 	strftime(date, sizeof(date), "%Y%m%d-%H%M%S", localtime_r(&now, &tm));
 	if (asprintf(&path, "%s%s/run-%s-XXXXXX", place, below, date) < 0)
 		return -ENOMEM;
-	make_parents(path);
+	/* mkdtemp() fails if a directory could not be made. */
+	state_make_parents(path);
 	if (!mkdtemp(path)) {
 		free(path);
 		return 1;

@@ -12,6 +12,7 @@
 #include "fs/session/server.h"
 #include "fs/session/unmount.h"
 #include "mounts.h"
+#include "registry.h"
 #include "text.h"
 
 #define DEAD_MOST 8 /* dead mounts on one place */
@@ -146,6 +147,9 @@ int mounting_start(struct fs_options *opt, const char *target, bool foreground)
 
 	if (err)
 		return err;
+	/* Before a view can cover the registry. */
+	if (opt->store_kind == MAPFS_STORE_DIR && !opt->snapshot)
+		registry_add(opt->store, opt->base);
 	if (foreground)
 		err = server_serve(opt, -1, &why);
 	else

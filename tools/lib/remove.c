@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include "core/mapfs.h"
+#include "registry.h"
 #include "text.h"
 
 void remove_store(const char *path)
 {
 	struct reason why;
 
+	registry_drop(path);
 	/* An empty directory is not a store yet. */
 	if (rmdir(path) == 0 || errno == ENOENT)
 		return;

@@ -18,6 +18,7 @@
 #include "core/lib/path.h"
 #include "fs/mount/root.h"
 #include "progress.h"
+#include "registry.h"
 #include "text.h"
 #include "viewpath.h"
 
@@ -340,6 +341,8 @@ int target_open_view(const struct target *t, bool look_only,
 		.progress_arg = PROGRESS_COMPACTION,
 	};
 
+	if (t->store && !look_only)
+		registry_add(t->store, NULL);
 	if (t->store)
 		return mapfs_view_open(out, &opt, why);
 	reason_set(why,

@@ -20,6 +20,7 @@ import os
 import pickle
 import pwd
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -211,6 +212,7 @@ class _Run:
         self.nextitem = nextitem
         self.scratch = scratch
         self.stderr = str(scratch) + ".stderr"
+        self.state = str(scratch) + ".state"
         # Computed once, since it depends on the load of the moment.
         self.limit = limit_of(item)
         self.reader, self.pipe = os.pipe()
@@ -233,6 +235,8 @@ def _test(r):
             if runs_as_user(item) and os.geteuid() == 0:
                 become_user()
             os.environ["HOME"] = os.environ["XDG_RUNTIME_DIR"] = str(scratch)
+            # root's list of stores would be the machine's.
+            os.environ["XDG_STATE_HOME"] = r.state
             os.umask(0o022)
             item.config.mapfs_scratch = scratch
             reports = runtestprotocol(item, nextitem=r.nextitem, log=False)
@@ -379,6 +383,7 @@ def run(item, nextitem, scratch):
         except ProcessLookupError:
             pass
     os.waitpid(keeper, 0)
+    shutil.rmtree(r.state, ignore_errors=True)
     said = ""
     if os.path.exists(r.stderr):
         said = Path(r.stderr).read_text(errors="replace")

@@ -18,7 +18,7 @@ def base_at(scratch):
     (scratch / "tmp").mkdir()
     write_file(scratch / "base/f", b"bytes")
     os.environ["TMPDIR"] = str(scratch / "tmp")
-    os.environ.pop("XDG_STATE_HOME", None)
+    os.environ["XDG_STATE_HOME"] = str(scratch / ".local/state")
     os.chdir(scratch / "base")
     before = tree.of(scratch / "base", ("atime",))
     yield scratch
