@@ -30,6 +30,7 @@ def base_to_commit_to(scratch):
     """The working directory is a base, which commits may change."""
     (scratch / "base").mkdir()
     write_file(scratch / "base/f", b"bytes")
+    os.environ["XDG_STATE_HOME"] = str(scratch / ".local/state")
     os.chdir(scratch / "base")
     return scratch
 
@@ -74,5 +75,7 @@ def kept_store(words):
 
 
 def stores(place):
+    """The stores that runs have kept; beside them is the list of all stores."""
     where = place / ".local/state/mapfs"
-    return sorted(os.listdir(where)) if where.exists() else []
+    found = os.listdir(where) if where.exists() else []
+    return sorted(name for name in found if name != "stores")

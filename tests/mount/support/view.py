@@ -82,7 +82,7 @@ class View:
         self.as_user = as_user
         self.base = self.scratch / "base"
         self.base.mkdir(exist_ok=True)
-        self.source = self.base	# what the command names as the base
+        self.source = None	# named as the base; None: that directory
         self.mnt = self.scratch / "mnt"
         self.store = self.scratch / "store" if mode == "kept" else None
         self.tmp = self.scratch / "tmp"
@@ -122,7 +122,8 @@ class View:
             cmd += ["-s", str(self.store)]
         for window in self.windows:
             cmd += ["-w", window]
-        return cmd + [*self.options, *extra, str(self.source), str(self.mnt)]
+        return cmd + [*self.options, *extra,
+                      str(self.source or self.base), str(self.mnt)]
 
     def mount(self, *extra):
         if self.mode == "plain":
