@@ -371,7 +371,8 @@ static int with_kept(struct commit_ctx *ctx, const struct snapshot *one,
 		return err;
 	delta_set_init(&kept, table, NULL);
 	err = store_snapshot_load(ctx->overlay->store, one,
-				  &ctx->overlay->set.snapshots, &kept);
+				  &ctx->overlay->set.snapshots, &kept,
+				  ctx->why);
 	if (!err)
 		err = with_rewritten(ctx, &kept, only_rest, fn, arg);
 	delta_set_fini(&kept);

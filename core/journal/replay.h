@@ -12,8 +12,8 @@
  *   that lsn and the mark itself were appended while the pages were being
  *   flushed, and the pages they name may not have reached the disk.
  * A sound group that lies behind an unsound one is never trusted.  An older
- * segment that ends before the next one begins is damage: -EUCLEAN; so is an
- * unsound group that a later mark says had been flushed: -EBADMSG.
+ * segment that ends before the next one begins is damage; so is an unsound
+ * group that was durable: a later mark says so, or the bound (bound.h).
  *
  * Lifetime: journal_open() gives the caller the only reference, which
  *           journal_close() ends.
@@ -22,6 +22,7 @@
  *           -ENOENT: no segment at all; or the error of the callback.
  * Locking:  none is held during the callback.
  */
+#include "bound.h"
 #include "where.h"
 
 struct journal;
@@ -36,15 +37,12 @@ typedef int (*journal_replay_fn)(void *arg, mapfs_lsn lsn, const void *records,
 struct journal_replay {
 	journal_replay_fn fn;
 	void *arg;
+	/* What the journal must have; or NULL.  For journal_open() only. */
+	const struct journal_bound *bound;
 	/* Result of journal_open(): groups that recovery did not trust. */
 	uint64_t discarded;
-};
-
-/* The groups of segments first .. last up to the lsn. */
-struct journal_history {
-	uint64_t first_segment;
-	uint64_t last_segment;
-	mapfs_lsn lsn;
+	/* Result: where, if the call returns -EUCLEAN or -EBADMSG. */
+	struct journal_damage damage;
 };
 
 /*
@@ -63,6 +61,6 @@ int must_check journal_open(struct journal **out,
 int must_check journal_replay_history(const struct journal_where *where,
 				      struct journal_id *id,
 				      const struct journal_history *h,
-				      const struct journal_replay *r);
+				      struct journal_replay *r);
 
 #endif

@@ -156,14 +156,15 @@ int segment_open(const struct journal_where *where, uint64_t number, int *fd,
 		return errno == ENOENT || errno == ELOOP ? -EUCLEAN : -errno;
 	if (fstat(*fd, &st) < 0)
 		err = -errno;
-	else if (!S_ISREG(st.st_mode) || st.st_size < SEGMENT_HEADER_BYTES)
+	else if (!S_ISREG(st.st_mode))
 		err = -EUCLEAN;
-	if (err) {
+	else if (st.st_size < SEGMENT_HEADER_BYTES)
+		err = -EBADMSG;
+	if (!err || err == -EBADMSG)
+		*file_bytes = (uint64_t)st.st_size;
+	if (err)
 		close(*fd);
-		return err;
-	}
-	*file_bytes = (uint64_t)st.st_size;
-	return 0;
+	return err;
 }
 
 int segment_create(struct segment *s, const struct journal_where *where,

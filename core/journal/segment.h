@@ -145,7 +145,7 @@ int must_check segment_iterate(int dirfd,
 			       void *arg);
 /*
  * Opens a published segment for reading.  -EUCLEAN: there is no regular file
- * of that name, or it is shorter than a header.
+ * of that name; -EBADMSG: it is shorter than a header, *file_bytes long.
  */
 int must_check segment_open(const struct journal_where *where, uint64_t number,
 			    int *fd, uint64_t *file_bytes);

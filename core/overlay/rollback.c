@@ -112,7 +112,7 @@ static int load(struct overlay *o, const char *name, struct delta_set *state,
 	err = store_snapshot_may_show(&o->set.snapshots, one, store, why);
 	return err ? err :
 		     store_snapshot_load(o->store, one, &o->set.snapshots,
-					 state);
+					 state, why);
 }
 
 /* store_lock() is held, so the snapshot cannot be deleted meanwhile. */

@@ -250,7 +250,7 @@ static int load_group(void *arg, mapfs_lsn lsn, const void *records, size_t len)
 int lineage_load(struct lineage *l, unsigned int n, struct delta_set *set)
 {
 	struct lineage_replay load = { .lineage = l, .n = n, .set = set };
-	const struct journal_replay replay = { .fn = load_group, .arg = &load };
+	struct journal_replay replay = { .fn = load_group, .arg = &load };
 	struct journal_history history;
 	struct journal_where where;
 	struct journal_id id = { 0 };

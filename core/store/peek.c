@@ -103,7 +103,8 @@ static int peek_at_group(void *arg, mapfs_lsn lsn, const void *records,
 	return ret;
 }
 
-static int peek_once(struct store_facts *f, int dirfd, const char *name)
+static int peek_once(struct store_facts *f, int dirfd, const char *name,
+		     struct journal_damage *damage)
 {
 	struct peek arg = { .facts = f };
 	struct journal_where where = { 0 };
@@ -120,6 +121,7 @@ static int peek_once(struct store_facts *f, int dirfd, const char *name)
 		return -errno;
 	snapshots_init(&f->snapshots);
 	err = journal_open(&j, &where, &id, true, &replay);
+	*damage = replay.damage;
 	close(where.dirfd);
 	if (err)
 		return err;
@@ -132,11 +134,13 @@ int store_peek(struct store_facts *f, int dirfd, const char *path,
 	       struct reason *why)
 {
 	const struct timespec tick = { .tv_nsec = 10000000 };
+	struct journal_damage damage;
 	int err;
 
 	for (int n = 0;; n++) {
 		*f = (struct store_facts){ 0 };
-		err = peek_once(f, dirfd, STORE_JOURNAL);
+		damage = (struct journal_damage){ .kind = JOURNAL_SOUND };
+		err = peek_once(f, dirfd, STORE_JOURNAL, &damage);
 		if (!err)
 			return 0;
 		store_facts_fini(f);
@@ -148,19 +152,21 @@ int store_peek(struct store_facts *f, int dirfd, const char *path,
 	if (err == -ENOENT)
 		reason_not_a_store(why, path);
 	else
-		reason_set(why, "store %s: %s", path, reason_of_opening(err));
+		reason_damaged(why, path, err, &damage);
 	return err;
 }
 
 int store_peek_leftover(struct store_facts *f, int dirfd,
 			enum mapfs_leftover kind)
 {
+	struct journal_damage damage;
 	int err;
 
 	*f = (struct store_facts){ 0 };
 	err = peek_once(f, dirfd,
 			kind == MAPFS_LEFTOVER_PART ? STORE_JOURNAL_PART :
-						      STORE_JOURNAL);
+						      STORE_JOURNAL,
+			&damage);
 	if (err)
 		store_facts_fini(f);
 	return err;

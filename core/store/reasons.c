@@ -2,6 +2,8 @@
 #include "reasons.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 const char *reason_of_opening(int err)
 {
@@ -10,10 +12,32 @@ const char *reason_of_opening(int err)
 		return "it was written by a newer mapfs; use that version";
 	case -EUCLEAN:
 	case -EBADMSG:
-		return "its journal is damaged, and nothing was changed; restore the store from a copy, or use a new one";
+		return "it is damaged, and nothing was changed; `mapfs check STORE` says what is lost, `mapfs mount -o salvage -s STORE BASE DIR` shows the rest";
 	default:
 		return reason_of(err);
 	}
+}
+
+void reason_damaged(struct reason *why, const char *store, int err,
+		    const struct journal_damage *damage)
+{
+	char place[96];
+
+	if (damage->kind == JOURNAL_SOUND || damage->segment == 0) {
+		reason_set(why, "store %s: %s", store, reason_of_opening(err));
+		return;
+	}
+	if (damage->offset > 0)
+		(void)snprintf(place, sizeof(place),
+			       "is damaged at byte %" PRIu64, damage->offset);
+	else
+		(void)snprintf(place, sizeof(place), "is damaged");
+	reason_set(
+		why,
+		"store %s: segment %" PRIu64 " (journal/%" PRIu64
+		") %s: %s; nothing was changed; `mapfs check %s` says what is lost, `mapfs mount -o salvage -s %s BASE DIR` shows the rest",
+		store, damage->segment, damage->segment, place,
+		journal_damage_text(damage->kind), store, store);
 }
 
 void reason_not_a_store(struct reason *why, const char *path)

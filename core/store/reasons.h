@@ -9,10 +9,17 @@
  * Errors:   none.
  * Locking:  none.
  */
+#include "core/journal/damage.h"
 #include "core/lib/reason.h"
 
 /* The end of the sentence "store X: ..." when its journal cannot be read. */
 const char *reason_of_opening(int err);
+/*
+ * The sentence for a call that ended with `err`: the place if that is known,
+ * else as reason_of_opening().
+ */
+void reason_damaged(struct reason *why, const char *store, int err,
+		    const struct journal_damage *damage);
 void reason_not_a_store(struct reason *why, const char *path);
 void reason_no_snapshot(struct reason *why, const char *store,
 			const char *name);

@@ -60,8 +60,13 @@ static int replay_head(struct replay *rp, const void *records, size_t len)
 		return ret;
 	if (st->lineage.count == 0)
 		ret = lineage_open(&st->lineage, st->arena, &parent, rp->why);
-	if (!ret && parent.begins)
+	if (!ret && parent.begins) {
 		ret = lineage_load(&st->lineage, 0, rp->set);
+		/* The place in this journal would mislead. */
+		if (ret == -EUCLEAN || ret == -EBADMSG)
+			reason_damaged(rp->why, st->lineage.parent.path, ret,
+				       &(struct journal_damage){ 0 });
+	}
 	/* -ENOENT would mean that this store has no journal yet. */
 	return ret == -ENOENT ? -ESTALE : ret;
 }
@@ -80,27 +85,29 @@ static int replay_group(void *arg, mapfs_lsn lsn, const void *records,
 }
 
 int store_snapshot_load(struct store *st, const struct snapshot *one,
-			const struct snapshots *known, struct delta_set *into)
+			const struct snapshots *known, struct delta_set *into,
+			struct reason *why)
 {
-	struct reason why;
 	struct journal_where where = { .dirfd = st->dir.journalfd };
 	struct journal_id id = { 0 };
 	struct replay rp = {
 		.st = st,
 		.set = into,
-		.why = &why,
+		.why = why,
 	};
 	const struct journal_history history = {
 		.first_segment = one->rec.first_segment,
 		.last_segment = one->rec.last_segment,
 		.lsn = one->rec.lsn,
 	};
-	const struct journal_replay replay = { .fn = replay_group, .arg = &rp };
+	struct journal_replay replay = { .fn = replay_group, .arg = &rp };
 	int err;
 
 	into->replaying = true;
 	err = journal_replay_history(&where, &id, &history, &replay);
 	into->replaying = false;
+	if (replay.damage.kind != JOURNAL_SOUND && reason_is_empty(why))
+		reason_damaged(why, st->dir.path, err, &replay.damage);
 	if (!err)
 		err = lineage_renew_signatures(&st->lineage, into);
 	return err ? err : delta_set_renew_signatures(into, known);
@@ -229,6 +236,8 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		return 1;
 	if (err == -EXDEV)
 		return refuse_root(st, opt, why);
+	if (replay.damage.kind != JOURNAL_SOUND && reason_is_empty(why))
+		reason_damaged(why, st->dir.path, err, &replay.damage);
 	if (err)
 		return err;
 	if (!rp.seen_head)
@@ -326,7 +335,8 @@ int recover_snapshot(struct store *st, const struct store_options *opt,
 	if (!err)
 		keep_maker(st, &facts.base_id);
 	if (!err)
-		err = store_snapshot_load(st, one, &facts.snapshots, st->set);
+		err = store_snapshot_load(st, one, &facts.snapshots, st->set,
+					  why);
 	if (err == -EXDEV && reason_is_empty(why))
 		err = store_refuse_base(opt, st->dir.path, facts.base,
 					&facts.base_id, why);

@@ -29,11 +29,12 @@ int must_check recover_snapshot(struct store *st,
 				const struct store_options *opt,
 				struct reason *why);
 /*
- * The delta of the snapshot `one`, into an empty set.  `known` says which
+ * The delta of the snapshot `one`, into an empty set; `why` is filled only if
+ * the journal is damaged.  `known` says which
  * objects of the base have another signature by now.
  */
 int must_check store_snapshot_load(struct store *st, const struct snapshot *one,
 				   const struct snapshots *known,
-				   struct delta_set *into);
+				   struct delta_set *into, struct reason *why);
 
 #endif

@@ -142,7 +142,8 @@ def test_stale_stores_are_named_with_what_to_do(place):
     assert f"never finished; remove it with `mapfs discard {place}/cut`" in \
         text
     assert f"interrupted; remove it with `mapfs discard {place}/left`" in text
-    assert f"store {place}/damaged: its journal is damaged" in text
+    assert (f"store {place}/damaged: segment 1 (journal/1) is damaged at byte "
+            "100: ") in text
     (place / "base").rename(place / "away")
     row = listed()["fine"]
     assert row["state"] == "base-gone" and row["is_stale"]
