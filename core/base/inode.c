@@ -27,7 +27,7 @@
 
 struct itable {
 	struct rmutex lock;    /* RANK_ITABLE */
-	struct inode *inodes;  /* by lock; uthash */
+	struct table inodes;   /* by lock */
 	struct inode *root;    /* fixed */
 	struct places *places; /* fixed before use; borrowed; or NULL */
 	struct inode *pinned;  /* by lock; oldest first */
@@ -49,6 +49,17 @@ static uint64_t max_pins(void)
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur / 4 < PINS_MIN)
 		return PINS_MIN;
 	return r.rlim_cur / 4;
+}
+
+static struct inode *inode_of(struct table_link *l)
+{
+	static_assert(offsetof(struct inode, link) == 0, "a cast is enough");
+	return (struct inode *)l;
+}
+
+static uint64_t inode_hash(const struct table_link *l)
+{
+	return table_hash_number(((const struct inode *)l)->ino);
 }
 
 static struct inode *inode_create(const struct inode_facts *facts)
@@ -121,7 +132,7 @@ static void sweep_locked(struct itable *t, struct inode *i, struct remains *r)
 		int fd = take_pin_locked(t, i);
 
 		note_place(t, i);
-		HASH_DEL(t->inodes, i);
+		table_remove(&t->inodes, &i->link);
 		i->pinned_fd = fd; /* closed with the inode */
 		i->base_parent = r->inodes;
 		r->inodes = i;
@@ -135,16 +146,11 @@ static void sweep_locked(struct itable *t, struct inode *i, struct remains *r)
 
 static struct inode *find_locked(struct itable *t, mapfs_ino ino)
 {
-	struct inode *i;
+	struct table_link *l = table_chain(&t->inodes, table_hash_number(ino));
 
-	HASH_FIND(hh, t->inodes, &ino, sizeof(ino), i);
-	return i;
-}
-
-static int insert_locked(struct itable *t, struct inode *i)
-{
-	HASH_ADD(hh, t->inodes, ino, sizeof(i->ino), i);
-	return i->hh.tbl ? 0 : -ENOMEM;
+	while (l && inode_of(l)->ino != ino)
+		l = l->next;
+	return inode_of(l);
 }
 
 /* Is `i` the inode `above`, or below it? */
@@ -203,7 +209,8 @@ int itable_create(struct itable **out, mapfs_ino root_ino)
 	root->holds = 1; /* the table's own, never dropped */
 	t->root = root;
 	t->max_pins = max_pins();
-	if (insert_locked(t, root))
+	table_init(&t->inodes, inode_hash);
+	if (table_insert(&t->inodes, &root->link))
 		goto free_root;
 	rmutex_init(&t->lock, RANK_ITABLE);
 	*out = t;
@@ -218,15 +225,19 @@ free_table:
 
 void itable_destroy(struct itable *t)
 {
-	struct inode *i;
-	struct inode *next;
-
 	if (!t)
 		return;
-	HASH_ITER(hh, t->inodes, i, next) {
-		HASH_DEL(t->inodes, i);
-		inode_destroy(i);
+	for (uint64_t n = 0; n < table_buckets(&t->inodes); n++) {
+		struct table_link *l = table_bucket(&t->inodes, n);
+
+		while (l) {
+			struct inode *i = inode_of(l);
+
+			l = l->next;
+			inode_destroy(i);
+		}
 	}
+	table_fini(&t->inodes);
 	rmutex_fini(&t->lock);
 	free(t);
 }
@@ -261,11 +272,11 @@ static int add_locked(struct itable *t, const struct inode_facts *facts,
 	int err = -ENOMEM;
 
 	if (i)
-		err = insert_locked(t, i);
+		err = table_insert(&t->inodes, &i->link);
 	if (!err && facts->parent) {
 		err = set_place_locked(t, i, facts->parent, facts->name, &none);
 		if (err)
-			HASH_DEL(t->inodes, i);
+			table_remove(&t->inodes, &i->link);
 	}
 	if (err) {
 		if (i)
@@ -589,7 +600,7 @@ uint64_t itable_count(struct itable *t)
 	uint64_t count;
 
 	rmutex_lock(&t->lock);
-	count = HASH_COUNT(t->inodes);
+	count = t->inodes.count;
 	rmutex_unlock(&t->lock);
 	return count;
 }
@@ -597,41 +608,39 @@ uint64_t itable_count(struct itable *t)
 int itable_counted(struct itable *t, uint16_t type, mapfs_ino **out,
 		   size_t *count)
 {
-	struct inode *i;
-	struct inode *next;
+	const struct table_link *l;
 	mapfs_ino *all;
-	size_t n = 0;
+	size_t found = 0;
 
 	rmutex_lock(&t->lock);
-	all = malloc((HASH_COUNT(t->inodes) + 1) * sizeof(*all));
-	if (all) {
-		HASH_ITER(hh, t->inodes, i, next) {
+	all = malloc((size_t)(t->inodes.count + 1) * sizeof(*all));
+	for (uint64_t n = 0; all && n < table_buckets(&t->inodes); n++) {
+		for (l = table_bucket(&t->inodes, n); l; l = l->next) {
+			const struct inode *i = (const struct inode *)l;
+
 			if (i->type == type && i->nlookup > 0)
-				all[n++] = i->ino;
+				all[found++] = i->ino;
 		}
 	}
 	rmutex_unlock(&t->lock);
 	if (!all)
 		return -ENOMEM;
 	*out = all;
-	*count = n;
+	*count = found;
 	return 0;
 }
 
 int itable_iterate_kept(struct itable *t, int (*fn)(void *arg, struct inode *i),
 			void *arg)
 {
-	struct inode *i;
-	struct inode *next;
+	struct table_link *l;
 	int ret = 0;
 
 	rmutex_lock(&t->lock);
-	HASH_ITER(hh, t->inodes, i, next) {
-		if (i->kept)
-			ret = fn(arg, i);
-		if (ret)
-			break;
-	}
+	for (uint64_t n = 0; !ret && n < table_buckets(&t->inodes); n++)
+		for (l = table_bucket(&t->inodes, n); l && !ret; l = l->next)
+			if (inode_of(l)->kept)
+				ret = fn(arg, inode_of(l));
 	rmutex_unlock(&t->lock);
 	return ret;
 }

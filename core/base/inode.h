@@ -24,14 +24,15 @@
 #include <limits.h>
 #include <stdatomic.h>
 
+#include "core/lib/table.h"
 #include "core/lib/types.h"
-#include "core/lib/uthash_safe.h"
 
 struct delta; /* what changed: core/delta/delta.h; copy mode only */
 struct itable;
 struct places;
 
 struct inode {
+	struct table_link link;		/* by itable.lock */
 	mapfs_ino ino;			/* fixed at birth */
 	uint64_t generation;		/* by itable.lock */
 	struct inode *base_parent;	/* by itable.lock; counted; or NULL */
@@ -57,7 +58,6 @@ struct inode {
 				     lost and the delta never had */
 	_Atomic bool is_foreign;  /* a foreign directory, as each lookup
 				     finds out again */
-	UT_hash_handle hh;	  /* by itable.lock */
 };
 
 /* What a caller knows of an object: which one it is, and its place. */

@@ -141,7 +141,7 @@ int delta_set_clear(struct delta_set *s, struct namespace *names)
 	*names = s->names;
 	namespace_init(&s->names);
 	origins_clear(&s->origins);
-	atomic_store(&s->changed, 0);
+	s->counts = (struct delta_counts){ 0 };
 	return 0;
 }
 
@@ -278,6 +278,28 @@ static int remove_place(struct delta_set *s, struct inode *i)
 	return 0;
 }
 
+static void count_one(_Atomic uint64_t *n, bool add)
+{
+	if (add)
+		atomic_fetch_add(n, 1);
+	else
+		atomic_fetch_sub(n, 1);
+}
+
+/* To be called for what a delta was before a change, and is after it. */
+static void count_delta(struct delta_set *s, const struct delta *d, bool add)
+{
+	struct delta_counts *c = &s->counts;
+
+	count_one(&c->inodes, add);
+	if (d->attr.nlink == 0)
+		count_one(&c->orphans, add);
+	else if (d->base)
+		count_one(S_ISDIR(d->attr.mode) ? &c->base_dirs :
+						  &c->base_files,
+			  add);
+}
+
 static int add_delta(struct delta_set *s, const struct record_inode *r,
 		     struct inode *i, const struct inode *locked)
 {
@@ -294,7 +316,7 @@ static int add_delta(struct delta_set *s, const struct record_inode *r,
 	i->delta = d;
 	stripe_unlock(s, i, locked);
 	inode_set_kept(s->itable, i, true);
-	atomic_fetch_add(&s->changed, 1);
+	count_delta(s, d, true);
 	if (s->replaying && delta_set_is_own_ino(s, i->ino) &&
 	    (i->ino & INO_COUNTER_MASK) >= s->next_ino)
 		s->next_ino = (i->ino & INO_COUNTER_MASK) + 1;
@@ -344,7 +366,9 @@ static int apply_attr(struct delta_set *s, const struct record_attr *r,
 		return -EUCLEAN;
 	stripe_lock(s, i, locked);
 	if ((i->delta->attr.mode & S_IFMT) == (r->mode & S_IFMT)) {
+		count_delta(s, i->delta, false);
 		i->delta->attr = *r;
+		count_delta(s, i->delta, true);
 		pagetable_set_base_end(&i->delta->pages,
 				       page_ceil(r->visible_base_bytes));
 	} else {
@@ -357,15 +381,17 @@ static int apply_attr(struct delta_set *s, const struct record_attr *r,
 
 static int apply_dentry(struct delta_set *s, const struct record_dentry *r)
 {
+	bool of_base = false;
 	struct inode *i;
 
 	if (r->ino != 0) {
 		i = changed_get(s, r->ino);
 		if (!i)
 			return -EUCLEAN;
+		of_base = i->delta->base != NULL;
 		(void)inode_put(s->itable, i);
 	}
-	return namespace_insert(&s->names, r);
+	return namespace_insert(&s->names, r, of_base);
 }
 
 static int apply_hidden(struct delta_set *s, const struct record_hidden *r)
@@ -482,9 +508,9 @@ static int apply_inode_gone(struct delta_set *s, mapfs_ino ino,
 	stripe_unlock(s, i, locked);
 	if (S_ISDIR(d->attr.mode))
 		namespace_drop(&s->names, ino);
+	count_delta(s, d, false);
 	delta_destroy(s, d);
 	inode_set_kept(s->itable, i, false);
-	atomic_fetch_sub(&s->changed, 1);
 	(void)inode_put(s->itable, i);
 	return 0;
 }

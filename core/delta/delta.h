@@ -65,6 +65,18 @@ struct delta {
 	bool base_has_no_caps; /* known: the base file has no capabilities */
 };
 
+/*
+ * How many inodes have a delta: kept while it changes, because counting a
+ * million would take as long as changing them.
+ */
+struct delta_counts {
+	_Atomic uint64_t inodes;
+	_Atomic uint64_t base_files; /* of the base, no directories, with a
+					name */
+	_Atomic uint64_t base_dirs;
+	_Atomic uint64_t orphans; /* without a name */
+};
+
 struct delta_set {
 	struct itable *itable;	    /* borrowed */
 	struct arena *arena;	    /* borrowed; NULL: pages are not tracked */
@@ -78,11 +90,11 @@ struct delta_set {
 	struct base_identity base_id; /* ino 0: unknown; fixed after opening */
 	uint64_t ino_tag;	      /* fixed after replay */
 	_Atomic uint64_t next_ino;
-	_Atomic uint64_t changed; /* inodes with a delta */
-	bool replaying;		  /* by ns_lock, once threads started */
-	bool is_locked;		  /* by ns_lock: delta_set_lock() holds every
+	struct delta_counts counts;
+	bool replaying; /* by ns_lock, once threads started */
+	bool is_locked; /* by ns_lock: delta_set_lock() holds every
 				     stripe */
-	size_t dumped;		  /* of `dump_all` inodes and names; by the
+	size_t dumped;	/* of `dump_all` inodes and names; by the
 				     thread that dumps */
 	size_t dump_all;
 	unsigned int depth; /* replay: 0, or from how many stores up the

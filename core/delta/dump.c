@@ -14,6 +14,8 @@
 
 struct dump {
 	struct delta_set *set;
+	unsigned int rank; /* of the inodes that this pass dumps */
+	bool has_higher_rank;
 	struct group group;
 	int (*emit)(void *arg, const struct group *g);
 	void *arg;
@@ -79,6 +81,21 @@ static int dump_xattrs(struct dump *d, const struct delta *delta)
 	return err;
 }
 
+/*
+ * Inodes that were at one place, one after the other, are dumped in that order,
+ * in one pass each: so a replay finds the newest one again.
+ */
+static bool is_of_pass(struct dump *d, const struct inode *i, const char *path)
+{
+	unsigned int rank = 0;
+
+	if (path && !origins_are_simple(&d->set->origins))
+		rank = origins_rank(&d->set->origins, path, i->ino);
+	if (rank > d->rank)
+		d->has_higher_rank = true;
+	return rank == d->rank;
+}
+
 static int dump_inode(struct dump *d, struct inode *i)
 {
 	const struct delta *delta = i->delta;
@@ -104,6 +121,11 @@ static int dump_inode(struct dump *d, struct inode *i)
 		r.inode.base_blocks_512 = delta->base->blocks_512;
 		r.inode.text = path;
 	}
+	if (!is_of_pass(d, i, path)) {
+		free(path);
+		return 0;
+	}
+	d->set->dumped++;
 	r.inode.text_bytes = strlen(r.inode.text);
 	group_add(&d->group, &r);
 	free(path);
@@ -142,6 +164,20 @@ static int dump_dentry(void *arg, const struct dentry *e)
 	return dump_flush(d, DUMP_GROUP_BYTES);
 }
 
+static int dump_pass(struct dump *d, const mapfs_ino *inos, size_t count)
+{
+	int err = 0;
+
+	d->has_higher_rank = false;
+	for (size_t n = 0; !err && n < count; n++) {
+		struct inode *i = itable_get(d->set->itable, inos[n]);
+
+		err = dump_inode(d, i);
+		(void)inode_put(d->set->itable, i);
+	}
+	return err;
+}
+
 int delta_set_dump(struct delta_set *s,
 		   int (*emit)(void *arg, const struct group *g), void *arg)
 {
@@ -153,14 +189,12 @@ int delta_set_dump(struct delta_set *s,
 	group_init(&d.group);
 	err = itable_list_kept(s->itable, &inos, &count);
 	s->dumped = 0;
-	s->dump_all = count + HASH_COUNT(s->names.dentries);
-	for (size_t n = 0; !err && n < count; n++) {
-		struct inode *i = itable_get(s->itable, inos[n]);
-
-		s->dumped++;
-		err = dump_inode(&d, i);
-		(void)inode_put(s->itable, i);
-	}
+	s->dump_all = count + s->names.dentries.count;
+	do {
+		if (!err)
+			err = dump_pass(&d, inos, count);
+		d.rank++;
+	} while (!err && d.has_higher_rank);
 	if (!err)
 		err = namespace_iterate(&s->names, dump_dentry, &d);
 	if (!err)

@@ -42,16 +42,25 @@ struct dirlist {
 	struct dentry *whiteouts;
 };
 
-struct dentry_key {
-	mapfs_ino dir;
-	char name[NAME_MAX + 1];
-};
+static uint64_t name_sum(mapfs_ino dir, const char *name, size_t name_bytes)
+{
+	return checksum64(name, name_bytes, dir);
+}
+
+static uint64_t dentry_hash(const struct table_link *l)
+{
+	const struct dentry *d = (const struct dentry *)l;
+
+	static_assert(offsetof(struct dentry, link) == 0, "a cast is enough");
+	return name_sum(d->dir, d->name, d->name_bytes);
+}
 
 void namespace_init(struct namespace *ns)
 {
 	*ns = (struct namespace){
 		.next_slot = (1ULL << POSITION_SLOT_BITS) - 1,
 	};
+	table_init(&ns->dentries, dentry_hash);
 }
 
 /* The last steps of splitmix64. */
@@ -172,6 +181,15 @@ static bool is_renamed(const struct dentry *d)
 	return (d->position & POSITION_BASE) && !d->over_base;
 }
 
+static uint64_t *count_of(struct namespace *ns, const struct dentry *d)
+{
+	if (d->ino == 0)
+		return &ns->counts.hidden;
+	if (d->of_base)
+		return &ns->counts.moved;
+	return d->over_base ? &ns->counts.replaced : &ns->counts.added;
+}
+
 static void dirlist_insert(struct dirlist *l, struct dentry *d)
 {
 	if (d->ino == 0) {
@@ -194,9 +212,11 @@ static void dirlist_remove(struct dirlist *l, struct dentry *d)
 		l->renamed--;
 }
 
+/* The name left the list of its directory. */
 static void dentry_destroy(struct namespace *ns, struct dentry *d)
 {
-	HASH_DEL(ns->dentries, d);
+	(*count_of(ns, d))--;
+	table_remove(&ns->dentries, &d->link);
 	free(d);
 }
 
@@ -231,6 +251,7 @@ void namespace_fini(struct namespace *ns)
 
 	HASH_ITER(hh, ns->dirs, l, tmp)
 		dirlist_destroy(ns, l);
+	table_fini(&ns->dentries);
 	free(ns->past);
 	namespace_init(ns);
 }
@@ -238,15 +259,17 @@ void namespace_fini(struct namespace *ns)
 struct dentry *namespace_lookup(const struct namespace *ns, mapfs_ino dir,
 				const char *name, size_t name_bytes)
 {
-	struct dentry_key key;
-	struct dentry *d = NULL;
+	struct table_link *l =
+		table_chain(&ns->dentries, name_sum(dir, name, name_bytes));
 
-	if (name_bytes > NAME_MAX || !ns->dentries)
-		return NULL;
-	key.dir = dir;
-	memcpy(key.name, name, name_bytes);
-	HASH_FIND(hh, ns->dentries, &key, sizeof(key.dir) + name_bytes, d);
-	return d;
+	for (; l; l = l->next) {
+		struct dentry *d = (struct dentry *)l;
+
+		if (d->dir == dir && d->name_bytes == name_bytes &&
+		    memcmp(d->name, name, name_bytes) == 0)
+			return d;
+	}
+	return NULL;
 }
 
 static struct dirlist *dirlist_find(const struct namespace *ns, mapfs_ino dir)
@@ -275,7 +298,7 @@ static struct dirlist *dirlist_find_or_add(struct namespace *ns, mapfs_ino dir)
 	return l;
 }
 
-static struct dentry *dentry_new(const struct record_dentry *r)
+static struct dentry *dentry_new(const struct record_dentry *r, bool of_base)
 {
 	struct dentry *d = calloc(1, sizeof(*d) + r->name_bytes + 1);
 
@@ -285,14 +308,10 @@ static struct dentry *dentry_new(const struct record_dentry *r)
 	d->ino = r->ino;
 	d->type = (uint16_t)r->type;
 	d->over_base = r->over_base;
+	d->of_base = of_base;
 	d->name_bytes = (uint16_t)r->name_bytes;
 	memcpy(d->name, r->name, r->name_bytes);
 	return d;
-}
-
-static uint64_t past_sum(mapfs_ino dir, const char *name, size_t name_bytes)
-{
-	return checksum64(name, name_bytes, dir);
 }
 
 static struct past_name *past_set(const struct namespace *ns, uint64_t sum)
@@ -304,7 +323,7 @@ static struct past_name *past_set(const struct namespace *ns, uint64_t sum)
 static uint64_t past_find(const struct namespace *ns, mapfs_ino dir,
 			  const char *name, size_t name_bytes)
 {
-	const uint64_t sum = past_sum(dir, name, name_bytes);
+	const uint64_t sum = name_sum(dir, name, name_bytes);
 
 	if (!ns->past)
 		return 0;
@@ -320,7 +339,7 @@ static uint64_t past_find(const struct namespace *ns, mapfs_ino dir,
  */
 static void past_add(struct namespace *ns, const struct dentry *d)
 {
-	const uint64_t sum = past_sum(d->dir, d->name, d->name_bytes);
+	const uint64_t sum = name_sum(d->dir, d->name, d->name_bytes);
 	struct past_name *set;
 	unsigned int i = 0;
 
@@ -432,7 +451,8 @@ static void dentry_place(struct namespace *ns, struct dirlist *l,
 	dirlist_insert(l, d);
 }
 
-int namespace_insert(struct namespace *ns, const struct record_dentry *r)
+int namespace_insert(struct namespace *ns, const struct record_dentry *r,
+		     bool of_base)
 {
 	struct dirlist *l = dirlist_find_or_add(ns, r->dir);
 	struct dentry *old;
@@ -440,25 +460,21 @@ int namespace_insert(struct namespace *ns, const struct record_dentry *r)
 
 	if (!l)
 		return -ENOMEM;
-	d = dentry_new(r);
+	d = dentry_new(r, of_base);
 	if (!d)
 		return -ENOMEM;
 	old = namespace_lookup(ns, r->dir, r->name, r->name_bytes);
 	d->hidden = old ? old->hidden : 0;
 	/* For a moment the name is there twice, so that this can fail. */
-	HASH_ADD(hh, ns->dentries, dir,
-		 offsetof(struct dentry, name) - offsetof(struct dentry, dir) +
-			 r->name_bytes,
-		 d);
-	if (!d->hh.tbl) {
+	if (table_insert(&ns->dentries, &d->link)) {
 		free(d);
 		return -ENOMEM;
 	}
 	dentry_place(ns, l, d, old);
+	(*count_of(ns, d))++;
 	l->version = ++ns->changes;
 	if (old)
-		HASH_DEL(ns->dentries, old);
-	free(old);
+		dentry_destroy(ns, old);
 	return 0;
 }
 
@@ -473,10 +489,9 @@ void namespace_remove(struct namespace *ns, mapfs_ino dir, const char *name,
 	if (d->ino != 0)
 		note_left(ns, d, d->position);
 	past_add(ns, d);
-	HASH_DEL(ns->dentries, d);
 	dirlist_remove(l, d);
 	l->version = ++ns->changes;
-	free(d);
+	dentry_destroy(ns, d);
 }
 
 void namespace_drop(struct namespace *ns, mapfs_ino dir)
@@ -563,7 +578,7 @@ int namespace_iterate(const struct namespace *ns,
 
 void namespace_replace_begin(struct namespace *ns, struct namespace *before)
 {
-	assert(!ns->dentries && !ns->past);
+	assert(ns->dentries.count == 0 && !ns->past);
 	ns->next_slot = before->next_slot;
 	ns->changes = before->changes;
 	ns->past = before->past;
@@ -573,10 +588,17 @@ void namespace_replace_begin(struct namespace *ns, struct namespace *before)
 
 void namespace_replace_end(struct namespace *ns)
 {
-	const struct dentry *d;
+	const struct table *was = &ns->before->dentries;
+	const struct table_link *l;
 
-	for (d = ns->before->dentries; d; d = d->hh.next)
-		if (!namespace_lookup(ns, d->dir, d->name, d->name_bytes))
-			past_add(ns, d);
+	for (uint64_t n = 0; n < table_buckets(was); n++) {
+		for (l = table_bucket(was, n); l; l = l->next) {
+			const struct dentry *d = (const struct dentry *)l;
+
+			if (!namespace_lookup(ns, d->dir, d->name,
+					      d->name_bytes))
+				past_add(ns, d);
+		}
+	}
 	ns->before = NULL;
 }

@@ -31,6 +31,7 @@
  * Errors:   0 or -ENOMEM, and then nothing changed.
  * Locking:  overlay.ns_lock: reading to look, writing to change.
  */
+#include "core/lib/table.h"
 #include "core/lib/types.h"
 #include "core/lib/uthash_safe.h"
 #include "record.h"
@@ -42,18 +43,27 @@
 #define POSITION_BASE (1ULL << (POSITION_SLOT_BITS + POSITION_PLACE_BITS))
 
 struct dentry {
-	UT_hash_handle hh;
+	struct table_link link;
 	struct dentry *left; /* live: lower and higher positions in the tree; */
 	struct dentry *right; /* whiteout: neighbours in the list */
 	uint64_t position;    /* live: unique in its directory, never 0 */
 	uint64_t hidden;      /* sig_sum() of the base object that the name hid
 				 first; 0: unknown */
 	mapfs_ino ino;	      /* 0: whiteout */
-	uint16_t type;	      /* S_IFMT bits */
+	mapfs_ino dir;
+	uint16_t type; /* S_IFMT bits */
 	uint16_t name_bytes;
 	bool over_base; /* the base has this name too */
-	mapfs_ino dir;	/* the key is this and the name behind it */
-	char name[];	/* NUL-terminated */
+	bool of_base;	/* ... or the object: it was moved or linked here */
+	char name[];	/* NUL-terminated; the key is `dir` and this */
+};
+
+/* How many dentries there are of each kind. */
+struct name_counts {
+	uint64_t added;	   /* of new objects, where the base has no name */
+	uint64_t replaced; /* ... where it has one */
+	uint64_t moved;	   /* of objects of the base */
+	uint64_t hidden;   /* whiteouts */
 };
 
 struct dirlist;	  /* the dentries of one directory */
@@ -61,7 +71,8 @@ struct past_name; /* the position of a name that was removed */
 
 struct namespace
 {
-	struct dentry *dentries;
+	struct table dentries;
+	struct name_counts counts;
 	struct dirlist *dirs;
 	uint64_t next_slot;	  /* for the next new name */
 	uint64_t changes;	  /* so far; for namespace_version() */
@@ -81,9 +92,12 @@ struct dentry *namespace_lookup(const struct namespace *ns, mapfs_ino dir,
  * directory, before the next call of this, that is a rename.
  */
 void namespace_change(struct namespace *ns);
-/* Adds the dentry, or replaces the one of this name and keeps its `hidden`. */
+/*
+ * Adds the dentry, or replaces the one of this name and keeps its `hidden`.
+ * `of_base`: its object is one of the base.
+ */
 int must_check namespace_insert(struct namespace *ns,
-				const struct record_dentry *r);
+				const struct record_dentry *r, bool of_base);
 /* No error if there is no such dentry. */
 void namespace_remove(struct namespace *ns, mapfs_ino dir, const char *name,
 		      size_t name_bytes);

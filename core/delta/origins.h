@@ -16,14 +16,16 @@
  * Locking:  takes RANK_LEAF itself.
  */
 #include "core/lib/lock.h"
+#include "core/lib/table.h"
 #include "core/lib/types.h"
-#include "core/lib/uthash_safe.h"
 
 struct origin;
 
 struct origins {
 	struct rmutex lock;
-	struct origin *all; /* by lock */
+	struct table all;    /* by lock */
+	struct origin *root; /* by lock; NULL: there is none */
+	size_t shared;	     /* by lock: places of several inodes */
 };
 
 void origins_init(struct origins *p);
@@ -36,8 +38,18 @@ void origins_remove(struct origins *p, const char *path, mapfs_ino ino);
 bool origins_is_empty(struct origins *p);
 /* The n-th inode at this path, 0 is the newest; returns 0: no more. */
 mapfs_ino origins_get(struct origins *p, const char *path, unsigned int n);
+/*
+ * How many inodes were at this path before this one was.  Adding them again in
+ * this order gives the same origins.
+ */
+unsigned int origins_rank(struct origins *p, const char *path, mapfs_ino ino);
+/* Has every place one inode only?  Then each rank is 0. */
+bool origins_are_simple(struct origins *p);
 /* Any inode below the path, or 0. */
 mapfs_ino origins_below(struct origins *p, const char *path);
+/* All inodes at or below the path; allocated for the caller. */
+int must_check origins_inos(struct origins *p, const char *path,
+			    mapfs_ino **out, size_t *count);
 /*
  * The names in the directory of this path with an inode at or below them,
  * sorted.  The caller frees each name and the list.

@@ -139,8 +139,10 @@ int overlay_sweep_orphans(struct overlay *o)
 {
 	mapfs_ino *inos = NULL;
 	size_t count = 0;
-	int err = itable_list_kept(o->itable, &inos, &count);
+	int err = 0;
 
+	if (o->set.counts.orphans > 0)
+		err = itable_list_kept(o->itable, &inos, &count);
 	for (size_t n = 0; !err && n < count; n++)
 		if (seems_orphan(o, inos[n]))
 			reap(o, inos[n]);

@@ -99,7 +99,7 @@ void store_info(struct store *st, struct mapfs_info *out)
 	out->store = st->dir.path;
 	out->private_pages = stats.used_pages;
 	out->journal_bytes = st->journal ? journal_bytes(st->journal) : 0;
-	out->inodes_changed = st->set->changed;
+	out->inodes_changed = st->set->counts.inodes;
 	out->is_latched = st->latched != 0;
 	out->store_is_new = st->dir.created;
 }

@@ -19,7 +19,7 @@ static void insert(struct namespace *ns, mapfs_ino dir, const char *name,
 		.name_bytes = strlen(name),
 	};
 
-	assert_int_equal(namespace_insert(ns, &r), 0);
+	assert_int_equal(namespace_insert(ns, &r, false), 0);
 }
 
 static void insert_whiteout(struct namespace *ns, mapfs_ino dir,
@@ -32,7 +32,7 @@ static void insert_whiteout(struct namespace *ns, mapfs_ino dir,
 		.name_bytes = strlen(name),
 	};
 
-	assert_int_equal(namespace_insert(ns, &r), 0);
+	assert_int_equal(namespace_insert(ns, &r, false), 0);
 }
 
 static void test_namespace__same_name_in_two_directories(void **state)

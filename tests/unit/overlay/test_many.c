@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must not depend on how much the view has changed.
+ */
+#include "tests/unit/support/overlay_fixture.h"
+
+#include "core/overlay/inode.h"
+
+#define STEPS 3000
+#define NAMES 24U
+
+static struct reason why;
+
+/* Every inode and name of the delta, counted one by one. */
+struct full_count {
+	uint64_t inodes;
+	uint64_t base_files;
+	uint64_t base_dirs;
+	uint64_t orphans;
+	struct name_counts names;
+	struct overlay *o;
+};
+
+static int count_inode(void *arg, struct inode *i)
+{
+	const struct delta *d = i->delta;
+	struct full_count *c = arg;
+
+	c->inodes++;
+	if (d->attr.nlink == 0)
+		c->orphans++;
+	else if (d->base && S_ISDIR(d->attr.mode))
+		c->base_dirs++;
+	else if (d->base)
+		c->base_files++;
+	return 0;
+}
+
+static int count_name(void *arg, const struct dentry *d)
+{
+	struct full_count *c = arg;
+	struct inode *i = d->ino ? itable_get(c->o->itable, d->ino) : NULL;
+
+	if (!i)
+		c->names.hidden++;
+	else if (i->delta->base)
+		c->names.moved++;
+	else if (d->over_base)
+		c->names.replaced++;
+	else
+		c->names.added++;
+	if (i)
+		(void)inode_put(c->o->itable, i);
+	return 0;
+}
+
+static void assert_counts(struct fixture *f)
+{
+	struct overlay *o = overlay_of(f->v);
+	const struct delta_counts *have = &o->set.counts;
+	struct full_count c = { .o = o };
+
+	assert_int_equal(itable_iterate_kept(o->itable, count_inode, &c), 0);
+	assert_int_equal(namespace_iterate(&o->set.names, count_name, &c), 0);
+	assert_int_equal(have->inodes, c.inodes);
+	assert_int_equal(have->base_files, c.base_files);
+	assert_int_equal(have->base_dirs, c.base_dirs);
+	assert_int_equal(have->orphans, c.orphans);
+	assert_memory_equal(&o->set.names.counts, &c.names, sizeof(c.names));
+}
+
+static unsigned int next_random(void)
+{
+	static uint64_t x = 88172645463325252ULL;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (unsigned int)(x >> 20);
+}
+
+/* A name of the base, or one that may be new. */
+static const char *any_name(char buf[16])
+{
+	static const char *const of_base[] = { "big", "small", "sub" };
+	const unsigned int n = next_random() % NAMES;
+
+	if (n < 3)
+		return of_base[n];
+	(void)snprintf(buf, 16, "n%u", n);
+	return buf;
+}
+
+/* One operation, which may fail as it does for programs. */
+static void step(struct fixture *f)
+{
+	const struct mapfs_setattr mode = { .valid = MAPFS_SET_MODE,
+					    .mode = 0600 };
+	const mapfs_ino root = root_ino(f);
+	char buf[2][16];
+	const char *name = any_name(buf[0]);
+	const char *other = any_name(buf[1]);
+	struct mapfs_attr attr;
+	struct mapfs_entry e;
+	int err = 0;
+
+	switch (next_random() % 8) {
+	case 0:
+		err = mapfs_mknod(f->v,
+				  NEW(&nobody, root, name, S_IFREG | 0644), &e);
+		break;
+	case 1:
+		err = mapfs_mkdir(f->v, NEW(&nobody, root, name, 0755), &e);
+		break;
+	case 2:
+		err = mapfs_unlink(f->v, root, name);
+		if (err)
+			err = mapfs_rmdir(f->v, root, name);
+		e.attr.ino = 0;
+		break;
+	case 3:
+	case 4:
+		err = mapfs_rename(f->v, RENAME(root, name, root, other, 0));
+		e.attr.ino = 0;
+		break;
+	case 5:
+		err = mapfs_lookup(f->v, root, name, &e);
+		if (!err && mapfs_setattr(f->v, mapfs_file_of(e.attr.ino),
+					  &mode, &attr))
+			(void)0;
+		break;
+	case 6:
+		err = mapfs_lookup(f->v, root, name, &e);
+		if (err)
+			break;
+		mapfs_forget(f->v, e.attr.ino, 1);
+		err = mapfs_link(f->v, e.attr.ino, root, other, &e);
+		break;
+	default:
+		err = mapfs_revert(f->v, name, NULL, NULL, &why);
+		e.attr.ino = 0;
+		break;
+	}
+	if (!err && e.attr.ino)
+		mapfs_forget(f->v, e.attr.ino, 1);
+}
+
+static void test_counts__are_those_of_a_full_count(void **state)
+{
+	struct fixture *f = *state;
+
+	open_copy(f, MAPFS_STORE_DIR);
+	for (int n = 0; n < STEPS; n++) {
+		step(f);
+		if (n % 100 == 0)
+			assert_counts(f);
+		if (n == STEPS / 3)
+			assert_int_equal(mapfs_snapshot_create(f->v, "then", "",
+							       &why),
+					 0);
+		if (n % (STEPS / 4) == STEPS / 5)
+			reopen_copy(f);
+	}
+	assert_counts(f);
+	assert_int_equal(mapfs_rollback(f->v, "then", NULL, NULL, &why), 0);
+	assert_counts(f);
+	reopen_copy(f);
+	assert_counts(f);
+	assert_int_equal(mapfs_revert(f->v, "", NULL, NULL, &why), 0);
+	assert_counts(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test_with_copy(test_counts__are_those_of_a_full_count),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
