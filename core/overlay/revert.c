@@ -11,8 +11,15 @@
  *                                          back if it was moved away
  *   of the base, moved in from elsewhere   is moved back
  *
- * The delta that is left is written as a new journal, as a rollback does it,
- * so a crash leaves all of it or nothing.
+ * Only what is at or below the path is examined, and all changes are one group
+ * of records, so a crash leaves all of them or nothing.  If most of the delta
+ * is reverted, the rest is written as a new journal, as a rollback does it.
+ *
+ * A changed file of the base is known by one name.  If that is elsewhere, the
+ * file may have another name below the path, and only the base can tell.  So
+ * before anything is locked, the base is walked there, and the numbers in its
+ * listings are compared with those in the delta.  A file that is changed only
+ * after that is changed after the revert.
  */
 #include "revert.h"
 
@@ -24,39 +31,27 @@
 #include "core/lib/path.h"
 #include "core/store/compact.h"
 #include "invalidate.h"
-#include "lookup.h"
 #include "lost.h"
 #include "revert_apply.h"
 #include "revert_links.h"
 #include "revert_set.h"
+#include "revert_target.h"
 #include "rollback.h"
 
-/* A changed file of the base that has several names there. */
+/* A name below the path, in the base, of a file that was changed elsewhere. */
 struct linked {
-	UT_hash_handle hh;
+	struct linked *next;
 	mapfs_ino ino;
+	char path[];
 };
 
 struct revert_ctx {
 	struct overlay *o;
 	struct revert_set set;
-	struct inode *dir; /* directory of the path, with a hold */
-	const char *name;  /* last name of the path, in dir */
-	char *base_path;   /* the same in the base; NULL: not there */
-	mapfs_ino base_ino;
-	uint64_t base_generation;
-	bool base_is_dir;
-	struct linked *linked; /* files that may have a name below base_path */
+	struct revert_target target;
+	struct linked *linked;
 	struct reason *why;
 };
-
-static bool is_at_or_below(const char *path, const char *top)
-{
-	size_t len = strlen(top);
-
-	return strncmp(path, top, len) == 0 &&
-	       (path[len] == '\0' || path[len] == '/' || len == 0);
-}
 
 /* The inode loses its changes; it is at `path` in the base; takes the path. */
 static int take_changed(struct revert_ctx *r, const struct inode *i, char *path)
@@ -74,83 +69,97 @@ static int take_changed(struct revert_ctx *r, const struct inode *i, char *path)
 	return err;
 }
 
-/* Notes a file that may have another name, below the path. */
-static int judge_elsewhere(struct revert_ctx *r, struct inode *i)
-{
-	struct linked *l;
-	struct statx stx;
-	bool foreign;
-
-	if (!r->base_is_dir || S_ISDIR(i->type) ||
-	    base_stat(r->o->base, i, NULL, &stx, &foreign) != 0 ||
-	    stx.stx_nlink < 2)
-		return 0;
-	l = calloc(1, sizeof(*l));
-	if (!l)
-		return -ENOMEM;
-	l->ino = i->ino;
-	HASH_ADD(hh, r->linked, ino, sizeof(l->ino), l);
-	if (l->hh.tbl)
-		return 0;
-	free(l);
-	return -ENOMEM;
-}
-
-static int judge_changed(struct revert_ctx *r, struct inode *i)
-{
-	char *path;
-	int err;
-
-	if (!i->delta->base)
-		return 0;
-	/* The object of the path itself: its other names do not matter. */
-	if (i->ino == r->base_ino) {
-		path = strdup(r->base_path);
-		return path ? take_changed(r, i, path) : -ENOMEM;
-	}
-	err = inode_base_path(r->o->itable, i, &path);
-	if (err)
-		return err;
-	if (is_at_or_below(path, r->base_path))
-		return take_changed(r, i, path);
-	free(path);
-	return judge_elsewhere(r, i);
-}
-
 static void linked_fini(struct revert_ctx *r)
 {
-	struct linked *l = r->linked;
+	while (r->linked) {
+		struct linked *next = r->linked->next;
 
-	HASH_CLEAR(hh, r->linked);
-	while (l) {
-		struct linked *next = l->hh.next;
-
-		free(l);
-		l = next;
+		free(r->linked);
+		r->linked = next;
 	}
 }
 
-/* Called for a name in the base below the path; 1: all were found. */
-static int take_linked(void *arg, mapfs_ino ino, const char *path)
+/* Is it a file of the base that the view has changed? */
+static bool is_changed_file(struct overlay *o, mapfs_ino ino)
+{
+	struct inode *i = itable_get(o->itable, ino);
+	bool is = false;
+
+	if (!i)
+		return false;
+	rwlock_read(delta_stripe(&o->set, i));
+	is = i->delta && i->delta->base && !S_ISDIR(i->type);
+	rwlock_unlock(delta_stripe(&o->set, i));
+	(void)inode_put(o->itable, i);
+	return is;
+}
+
+/* Called for each name in the base below the path. */
+static int note_linked(void *arg, mapfs_ino ino, const char *path)
 {
 	struct revert_ctx *r = arg;
-	struct linked *l = NULL;
-	struct inode *i;
-	char *copy;
-	int err;
+	struct linked *l;
 
-	HASH_FIND(hh, r->linked, &ino, sizeof(ino), l);
-	if (!l)
+	if (!is_changed_file(r->o, ino))
 		return 0;
-	HASH_DEL(r->linked, l);
-	free(l);
-	copy = strdup(path);
-	if (!copy)
+	l = malloc(sizeof(*l) + strlen(path) + 1);
+	if (!l)
 		return -ENOMEM;
-	i = itable_get(r->o->itable, ino);
-	err = take_changed(r, i, copy);
-	(void)inode_put(r->o->itable, i);
-	return err || r->linked ? err : 1;
+	l->ino = ino;
+	memcpy(l->path, path, strlen(path) + 1);
+	l->next = r->linked;
+	r->linked = l;
+	return 0;
+}
+
+static int find_linked(struct revert_ctx *r)
+{
+	linked_fini(r);
+	if (!r->target.base_is_dir)
+		return 0;
+	return revert_links_find(&(struct revert_links_walk){
+		.o = r->o,
+		.ino = r->target.base_ino,
+		.generation = r->target.base_generation,
+		.path = r->target.base_path,
+		.fn = note_linked,
+		.arg = r,
+	});
+}
+
+/* The object is at `path`, or also there. */
+static int take_inode(struct revert_ctx *r, mapfs_ino ino, const char *path)
+{
+	struct inode *i = itable_get(r->o->itable, ino);
+	char *copy = NULL;
+	int err = 0;
+
+	if (i && i->delta && i->delta->base && !revert_set_find(&r->set, ino)) {
+		if (path)
+			copy = strdup(path);
+		else
+			err = inode_base_path(r->o->itable, i, &copy);
+		if (!err)
+			err = copy ? take_changed(r, i, copy) : -ENOMEM;
+	}
+	if (i)
+		(void)inode_put(r->o->itable, i);
+	return err;
+}
+
+/* Does the file that the view has changed have several names in the base? */
+static bool has_links(struct revert_ctx *r, mapfs_ino ino)
+{
+	struct inode *i = itable_get(r->o->itable, ino);
+	struct statx stx;
+	bool foreign;
+	bool has = i && i->delta &&
+		   base_stat(r->o->base, i, NULL, &stx, &foreign) == 0 &&
+		   stx.stx_nlink > 1;
+
+	if (i)
+		(void)inode_put(r->o->itable, i);
+	return has;
 }
 
 /* Finds the changed objects of the base at or below the path. */
@@ -158,24 +167,20 @@ static int find_changed(struct revert_ctx *r)
 {
 	mapfs_ino *inos = NULL;
 	size_t count = 0;
-	int err = itable_list_kept(r->o->itable, &inos, &count);
+	/* The object of the path itself: its other names do not matter. */
+	int err = r->target.base_ino ? take_inode(r, r->target.base_ino,
+						  r->target.base_path) :
+				       0;
 
-	for (size_t n = 0; !err && n < count; n++) {
-		struct inode *i = itable_get(r->o->itable, inos[n]);
-
-		err = judge_changed(r, i);
-		(void)inode_put(r->o->itable, i);
-	}
+	if (!err)
+		err = origins_inos(&r->o->set.origins, r->target.base_path,
+				   &inos, &count);
+	for (size_t n = 0; !err && n < count; n++)
+		err = take_inode(r, inos[n], NULL);
 	free(inos);
-	if (!err && r->linked)
-		err = revert_links_find(&(struct revert_links_walk){
-			.o = r->o,
-			.ino = r->base_ino,
-			.generation = r->base_generation,
-			.path = r->base_path,
-			.fn = take_linked,
-			.arg = r,
-		});
+	for (const struct linked *l = r->linked; !err && l; l = l->next)
+		if (!revert_set_find(&r->set, l->ino) && has_links(r, l->ino))
+			err = take_inode(r, l->ino, l->path);
 	return err;
 }
 
@@ -263,6 +268,7 @@ static int scan_place(void *arg, const struct dentry *d)
 		lost->stays_hidden = false;
 	if (one && one->ino != d->ino && !one->was_hidden) {
 		one->was_hidden = true;
+		f->hidden_count++;
 		one->parent = d->dir;
 		one->links++;
 		s->found = true;
@@ -277,6 +283,47 @@ static int scan_place(void *arg, const struct dentry *d)
 		}
 	}
 	free(path);
+	return err;
+}
+
+/* The dentry `name` in each directory that the base has, or had, at `dir`. */
+static int scan_places_in(struct scan *s, const char *dir, const char *name)
+{
+	struct overlay *o = s->r->o;
+	mapfs_ino ino = *dir ? origins_get(&o->set.origins, dir, 0) :
+			       o->view.root_ino;
+	int err = 0;
+
+	for (unsigned int n = 1; ino && !err; n++) {
+		const struct dentry *d = namespace_lookup(&o->set.names, ino,
+							  name, strlen(name));
+
+		if (d)
+			err = scan_place(s, d);
+		ino = *dir ? origins_get(&o->set.origins, dir, n) : 0;
+	}
+	return err;
+}
+
+/* Dentries that cover a place to which an object must return. */
+static int scan_places(struct scan *s)
+{
+	const struct revert_inode *one;
+	int err = 0;
+
+	for (one = s->r->set.inodes; one && !err; one = one->hh.next) {
+		const char *path = one->base_path;
+		const char *slash = path ? strrchr(path, '/') : NULL;
+		char *dir;
+
+		if (!path)
+			continue;
+		dir = strndup(path, slash ? (size_t)(slash - path) : 0);
+		if (!dir)
+			return -ENOMEM;
+		err = scan_places_in(s, dir, slash ? slash + 1 : path);
+		free(dir);
+	}
 	return err;
 }
 
@@ -297,10 +344,10 @@ static int scan_moved(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
 	struct revert_set *f = &s->r->set;
-	struct revert_inode *one = revert_set_find(f, d->ino);
+	struct revert_inode *one = d->ino ? revert_set_find(f, d->ino) : NULL;
 	int err;
 
-	if (!one || d->ino == 0 || revert_set_find_name(f, d) ||
+	if (!one || revert_set_find_name(f, d) ||
 	    one->action == REVERT_REMOVE || !one->was_hidden ||
 	    is_own_name(s->r, d))
 		return 0;
@@ -321,18 +368,21 @@ static int scan_staying(void *arg, const struct dentry *d)
 {
 	struct scan *s = arg;
 	struct revert_set *f = &s->r->set;
-	const struct revert_name *lost = revert_set_find_name(f, d);
-	struct revert_inode *one = revert_set_find(f, d->ino);
+	const struct revert_name *lost;
+	struct revert_inode *has = d->ino ? revert_set_find(f, d->ino) : NULL;
+	struct revert_inode *hides = NULL;
 
+	if (d->over_base && d->hidden)
+		hides = revert_set_by_sum(f, d->hidden);
+	if (!has && !hides)
+		return 0;
+	lost = revert_set_find_name(f, d);
 	if (lost && !lost->stays_hidden)
 		return 0;
-	if (!lost && one && d->ino != 0 && one->action == REVERT_TO_BASE)
-		one->names_added++;
-	if (!d->over_base || !d->hidden)
-		return 0;
-	one = revert_set_by_sum(f, d->hidden);
-	if (one)
-		one->names_hidden++;
+	if (!lost && has && has->action == REVERT_TO_BASE)
+		has->names_added++;
+	if (hides)
+		hides->names_hidden++;
 	return 0;
 }
 
@@ -419,12 +469,13 @@ static int find_removed(struct revert_ctx *r, const struct revert_name *lost)
 static int decide(struct revert_ctx *r)
 {
 	struct overlay *o = r->o;
-	const struct dentry *d = namespace_lookup(&o->set.names, r->dir->ino,
-						  r->name, strlen(r->name));
+	const struct dentry *d =
+		namespace_lookup(&o->set.names, r->target.dir->ino,
+				 r->target.name, strlen(r->target.name));
 	struct scan s = { .r = r, .found = true };
 	struct revert_inode *one;
 	struct revert_inode *next;
-	int err = r->base_path ? find_changed(r) : 0;
+	int err = r->target.base_path ? find_changed(r) : 0;
 
 	HASH_ITER(hh, r->set.inodes, one, next)
 		if (!err)
@@ -433,8 +484,8 @@ static int decide(struct revert_ctx *r)
 		err = drop_name(r, d);
 	while (!err && s.found) {
 		s.found = false;
-		err = namespace_iterate(&o->set.names, scan_place, &s);
-		if (!err)
+		err = scan_places(&s);
+		if (!err && r->set.hidden_count > 0)
 			err = namespace_iterate(&o->set.names, scan_moved, &s);
 	}
 	for (const struct revert_name *n = r->set.names; !err && n;
@@ -472,20 +523,14 @@ static int note_invalidation(const struct revert_ctx *r,
 	return err;
 }
 
-/* store_lock() is held. */
-static int revert_locked(struct revert_ctx *r, struct invalidation *inval)
+/* What is left becomes the new journal. */
+static int replace_by_rest(struct revert_ctx *r)
 {
 	struct overlay *o = r->o;
 	struct delta_set state;
 	struct itable *table;
-	int err = decide(r);
+	int err = itable_create(&table, o->view.root_ino);
 
-	if (!err && !r->set.inodes)
-		return 0; /* the path is as the base has it */
-	if (!err)
-		err = note_invalidation(r, inval);
-	if (!err)
-		err = itable_create(&table, o->view.root_ino);
 	if (err)
 		return err;
 	delta_set_init(&state, table, NULL);
@@ -493,119 +538,125 @@ static int revert_locked(struct revert_ctx *r, struct invalidation *inval)
 	if (!err)
 		err = store_replace(o->store, &state,
 				    o->set.snapshots.counters.base_version);
-	if (!err)
-		invalidation_mark(inval);
 	delta_set_fini(&state);
 	itable_destroy(table);
 	return err;
 }
 
-/* strsep() has cut `path` up to `name`, which is no directory. */
-static void say_no_directory(struct revert_ctx *r, char *path, const char *name)
+/* Readers of one inode see it before all of the group or after it. */
+static int apply_group(struct overlay *o, const struct group *g)
 {
-	for (char *p = path; p < name; p++) {
-		if (!*p)
-			*p = '/';
-	}
-	reason_set(
-		r->why,
-		"%s: no directory of the view, so nothing in it can be reverted; if the base has it, revert it itself first",
-		path);
-}
+	int err;
 
-/* The directory of the path's last name, with a hold; ns_lock held. */
-static int walk(struct revert_ctx *r, char *path)
-{
-	struct overlay *o = r->o;
-	struct lookup_result f = { 0 };
-	char *rest = path;
-	char *name = strsep(&rest, "/");
-	int err = overlay_get(o, o->view.root_ino, &r->dir);
-
-	while (!err && rest) {
-		if (name[0] == '\0' || strcmp(name, ".") == 0) {
-			name = strsep(&rest, "/");
-			continue;
-		}
-		err = strcmp(name, "..") == 0 ?
-			      -EINVAL :
-			      overlay_find(o, r->dir, name, &f);
-		if (!err && (!f.inode || !S_ISDIR(f.inode->type)))
-			err = f.inode ? -ENOTDIR : -ENOENT;
-		if (err == -ENOENT || err == -ENOTDIR)
-			say_no_directory(r, path, name);
-		if (err)
-			break;
-		(void)inode_put(o->itable, r->dir);
-		r->dir = f.inode;
-		f.inode = NULL;
-		name = strsep(&rest, "/");
-	}
-	if (f.inode)
-		(void)inode_put(o->itable, f.inode);
-	r->name = name;
+	delta_set_lock(&o->set);
+	err = store_apply(o->store, g, NULL);
+	delta_set_unlock(&o->set);
 	return err;
 }
 
-/* Finds what the base has at the path, or has lost there. */
-static int find_base(struct revert_ctx *r)
+/* Changes the delta by one group of records, unless the rest is smaller. */
+static int change_delta(struct revert_ctx *r)
 {
-	struct statx stx;
-	char *path;
-	bool foreign;
-	int asked;
+	const struct delta_set *set = &r->o->set;
+	const uint64_t all = set->counts.inodes + set->names.dentries.count;
+	struct group g;
 	int err;
 
-	if (!overlay_has_base(r->o, r->dir))
-		return 0;
-	asked = base_stat(r->o->base, r->dir, r->name, &stx, &foreign);
-	if (asked && asked != -ENOENT && !overlay_lost_dir(r->o, r->dir, asked))
-		return asked;
-	err = overlay_base_path(r->o, r->dir, r->name, &path);
-	if (err)
-		return err;
-	if (asked && !origins_get(&r->o->set.origins, path, 0) &&
-	    !origins_below(&r->o->set.origins, path)) {
-		free(path);
-		return 0;
-	}
-	r->base_path = path;
-	if (asked)
-		return 0;
-	r->base_ino = stx.stx_ino;
-	r->base_generation = base_generation(&stx);
-	r->base_is_dir = S_ISDIR(stx.stx_mode) && !foreign;
-	return 0;
+	if (revert_set_count(&r->set) > all / 2)
+		return replace_by_rest(r);
+	group_init(&g);
+	err = revert_group(&r->set, &g);
+	if (!err && g.len_bytes > GROUP_MAX_BYTES)
+		err = replace_by_rest(r);
+	else if (!err)
+		err = apply_group(r->o, &g);
+	group_fini(&g);
+	return err;
 }
 
-static int revert_path(struct overlay *o, char *path,
+/* store_lock() is held. */
+static int revert_locked(struct revert_ctx *r, struct invalidation *inval)
+{
+	int err = decide(r);
+
+	if (!err && !r->set.inodes)
+		return 0; /* the path is as the base has it */
+	if (!err)
+		err = note_invalidation(r, inval);
+	if (!err)
+		err = change_delta(r);
+	if (!err)
+		invalidation_mark(inval);
+	return err;
+}
+
+/* Walks the base without a lock, which takes as long as that has names. */
+static int look_ahead(struct revert_ctx *r, const char *path)
+{
+	int err;
+
+	rwlock_read(&r->o->ns_lock);
+	err = revert_target_find(&r->target, path, r->why);
+	rwlock_unlock(&r->o->ns_lock);
+	return err ? err : find_linked(r);
+}
+
+/* Is the target the same object of the base as that which was walked? */
+static bool is_same_base(const struct revert_ctx *r, mapfs_ino ino,
+			 const char *path)
+{
+	return r->target.base_ino == ino && !r->target.base_path == !path &&
+	       (!path || strcmp(r->target.base_path, path) == 0);
+}
+
+/* 1: the path means something else than before; look again. */
+static int revert_unless_moved(struct revert_ctx *r, const char *path,
+			       struct invalidation *inval)
+{
+	struct overlay *o = r->o;
+	mapfs_ino was_ino = r->target.base_ino;
+	char *was_path = r->target.base_path;
+	int err;
+
+	r->target.base_path = NULL;
+	revert_target_fini(&r->target);
+	store_lock(o->store);
+	err = store_may_change(o->store);
+	if (!err)
+		err = revert_target_find(&r->target, path, r->why);
+	if (!err && !is_same_base(r, was_ino, was_path))
+		err = 1;
+	if (!err && !r->target.base_path &&
+	    !namespace_lookup(&o->set.names, r->target.dir->ino, r->target.name,
+			      strlen(r->target.name)))
+		err = -ENOENT;
+	if (!err)
+		err = revert_locked(r, inval);
+	store_unlock(o->store);
+	free(was_path);
+	return err;
+}
+
+static int revert_path(struct overlay *o, const char *path,
 		       struct invalidation *inval, struct reason *why)
 {
 	struct revert_ctx r = {
 		.o = o,
+		.target = { .o = o },
 		.set = { .o = o },
 		.why = why,
 	};
 	int err;
 
-	store_lock(o->store);
-	err = store_may_change(o->store);
-	if (!err)
-		err = walk(&r, path);
-	if (!err)
-		err = find_base(&r);
-	if (!err && !r.base_path &&
-	    !namespace_lookup(&o->set.names, r.dir->ino, r.name,
-			      strlen(r.name)))
-		err = -ENOENT;
-	if (!err)
-		err = revert_locked(&r, inval);
-	store_unlock(o->store);
-	if (r.dir)
-		overlay_put(o, r.dir);
+	do {
+		revert_target_fini(&r.target);
+		err = look_ahead(&r, path);
+		if (!err)
+			err = revert_unless_moved(&r, path, inval);
+	} while (err == 1);
+	revert_target_fini(&r.target);
 	revert_set_fini(&r.set);
 	linked_fini(&r);
-	free(r.base_path);
 	return err;
 }
 

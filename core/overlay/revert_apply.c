@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The delta is dumped as records, and a filter passes on those that the revert
+ * Two ways to the same delta.  A group of records changes the live one.  Or the
+ * live one is dumped as records, and a filter passes on those that the revert
  * leaves, with the links of inodes corrected.
  */
 #include "revert_apply.h"
@@ -208,14 +209,11 @@ static int filter_group(void *arg, const struct group *g)
 }
 
 /* Files that the delta does not have, but that keep a hidden name. */
-static int add_removed(const struct filter *f)
+static int group_removed(const struct filter *f, struct group *g)
 {
-	const struct revert_inode *one;
 	struct record r = { .type = RECORD_INODE };
-	struct group g;
-	int err;
+	const struct revert_inode *one;
 
-	group_init(&g);
 	for (one = f->set->inodes; one; one = one->hh.next) {
 		if (!one->removed || one->names_hidden == 0)
 			continue;
@@ -223,13 +221,106 @@ static int add_removed(const struct filter *f)
 		r.inode.text = one->base_path;
 		r.inode.text_bytes = strlen(one->base_path);
 		r.inode.attr.nlink -= one->names_hidden;
-		group_add(&g, &r);
+		group_add(g, &r);
 	}
-	err = group_error(&g);
+	return group_error(g);
+}
+
+static int add_removed(const struct filter *f)
+{
+	struct group g;
+	int err;
+
+	group_init(&g);
+	err = group_removed(f, &g);
 	if (!err)
 		err = delta_set_apply(f->state, g.buf, g.len_bytes, NULL);
 	group_fini(&g);
 	return err;
+}
+
+static void group_name(const struct revert_name *n, struct group *g)
+{
+	const struct dentry *d = n->dentry;
+	const struct record_dentry r = {
+		.dir = d->dir,
+		.over_base = d->over_base,
+		.name = d->name,
+		.name_bytes = d->name_bytes,
+	};
+
+	group_add(g, &(struct record){
+			     .type = n->stays_hidden ? RECORD_DENTRY :
+						       RECORD_DENTRY_GONE,
+			     .dentry = r,
+		     });
+}
+
+/* The record of an inode, as a dump would have it; the caller frees *path. */
+static int inode_record(const struct filter *f, struct inode *i,
+			struct record_inode *r, char **path)
+{
+	const struct delta *d = i->delta;
+	int err = 0;
+
+	*path = NULL;
+	*r = (struct record_inode){
+		.attr = d->attr,
+		.has_base = d->base != NULL,
+		.text = "",
+	};
+	if (d->base) {
+		err = inode_base_path(f->set->o->itable, i, path);
+		if (!err)
+			r->text = *path;
+	}
+	r->text_bytes = strlen(r->text);
+	return err;
+}
+
+static int group_inode(const struct filter *f, const struct revert_inode *one,
+		       struct inode *i, struct group *g)
+{
+	struct record r;
+	char *path;
+	int err = inode_record(f, i, &r.inode, &path);
+
+	if (!err)
+		err = adjust(f, &r.inode);
+	if (!err && is_leaving(f, one->ino))
+		group_add(g, &(struct record){ .type = RECORD_INODE_GONE,
+					       .ino = one->ino });
+	if (!err && stays_linked(f, one->ino)) {
+		r.type = RECORD_INODE;
+		group_add(g, &r);
+	} else if (!err && !is_leaving(f, one->ino)) {
+		group_add(g, &(struct record){ .type = RECORD_ATTR,
+					       .attr = r.inode.attr });
+	}
+	free(path);
+	return err;
+}
+
+/* Names first: an inode that leaves the delta has none. */
+int revert_group(const struct revert_set *set, struct group *g)
+{
+	const struct filter f = { .set = set, .now = overlay_now() };
+	const struct revert_inode *one;
+	int err = 0;
+
+	for (const struct revert_name *n = set->names; n; n = n->hh.next)
+		group_name(n, g);
+	for (one = set->inodes; one && !err; one = one->hh.next) {
+		struct inode *i = itable_get(set->o->itable, one->ino);
+
+		if (i && i->delta)
+			err = group_inode(&f, one, i, g);
+		if (i)
+			(void)inode_put(set->o->itable, i);
+	}
+	if (!err)
+		err = group_removed(&f, g);
+	return err ? err : group_error(g);
 }
 
 int revert_apply(const struct revert_set *set, struct delta_set *state)

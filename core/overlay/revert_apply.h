@@ -10,7 +10,15 @@
  */
 #include "revert_set.h"
 
-/* Fills `state`, an empty set without an arena. */
+/*
+ * Adds the records that change the live delta into that; their number grows
+ * with what is reverted.
+ */
+int must_check revert_group(const struct revert_set *set, struct group *g);
+/*
+ * Fills `state`, an empty set without an arena: the same delta from nothing,
+ * for a revert of most of it.
+ */
 int must_check revert_apply(const struct revert_set *set,
 			    struct delta_set *state);
 

@@ -84,6 +84,11 @@ int revert_set_add_name(struct revert_set *s, const struct dentry *d)
 	return -ENOMEM;
 }
 
+uint64_t revert_set_count(const struct revert_set *s)
+{
+	return HASH_CNT(hh, s->inodes) + HASH_CNT(hh, s->names);
+}
+
 struct revert_inode *revert_set_find(const struct revert_set *s, mapfs_ino ino)
 {
 	struct revert_inode *one = NULL;

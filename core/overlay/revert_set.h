@@ -53,6 +53,7 @@ struct revert_set {
 	struct revert_inode *paths;
 	struct revert_inode *sums;
 	struct revert_name *names; /* dentries that leave the delta */
+	uint64_t hidden_count;	   /* of inodes with was_hidden */
 };
 
 void revert_set_fini(struct revert_set *s);
@@ -71,6 +72,8 @@ int must_check revert_set_sum(struct revert_set *s, struct revert_inode *one,
 int must_check revert_set_add_name(struct revert_set *s,
 				   const struct dentry *d);
 
+/* Of inodes and names. */
+uint64_t revert_set_count(const struct revert_set *s);
 /* NULL: the set has none. */
 struct revert_inode *revert_set_find(const struct revert_set *s, mapfs_ino ino);
 struct revert_inode *revert_set_by_path(const struct revert_set *s,
