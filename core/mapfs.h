@@ -111,6 +111,7 @@ struct mapfs_options {
 	bool relatime;	 /* as relatime of mount(8); else as the base's mount
 			    does it */
 	const char *mountpoint; /* recorded in the store's lock, or NULL */
+	bool waits_to_start;	/* starts no thread before mapfs_view_start() */
 	/*
 	 * Receives one line without newline; the level is syslog's.  There is
 	 * one for the whole process: NULL leaves it as it is.
@@ -291,6 +292,26 @@ void mapfs_tell_of_waits(void (*fn)(void *arg, const char *line), void *arg);
  */
 void mapfs_announce_mount(struct mapfs_view *v, dev_t dev);
 void mapfs_announce_close(struct mapfs_view *v);
+/*
+ * Starts the thread of the view, if it has one: after mapfs_view_open() with
+ * `waits_to_start`, before the first change.
+ */
+int must_check mapfs_view_start(struct mapfs_view *v);
+
+/* Where the process opens files, as long as the view is open. */
+enum mapfs_place {
+	MAPFS_PLACE_BASE,	/* the directory, or the file */
+	MAPFS_PLACE_STORE,	/* the directory of a kept store */
+	MAPFS_PLACE_SCRATCH,	/* the directory in which files without a name
+				are made */
+	MAPFS_PLACE_READ_STORE, /* a kept store that is only read */
+	MAPFS_PLACE_HOLDS,	/* a file of a store, which is locked */
+};
+
+/* `fd` is borrowed until the callback returns.  Non-zero stops with it. */
+typedef int (*mapfs_place_fn)(void *arg, enum mapfs_place place, int fd);
+int must_check mapfs_view_places(struct mapfs_view *v, mapfs_place_fn fn,
+				 void *arg);
 /* Syncs a kept store; returns the error of that, or 0. */
 int mapfs_view_close(struct mapfs_view *v);
 void mapfs_view_info(struct mapfs_view *v, struct mapfs_info *out);

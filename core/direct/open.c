@@ -79,9 +79,15 @@ static int direct_close(struct mapfs_view *v)
 }
 
 /* view.c refuses every change of a read view: it needs no operation. */
+static int direct_places(struct mapfs_view *v, mapfs_place_fn fn, void *arg)
+{
+	return fn(arg, MAPFS_PLACE_BASE, base_own_fd(direct_of(v)->base));
+}
+
 static const struct view_ops read_ops = {
 	.close = direct_close,
 	.info = direct_info,
+	.places = direct_places,
 	.lookup = direct_lookup,
 	.reach = direct_reach,
 	.above = direct_above,
@@ -108,6 +114,7 @@ static const struct view_ops read_ops = {
 static const struct view_ops write_ops = {
 	.close = direct_close,
 	.info = direct_info,
+	.places = direct_places,
 	.lookup = direct_lookup,
 	.reach = direct_reach,
 	.above = direct_above,

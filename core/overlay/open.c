@@ -18,6 +18,7 @@
 #include "core/lib/mapping.h"
 #include "core/store/base_record.h"
 #include "core/store/open.h"
+#include "core/store/places.h"
 #include "core/store/reasons.h"
 #include "core/store/sync.h"
 #include "create.h"
@@ -122,6 +123,18 @@ static int overlay_claim(struct mapfs_view *v, mapfs_ino ino)
 	return err == -EBUSY ? err : 0;
 }
 
+static int overlay_start(struct mapfs_view *v)
+{
+	return store_start(overlay_of(v)->store);
+}
+
+static int overlay_places(struct mapfs_view *v, mapfs_place_fn fn, void *arg)
+{
+	int err = v->base_fd < 0 ? 0 : fn(arg, MAPFS_PLACE_BASE, v->base_fd);
+
+	return err ? err : store_places(overlay_of(v)->store, fn, arg);
+}
+
 static void overlay_announce_mount(struct mapfs_view *v, dev_t dev)
 {
 	store_announce_mount(overlay_of(v)->store, dev);
@@ -135,6 +148,8 @@ static void overlay_announce_close(struct mapfs_view *v)
 static const struct view_ops overlay_ops = {
 	.close = overlay_close,
 	.info = overlay_info,
+	.places = overlay_places,
+	.start = overlay_start,
 	.lookup = overlay_lookup,
 	.reach = overlay_reach,
 	.above = overlay_above,
@@ -304,8 +319,9 @@ static int open_store(struct overlay *o, const struct mapfs_options *opt,
 	o->view.look_only = so.use != STORE_CHANGE;
 	if (!o->view.look_only)
 		err = overlay_sweep_orphans(o);
-	if (!err)
-		err = store_start(o->store, &o->ns_lock);
+	store_set_ns_lock(o->store, &o->ns_lock);
+	if (!err && !opt->waits_to_start)
+		err = store_start(o->store);
 	if (err)
 		(void)store_close(o->store);
 	return err;

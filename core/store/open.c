@@ -93,9 +93,13 @@ free_store:
 	return err;
 }
 
-int store_start(struct store *st, struct rwlock *ns_lock)
+void store_set_ns_lock(struct store *st, struct rwlock *ns_lock)
 {
 	st->ns_lock = ns_lock;
+}
+
+int store_start(struct store *st)
+{
 	return st->use == STORE_CHANGE ? store_thread_start(st) : 0;
 }
 

@@ -5,7 +5,7 @@
 /*
  * Opening and closing a store.
  *
- * Calling sequence: store_open(); store_start(); changes, store_sync() ...;
+ * Calling sequence: store_open(); store_set_ns_lock(); store_start(); changes, store_sync() ...;
  *   store_announce_mount() and store_announce_close() when the mount appears
  *   and disappears; store_close().  If the process dies, the kernel releases
  *   the lock, and the next store_open() replays the journal [D2] [D3].
@@ -28,11 +28,10 @@ struct store;
  */
 int must_check store_open(struct store **out, const struct store_options *opt,
 			  struct delta_set *set, struct reason *why);
-/*
- * Starts the thread that syncs; before the first change.  The store locks
- * `ns_lock` for snapshots and for compaction.
- */
-int must_check store_start(struct store *st, struct rwlock *ns_lock);
+/* The store locks `ns_lock` for snapshots and for compaction. */
+void store_set_ns_lock(struct store *st, struct rwlock *ns_lock);
+/* Starts the thread that syncs; before the first change. */
+int must_check store_start(struct store *st);
 /*
  * Writes into the lock, for processes that wait for the store: it is mounted
  * as the file system `dev` now; its mount is gone, and it will be closed.

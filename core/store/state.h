@@ -24,7 +24,8 @@ struct store {
 	struct journal *journal;      /* fixed while open; NULL: STORE_PAST */
 	struct arena *arena;	      /* fixed while open */
 	struct delta_set *set;	      /* borrowed */
-	struct rwlock *ns_lock;	      /* borrowed; fixed by store_start() */
+	struct rwlock *ns_lock;	      /* borrowed; fixed by
+				       store_set_ns_lock() */
 	char *base;		      /* path of the base; fixed at birth */
 	struct base_identity base_id; /* fixed after replay; ino 0: unknown */
 	struct lineage lineage;	      /* fixed after replay, but for

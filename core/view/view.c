@@ -24,6 +24,18 @@ const char *mapfs_mode_name(enum mapfs_mode mode)
 	return "unknown";
 }
 
+int mapfs_view_start(struct mapfs_view *v)
+{
+	v = view_whole(v);
+	return v->ops->start ? v->ops->start(v) : 0;
+}
+
+int mapfs_view_places(struct mapfs_view *v, mapfs_place_fn fn, void *arg)
+{
+	v = view_whole(v);
+	return v->ops->places(v, fn, arg);
+}
+
 void mapfs_announce_mount(struct mapfs_view *v, dev_t dev)
 {
 	if (v->ops->announce_mount)

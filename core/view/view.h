@@ -20,6 +20,9 @@
 struct view_ops {
 	int (*close)(struct mapfs_view *v);
 	void (*info)(struct mapfs_view *v, struct mapfs_info *out);
+	/* Of the view that view_whole() gives: */
+	int (*places)(struct mapfs_view *v, mapfs_place_fn fn, void *arg);
+	int (*start)(struct mapfs_view *v); /* NULL: it has no thread */
 	int (*lookup)(struct mapfs_view *v, mapfs_ino dir, const char *name,
 		      struct mapfs_entry *out);
 	/* mapfs_lookup() of "." and, after `above`, of ".." */
