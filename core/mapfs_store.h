@@ -51,6 +51,12 @@ int must_check mapfs_snapshot_create(struct mapfs_view *v, const char *name,
 /* Frees its pages.  -EBUSY: a branch or a mount needs it; `why` names that. */
 int must_check mapfs_snapshot_delete(struct mapfs_view *v, const char *name,
 				     struct reason *why);
+/*
+ * A killed `mapfs branch` must not hold the snapshot.  mapfs_snapshot_delete()
+ * looks for what it left; of a mounted store the client does it first, because
+ * the daemon may be forbidden to open other stores.
+ */
+void mapfs_snapshot_forget_leftovers(const char *store, const char *name);
 /* Oldest first; also of a view that was opened to look only. */
 int must_check mapfs_snapshot_iterate(struct mapfs_view *v,
 				      mapfs_snapshot_fn fn, void *arg);

@@ -16,6 +16,7 @@
 #include "core/journal/journal.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
+#include "holds.h"
 #include "layout.h"
 #include "leftover.h"
 #include "peek.h"
@@ -222,6 +223,42 @@ void branches_forget_leftovers(int dirfd, uint64_t snapshot)
 	struct forgetting f = { .dirfd = dirfd, .snapshot = snapshot };
 
 	(void)!branches_iterate(dirfd, forget_leftover, &f);
+}
+
+static uint64_t snapshot_id(int dirfd, const char *store, const char *name)
+{
+	struct store_facts facts;
+	const struct snapshot *one;
+	struct reason why;
+	uint64_t id = 0;
+
+	if (store_peek(&facts, dirfd, store, &why))
+		return 0;
+	one = snapshots_find(&facts.snapshots, name);
+	if (one)
+		id = one->rec.id;
+	store_facts_fini(&facts);
+	return id;
+}
+
+/* While a branch is in the making, its maker holds the snapshot. */
+void mapfs_snapshot_forget_leftovers(const char *store, const char *name)
+{
+	struct reason why;
+	uint64_t id = 0;
+	int holds = -1;
+	int fd = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (store_trust_check(fd, store, false, &why) == 0)
+		id = snapshot_id(fd, store, name);
+	if (id && holds_open(fd, false, &holds) == 0) {
+		if (holds_exclude(holds, id) == 0)
+			branches_forget_leftovers(fd, id);
+		close(holds);
+	}
+	close(fd);
 }
 
 /* False: another store is there by now, or none. */

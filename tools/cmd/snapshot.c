@@ -31,6 +31,8 @@ static int run_live(const struct target *t, const struct snapshot_args *args,
 	};
 	struct control_result none;
 
+	if (args->is_delete && t->store)
+		mapfs_snapshot_forget_leftovers(t->store, args->name);
 	return control_run(t->fd, t->shown, &call, &none, why);
 }
 
