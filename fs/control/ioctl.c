@@ -87,7 +87,9 @@ static void reply_options(struct mount *m, fuse_req_t req)
 		return;
 	}
 	out->bytes = sizeof(*out);
-	out->flags = option_flags(opt);
+	out->flags = option_flags(opt) |
+		     opt->sandbox << CONTROL_SANDBOX_ASKED_SHIFT |
+		     m->sandbox << CONTROL_SANDBOX_SHIFT;
 	out->mount_flags = opt->flags;
 	out->size_bytes = opt->size_bytes;
 	out->max_threads = opt->max_threads;

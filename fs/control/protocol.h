@@ -74,7 +74,13 @@ enum mapfs_control_flag {
 	MAPFS_CONTROL_DEBUG = 1 << 6,
 	MAPFS_CONTROL_KEPT = 1 << 7,   /* the store is a directory */
 	MAPFS_CONTROL_MEMORY = 1 << 8, /* the store is memory */
+	/* Two times enum sandbox_part: asked for, and in force. */
+	MAPFS_CONTROL_SANDBOX_ASKED = 0xf << 9,
+	MAPFS_CONTROL_SANDBOX = 0xf << 13,
 };
+
+#define CONTROL_SANDBOX_ASKED_SHIFT 9
+#define CONTROL_SANDBOX_SHIFT 13
 
 /* The options of the mount, as far as the mount table does not show them. */
 struct mapfs_control_options {

@@ -15,11 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker.h"
+
 #define LINE_BYTES 1024
 
 struct logfile {
-	int fd;	    /* -1: syslog; fixed at birth */
-	bool debug; /* fixed at birth */
+	int fd;		       /* -1: syslog; fixed at birth */
+	bool debug;	       /* fixed at birth */
+	struct broker *broker; /* borrowed; or NULL */
 };
 
 static struct logfile *libfuse_log; /* fixed while requests are served */
@@ -86,6 +89,10 @@ void logfile_line(void *arg, int level, const char *line)
 
 	if ((level & LOG_PRIMASK) == LOG_DEBUG && !log->debug)
 		return;
+	if (log->fd < 0 && log->broker) {
+		broker_log(log->broker, level, line);
+		return;
+	}
 	if (log->fd < 0) {
 		syslog(level, "%s", line);
 		return;
@@ -132,6 +139,11 @@ void logfile_take_libfuse(struct logfile *log)
 {
 	libfuse_log = log;
 	fuse_set_log_func(log ? libfuse_line : NULL);
+}
+
+void logfile_use_broker(struct logfile *log, struct broker *b)
+{
+	log->broker = b;
 }
 
 int logfile_fd(const struct logfile *log)

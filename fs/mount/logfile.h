@@ -17,6 +17,7 @@
 
 #include "core/mapfs.h"
 
+struct broker;
 struct logfile;
 
 /*
@@ -32,6 +33,11 @@ void logfile_say(struct logfile *log, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Writes libfuse's messages to `log`; NULL: to stderr, as libfuse does. */
 void logfile_take_libfuse(struct logfile *log);
+/*
+ * From here on the broker sends lines to syslog, for which the daemon would need
+ * a socket; before other threads start.  NULL: the daemon does.
+ */
+void logfile_use_broker(struct logfile *log, struct broker *b);
 /* The descriptor of the log, or -1 for syslog. */
 int logfile_fd(const struct logfile *log);
 

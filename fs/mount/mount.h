@@ -19,6 +19,7 @@
 #include "operation.h"
 #include "options.h"
 
+struct broker;
 struct job_queue;
 struct logfile;
 struct lookup_queue;
@@ -32,6 +33,10 @@ struct mount {
 	struct mapfs_view *view;      /* fixed at birth */
 	const struct fs_options *opt; /* fixed at birth */
 	struct logfile *log;	      /* fixed at birth */
+	struct broker *broker;	      /* set before the first request; NULL:
+					 there is no sandbox */
+	unsigned int sandbox;	      /* likewise: the parts in force, of enum
+					 sandbox_part */
 	struct fuse_session *se;      /* set before the first request */
 	struct loop *loop;	      /* likewise; NULL with io_uring */
 	struct job_queue *jobs;	      /* likewise */

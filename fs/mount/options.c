@@ -38,6 +38,7 @@ enum word_action {
 	WORD_LOGFILE,
 	WORD_THREADS,
 	WORD_DEPTH,
+	WORD_SANDBOX,
 	WORD_SET, /* sets the bool at offset `at` */
 	WORD_CLEAR,
 	WORD_ON, /* sets the flags `at` of mount(2) */
@@ -84,6 +85,9 @@ static const struct word words[] = {
 	{ "max_threads=", WORD_THREADS, 0, NULL },
 	{ "logfile=", WORD_LOGFILE, 0, NULL },
 	{ "debug", WORD_SET, AT(debug), NULL },
+	{ "sandbox", WORD_SANDBOX, SANDBOX_ALL, NULL },
+	{ "sandbox=", WORD_SANDBOX, 0, NULL },
+	{ "nosandbox", WORD_SANDBOX, 0, NULL },
 	{ "trust", WORD_SET, AT(is_trusted), NULL },
 	{ "remount", WORD_SET, AT(remount), NULL },
 	{ "suid", WORD_OFF, MS_NOSUID, NULL },
@@ -165,6 +169,7 @@ void options_init(struct fs_options *opt)
 		.mode = MAPFS_COPY,
 		.store_kind = MAPFS_STORE_UNLINKED,
 		.fuse_fd = -1,
+		.sandbox = SANDBOX_ALL,
 		.max_threads = THREADS_DEFAULT,
 		.uring_depth = DEPTH_DEFAULT,
 		.allow_other = geteuid() == 0,
@@ -343,6 +348,50 @@ static int set_number(struct parse *p, const char *arg, const char *value,
 	return 0;
 }
 
+static const char *const part_names[] = {
+	"no_new_privs",
+	"caps",
+	"seccomp",
+	"landlock",
+};
+
+#define PARTS (sizeof(part_names) / sizeof(*part_names))
+
+const char *sandbox_part_name(unsigned int n)
+{
+	return n < PARTS ? part_names[n] : NULL;
+}
+
+/* Parts joined by '+', because a comma ends the option. */
+static int set_sandbox(struct parse *p, const char *arg, const char *value)
+{
+	unsigned int parts = SANDBOX_NO_NEW_PRIVS;
+
+	for (;;) {
+		const size_t len = strcspn(value, "+");
+		unsigned int n = 0;
+
+		while (n < PARTS && (strlen(part_names[n]) != len ||
+				     strncmp(part_names[n], value, len) != 0))
+			n++;
+		if (n == PARTS) {
+			reason_set(p->why,
+				   "option %s: not a part of the sandbox; name "
+				   "some of caps+seccomp+landlock, or use "
+				   "nosandbox",
+				   arg);
+			return -EINVAL;
+		}
+		parts |= 1U << n;
+		value += len;
+		if (!*value)
+			break;
+		value++;
+	}
+	p->opt->sandbox = parts;
+	return 0;
+}
+
 static int word_apply(struct parse *p, const struct word *w, const char *arg)
 {
 	const char *value = arg + strlen(w->name);
@@ -364,6 +413,11 @@ static int word_apply(struct parse *p, const struct word *w, const char *arg)
 				  &opt->max_threads);
 	case WORD_DEPTH:
 		return set_number(p, arg, value, DEPTH_MAX, &opt->uring_depth);
+	case WORD_SANDBOX:
+		if (w->name[strlen(w->name) - 1] == '=')
+			return set_sandbox(p, arg, value);
+		opt->sandbox = (unsigned int)w->at;
+		return 0;
 	case WORD_SET:
 	case WORD_CLEAR:
 		*(bool *)((char *)opt + w->at) = w->action == WORD_SET;
@@ -627,6 +681,8 @@ int options_check_remount(const struct fs_options *was,
 		name = "max_threads";
 	if (was->uring_depth != opt->uring_depth)
 		name = "uring_depth";
+	if (was->sandbox != opt->sandbox)
+		name = "sandbox";
 	if (!is_same_text(was->logfile, opt->logfile))
 		name = "logfile";
 	if (was->mode != opt->mode)

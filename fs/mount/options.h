@@ -20,6 +20,18 @@
 #include "core/mapfs.h"
 #include "window.h"
 
+/* What the daemon drops once the view is mounted; see fs/sandbox. */
+enum sandbox_part {
+	SANDBOX_NO_NEW_PRIVS = 1 << 0, /* with any of the others */
+	SANDBOX_CAPS = 1 << 1,
+	SANDBOX_SECCOMP = 1 << 2,
+	SANDBOX_LANDLOCK = 1 << 3,
+	SANDBOX_ALL = (1 << 4) - 1,
+};
+
+/* As in the option sandbox=; NULL: no further part. */
+const char *sandbox_part_name(unsigned int n);
+
 struct fs_options {
 	char *base;	  /* or MAPFS_NO_BASE */
 	char *mountpoint; /* absolute */
@@ -37,6 +49,7 @@ struct fs_options {
 	unsigned long flags;	   /* MS_... of mount(2) */
 	unsigned long flags_named; /* those that an option set or cleared */
 	uint64_t size_bytes;	   /* of private pages; 0: no limit */
+	unsigned int sandbox;	   /* enum sandbox_part, or-ed; 0: none */
 	unsigned int max_threads;
 	unsigned int uring_depth;
 	bool own_place;	   /* remove the mount point after unmounting */

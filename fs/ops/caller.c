@@ -78,8 +78,3 @@ bool caller_has_group(pid_t pid, gid_t gid)
 	free(line);
 	return found;
 }
-
-bool caller_is_in_group(const struct fuse_ctx *ctx, gid_t gid)
-{
-	return ctx->gid == gid || caller_has_group(ctx->pid, gid);
-}

@@ -11,14 +11,11 @@
  *           in another pid namespace, or /proc is hidden).
  * Locking:  the caller holds no lock, because files in /proc are read.
  */
-#include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 /* Has it CAP_FSETID in the first user namespace, as capable() asks? */
 bool caller_has_fsetid(pid_t pid);
-/* Is `gid` the group of the sender, or one of its supplementary groups? */
-bool caller_is_in_group(const struct fuse_ctx *ctx, gid_t gid);
 /* Is `gid` one of the supplementary groups of the process? */
 bool caller_has_group(pid_t pid, gid_t gid);
 

@@ -31,17 +31,37 @@
 #include <unistd.h>
 
 #include "caller.h"
+#include "fs/mount/broker.h"
 #include "fs/mount/mount.h"
 #include "fs/request/node.h"
 
 #define SET_ID_BITS (S_ISUID | S_ISGID)
 
+/*
+ * Of a process outside of its sandbox the daemon may not even know the user
+ * namespace.
+ */
+static bool has_fsetid(const struct mount *m, pid_t pid)
+{
+	return m->broker ? broker_has_fsetid(m->broker, pid) :
+			   caller_has_fsetid(pid);
+}
+
+static bool is_in_group(const struct mount *m, const struct fuse_ctx *ctx,
+			gid_t gid)
+{
+	if (ctx->gid == gid)
+		return true;
+	return m->broker ? broker_has_group(m->broker, ctx->pid, gid) :
+			   caller_has_group(ctx->pid, gid);
+}
+
 bool setid_may_keep_group_bit(fuse_req_t req, const struct mapfs_attr *attr)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	const struct mount *m = fuse_req_userdata(req);
 
-	return caller_is_in_group(ctx, attr->gid) ||
-	       caller_has_fsetid(ctx->pid);
+	return is_in_group(m, ctx, attr->gid) || has_fsetid(m, ctx->pid);
 }
 
 bool setid_base_drops(const struct mount *m)
@@ -57,7 +77,8 @@ static bool may_keep(fuse_req_t req, enum setid_caller caller)
 	case SETID_CALLER_LACKS_IT:
 		return false;
 	case SETID_CALLER_UNKNOWN:
-		return caller_has_fsetid(fuse_req_ctx(req)->pid);
+		return has_fsetid(fuse_req_userdata(req),
+				  fuse_req_ctx(req)->pid);
 	}
 	abort();
 }
@@ -71,7 +92,7 @@ static unsigned int bits_to_clear(fuse_req_t req, const struct mapfs_attr *attr,
 	if (may_keep(req, caller))
 		return 0;
 	if ((attr->mode & (S_ISGID | S_IXGRP)) == S_ISGID &&
-	    !caller_is_in_group(fuse_req_ctx(req), attr->gid))
+	    !is_in_group(fuse_req_userdata(req), fuse_req_ctx(req), attr->gid))
 		set |= MAPFS_SET_KILL_SGID;
 	return set;
 }

@@ -24,7 +24,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fs/mount/place.h"
 #include "server.h"
 #include "unmount.h"
 
@@ -68,9 +67,6 @@ _Noreturn static void child_run(const struct fs_options *caller_opt,
 	unblock_signals();
 	keep_descriptors(&opt, ready_fd);
 	err = server_serve(&opt, READY_FD, &why);
-	/* If that fails, an empty place is left behind. */
-	if (opt.own_place)
-		(void)place_remove(&opt);
 	if (err && dprintf(READY_FD, "E%s", why.text) < 0)
 		exit(1); /* the parent has had its answer */
 	exit(err ? 1 : 0);

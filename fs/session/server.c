@@ -30,12 +30,16 @@
 
 #include "fs/cache/seek.h"
 #include "fs/control/job_queue.h"
+#include "fs/mount/broker.h"
 #include "fs/mount/logfile.h"
 #include "fs/mount/mount.h"
+#include "fs/mount/place.h"
 #include "fs/mount/root.h"
+#include "fs/ops/caller.h"
 #include "fs/ops/lookup_queue.h"
 #include "fs/ops/setid.h"
 #include "fs/request/barrier.h"
+#include "fs/sandbox/sandbox.h"
 #include "limits.h"
 #include "probe.h"
 #include "session.h"
@@ -47,6 +51,7 @@
 struct server {
 	const struct fs_options *opt; /* fixed at birth */
 	struct logfile *log;	      /* fixed at birth */
+	struct broker *broker;	      /* fixed at birth; NULL: no sandbox */
 	struct mapfs_view *view;      /* fixed at birth */
 	struct mount mount;
 	pthread_t watcher;    /* fixed at birth */
@@ -113,6 +118,12 @@ static bool wait_for_end(struct server *s)
 	return atomic_load(&s->is_over);
 }
 
+static int server_unmount(struct server *s, bool lazy, struct reason *words)
+{
+	return s->broker ? broker_unmount(s->broker, lazy, words) :
+			   unmount_path(s->opt->mountpoint, lazy, words);
+}
+
 /* Detaches the mount, and makes the kernel write everything back. */
 static void unmount_in_use(struct server *s)
 {
@@ -125,7 +136,7 @@ static void unmount_in_use(struct server *s)
 		fd = -1;
 	logfile_say(s->log, LOG_WARNING,
 		    "%s is in use; programs that use it lose it", mountpoint);
-	err = unmount_path(mountpoint, true, &words);
+	err = server_unmount(s, true, &words);
 	if (err)
 		logfile_say(s->log, LOG_ERR, "cannot unmount %s: %s %s",
 			    mountpoint, strerror(-err), words.text);
@@ -152,7 +163,7 @@ static void stop_gently(struct server *s)
 		if (wait_for_end(s))
 			return;
 	} else if (is_on_top(s)) {
-		if (unmount_path(s->opt->mountpoint, false, &words))
+		if (server_unmount(s, false, &words))
 			unmount_in_use(s);
 		/* The kernel ends the session, unless a namespace has it. */
 		else if (wait_for_end(s))
@@ -236,6 +247,7 @@ static int server_open_view(struct server *s, struct reason *why)
 		.nodiratime = opt->flags & MS_NODIRATIME,
 		.relatime = opt->is_relatime && !(opt->flags & MS_NOATIME),
 		.mountpoint = opt->mountpoint,
+		.waits_to_start = true,
 		.log = logfile_line,
 		.log_arg = s->log,
 		.progress = note_compaction,
@@ -249,6 +261,7 @@ static int server_open_view(struct server *s, struct reason *why)
 		return err;
 	err = mount_init(&s->mount, s->view, opt);
 	s->mount.log = s->log;
+	s->mount.broker = s->broker;
 	s->mount.base_drops_setid = setid_base_drops(&s->mount);
 	if (!err)
 		return 0;
@@ -266,16 +279,16 @@ static void clear_dead_mount(struct server *s)
 
 	if (stat(s->opt->mountpoint, &st) == 0 || errno != ENOTCONN)
 		return;
-	if (unmount_path(s->opt->mountpoint, true, &words))
+	if (server_unmount(s, true, &words))
 		logfile_say(s->log, LOG_ERR, "cannot unmount %s: %s",
 			    s->opt->mountpoint, words.text);
 }
 
 static int start_threads(struct server *s)
 {
-	int err = 0;
+	int err = mapfs_view_start(s->view);
 
-	if (s->opt->mode != MAPFS_READ)
+	if (!err && s->opt->mode != MAPFS_READ)
 		err = seek_queue_create(&s->mount.seeks, &s->mount);
 	if (!err)
 		err = job_queue_create(&s->mount.jobs, &s->mount);
@@ -344,15 +357,93 @@ static int server_mount(struct server *s, struct reason *why)
 		logfile_say(s->log, LOG_WARNING,
 			    "cannot change to the directory /");
 	/* The process that asked for the mount may have been interrupted. */
-	if (tell_parent(s, 'M'))
+	if (tell_parent(s, 'M')) {
+		sandbox_enter(&s->mount);
 		err = server_run(s, why);
-	else
+	} else {
 		err = -EINTR;
+	}
 	session_destroy(&s->mount);
 	clear_dead_mount(s);
 	logfile_say(s->log, LOG_INFO, "unmounted %s", s->opt->mountpoint);
 	logfile_take_libfuse(NULL);
 	return err;
+}
+
+/* --- what the broker does ------------------------------------------------- */
+
+static int serve_unmount(void *arg, bool lazy, struct reason *words)
+{
+	const struct server *s = arg;
+
+	return unmount_path(s->opt->mountpoint, lazy, words);
+}
+
+static int serve_remove_place(void *arg)
+{
+	const struct server *s = arg;
+
+	return s->opt->own_place ? place_remove(s->opt) : -EPERM;
+}
+
+static bool serve_has_fsetid(void *arg, pid_t pid)
+{
+	(void)arg;
+	return caller_has_fsetid(pid);
+}
+
+static bool serve_has_group(void *arg, pid_t pid, gid_t gid)
+{
+	(void)arg;
+	return caller_has_group(pid, gid);
+}
+
+static void serve_log(void *arg, int level, const char *line)
+{
+	(void)arg;
+	syslog(level, "%s", line);
+}
+
+/* Without a broker there is no sandbox: the view could not be unmounted. */
+static void server_start_broker(struct server *s)
+{
+	const struct broker_services services = {
+		.unmount = serve_unmount,
+		.remove_place = serve_remove_place,
+		.has_fsetid = serve_has_fsetid,
+		.has_group = serve_has_group,
+		.log = serve_log,
+		.arg = s,
+	};
+	int err;
+
+	if (!s->opt->sandbox)
+		return;
+	err = broker_start(&s->broker, &services);
+	if (err)
+		logfile_say(s->log, LOG_NOTICE,
+			    "no sandbox: its broker cannot be started: %s",
+			    strerror(-err));
+	else
+		logfile_use_broker(s->log, s->broker);
+}
+
+static void server_end_broker(struct server *s)
+{
+	logfile_use_broker(s->log, NULL);
+	broker_end(s->broker);
+	s->broker = NULL;
+}
+
+/* --- the whole life ------------------------------------------------------- */
+
+static void server_remove_place(struct server *s)
+{
+	/* If that fails, an empty place is left behind. */
+	if (!s->opt->own_place)
+		return;
+	(void)!(s->broker ? broker_remove_place(s->broker) :
+			    place_remove(s->opt));
 }
 
 int server_serve(const struct fs_options *opt, int ready_fd, struct reason *why)
@@ -371,11 +462,13 @@ int server_serve(const struct fs_options *opt, int ready_fd, struct reason *why)
 			   "%s: cannot open the log: %s; choose another file",
 			   opt->logfile ? opt->logfile : "stderr",
 			   strerror(-err));
+		server_remove_place(&s);
 		return err;
 	}
+	server_start_broker(&s);
 	err = server_open_view(&s, why);
 	if (err)
-		goto close_log;
+		goto end_broker;
 	err = server_mount(&s, why);
 	mount_fini(&s.mount);
 	close_err = mapfs_view_close(s.view);
@@ -388,7 +481,9 @@ int server_serve(const struct fs_options *opt, int ready_fd, struct reason *why)
 		logfile_line(s.log, LOG_ERR, why->text);
 		err = close_err;
 	}
-close_log:
+end_broker:
+	server_remove_place(&s);
+	server_end_broker(&s);
 	logfile_close(s.log);
 	return err;
 }

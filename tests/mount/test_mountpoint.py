@@ -43,8 +43,8 @@ def _refused(*args, names, says=""):
     return text
 
 
-def _daemons():
-    """The pids of the mapfs daemons in the namespace of this test."""
+def _processes():
+    """The pids of daemons and brokers in the namespace of this test."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -56,6 +56,11 @@ def _daemons():
     return found
 
 
+def _daemons():
+    return [pid for pid in _processes()
+            if read_file(f"/proc/{pid}/comm") == b"mapfs\n"]
+
+
 def test_background_mount_answers_when_the_command_returns(place):
     mapfs("mount", place / "base", place / "mnt")
     assert read_file(place / "mnt/f") == b"bytes"
@@ -63,7 +68,7 @@ def test_background_mount_answers_when_the_command_returns(place):
     mapfs("umount", place / "mnt")
     assert not is_mounted(place / "mnt")
     assert read_file(place / "base/f") == b"bytes"
-    wait_for("the daemon's end", lambda: not _daemons())
+    wait_for("the daemon's end", lambda: not _processes())
 
 
 def test_copy_is_the_default_mode(place):
@@ -83,7 +88,7 @@ def test_daemon_keeps_no_descriptor_or_directory_of_its_caller(place):
     assert p.returncode == 0, p.stdout
     os.close(w)
     assert os.read(r, 1) == b""
-    for pid in _daemons():
+    for pid in _processes():
         assert os.readlink(f"/proc/{pid}/cwd") == "/"
     mapfs("umount", place / "mnt")
 
@@ -255,7 +260,7 @@ def test_abandoned_mount_is_replaced(place, who):
     mapfs("mount", place / "base", place / "mnt")
     (pid,) = _daemons()
     os.kill(pid, signal.SIGKILL)
-    wait_for("its end", lambda: not _daemons())
+    wait_for("its end", lambda: not _processes())
     with fails(errno.ENOTCONN, errno.ECONNABORTED):
         os.stat(place / "mnt/f")
     mapfs("mount", place / "base", place / "mnt")
@@ -268,7 +273,7 @@ def test_umount_of_an_abandoned_mount_takes_it_away(place):
     mapfs("mount", place / "base", place / "mnt")
     (pid,) = _daemons()
     os.kill(pid, signal.SIGKILL)
-    wait_for("its end", lambda: not _daemons())
+    wait_for("its end", lambda: not _processes())
     mapfs("umount", place / "mnt")
     assert not is_mounted(place / "mnt")
 
@@ -330,7 +335,7 @@ def test_umount_names_the_other_place_it_is_mounted_on(place):
     _refused("umount", place / "mnt", names=place / "mnt",
              says=f"mounted on {place}/other, too")
     run("umount", place / "other")
-    wait_for("the daemon's end", lambda: not _daemons())
+    wait_for("the daemon's end", lambda: not _processes())
 
 
 @pytest.mark.root
@@ -345,7 +350,7 @@ def test_umount_names_who_has_it_in_another_namespace(place):
              says=f"process {keeper.pid} has it")
     keeper.kill()
     keeper.wait(timeout=patience())
-    wait_for("the daemon's end", lambda: not _daemons())
+    wait_for("the daemon's end", lambda: not _processes())
 
 
 @pytest.mark.root
@@ -370,7 +375,7 @@ def test_mount_8_mounts_it_through_its_helper(place):
         place / "base", place / "mnt")
     write_file(place / "mnt/g", b"kept")
     run("umount", place / "mnt")
-    wait_for("the daemon's end", lambda: not _daemons())
+    wait_for("the daemon's end", lambda: not _processes())
     run("mount", "-t", "fuse.mapfs", "-o", f"mode=copy,store={place}/store",
         place / "base", place / "mnt")
     assert read_file(place / "mnt/g") == b"kept"
@@ -382,7 +387,7 @@ def test_plain_umount_8_keeps_everything(place):
     mapfs("mount", "-s", place / "store", place / "base", place / "mnt")
     write_file(place / "mnt/g", b"x" * 100000)
     run("umount", place / "mnt")
-    wait_for("the daemon's end", lambda: not _daemons())
+    wait_for("the daemon's end", lambda: not _processes())
     mapfs("mount", "-s", place / "store", place / "base", place / "mnt")
     assert read_file(place / "mnt/g") == b"x" * 100000
     mapfs("umount", place / "mnt")

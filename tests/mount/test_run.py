@@ -611,7 +611,8 @@ def test_killed_daemon_is_told_and_the_run_fails(place):
     p = _started(place, "READY; while mkdir d && rmdir d; do sleep 0.01; "
                  "done; exit 5", "-s", place / "store")
     (pid,) = [n for n, c in others().items()
-              if os.fsencode(binary()) in c and n != p.pid]
+              if os.fsencode(binary()) in c and n != p.pid and
+              read_file(f"/proc/{n}/comm") == b"mapfs\n"]
     os.kill(pid, signal.SIGKILL)
     err = p.communicate(timeout=patience())[1].decode()
     assert p.returncode == 1

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "command.h"
 #include "core/lib/array.h"
+#include "fs/mount/options.h"
 #include "tools/lib/changes.h"
 #include "tools/lib/control.h"
 #include "tools/lib/history.h"
@@ -40,6 +42,7 @@ struct status {
 	size_t drift_cap;
 	bool is_copy; /* there can be changes, snapshots and drift */
 	bool is_latched;
+	unsigned int sandbox; /* of a mount: enum sandbox_part, or-ed */
 	enum mapfs_base_state base_state;
 	struct reason lost; /* a sentence about a lost base; empty: the base
 			       fits, or a mount still has it */
@@ -137,6 +140,17 @@ static int look_live(struct status *s)
 	return err;
 }
 
+/* A daemon of an older version has no sandbox. */
+static void look_at_sandbox(struct status *s)
+{
+	struct mapfs_control_options *o = calloc(1, sizeof(*o));
+
+	if (o && ioctl(s->t.fd, MAPFS_IOC_OPTIONS, o) == 0)
+		s->sandbox = (o->flags & MAPFS_CONTROL_SANDBOX) >>
+			     CONTROL_SANDBOX_SHIFT;
+	free(o);
+}
+
 static int look_resting(struct status *s)
 {
 	struct mapfs_view *v;
@@ -185,6 +199,8 @@ static int look(struct status *s)
 					      &s->why);
 	if (!err && s->t.store)
 		err = mapfs_store_describe(s->t.store, &s->store, &s->why);
+	if (is_live)
+		look_at_sandbox(s);
 	if (!err && is_live)
 		err = windows_read(&s->windows, s->t.fd, s->t.shown, &s->why);
 	if (!err)
@@ -265,6 +281,21 @@ static void print_windows(const struct status *s)
 	}
 }
 
+static void print_sandbox(const struct status *s)
+{
+	char parts[128] = "";
+	size_t len = 0;
+	const char *name;
+
+	for (unsigned int n = 0; (name = sandbox_part_name(n)); n++) {
+		if (s->sandbox >> n & 1)
+			len += (size_t)snprintf(parts + len,
+						sizeof(parts) - len, "%s%s",
+						len ? ", " : "", name);
+	}
+	row("sandbox", "%s", len ? parts : "none");
+}
+
 static void print_people(const struct status *s)
 {
 	const struct mapfs_control_info *info = &s->t.info;
@@ -287,6 +318,8 @@ static void print_people(const struct status *s)
 	print_store(s);
 	if (is_live && s->t.store)
 		row_bytes("journal", info->journal_bytes);
+	if (is_live)
+		print_sandbox(s);
 	if (is_live)
 		row("requests", "%" PRIu64, requests_sum(info));
 	if (s->has_space)
@@ -360,6 +393,15 @@ static void json_add_changes(cJSON *o, const struct status *s)
 	}
 }
 
+static void json_add_sandbox(cJSON *o, const struct status *s)
+{
+	cJSON *parts = cJSON_AddObjectToObject(o, "sandbox");
+	const char *name;
+
+	for (unsigned int n = 0; (name = sandbox_part_name(n)); n++)
+		cJSON_AddBoolToObject(parts, name, s->sandbox >> n & 1);
+}
+
 static const char *const state_names[] = {
 	[MAPFS_BASE_FITS] = "fits",
 	[MAPFS_BASE_REPLACED] = "replaced",
@@ -375,6 +417,7 @@ static int print_json(const struct status *s)
 		json_add_string(o, "base", s->t.info.base);
 		json_add_info(o, &s->t.info);
 		json_add_windows(o, s);
+		json_add_sandbox(o, s);
 	} else {
 		json_add_string(o, "mountpoint", NULL);
 		json_add_string(o, "base", s->store.base);
@@ -475,7 +518,9 @@ static const struct argp status_argp = {
 	       "(path, gone), branches (store, snapshot), parent, "
 	       "parent_snapshot, commits, commit_interrupted, "
 	       "space_left_bytes; a mount also has what mapfs list --json "
-	       "has, and windows (name, path, offset, length or null).\n\n"
+	       "has, windows (name, path, offset, length or null), and "
+	       "sandbox (no_new_privs, caps, seccomp, landlock: whether the "
+	       "daemon has it in force).\n\n"
 	       "Exit status: 0 done, 1 failed, or the store has lost its "
 	       "base, 2 the command line is wrong.\n\n"
 	       "Example: mapfs status view",

@@ -175,6 +175,8 @@ static void options_now(const struct remount *r, struct fs_options *out)
 	out->writeback = o->flags & MAPFS_CONTROL_WRITEBACK;
 	out->uring = o->flags & MAPFS_CONTROL_URING;
 	out->debug = o->flags & MAPFS_CONTROL_DEBUG;
+	out->sandbox = (o->flags & MAPFS_CONTROL_SANDBOX_ASKED) >>
+		       CONTROL_SANDBOX_ASKED_SHIFT;
 	out->flags = flags_of(r);
 }
 
