@@ -85,7 +85,12 @@ struct mapfs_options {
 	enum mapfs_mode mode;
 	enum mapfs_store_kind store_kind; /* copy mode only */
 	enum mapfs_base_kind base_kind;	  /* NONE: copy mode only */
-	const char *base;    /* its path; NULL: as the kept store recorded */
+	const char *base; /* its path; NULL: as the kept store recorded */
+	/*
+	 * Copy mode: the base is the one that this copy view has open, whatever
+	 * is at its path by now; or NULL.
+	 */
+	struct mapfs_view *base_of;
 	const char *store;   /* copy mode, else NULL */
 	uint64_t size_bytes; /* copy mode: of all private pages; 0: no limit */
 	/*

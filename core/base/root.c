@@ -277,6 +277,46 @@ int base_open(struct base **out, const char *path, unsigned int flags)
 	return 0;
 }
 
+static int copy_root(struct base *b, const struct base *from)
+{
+	int fd;
+
+	b->rootfd = fcntl(from->rootfd, F_DUPFD_CLOEXEC, 0);
+	if (b->rootfd < 0)
+		return -errno;
+	if (!from->only)
+		return 0;
+	fd = fcntl(base_own_fd(from), F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : only_file_open(&b->only, b->path, fd);
+}
+
+int base_open_again(struct base **out, const struct base *from)
+{
+	struct base *b = base_create(from->path);
+	int err;
+
+	assert(from->rootfd >= 0);
+	if (!b)
+		return -ENOMEM;
+	b->dev = from->dev;
+	b->mount_id = from->mount_id;
+	b->has_mount_id = from->has_mount_id;
+	b->noatime = from->noatime;
+	b->nodiratime = from->nodiratime;
+	b->atime_rule = from->atime_rule;
+	b->is_remote = from->is_remote;
+	b->has_generations = from->has_generations;
+	b->has_handles = from->has_handles;
+	b->may_hide_foreign = from->may_hide_foreign;
+	err = copy_root(b, from);
+	if (err) {
+		base_close(b);
+		return err;
+	}
+	*out = b;
+	return 0;
+}
+
 void base_explain(struct reason *why, const char *path, int err)
 {
 	reason_set(

@@ -40,6 +40,8 @@ enum base_flags {
 /* -EMEDIUMTYPE: neither a directory nor a regular file nor a block device. */
 int must_check base_open(struct base **out, const char *path,
 			 unsigned int flags);
+/* The same base once more, whatever is at its path by now. */
+int must_check base_open_again(struct base **out, const struct base *from);
 /* Sets the sentence for an error of base_open(). */
 void base_explain(struct reason *why, const char *path, int err);
 /*

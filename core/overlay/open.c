@@ -210,11 +210,14 @@ static int make_root(struct overlay *o, mapfs_ino ino)
 	return 0;
 }
 
-static int open_at(struct overlay *o, const char *path)
+/* `like`: a view that has it open, or NULL. */
+static int open_at(struct overlay *o, const char *path, struct mapfs_view *like)
 {
 	struct statx stx;
 	bool foreign;
-	int err = base_open(&o->base, path, BASE_FROZEN);
+	int err = like ? base_open_again(&o->base,
+					 overlay_of(view_whole(like))->base) :
+			 base_open(&o->base, path, BASE_FROZEN);
 
 	if (!err && statx(base_root_fd(o->base), "", AT_EMPTY_PATH,
 			  STATX_BASIC_STATS, &stx) < 0)
@@ -269,7 +272,7 @@ static int open_base(struct overlay *o, const struct mapfs_options *opt,
 	} else if (opt->without_base) {
 		err = open_absent(o, &recorded);
 	} else {
-		err = open_at(o, path);
+		err = open_at(o, path, opt->base_of);
 		if ((err == -ENOENT || err == -ENOTDIR) && recorded.path)
 			reason_base_gone(why, opt->store, path);
 	}

@@ -133,6 +133,8 @@ static int diff_from(struct mount *m, struct job *job)
 		.mode = MAPFS_COPY,
 		.store_kind = MAPFS_STORE_DIR,
 		.base_kind = m->opt->base_kind,
+		.base_of = m->opt->base_kind == MAPFS_BASE_NONE ? NULL :
+								  m->view,
 		.snapshot = job->ask.name,
 		.look_only = true,
 		.is_trusted = m->opt->is_trusted,

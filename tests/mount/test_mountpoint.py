@@ -139,6 +139,18 @@ def test_list_survives_a_mount_whose_daemon_hangs(place):
     mapfs("umount", place / "mnt")
 
 
+def test_view_on_its_own_base_is_compared_with_a_snapshot(place):
+    """The daemon must not look at its own view for the base's bytes."""
+    base = place / "base"
+    mapfs("mount", "-s", place / "store", base, base)
+    mapfs("snapshot", base, "one")
+    write_file(base / "f", b"other")
+    p = mapfs("diff", base, "one..", check=False)
+    assert (p.returncode, p.text) == (1, "M f f\n")
+    mapfs("umount", base)
+    assert read_file(base / "f") == b"bytes"
+
+
 def test_missing_base_is_refused(place):
     _refused("mount", place / "nowhere", place / "mnt",
              names=place / "nowhere", says="does not exist|[Nn]o such")
