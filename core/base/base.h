@@ -10,6 +10,7 @@
  *	claim		images that a view in write mode uses
  *	inode		the objects that the view knows, and their places
  *	resolve		from an inode to a descriptor of its object
+ *	writer		other programs that can change it at any time
  *	stat, xattr, read, readdir
  *			attributes, content and names of the object
  *	generation	whether it is still the same object
@@ -35,6 +36,7 @@
 #include "root.h"
 #include "search.h"
 #include "stat.h"
+#include "writer.h"
 #include "xattr.h"
 
 #endif

@@ -20,6 +20,13 @@ static const unsigned long generation_types[] = {
 	TMPFS_MAGIC,	   XFS_SUPER_MAGIC,
 };
 
+/* Their pages are never written back, so a store is no fault. */
+static const unsigned long storing_types[] = {
+	HUGETLBFS_MAGIC,
+	RAMFS_MAGIC,
+	TMPFS_MAGIC,
+};
+
 static bool is_among(const struct statfs *fs, const unsigned long *types,
 		     size_t count)
 {
@@ -42,4 +49,14 @@ bool fs_type_has_generations(const struct statfs *fs)
 bool fs_type_has_subvolumes(const struct statfs *fs)
 {
 	return (unsigned long)fs->f_type == BTRFS_SUPER_MAGIC;
+}
+
+bool fs_type_hides_stores(const struct statfs *fs)
+{
+	return is_among(fs, storing_types, COUNT(storing_types));
+}
+
+bool fs_type_is_stacked(const struct statfs *fs)
+{
+	return (unsigned long)fs->f_type == OVERLAYFS_SUPER_MAGIC;
 }

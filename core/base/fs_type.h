@@ -21,4 +21,13 @@ bool fs_type_has_generations(const struct statfs *fs);
 /* Can a directory of another device be part of the same mount? */
 bool fs_type_has_subvolumes(const struct statfs *fs);
 
+/*
+ * May a store into a shared mapping leave the time stamps of the file alone for
+ * good?  Elsewhere the first store into a page moves them after each write-back
+ * of the page.
+ */
+bool fs_type_hides_stores(const struct statfs *fs);
+/* Are its files those of other file systems, with pages of their own? */
+bool fs_type_is_stacked(const struct statfs *fs);
+
 #endif

@@ -56,6 +56,10 @@ struct inode {
 	bool kept;			/* by itable.lock */
 	_Atomic bool is_stand_in; /* copy mode: for a directory that the base
 				     lost and the delta never had */
+	_Atomic bool was_read;	  /* copy mode: the kernel may have bytes of
+				     the base object */
+	_Atomic bool is_guarded;  /* copy mode: a store of others into the base
+				     object moves a time stamp */
 	_Atomic bool is_foreign;  /* a foreign directory, as each lookup
 				     finds out again */
 };

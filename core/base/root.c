@@ -140,6 +140,8 @@ static int learn_root(struct base *b, bool is_clone)
 	b->mount_id = stx.stx_mnt_id;
 	b->has_mount_id = stx.stx_mask & STATX_MNT_ID;
 	b->is_remote = !fs_type_is_local(&fs);
+	b->hides_stores = fs_type_hides_stores(&fs);
+	b->is_stacked = fs_type_is_stacked(&fs);
 	b->has_generations = fs_type_has_generations(&fs);
 	/* A clone contains no mounts, but it contains subvolumes. */
 	b->may_hide_foreign = !is_clone || fs_type_has_subvolumes(&fs);

@@ -32,6 +32,8 @@ struct base {
 		ATIME_STRICT,
 	} atime_rule;	       /* of files; fixed while open */
 	bool is_remote;	       /* fixed while open */
+	bool hides_stores;     /* fixed while open: fs_type_hides_stores() */
+	bool is_stacked;       /* fixed while open: fs_type_is_stacked() */
 	bool has_generations;  /* fixed while open: a file handle tells
 				  whether a number was used again */
 	bool has_handles;      /* fixed while open: BASE_HANDLES */

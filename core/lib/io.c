@@ -96,6 +96,21 @@ ssize_t io_pwrite_some(const char *point, int fd, const void *buf, size_t len,
 	return done > 0 || !err ? (ssize_t)done : err;
 }
 
+int io_write_back(const char *point, int fd)
+{
+	int err = fault_point(point);
+
+	if (err)
+		return err;
+	while (sync_file_range(fd, 0, 0,
+			       SYNC_FILE_RANGE_WAIT_BEFORE |
+				       SYNC_FILE_RANGE_WRITE |
+				       SYNC_FILE_RANGE_WAIT_AFTER) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
 int io_fdatasync(const char *point, int fd)
 {
 	int err = fault_point(point);

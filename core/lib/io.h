@@ -28,6 +28,11 @@ ssize_t must_check io_pwrite_some(const char *point, int fd, const void *buf,
 int must_check io_fdatasync(const char *point, int fd);
 int must_check io_fsync(const char *point, int fd);
 /*
+ * Writes dirty pages of the file back and waits, without a flush of the disk.
+ * Errors of earlier writes stay for the fsync of whoever wrote them.
+ */
+int must_check io_write_back(const char *point, int fd);
+/*
  * Allocates space before it is touched [D5]; grows the file if needed.
  * -EOPNOTSUPP: the file system cannot allocate in advance.
  */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "inode.h"
+#include "writer.h"
 
 /* False: the inode is new or removed, so it depends on no base file. */
 static bool signature_of(struct overlay *o, struct inode *i,
@@ -40,6 +41,17 @@ static int tell(struct overlay *o, struct inode *i, bool is_gone,
 	return err;
 }
 
+/* Is reading it refused because of a program that can change it unseen? */
+static bool has_writer(struct overlay *o, struct inode *i)
+{
+	bool has;
+
+	rwlock_read(delta_stripe(&o->set, i));
+	has = i->delta && overlay_check_writer(o, i) != 0;
+	rwlock_unlock(delta_stripe(&o->set, i));
+	return has;
+}
+
 static int look(struct overlay *o, struct inode *i, mapfs_drift_fn fn,
 		void *arg)
 {
@@ -57,7 +69,8 @@ static int look(struct overlay *o, struct inode *i, mapfs_drift_fn fn,
 	if (err == -ENOENT || err == -ESTALE || err == -ENOTDIR)
 		return tell(o, i, true, fn, arg);
 	/* A directory's times change with its names. */
-	if (err || S_ISDIR(i->type) || overlay_signature_fits(&sig, &stx))
+	if (err || S_ISDIR(i->type) ||
+	    (overlay_signature_fits(&sig, &stx) && !has_writer(o, i)))
 		return err;
 	return tell(o, i, false, fn, arg);
 }

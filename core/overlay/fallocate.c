@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "guard.h"
 #include "read.h"
 #include "write.h"
 #include "xattr.h"
@@ -263,7 +264,7 @@ static int fallocate_once(void *ctx)
 {
 	const struct fallocate_ctx *c = ctx;
 	struct inode *i;
-	int err = overlay_change_begin(c->o, c->ino, &i);
+	int err = overlay_data_begin(c->o, c->ino, &i);
 
 	if (err)
 		return err;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/lib/log.h"
+#include "writer.h"
 
 static int check_signature(struct overlay *o, struct inode *i)
 {
@@ -26,7 +27,7 @@ static int check_signature(struct overlay *o, struct inode *i)
 	if (err)
 		return err == -ENOENT || err == -ESTALE ? -EIO : err;
 	if (overlay_signature_fits(&i->delta->base->sig, &stx))
-		return 0;
+		return overlay_check_writer(o, i);
 	log_line(
 		LOG_WARNING,
 		"base file %s of a changed file was modified: reading it fails",
@@ -41,12 +42,16 @@ static int read_base_part(struct overlay *o, struct inode *i, void *buf,
 	const uint64_t visible = i->delta->attr.visible_base_bytes;
 	size_t from_base = 0;
 	ssize_t n;
+	int err;
 
 	if (i->delta->base && off < visible)
 		from_base = visible - off < len ? visible - off : len;
 	memset((char *)buf + from_base, 0, len - from_base);
 	if (from_base == 0)
 		return 0;
+	err = overlay_guard(o, i);
+	if (err)
+		return err;
 	n = base_read(o->base, i, buf, from_base, off);
 	if (n < 0)
 		return n == -ESTALE || n == -ENOENT ? -EIO : (int)n;
@@ -126,6 +131,8 @@ ssize_t overlay_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 	changed = i->delta != NULL;
 	if (changed)
 		n = read_changed(o, i, buf, len, off);
+	else
+		i->was_read = true;
 	rwlock_unlock(stripe);
 	/* An unchanged file needs no lock while the disk is read. */
 	if (!changed)

@@ -10,6 +10,7 @@
 
 #include "attr.h"
 #include "fallocate.h"
+#include "guard.h"
 #include "xattr.h"
 
 struct setattr_ctx {
@@ -82,9 +83,13 @@ static int add_setattr(struct new_pages *n, const struct mapfs_setattr *set)
 static int setattr_once(void *ctx)
 {
 	const struct setattr_ctx *c = ctx;
+	/* A file that is emptied shows no byte of the base any more. */
+	const bool cuts = (c->set->valid & MAPFS_SET_SIZE) &&
+			  c->set->size_bytes > 0;
 	struct new_pages n;
 	struct inode *i;
-	int err = overlay_change_begin(c->o, c->ino, &i);
+	int err = cuts ? overlay_data_begin(c->o, c->ino, &i) :
+			 overlay_change_begin(c->o, c->ino, &i);
 
 	if (err)
 		return err;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "guard.h"
 #include "new_pages.h"
 #include "read.h"
 #include "xattr.h"
@@ -86,7 +87,7 @@ static int write_once(void *ctx)
 	const struct mapfs_write *w = c->write;
 	const bool is_cached = w->flags & MAPFS_WRITE_CACHED;
 	struct inode *i;
-	int err = overlay_change_begin(c->o, c->ino, &i);
+	int err = overlay_data_begin(c->o, c->ino, &i);
 
 	/*
 	 * A rollback removed the inode and all that was written to it.  An

@@ -58,11 +58,17 @@ void reopen_copy(struct fixture *f)
 
 int overlay_fixture_begin(void **state)
 {
+	return overlay_fixture_begin_in(state, "/tmp");
+}
+
+int overlay_fixture_begin_in(void **state, const char *where)
+{
 	struct fixture *f = calloc(1, sizeof(*f));
 	char sub[128];
 	char *big = malloc(BIG_BYTES);
 
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/mapfs-overlay-XXXXXX");
+	(void)snprintf(f->dir, sizeof(f->dir), "%s/mapfs-overlay-XXXXXX",
+		       where);
 	assert_non_null(mkdtemp(f->dir));
 	(void)snprintf(f->base, sizeof(f->base), "%s/base", f->dir);
 	(void)snprintf(f->store, sizeof(f->store), "%s/store", f->dir);

@@ -45,6 +45,8 @@ extern const struct mapfs_cred nobody;
 					overlay_fixture_end)
 
 int overlay_fixture_begin(void **state);
+/* The same with base and store below `where`, for a certain file system. */
+int overlay_fixture_begin_in(void **state, const char *where);
 int overlay_fixture_end(void **state);
 
 /* Makes DIR/NAME with these bytes, or replaces its content. */
