@@ -176,6 +176,8 @@ enum mapfs_conflict_kind {
 	MAPFS_CONFLICT_TYPE,	  /* the base has another type of object now */
 	MAPFS_CONFLICT_NOT_EMPTY, /* directory removed in the view, filled in
 				     the base; or directory against file */
+	MAPFS_CONFLICT_IN_USE,	  /* changed in the view; another program has
+				     it open for writing, or mapped */
 };
 
 struct mapfs_conflict {

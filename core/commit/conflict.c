@@ -11,6 +11,7 @@
 
 #include "core/lib/array.h"
 #include "core/lib/timespec.h"
+#include "core/base/writer.h"
 #include "core/overlay/lost.h"
 
 static bool same_time(struct timespec a, struct statx_timestamp b)
@@ -41,21 +42,36 @@ static bool is_same(const struct record_sig *sig, const struct statx *now)
 	return same_data(sig, now) && same_time(sig->ctime, now->stx_ctime);
 }
 
-int conflict_compare(struct planning_ctx *c, struct plan_object *o,
-		     const struct statx *now)
+/*
+ * Bytes of a file would be written below a program that may change them, too.
+ * Where nothing tells, nobody is said to have it open.
+ */
+static int compare_use(struct planning_ctx *c, const struct plan_object *o,
+		       struct inode *i)
+{
+	const struct delta *d = c->info[o->id].delta;
+	enum base_writer writer;
+	int err;
+
+	if (!S_ISREG(d->attr.mode) || d->attr.nlink == 0 ||
+	    !overlay_has_own_bytes(d))
+		return 0;
+	err = base_find_writer(c->overlay->base, i, &writer);
+	if (err || writer != BASE_WRITER_SOME)
+		return err;
+	return conflict_add(c, &(struct new_conflict){
+				       .kind = MAPFS_CONFLICT_IN_USE,
+				       .object = o->id,
+				       .theirs = o,
+			       });
+}
+
+static int compare_changed(struct planning_ctx *c, struct plan_object *o,
+			   const struct statx *now)
 {
 	struct object_info *f = &c->info[o->id];
-	struct inode *i = itable_get(c->overlay->itable, o->ino);
-	const struct delta *d = i ? i->delta : NULL;
+	const struct delta *d = f->delta;
 
-	if (d && d->base &&
-	    (i == itable_root(c->overlay->itable) || base_is_of(i, now)))
-		f->delta = d;
-	if (i)
-		(void)inode_put(c->overlay->itable, i);
-	d = f->delta;
-	if (!d || !d->base || is_same(&d->base->sig, now))
-		return 0;
 	o->has_drifted = true;
 	if (S_ISDIR(now->stx_mode) ?
 		    !same_birth(&d->base->sig, now) :
@@ -68,6 +84,26 @@ int conflict_compare(struct planning_ctx *c, struct plan_object *o,
 				       .object = o->id,
 				       .theirs = o,
 			       });
+}
+
+int conflict_compare(struct planning_ctx *c, struct plan_object *o,
+		     const struct statx *now)
+{
+	struct object_info *f = &c->info[o->id];
+	struct inode *i = itable_get(c->overlay->itable, o->ino);
+	const struct delta *d = i ? i->delta : NULL;
+	int err = 0;
+
+	if (d && d->base &&
+	    (i == itable_root(c->overlay->itable) || base_is_of(i, now)))
+		f->delta = d;
+	d = f->delta;
+	if (d && d->base)
+		err = is_same(&d->base->sig, now) ? compare_use(c, o, i) :
+						    compare_changed(c, o, now);
+	if (i)
+		(void)inode_put(c->overlay->itable, i);
+	return err;
 }
 
 static struct mapfs_diff_side side_of_delta(const struct delta *d)

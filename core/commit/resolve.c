@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/writer.h"
 #include "core/overlay/lost.h"
 
 static int find_paths(struct planning_ctx *c)
@@ -171,6 +172,11 @@ static int check_ours(struct planning_ctx *c, const struct conflict *x)
 		return refuse(
 			c, x,
 			"the view knows only parts of this directory, and the rest is gone from the base");
+	if (x->kind == MAPFS_CONFLICT_IN_USE &&
+	    base_hides_stores(c->overlay->base) && overlay_needs_base(f->delta))
+		return refuse(
+			c, x,
+			"the view changed only parts of it, and another program can change the rest unseen until it ends");
 	if (f->is_lost && f->delta && overlay_needs_base(f->delta))
 		return refuse(
 			c, x,

@@ -179,6 +179,14 @@ bool overlay_needs_base(const struct delta *d)
 	return false;
 }
 
+bool overlay_has_own_bytes(const struct delta *d)
+{
+	const uint64_t was = d->base ? d->base->sig.size_bytes : 0;
+
+	return d->pages.arena_pages + d->pages.hole_pages > 0 ||
+	       d->attr.size_bytes != was || d->attr.visible_base_bytes != was;
+}
+
 /* Does the inode show bytes or names that the delta does not have? */
 static bool is_base_needed(const struct inode *i)
 {

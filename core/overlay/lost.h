@@ -37,6 +37,8 @@ int must_check overlay_stand_in_attr(struct overlay *o, struct inode *i,
 				     struct mapfs_attr *out);
 /* Does the file show bytes of its base file? */
 bool overlay_needs_base(const struct delta *d);
+/* Have bytes or the size of the file been changed, or written again? */
+bool overlay_has_own_bytes(const struct delta *d);
 int overlay_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out);
 
 #endif

@@ -25,20 +25,13 @@ int overlay_guard(struct overlay *o, struct inode *i)
 	return err;
 }
 
-/* Does the delta have bytes of the file, or another size? */
-static bool is_mixed(const struct delta *d)
-{
-	return pagetable_end(&d->pages) > 0 ||
-	       d->attr.visible_base_bytes != d->base->sig.size_bytes;
-}
-
 int overlay_check_writer(struct overlay *o, struct inode *i)
 {
 	enum base_writer writer;
 	int err;
 
 	if (!base_hides_stores(o->base) || !S_ISREG(i->type) ||
-	    !i->delta->base || !is_mixed(i->delta) ||
+	    !i->delta->base || !overlay_has_own_bytes(i->delta) ||
 	    !overlay_needs_base(i->delta))
 		return 0;
 	err = base_find_writer(o->base, i, &writer);

@@ -98,6 +98,8 @@ static const char *kind_text(enum mapfs_conflict_kind kind)
 		return "changed in the view, of another type in the base";
 	case MAPFS_CONFLICT_NOT_EMPTY:
 		return "removed in the view, but not empty in the base";
+	case MAPFS_CONFLICT_IN_USE:
+		return "changed in the view, open for writing or mapped by another program in the base";
 	}
 	return "in conflict";
 }
@@ -117,6 +119,8 @@ static const char *kind_name(enum mapfs_conflict_kind kind)
 		return "type";
 	case MAPFS_CONFLICT_NOT_EMPTY:
 		return "not empty";
+	case MAPFS_CONFLICT_IN_USE:
+		return "in use";
 	}
 	return "unknown";
 }
@@ -601,7 +605,9 @@ static const struct argp commit_argp = {
 	       "mounted again.\v"
 	       "If somebody else changed an object in the "
 	       "base after the view had changed it, there is a conflict, "
-	       "and nothing is written unless --ours or --theirs decides.\n\n"
+	       "and nothing is written unless --ours or --theirs decides. "
+	       "It is a conflict, too, if another program has a file open for "
+	       "writing, or mapped, whose bytes would be written.\n\n"
 	       "With PATHs, which count from the root of the base, only "
 	       "the objects there and below are committed, and the store "
 	       "keeps the other changes. A new directory is committed as a "

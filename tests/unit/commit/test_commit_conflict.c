@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tests/unit/support/commit_fixture.h"
 #include "tests/unit/support/tree_text.h"
@@ -378,6 +379,58 @@ static void test_conflict__directory_against_file_theirs(void **state)
 }
 
 /* Goal: two changes of different names in a directory are no conflict. */
+static void test_conflict__mapped_file_is_in_use(void **state)
+{
+	struct fixture *f = *state;
+	int fd = open(b_path(f, "b"), O_RDWR);
+	void *map =
+		mmap(NULL, 20000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(map, MAP_FAILED);
+	close(fd);
+	v_write(f, "b", "mine", 4, 0);
+	assert_conflict(f, MAPFS_CONFLICT_IN_USE, "b", true, true);
+	munmap(map, 20000);
+	commit(f, MAPFS_STOP);
+	assert_int_equal(first_byte(f, "b"), 'm');
+}
+
+static void test_conflict__in_use_ours(void **state)
+{
+	struct fixture *f = *state;
+	int fd = open(b_path(f, "b"), O_RDWR);
+
+	v_write(f, "b", "mine", 4, 0);
+	assert_conflict(f, MAPFS_CONFLICT_IN_USE, "b", true, true);
+	commit(f, MAPFS_OURS);
+	assert_int_equal(first_byte(f, "b"), 'm');
+	close(fd);
+}
+
+static void test_conflict__in_use_theirs(void **state)
+{
+	struct fixture *f = *state;
+	int fd = open(b_path(f, "b"), O_RDWR);
+
+	v_write(f, "b", "mine", 4, 0);
+	assert_conflict(f, MAPFS_CONFLICT_IN_USE, "b", true, true);
+	commit(f, MAPFS_THEIRS);
+	assert_int_equal(first_byte(f, "b"), 'b');
+	close(fd);
+}
+
+static void test_conflict__mode_of_a_file_in_use_is_none(void **state)
+{
+	struct fixture *f = *state;
+	int fd = open(b_path(f, "b"), O_RDWR);
+
+	v_set(f, "b",
+	      &(struct mapfs_setattr){ .valid = MAPFS_SET_MODE, .mode = 0600 });
+	close_view(f);
+	commit(f, MAPFS_STOP);
+	close(fd);
+}
+
 static void test_conflict__other_names_in_a_directory_are_none(void **state)
 {
 	struct fixture *f = *state;
@@ -577,6 +630,10 @@ int main(void)
 		CASE(not_empty_theirs),
 		CASE(directory_against_file_ours),
 		CASE(directory_against_file_theirs),
+		CASE(mapped_file_is_in_use),
+		CASE(in_use_ours),
+		CASE(in_use_theirs),
+		CASE(mode_of_a_file_in_use_is_none),
 		CASE(other_names_in_a_directory_are_none),
 		CASE(undo_refuses_what_was_changed_since),
 		CASE(made_after_the_plan_was_shown),
