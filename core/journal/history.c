@@ -52,8 +52,11 @@ static int decode_header(const struct segment_disk *d,
 		.must_refuse = le64_get(d->must_refuse),
 		.header_sum = le64_get(d->sum),
 		.from_nothing = le32_get(d->flags) & SEGMENT_FROM_NOTHING,
-		.same_epoch = memcmp(d->epoch, id->epoch, sizeof(d->epoch)) ==
-			      0,
+		.same_epoch =
+			memcmp(d->epoch, id->epoch,
+			       le64_get(d->must_refuse) & SEGMENT_HAS_ANCHOR ?
+				       JOURNAL_EPOCH_BYTES :
+				       JOURNAL_EPOCH_BYTES_BEFORE) == 0,
 	};
 	memcpy(out->uuid, d->uuid, sizeof(out->uuid));
 	return 0;

@@ -14,6 +14,7 @@
 #include "journal.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/lib/io.h"
@@ -137,6 +138,8 @@ int journal_mark(struct journal *j, enum group_kind kind, mapfs_lsn covers)
 int journal_flush(struct journal *j)
 {
 	mapfs_lsn upto;
+	mapfs_lsn covers;
+	uint64_t end;
 	bool broken;
 	int err;
 	int fd;
@@ -145,6 +148,8 @@ int journal_flush(struct journal *j)
 		return 0;
 	rmutex_lock(&j->lock);
 	upto = j->next_lsn - 1;
+	covers = j->seg.covers;
+	end = j->seg.end;
 	fd = j->seg.fd;
 	broken = j->broken;
 	rmutex_unlock(&j->lock);
@@ -156,8 +161,31 @@ int journal_flush(struct journal *j)
 	rmutex_lock(&j->lock);
 	if (upto > j->flushed_lsn)
 		j->flushed_lsn = upto;
+	segment_note_flush(&j->seg, end, covers);
 	rmutex_unlock(&j->lock);
 	return 0;
+}
+
+void journal_add_feature(struct journal *j, uint64_t must_refuse)
+{
+	j->id.must_refuse |= must_refuse;
+}
+
+void journal_durable(struct journal *j, struct journal_bound *out)
+{
+	rmutex_lock(&j->lock);
+	*out = (struct journal_bound){
+		.segment = j->seg.number,
+		.header_sum = j->seg.header_sum,
+		.first_lsn = j->seg.first_lsn,
+		.lsn = j->seg.durable_covers,
+		.end = j->seg.durable_end,
+		.closed = j->closed && j->flushed_lsn == j->next_lsn - 1,
+	};
+	if (out->closed)
+		out->lsn = j->flushed_lsn;
+	memcpy(out->uuid, j->id.uuid, sizeof(out->uuid));
+	rmutex_unlock(&j->lock);
 }
 
 mapfs_lsn journal_last_lsn(struct journal *j)
@@ -191,6 +219,16 @@ void journal_tidy(struct journal *j)
 {
 	if (!j->where.ephemeral)
 		(void)!segment_iterate(j->where.dirfd, remove_leftover, j);
+}
+
+uint64_t journal_segments(struct journal *j)
+{
+	uint64_t n;
+
+	rmutex_lock(&j->lock);
+	n = j->seg.number - j->first_number + 1;
+	rmutex_unlock(&j->lock);
+	return n;
 }
 
 uint64_t journal_bytes(struct journal *j)

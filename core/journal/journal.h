@@ -53,6 +53,8 @@ int must_check journal_create(struct journal **out,
  */
 void journal_set_needs(struct journal *j,
 		       bool (*fn)(void *arg, uint64_t segment), void *arg);
+/* Segments that begin from now on have these feature bits, too. */
+void journal_add_feature(struct journal *j, uint64_t must_refuse);
 /* Begins the new segment: from now on groups can be appended. */
 int must_check journal_start(struct journal *j);
 /* Copies `len` bytes in, one atomic group; in the page cache on return [D3]. */
@@ -70,9 +72,13 @@ int must_check journal_flush(struct journal *j);
 /* Removes segments that are neither history nor needed. */
 void journal_tidy(struct journal *j);
 mapfs_lsn journal_last_lsn(struct journal *j);
+/* What a power cut would leave at least; closed: exactly. */
+void journal_durable(struct journal *j, struct journal_bound *out);
 /* The history up to the last group: its segments, and that group's lsn. */
 void journal_position(struct journal *j, uint64_t *first_segment,
 		      uint64_t *last_segment, mapfs_lsn *lsn);
+/* How many segments count. */
+uint64_t journal_segments(struct journal *j);
 /* Bytes of all segments that count. */
 uint64_t journal_bytes(struct journal *j);
 /* Flushes nothing: mark and flush first. */

@@ -181,6 +181,7 @@ int segment_create(struct segment *s, const struct journal_where *where,
 		.flags = s->flags,
 		.seed = segment_seed(id, s->number),
 		.end = SEGMENT_HEADER_BYTES,
+		.covers = s->first_lsn - 1,
 	};
 	err = fault_point("journal.create");
 	if (err)
@@ -194,7 +195,7 @@ int segment_create(struct segment *s, const struct journal_where *where,
 	return err;
 }
 
-static int write_header(const struct segment *s, const struct journal_id *id,
+static int write_header(struct segment *s, const struct journal_id *id,
 			mapfs_lsn durable_lsn)
 {
 	uint8_t block[SEGMENT_HEADER_BYTES] = { 0 };
@@ -212,6 +213,7 @@ static int write_header(const struct segment *s, const struct journal_id *id,
 	memcpy(d.epoch, id->epoch, sizeof(d.epoch));
 	d.sum = le64_of(segment_sum(&d));
 	memcpy(block, &d, sizeof(d));
+	s->header_sum = le64_get(d.sum);
 	return io_pwrite_all("journal.header", s->fd, block, sizeof(block), 0);
 }
 
@@ -237,8 +239,17 @@ int segment_publish(struct segment *s, const struct journal_where *where,
 	if (err)
 		return err;
 	s->named = true;
+	segment_note_flush(s, s->end, s->covers);
 	/* Only when the name is durable, the segments before may be removed. */
 	return io_fsync("journal.dir", where->dirfd);
+}
+
+void segment_note_flush(struct segment *s, uint64_t end, mapfs_lsn covers)
+{
+	if (end > s->durable_end)
+		s->durable_end = end;
+	if (covers > s->durable_covers)
+		s->durable_covers = covers;
 }
 
 void segment_end(struct segment *s)
@@ -321,8 +332,12 @@ int segment_append_mark(struct segment *s, enum group_kind kind, mapfs_lsn lsn,
 		.covers = le64_of(covers),
 		.flushed = le64_of(flushed),
 	};
+	int err;
 
 	assert(covers < lsn);
 	assert(flushed < lsn);
-	return segment_append(s, kind, lsn, &d, sizeof(d));
+	err = segment_append(s, kind, lsn, &d, sizeof(d));
+	if (!err && covers > s->covers)
+		s->covers = covers;
+	return err;
 }

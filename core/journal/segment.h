@@ -31,8 +31,10 @@
 /* Feature bits this code knows, of the kind that must be known. */
 #define SEGMENT_HAS_BASE (1ULL << 0) /* RECORD_BASE may be in it */
 #define SEGMENT_HAS_BASE_KIND \
-	(1ULL << 1) /* ... of a base that is no directory */
-#define SEGMENT_KNOWN_MUST_REFUSE (SEGMENT_HAS_BASE | SEGMENT_HAS_BASE_KIND)
+	(1ULL << 1)		       /* ... of a base that is no directory */
+#define SEGMENT_HAS_ANCHOR (1ULL << 3) /* the store has an anchor */
+#define SEGMENT_KNOWN_MUST_REFUSE \
+	(SEGMENT_HAS_BASE | SEGMENT_HAS_BASE_KIND | SEGMENT_HAS_ANCHOR)
 
 #define GROUP_MAGIC 0x5052474dU /* "MGRP" */
 
@@ -121,7 +123,11 @@ struct segment {
 	uint64_t reserved;   /* bytes of the file that have space */
 	bool cannot_reserve; /* the file system has no such call */
 	bool named;	     /* it has its final name */
-	uint8_t *scratch;    /* the group that is being written */
+	uint64_t header_sum; /* fixed when it is published */
+	mapfs_lsn covers;    /* by its last mark; before, below first_lsn */
+	mapfs_lsn durable_covers; /* ... that was flushed */
+	uint64_t durable_end;	  /* the groups before it were flushed */
+	uint8_t *scratch;	  /* the group that is being written */
 	size_t scratch_bytes;
 };
 
@@ -165,6 +171,8 @@ int must_check segment_append(struct segment *s, enum group_kind kind,
 int must_check segment_append_mark(struct segment *s, enum group_kind kind,
 				   mapfs_lsn lsn, mapfs_lsn covers,
 				   mapfs_lsn flushed);
+/* What was appended before `end`, and marks up to `covers`, was flushed. */
+void segment_note_flush(struct segment *s, uint64_t end, mapfs_lsn covers);
 /* Ends the struct; the file stays. */
 void segment_end(struct segment *s);
 /* Ends the struct, and removes the file unless it is published. */

@@ -12,6 +12,8 @@
 #include "core/lib/types.h"
 
 #define JOURNAL_EPOCH_BYTES 32
+/* Segments without SEGMENT_HAS_ANCHOR: the rest is zero. */
+#define JOURNAL_EPOCH_BYTES_BEFORE 24
 #define JOURNAL_UUID_BYTES 16
 
 struct journal_where {

@@ -24,6 +24,7 @@
 #include "core/delta/record_decode.h"
 #include "core/journal/journal.h"
 #include "core/lib/reason.h"
+#include "anchor.h"
 #include "base_record.h"
 #include "branches.h"
 #include "dir.h"
@@ -146,6 +147,8 @@ static int first_records(const struct branch_ctx *b, struct group *g)
 static int begin_journal(const struct branch_ctx *b, struct store_dir *d)
 {
 	struct journal_where where = { .dirfd = d->journalfd };
+	const struct anchor_counts none = { .snapshots = 0 };
+	struct anchor anchor = { .file.fd = -1 };
 	struct journal *j = NULL;
 	struct group g;
 	int err;
@@ -153,8 +156,17 @@ static int begin_journal(const struct branch_ctx *b, struct store_dir *d)
 	group_init(&g);
 	err = first_records(b, &g);
 	if (!err)
+		err = anchor_begin(&anchor, d->dirfd, b->id.uuid);
+	if (!err)
 		err = journal_create(&j, &where, &b->id, g.buf, g.len_bytes);
 	group_fini(&g);
+	if (!err)
+		err = journal_mark(j, GROUP_CLOSE, journal_last_lsn(j));
+	if (!err)
+		err = journal_flush(j);
+	if (!err)
+		err = anchor_write(&anchor, j, &none, true);
+	anchor_close(&anchor);
 	journal_close(j);
 	return err;
 }
@@ -163,7 +175,8 @@ static int make_branch(struct branch_ctx *b, struct store_dir *d)
 {
 	int err = store_epoch(d->dirfd, b->id.epoch);
 
-	b->id.must_refuse = head_must_refuse(&b->facts.base_id);
+	b->id.must_refuse = head_must_refuse(&b->facts.base_id) |
+			    SEGMENT_HAS_ANCHOR;
 	if (!err &&
 	    getrandom(b->id.uuid, sizeof(b->id.uuid), 0) != sizeof(b->id.uuid))
 		err = -EIO;

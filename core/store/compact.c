@@ -12,6 +12,7 @@
 #include "core/delta/dump.h"
 #include "core/delta/record_decode.h"
 #include "core/lib/log.h"
+#include "anchor_renew.h"
 #include "head.h"
 #include "state.h"
 #include "store.h"
@@ -116,6 +117,9 @@ static int replace_journal(struct store *st, struct delta_set *state)
 		return err;
 	}
 	err = journal_compact_end(c);
+	/* The old anchor says nothing of the new segment, but does no harm. */
+	if (!err)
+		anchor_renew_after_locked(st);
 	if (st->progress)
 		st->progress(st->progress_arg, 0, 0);
 	/* The rename may have happened: the old journal takes no more groups. */

@@ -3,7 +3,7 @@
  * The parts of a store are created in an order that shows, after a crash at
  * any point, how far it came:
  *
- *   lock | pages, README | journal
+ *   lock | pages, README, anchor | journal
  *
  * The journal directory is made last: a directory that has one is a store, and
  * one that lacks it was never finished and holds nothing.  A branch and an
@@ -30,6 +30,7 @@
 #include "core/lib/owner.h"
 #include "core/lib/path.h"
 #include "core/lib/reason.h"
+#include "anchor_file.h"
 #include "holds.h"
 #include "layout.h"
 #include "leftover.h"
@@ -139,6 +140,8 @@ static int open_parts(struct store_dir *d, const struct store_options *opt,
 	if (!err && !is_store) {
 		set_nocow(d->pagesfd);
 		err = write_readme(d->dirfd);
+		if (!err)
+			err = anchor_file_make(d->dirfd);
 		/* There is a journal.part already. */
 		if (!err && !opt->is_part)
 			err = owner_create_dir(d->dirfd, journal);

@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "core/base/identity.h"
+#include "core/lib/checksum.h"
 #include "core/lib/io.h"
+#include "layout.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
 #define STATX_MNT_ID_UNIQUE 0x00004000U /* Linux 6.8 */
@@ -39,10 +44,48 @@ static int read_boot_id(uint8_t *out)
 	return n < 0 ? (int)n : digits == 32 ? 0 : -EIO;
 }
 
+int store_identify_pages(int dirfd, struct base_identity *out)
+{
+	struct statfs fs;
+	int err;
+	int fd = openat(dirfd, STORE_PAGES, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+
+	*out = (struct base_identity){ .kind = BASE_KIND_FILE };
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	err = fstatfs(fd, &fs) < 0 ? -errno : base_identify(fd, out);
+	close(fd);
+	/* These number their inodes when they are read. */
+	if (!err && ((unsigned long)fs.f_type == MSDOS_SUPER_MAGIC ||
+		     (unsigned long)fs.f_type == EXFAT_SUPER_MAGIC))
+		*out = (struct base_identity){ .kind = BASE_KIND_FILE };
+	return err;
+}
+
+static int add_pages(int dirfd, uint8_t *out)
+{
+	struct base_identity id;
+	uint64_t words[5];
+	uint64_t sum;
+	int err = store_identify_pages(dirfd, &id);
+
+	if (err || id.ino == 0)
+		return err;
+	words[0] = id.ino;
+	words[1] = (uint64_t)id.btime.tv_sec;
+	words[2] = (uint64_t)id.btime.tv_nsec;
+	words[3] = id.handle_type;
+	words[4] = id.handle_sum;
+	sum = checksum64(words, sizeof(words), 0);
+	memcpy(out, &sum, sizeof(sum));
+	return 0;
+}
+
 int store_epoch(int dirfd, uint8_t out[JOURNAL_EPOCH_BYTES])
 {
 	struct statx stx = { 0 };
 	uint64_t mount_id;
+	int err;
 
 	memset(out, 0, JOURNAL_EPOCH_BYTES);
 	if (dirfd < 0)
@@ -54,5 +97,6 @@ int store_epoch(int dirfd, uint8_t out[JOURNAL_EPOCH_BYTES])
 		return -errno;
 	mount_id = stx.stx_mnt_id;
 	memcpy(out + 16, &mount_id, sizeof(mount_id));
-	return read_boot_id(out);
+	err = read_boot_id(out);
+	return err ? err : add_pages(dirfd, out + JOURNAL_EPOCH_BYTES_BEFORE);
 }

@@ -11,6 +11,7 @@
  *     journal/N     segments of records
  *     journal.part  instead of journal, while a branch or an import is being
  *                   made
+ *     anchor        how far the journal reaches (anchor.h)
  *     readers       byte locks on snapshots (holds.h)
  *     branches/U    a file for each branch of this store (branches.h)
  *     commit/       saved files and states of commits (core/commit)
@@ -24,6 +25,7 @@
 #define STORE_PAGES "pages"
 #define STORE_JOURNAL "journal"
 #define STORE_JOURNAL_PART "journal.part"
+#define STORE_ANCHOR "anchor"
 #define STORE_READERS "readers"
 #define STORE_BRANCHES "branches"
 #define STORE_COMMIT "commit"

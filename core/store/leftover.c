@@ -30,8 +30,9 @@
 
 /* The names of a store's files; a bit each in struct contents. */
 static const char *const names[] = {
-	STORE_LOCK,    STORE_PAGES,    STORE_README, STORE_READERS,
-	STORE_JOURNAL, STORE_BRANCHES, STORE_COMMIT, STORE_JOURNAL_PART,
+	STORE_LOCK,    STORE_PAGES,	   STORE_README,
+	STORE_READERS, STORE_JOURNAL,	   STORE_BRANCHES,
+	STORE_COMMIT,  STORE_JOURNAL_PART, STORE_ANCHOR,
 };
 
 enum file_bit {
@@ -43,9 +44,10 @@ enum file_bit {
 	HAS_BRANCHES = 32,
 	HAS_COMMIT = 64,
 	HAS_JOURNAL_PART = 128,
+	HAS_ANCHOR = 256,
 };
 
-static_assert(HAS_JOURNAL_PART == 1U << (sizeof(names) / sizeof(*names) - 1),
+static_assert(HAS_ANCHOR == 1U << (sizeof(names) / sizeof(*names) - 1),
 	      "a bit for each name, in their order");
 
 struct contents {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/lib/log.h"
+#include "anchor_renew.h"
 #include "lock.h"
 #include "reasons.h"
 #include "recover.h"
@@ -26,6 +27,7 @@ static struct store *store_alloc(const struct store_options *opt,
 		free(st);
 		return NULL;
 	}
+	st->anchor.file.fd = -1;
 	st->set = set;
 	st->base_id = opt->base_id;
 	st->ephemeral = opt->kind != MAPFS_STORE_DIR;
@@ -45,6 +47,7 @@ static void store_free(struct store *st)
 	journal_close(st->journal);
 	arena_close(st->arena);
 	lineage_close(&st->lineage);
+	anchor_close(&st->anchor);
 	store_dir_close(&st->dir);
 	pthread_cond_destroy(&st->stop_cond);
 	pthread_mutex_destroy(&st->stop_lock);
@@ -150,6 +153,9 @@ int store_close(struct store *st)
 				   journal_last_lsn(st->journal));
 		if (!err)
 			err = journal_flush(st->journal);
+		/* Only when the mark is durable may the anchor ask for it. */
+		if (!err)
+			err = anchor_renew_locked(st, true);
 		if (err)
 			store_latch(st, err, "last sync failed");
 	}

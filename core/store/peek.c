@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/delta/record_decode.h"
+#include "anchor.h"
 #include "epoch.h"
 #include "layout.h"
 #include "reasons.h"
@@ -18,6 +19,13 @@
 struct peek {
 	struct store_facts *facts;
 	bool seen_head;
+};
+
+/* Why a look failed. */
+struct peek_failure {
+	const char *path; /* of the store, for people */
+	struct reason *why;
+	struct journal_damage damage;
 };
 
 static char *copy_text(const char *text, size_t bytes)
@@ -103,14 +111,15 @@ static int peek_at_group(void *arg, mapfs_lsn lsn, const void *records,
 	return ret;
 }
 
-static int peek_once(struct store_facts *f, int dirfd, const char *name,
-		     struct journal_damage *damage)
+/* `anchor`, which was read before: NULL for a leftover; and its path. */
+static int peek_at_journal(struct store_facts *f, int dirfd, const char *name,
+			   struct anchor *anchor, struct peek_failure *failure)
 {
 	struct peek arg = { .facts = f };
 	struct journal_where where = { 0 };
 	struct journal_id id = { 0 };
 	struct journal_replay replay = { .fn = peek_at_group, .arg = &arg };
-	struct journal *j;
+	struct journal *j = NULL;
 	int err = store_epoch(dirfd, id.epoch);
 
 	if (err)
@@ -120,27 +129,50 @@ static int peek_once(struct store_facts *f, int dirfd, const char *name,
 	if (where.dirfd < 0)
 		return -errno;
 	snapshots_init(&f->snapshots);
+	if (anchor)
+		replay.bound = anchor_bound(anchor);
 	err = journal_open(&j, &where, &id, true, &replay);
-	*damage = replay.damage;
+	failure->damage = replay.damage;
 	close(where.dirfd);
-	if (err)
-		return err;
+	if (!err && !arg.seen_head)
+		err = -EUCLEAN;
+	if (anchor && (!err || err == -ENOENT) &&
+	    anchor_check(anchor, j, id.must_refuse, failure->path,
+			 failure->why))
+		err = -EUCLEAN;
 	journal_close(j);
-	memcpy(f->uuid, id.uuid, sizeof(f->uuid));
-	return arg.seen_head ? 0 : -EUCLEAN;
+	if (!err)
+		memcpy(f->uuid, id.uuid, sizeof(f->uuid));
+	return err;
+}
+
+static int peek_once(struct store_facts *f, int dirfd,
+		     struct peek_failure *failure)
+{
+	struct anchor anchor;
+	int err;
+
+	reason_clear(failure->why);
+	failure->damage = (struct journal_damage){ .kind = JOURNAL_SOUND };
+	/* First: what it says must hold for the segments that are there later. */
+	err = anchor_look(&anchor, dirfd, false);
+	if (!err)
+		err = peek_at_journal(f, dirfd, STORE_JOURNAL, &anchor,
+				      failure);
+	anchor_close(&anchor);
+	return err;
 }
 
 int store_peek(struct store_facts *f, int dirfd, const char *path,
 	       struct reason *why)
 {
 	const struct timespec tick = { .tv_nsec = 10000000 };
-	struct journal_damage damage;
+	struct peek_failure failure = { .path = path, .why = why };
 	int err;
 
 	for (int n = 0;; n++) {
 		*f = (struct store_facts){ 0 };
-		damage = (struct journal_damage){ .kind = JOURNAL_SOUND };
-		err = peek_once(f, dirfd, STORE_JOURNAL, &damage);
+		err = peek_once(f, dirfd, &failure);
 		if (!err)
 			return 0;
 		store_facts_fini(f);
@@ -151,22 +183,22 @@ int store_peek(struct store_facts *f, int dirfd, const char *path,
 	}
 	if (err == -ENOENT)
 		reason_not_a_store(why, path);
-	else
-		reason_damaged(why, path, err, &damage);
+	else if (reason_is_empty(why))
+		reason_damaged(why, path, err, &failure.damage);
 	return err;
 }
 
 int store_peek_leftover(struct store_facts *f, int dirfd,
 			enum mapfs_leftover kind)
 {
-	struct journal_damage damage;
+	struct peek_failure failure = { .path = "" };
 	int err;
 
 	*f = (struct store_facts){ 0 };
-	err = peek_once(f, dirfd,
-			kind == MAPFS_LEFTOVER_PART ? STORE_JOURNAL_PART :
-						      STORE_JOURNAL,
-			&damage);
+	err = peek_at_journal(f, dirfd,
+			      kind == MAPFS_LEFTOVER_PART ? STORE_JOURNAL_PART :
+							    STORE_JOURNAL,
+			      NULL, &failure);
 	if (err)
 		store_facts_fini(f);
 	return err;

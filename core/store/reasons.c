@@ -32,12 +32,11 @@ void reason_damaged(struct reason *why, const char *store, int err,
 			       "is damaged at byte %" PRIu64, damage->offset);
 	else
 		(void)snprintf(place, sizeof(place), "is damaged");
-	reason_set(
-		why,
-		"store %s: segment %" PRIu64 " (journal/%" PRIu64
-		") %s: %s; nothing was changed; `mapfs check %s` says what is lost, `mapfs mount -o salvage -s %s BASE DIR` shows the rest",
-		store, damage->segment, damage->segment, place,
-		journal_damage_text(damage->kind), store, store);
+	reason_set(why,
+		   "store %s: segment %" PRIu64 " (journal/%" PRIu64
+		   ") %s: %s; " REASON_WAY_OUT,
+		   store, damage->segment, damage->segment, place,
+		   journal_damage_text(damage->kind), store, store);
 }
 
 void reason_not_a_store(struct reason *why, const char *path)

@@ -12,6 +12,11 @@
 #include "core/journal/damage.h"
 #include "core/lib/reason.h"
 
+/* How such a sentence about damage ends; it takes the store's path twice. */
+#define REASON_WAY_OUT                                              \
+	"nothing was changed; `mapfs check %s` says what is lost, " \
+	"`mapfs mount -o salvage -s %s BASE DIR` shows the rest"
+
 /* The end of the sentence "store X: ..." when its journal cannot be read. */
 const char *reason_of_opening(int err);
 /*

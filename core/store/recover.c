@@ -21,6 +21,7 @@
 #include "core/journal/journal.h"
 #include "core/lib/log.h"
 #include "core/lib/timespec.h"
+#include "anchor_renew.h"
 #include "base_record.h"
 #include "epoch.h"
 #include "head.h"
@@ -133,6 +134,12 @@ static int create_journal(struct store *st, const struct journal_where *where,
 	if (err)
 		return err;
 	id->must_refuse = head_must_refuse(&st->base_id);
+	if (!st->ephemeral) {
+		id->must_refuse |= SEGMENT_HAS_ANCHOR;
+		err = anchor_begin(&st->anchor, st->dir.dirfd, id->uuid);
+		if (err)
+			return err;
+	}
 	clock_gettime(CLOCK_REALTIME_COARSE, &st->created);
 	head = head_of(st);
 	group_init(&g);
@@ -146,9 +153,11 @@ static int create_journal(struct store *st, const struct journal_where *where,
 		err = journal_create(&st->journal, where, id, g.buf,
 				     g.len_bytes);
 	group_fini(&g);
-	if (!err)
-		journal_set_needs(st->journal, is_needed, st);
-	return err;
+	if (err)
+		return err;
+	journal_set_needs(st->journal, is_needed, st);
+	/* It may be lost: that there was no segment is a bound, too. */
+	return anchor_renew_locked(st, false);
 }
 
 /* The recorded base; in old stores, the root in the delta tells it. */
@@ -226,14 +235,23 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		.why = why,
 	};
 	struct journal_replay replay = { .fn = replay_group, .arg = &rp };
-	int err;
+	int err = anchor_look(&st->anchor, st->dir.dirfd,
+			      st->use == STORE_CHANGE);
 
+	if (err)
+		return err;
+	err = anchor_check_pages(&st->anchor, st->dir.path, why);
+	if (err)
+		return err;
+	replay.bound = anchor_bound(&st->anchor);
 	st->set->replaying = true;
 	err = journal_open(&st->journal, where, id, st->use != STORE_CHANGE,
 			   &replay);
 	st->set->replaying = false;
-	if (err == -ENOENT && st->use == STORE_CHANGE)
-		return 1;
+	if (err == -ENOENT) {
+		err = anchor_check(&st->anchor, NULL, 0, st->dir.path, why);
+		return err ? err : st->use == STORE_CHANGE ? 1 : -ENOENT;
+	}
 	if (err == -EXDEV)
 		return refuse_root(st, opt, why);
 	if (replay.damage.kind != JOURNAL_SOUND && reason_is_empty(why))
@@ -242,6 +260,10 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		return err;
 	if (!rp.seen_head)
 		return -EUCLEAN;
+	err = anchor_check(&st->anchor, st->journal, id->must_refuse,
+			   st->dir.path, why);
+	if (err)
+		return err;
 	err = check_base(st, opt, why);
 	if (!err)
 		keep_maker(st, &st->set->base_id);
@@ -256,13 +278,22 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 }
 
 /* From here on groups can be appended. */
-static int start_journal(struct store *st)
+static int start_journal(struct store *st, const struct journal_id *id)
 {
 	/* The new segment builds on pages that must be durable before it. */
 	int err = arena_sync(st->arena);
 
 	if (!err)
-		err = journal_start(st->journal);
+		err = st->anchor.err ? anchor_begin(&st->anchor, st->dir.dirfd,
+						    id->uuid) :
+				       anchor_resume(&st->anchor);
+	if (err)
+		return err;
+	journal_add_feature(st->journal, SEGMENT_HAS_ANCHOR);
+	err = journal_start(st->journal);
+	/* Before the first change: a store that changes is not closed [S4]. */
+	if (!err)
+		err = anchor_renew_locked(st, true);
 	return err ? err : renew_base(st);
 }
 
@@ -288,7 +319,7 @@ int recover_journal(struct store *st, const struct store_options *opt,
 	if (err)
 		return err;
 	journal_set_needs(st->journal, is_needed, st);
-	return st->use == STORE_CHANGE ? start_journal(st) : 0;
+	return st->use == STORE_CHANGE ? start_journal(st, &id) : 0;
 }
 
 /* Finds a snapshot by name and holds it, so that nobody deletes it. */

@@ -84,7 +84,8 @@ static int remove_file(int dirfd, const char *name)
  */
 int store_remove(int dirfd, const char *path)
 {
-	static const char *const files[] = { STORE_PAGES, STORE_README };
+	static const char *const files[] = { STORE_PAGES, STORE_ANCHOR,
+					     STORE_README };
 	static const char *const dirs[] = { STORE_COMMIT, STORE_BRANCHES,
 					    STORE_JOURNAL_PART, STORE_JOURNAL };
 	int err = 0;

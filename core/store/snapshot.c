@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/lib/reason.h"
+#include "anchor_renew.h"
 #include "branches.h"
 #include "holds.h"
 #include "reasons.h"
@@ -156,6 +157,8 @@ int store_snapshot_create(struct store *st, const char *name,
 	}
 	if (!err)
 		err = store_sync(st);
+	if (!err)
+		anchor_renew_after(st);
 	if (err && reason_is_empty(why))
 		reason_set(why, "snapshot %s of store %s: %s", name,
 			   st->dir.path, reason_of(err));
@@ -322,6 +325,7 @@ int store_snapshot_delete(struct store *st, const char *name,
 	}
 	if (!err) {
 		rwlock_read(st->ns_lock);
+		anchor_renew_after_locked(st);
 		journal_tidy(st->journal);
 		rwlock_unlock(st->ns_lock);
 	}

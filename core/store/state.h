@@ -15,6 +15,7 @@
 #include "core/arena/arena.h"
 #include "core/delta/delta.h"
 #include "core/journal/journal.h"
+#include "anchor.h"
 #include "dir.h"
 #include "lineage.h"
 #include "options.h"
@@ -23,6 +24,8 @@ struct store {
 	struct store_dir dir;	      /* fixed while open */
 	struct journal *journal;      /* fixed while open; NULL: STORE_PAST */
 	struct arena *arena;	      /* fixed while open */
+	struct anchor anchor;	      /* is_copy fixed after replay; by
+				       sync_lock */
 	struct delta_set *set;	      /* borrowed */
 	struct rwlock *ns_lock;	      /* borrowed; fixed by
 				       store_set_ns_lock() */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "anchor_renew.h"
 #include "compact.h"
 #include "state.h"
 #include "sync.h"
@@ -24,9 +25,14 @@ static void *store_thread(void *arg)
 					   &until) != ETIMEDOUT)
 			continue;
 		pthread_mutex_unlock(&st->stop_lock);
-		/* A failed sync was latched and logged by store_sync(). */
-		if (!st->latched && store_sync(st) == 0)
+		/*
+		 * A failed sync was latched and logged by store_sync(); an
+		 * anchor that is older than the journal is true, too.
+		 */
+		if (!st->latched && store_sync(st) == 0) {
 			store_compact_if_grown(st);
+			(void)!anchor_renew(st, false);
+		}
 		pthread_mutex_lock(&st->stop_lock);
 	}
 	pthread_mutex_unlock(&st->stop_lock);

@@ -5,7 +5,7 @@
  * files that its names lead to cannot be exchanged after they were checked.
  *
  *   STORE/                    the directory
- *     lock pages README readers
+ *     lock pages README readers anchor
  *     journal/N   branches/U  directories and their content
  *     commit/N/...            but not below "gone": objects that a commit
  *                             removed from the base, with their owners of there
@@ -88,10 +88,11 @@ static int check_all(struct trust_finding *f, int dirfd)
 		const char *name;
 		int depth; /* of directories in it */
 	} parts[] = {
-		{ STORE_LOCK, 0 },     { STORE_PAGES, 0 },
-		{ STORE_README, 0 },   { STORE_READERS, 0 },
-		{ STORE_JOURNAL, 1 },  { STORE_JOURNAL_PART, 1 },
-		{ STORE_BRANCHES, 1 }, { STORE_COMMIT, 2 },
+		{ STORE_LOCK, 0 },	   { STORE_PAGES, 0 },
+		{ STORE_README, 0 },	   { STORE_READERS, 0 },
+		{ STORE_ANCHOR, 0 },	   { STORE_JOURNAL, 1 },
+		{ STORE_JOURNAL_PART, 1 }, { STORE_BRANCHES, 1 },
+		{ STORE_COMMIT, 2 },
 	};
 	int err = owner_check(dirfd, &f->why);
 

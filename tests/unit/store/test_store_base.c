@@ -43,7 +43,7 @@ static int strip_group(void *arg, mapfs_lsn lsn, const void *records,
 	return 0;
 }
 
-/* Makes it a store from before there was RECORD_BASE. */
+/* Makes it a store from before there was RECORD_BASE, and an anchor. */
 static void make_old(struct fixture *f)
 {
 	struct stripped *s = calloc(1, sizeof(*s));
@@ -51,9 +51,12 @@ static void make_old(struct fixture *f)
 	struct journal_id id = { 0 };
 	struct journal_replay replay = { .fn = strip_group, .arg = s };
 	struct journal *j;
+	char anchor[128];
 	char is[128];
 	char was[128];
 
+	(void)snprintf(anchor, sizeof(anchor), "%s/anchor", f->store);
+	assert_int_equal(unlink(anchor), 0);
 	(void)snprintf(is, sizeof(is), "%s/journal", f->store);
 	(void)snprintf(was, sizeof(was), "%s/journal.was", f->dir);
 	where.dirfd = open(is, O_RDONLY | O_DIRECTORY);
@@ -65,6 +68,7 @@ static void make_old(struct fixture *f)
 	assert_int_equal(rename(is, was), 0);
 	assert_int_equal(mkdir(is, 0700), 0);
 	where.dirfd = open(is, O_RDONLY | O_DIRECTORY);
+	id.must_refuse &= ~(uint64_t)SEGMENT_HAS_ANCHOR;
 	assert_int_equal(journal_create(&j, &where, &id, s->group[0].buf,
 					s->group[0].len_bytes),
 			 0);
