@@ -5,11 +5,13 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -18,6 +20,7 @@
 #include "tools/lib/remount.h"
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
+#include "tools/lib/writers.h"
 
 struct mount_args {
 	struct fs_options opt;
@@ -61,8 +64,82 @@ static int remount_run(struct mount_args *a)
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }
 
+/* A sentence about programs that write to the base, in the making. */
+struct warning {
+	pid_t pid; /* of the process that looks for them; 0: none */
+	int fd;	   /* from which its sentence comes */
+};
+
+static void write_warning(const struct mount_args *a, int fd)
+{
+	struct writers w = { 0 };
+	const struct writer *one;
+	char others[64] = "";
+
+	writers_find(&w, a->opt.base, 0);
+	if (w.count == 0)
+		return;
+	one = w.writers;
+	if (w.count > 1)
+		(void)snprintf(others, sizeof(others),
+			       ", and so are %zu others", w.count - 1);
+	dprintf(fd,
+		"%s%s%s: %s by %s (process %d)%s; where the view changes such "
+		"a file, too, reading it can fail: end the program, or mount a "
+		"copy",
+		a->opt.base, *one->path ? "/" : "", one->path, writer_text(one),
+		one->program, (int)one->pid, others);
+	writers_fini(&w);
+}
+
+/*
+ * Looking takes longer than mounting, so a process of its own does it.  It
+ * begins before there is a view, because programs that use that do not count.
+ */
+static void warning_begin(struct warning *w, const struct mount_args *a)
+{
+	int fds[2];
+
+	*w = (struct warning){ 0 };
+	if (a->opt.mode != MAPFS_COPY ||
+	    a->opt.base_kind != MAPFS_BASE_AT_PATH || a->opt.snapshot ||
+	    pipe2(fds, O_CLOEXEC) < 0)
+		return;
+	w->pid = fork();
+	if (w->pid == 0) {
+		write_warning(a, fds[1]);
+		_exit(0);
+	}
+	close(fds[1]);
+	w->fd = fds[0];
+	if (w->pid < 0) {
+		close(w->fd);
+		w->pid = 0;
+	}
+}
+
+static void warning_end(struct warning *w, bool is_wanted)
+{
+	char text[2 * PATH_MAX];
+	size_t len = 0;
+	ssize_t n = 0;
+
+	if (w->pid == 0)
+		return;
+	while (is_wanted && len < sizeof(text) - 1 &&
+	       (n = read(w->fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	close(w->fd);
+	waitpid(w->pid, NULL, 0);
+	w->pid = 0;
+	if (len > 0)
+		say("%s", text);
+}
+
 static int mount_run(struct mount_args *a)
 {
+	struct warning warning;
 	int err;
 
 	if (a->opt.remount)
@@ -76,7 +153,11 @@ static int mount_run(struct mount_args *a)
 		say("%s", a->why.text);
 		return COMMAND_USAGE;
 	}
+	warning_begin(&warning, a);
+	if (a->foreground)
+		warning_end(&warning, true);
 	err = mounting_start(&a->opt, a->target, a->foreground);
+	warning_end(&warning, !err);
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }
 

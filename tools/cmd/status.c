@@ -24,6 +24,7 @@
 #include "tools/lib/text.h"
 #include "tools/lib/trust.h"
 #include "tools/lib/windows.h"
+#include "tools/lib/writers.h"
 
 struct drifted {
 	char *path;
@@ -40,6 +41,7 @@ struct status {
 	struct drifted *drift;
 	size_t drift_count;
 	size_t drift_cap;
+	struct writers writers;
 	bool is_copy; /* there can be changes, snapshots and drift */
 	bool is_latched;
 	unsigned int sandbox; /* of a mount: enum sandbox_part, or-ed */
@@ -188,6 +190,20 @@ static int look_at_base(struct status *s)
 	return 0;
 }
 
+static void look_for_writers(struct status *s)
+{
+	const bool is_live = s->t.kind == TARGET_LIVE;
+	const char *base = is_live ? s->t.info.base : s->store.base;
+	struct stat st;
+
+	if (!base || strcmp(base, MAPFS_NO_BASE) == 0)
+		return;
+	if (!is_live)
+		writers_find(&s->writers, base, 0);
+	else if (fstat(s->t.fd, &st) == 0)
+		writers_find(&s->writers, base, st.st_dev);
+}
+
 static int look(struct status *s)
 {
 	bool is_live = s->t.kind == TARGET_LIVE;
@@ -208,6 +224,7 @@ static int look(struct status *s)
 	/* A commit that was interrupted must be finished before. */
 	if (err || !s->is_copy || s->store.commit_is_open)
 		return err;
+	look_for_writers(s);
 	err = is_live ? look_live(s) : look_resting(s);
 	if (!err)
 		err = history_read(&s->history, &s->t, &s->why);
@@ -226,6 +243,23 @@ static void print_drift(const struct status *s)
 	for (size_t i = 0; i < s->drift_count; i++)
 		row("", "%s%s", s->drift[i].path,
 		    s->drift[i].is_gone ? " (gone)" : "");
+}
+
+/* A few of them; --json has all. */
+static void print_writers(const struct status *s)
+{
+	const size_t most = 5;
+	const size_t count = s->writers.count;
+
+	for (size_t i = 0; i < count && i < most; i++) {
+		const struct writer *w = &s->writers.writers[i];
+
+		row(i ? "" : "in use", "%s %s by %s (process %d)",
+		    *w->path ? w->path : "the base", writer_text(w), w->program,
+		    (int)w->pid);
+	}
+	if (count > most)
+		row("", "and %zu more", count - most);
 }
 
 static void print_store(const struct status *s)
@@ -259,6 +293,7 @@ static void print_changes(const struct status *s)
 	row("changes", "%s", text);
 	row("snapshots", "%zu", s->history.count);
 	print_drift(s);
+	print_writers(s);
 }
 
 static const char *const base_words[] = {
@@ -374,6 +409,22 @@ static void json_add_counts(cJSON *o, const struct status *s)
 	cJSON_AddNumberToObject(o, "changed_bytes", (double)s->changes.bytes);
 }
 
+static void json_add_writers(cJSON *o, const struct status *s)
+{
+	cJSON *list = cJSON_AddArrayToObject(o, "in_use");
+
+	for (size_t i = 0; i < s->writers.count; i++) {
+		const struct writer *w = &s->writers.writers[i];
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddItemToArray(list, one);
+		json_add_string(one, "path", w->path);
+		json_add_string(one, "program", w->program);
+		cJSON_AddNumberToObject(one, "pid", w->pid);
+		cJSON_AddBoolToObject(one, "mapped", w->is_mapped);
+	}
+}
+
 static void json_add_changes(cJSON *o, const struct status *s)
 {
 	cJSON *drift;
@@ -391,6 +442,7 @@ static void json_add_changes(cJSON *o, const struct status *s)
 		json_add_string(one, "path", s->drift[i].path);
 		cJSON_AddBoolToObject(one, "gone", s->drift[i].is_gone);
 	}
+	json_add_writers(o, s);
 }
 
 static void json_add_sandbox(cJSON *o, const struct status *s)
@@ -448,6 +500,7 @@ static void status_fini(struct status *s)
 	for (size_t i = 0; i < s->drift_count; i++)
 		free(s->drift[i].path);
 	free(s->drift);
+	writers_fini(&s->writers);
 	history_fini(&s->history);
 	window_list_fini(&s->windows);
 	mapfs_store_info_fini(&s->store);
@@ -515,7 +568,9 @@ static const struct argp status_argp = {
 	       "private_pages, private_bytes, added, modified, deleted, "
 	       "renamed, retyped, changed_bytes, snapshots, latched (a sync "
 	       "failed, so the store takes no more changes), drift "
-	       "(path, gone), branches (store, snapshot), parent, "
+	       "(path, gone), in_use (path, program, pid, mapped: files of the "
+	       "base that others can change, as far as /proc shows it), "
+	       "branches (store, snapshot), parent, "
 	       "parent_snapshot, commits, commit_interrupted, "
 	       "space_left_bytes; a mount also has what mapfs list --json "
 	       "has, windows (name, path, offset, length or null), and "
