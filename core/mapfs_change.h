@@ -166,6 +166,14 @@ struct mapfs_commit_options {
 	 */
 	int (*confirm)(void *arg, struct mapfs_commit *c);
 	void *confirm_arg;
+	/*
+	 * Called at the end of a commit or an undo that succeeded, for each path
+	 * that it left out because others had removed or replaced something
+	 * since it began: "PATH: SENTENCE", borrowed.  The list stays in the
+	 * store, as commit/N/left.  Or NULL.
+	 */
+	void (*left_out)(void *arg, const char *line);
+	void *left_out_arg;
 };
 
 enum mapfs_conflict_kind {
@@ -229,5 +237,14 @@ void mapfs_commit_close(struct mapfs_commit *c);
  */
 int must_check mapfs_commit_undo(const struct mapfs_commit_options *opt,
 				 struct reason *why);
+
+/*
+ * Ends an interrupted commit, or its undo, where it stands: the base stays as
+ * it is, and the view has again the changes that it had before the commit.
+ * options.left_out gets a line for each path: what was done and what not, and
+ * where objects and bytes are.  -ENOENT: nothing was interrupted.
+ */
+int must_check mapfs_commit_abandon(const struct mapfs_commit_options *opt,
+				    struct reason *why);
 
 #endif

@@ -31,6 +31,7 @@
 #include "core/store/sync.h"
 #include "delta.h"
 #include "earlier.h"
+#include "left.h"
 #include "locate.h"
 #include "phases.h"
 #include "precheck.h"
@@ -230,9 +231,8 @@ static int find_open(struct mapfs_commit *c)
 	return 0;
 }
 
-static int commit_create(struct mapfs_commit **out,
-			 const struct mapfs_commit_options *opt,
-			 struct reason *why)
+int commit_create(struct mapfs_commit **out,
+		  const struct mapfs_commit_options *opt, struct reason *why)
 {
 	struct mapfs_commit *c = calloc(1, sizeof(*c));
 
@@ -260,7 +260,7 @@ static int commit_create(struct mapfs_commit **out,
 	return 0;
 }
 
-static int open_all(struct mapfs_commit *c)
+int commit_open_all(struct mapfs_commit *c)
 {
 	int err = plan_create(&c->ctx.plan);
 
@@ -301,7 +301,7 @@ int mapfs_commit_open(struct mapfs_commit **out,
 
 	if (err)
 		return err;
-	err = open_all(c);
+	err = commit_open_all(c);
 	if (!err)
 		err = is_under_way(c) ? work_dir_read_plan(&c->ctx) :
 					plan_all(c);
@@ -419,7 +419,8 @@ static int finish_undo(struct mapfs_commit *c)
 		err = result_forget(ctx);
 	if (!err)
 		err = position_remove(ctx->fd.top);
-	if (!err)
+	/* What was left out may be in it. */
+	if (!err && left_is_empty(ctx))
 		err = work_dir_remove(ctx, ctx->at.number);
 	if (!err)
 		commit_move(c, COMMIT_UNDONE);
@@ -462,6 +463,8 @@ static int run(struct mapfs_commit *c)
 		err = finish(c);
 	if (err)
 		say_how_to_go_on(c, err);
+	else if (c->opt.left_out)
+		left_iterate(&c->ctx, c->opt.left_out, c->opt.left_out_arg);
 	return err;
 }
 
@@ -525,6 +528,7 @@ void mapfs_commit_close(struct mapfs_commit *c)
 		return;
 	ctx = &c->ctx;
 	work_dir_close(ctx);
+	left_fini(ctx);
 	planning_fini(&c->planning);
 	plan_destroy(ctx->plan);
 	if (ctx->fd.top >= 0)
@@ -579,6 +583,10 @@ static int turn_back(struct mapfs_commit *c)
 
 	if (c->state == COMMIT_UNDOING)
 		return 0;
+	/* What the commit left out may be put back all the same. */
+	err = left_forget(&c->ctx);
+	if (err)
+		return err;
 	at->to = PLAN_BEFORE;
 	at->reached = c->state == COMMIT_BEGUN ? at->phase : PHASE_DELTA;
 	at->phase = PHASE_BUILD;
@@ -611,7 +619,7 @@ int mapfs_commit_undo(const struct mapfs_commit_options *opt,
 
 	if (err)
 		return err;
-	err = open_all(c);
+	err = commit_open_all(c);
 	if (!err)
 		err = undo(c);
 	if (err && reason_is_empty(why))

@@ -25,6 +25,9 @@
  *                                  and undoing did not
  *     UNDONE   not there           not there              the before side
  *
+ * abandon.c ends a commit that is BEGUN or UNDOING as it stands: the base stays
+ * between both sides, and `open` and `after` are removed.
+ *
  * BEGUN and UNDOING survive a crash: the next open of the store finds them.
  * In any other state nothing is under way, and the store can be mounted.
  *
@@ -51,5 +54,12 @@ struct mapfs_commit {
 	struct planning_ctx planning; /* filled in PLANNED */
 	char *store;		      /* absolute path, for people */
 };
+
+/* In COMMIT_UNKNOWN, with nothing open; mapfs_commit_close() ends it. */
+int must_check commit_create(struct mapfs_commit **out,
+			     const struct mapfs_commit_options *opt,
+			     struct reason *why);
+/* Opens view, base and store, and finds a commit that was interrupted. */
+int must_check commit_open_all(struct mapfs_commit *c);
 
 #endif

@@ -40,6 +40,12 @@ struct commit_search {
 	bool is_on;		/* a search is under way */
 };
 
+/* What is left out (left.h). */
+struct commit_left {
+	struct left_line *lines; /* a table, in the order of left_add() */
+	bool is_changed;	 /* since the file was written */
+};
+
 struct commit_meter {
 	uint64_t done_bytes;
 	uint64_t all_bytes;
@@ -52,6 +58,7 @@ struct commit_ctx {
 	struct commit_position at;
 	struct commit_fds fd;
 	struct commit_search search;
+	struct commit_left left;
 	struct commit_meter meter;
 	struct overlay *overlay; /* the view of the store */
 	struct arena *arena;	 /* the store's; borrowed */

@@ -14,8 +14,9 @@
 #include "stage.h"
 
 /*
- * Committing: what the plan removes is moved from the staging directory to the
- * store.  Doing it again does nothing.
+ * What the plan removes is moved from the staging directory to the store, and
+ * so is what others have left no place for in the base; the latter is listed
+ * (left.h).  Doing it again does nothing.
  */
 int must_check gone_keep(struct commit_ctx *ctx, struct plan_object *o);
 /* False: it was not kept. */

@@ -9,13 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "core/lib/beneath.h"
 #include "core/lib/fault.h"
-#include "core/lib/log.h"
 #include "stage.h"
 
 /* Directories of the plan that are kept open. */
@@ -75,6 +72,7 @@ static int open_by_names(struct commit_ctx *ctx, const struct plan_object *o,
 			 enum plan_side side, int *fd)
 {
 	uint32_t i = o->first_name[side];
+	bool is_hidden = false;
 	int err = -ENOENT;
 
 	for (; is_not_there(err) && i != PLAN_NONE;
@@ -82,26 +80,39 @@ static int open_by_names(struct commit_ctx *ctx, const struct plan_object *o,
 		const struct plan_name *n = ctx->plan->names[i];
 
 		err = open_in_dir(ctx, o, n->dir, n->name, fd);
+		is_hidden = is_hidden || err == -EXDEV;
 	}
+	return is_not_there(err) && is_hidden ? -EXDEV : err;
+}
+
+/* At any name of it, in any directory. */
+static int open_at_names(struct commit_ctx *ctx, const struct plan_object *o,
+			 int *fd)
+{
+	enum plan_side first = ctx->at.phase < PHASE_PLACE ?
+				       plan_other(ctx->at.to) :
+				       ctx->at.to;
+	int err = open_by_names(ctx, o, first, fd);
+	bool is_hidden = err == -EXDEV;
+
+	if (is_not_there(err))
+		err = open_by_names(ctx, o, plan_other(first), fd);
+	is_hidden = is_hidden || err == -EXDEV;
+	if (is_not_there(err) && o->home_name)
+		err = open_in_dir(ctx, o, o->home_dir, o->home_name, fd);
+	is_hidden = is_hidden || err == -EXDEV;
+	if (is_not_there(err))
+		return is_hidden ? -EXDEV : -ENOENT;
 	return err;
 }
 
 static int open_anywhere(struct commit_ctx *ctx, struct plan_object *o, int *fd)
 {
 	char slot[STAGE_SLOT_BYTES];
-	enum plan_side first = ctx->at.phase < PHASE_PLACE ?
-				       plan_other(ctx->at.to) :
-				       ctx->at.to;
-	int err;
 
 	if (stage_find(ctx, o->id, slot))
 		return open_at(o, ctx->fd.stage, slot, fd);
-	err = open_by_names(ctx, o, first, fd);
-	if (is_not_there(err))
-		err = open_by_names(ctx, o, plan_other(first), fd);
-	if (is_not_there(err) && o->home_name)
-		err = open_in_dir(ctx, o, o->home_dir, o->home_name, fd);
-	return is_not_there(err) ? -ENOENT : err;
+	return open_at_names(ctx, o, fd);
 }
 
 /*
@@ -125,7 +136,7 @@ static int locate_below(struct commit_ctx *ctx, struct plan_object *o, int *fd)
 	o->is_visited = true;
 	err = open_anywhere(ctx, o, fd);
 	o->is_visited = false;
-	if (err == -ENOENT && ctx->search.cuts == cuts)
+	if ((err == -ENOENT || err == -EXDEV) && ctx->search.cuts == cuts)
 		o->missed = ctx->search.number;
 	return err;
 }
@@ -149,6 +160,26 @@ int locate_object(struct commit_ctx *ctx, uint32_t id, int *fd)
 	return err;
 }
 
+int locate_elsewhere(struct commit_ctx *ctx, const struct plan_object *o,
+		     bool *is_named)
+{
+	int err;
+	int fd;
+
+	*is_named = false;
+	/* A directory has one name. */
+	if (S_ISDIR(plan_type(o)))
+		return 0;
+	ctx->search.number++;
+	ctx->search.is_on = true;
+	err = open_at_names(ctx, o, &fd);
+	ctx->search.is_on = false;
+	if (!err)
+		close(fd);
+	*is_named = !err;
+	return err == -ENOENT ? 0 : err;
+}
+
 int locate_dir(struct commit_ctx *ctx, uint32_t id, int *fd)
 {
 	struct plan_object *o = ctx->plan->objects[id];
@@ -170,17 +201,12 @@ int locate_dir(struct commit_ctx *ctx, uint32_t id, int *fd)
 	return 0;
 }
 
-bool undo_may_skip(struct commit_ctx *ctx, uint32_t object, int err)
+int locate_fail(struct commit_ctx *ctx, uint32_t object, int err)
 {
-	char *path = NULL;
-
-	if (err != -ENOENT || ctx->at.to != PLAN_BEFORE)
-		return false;
-	if (plan_path(ctx->plan, object, PLAN_BEFORE, &path) == 0)
-		log_line(
-			LOG_WARNING,
-			"%s: somebody else has removed or replaced it since the commit; it is left so",
-			path);
-	free(path);
-	return true;
+	if (err == -EXDEV)
+		return commit_ctx_refuse(
+			ctx, object,
+			"something is mounted there, or above it, in the base; unmount that",
+			err);
+	return commit_ctx_fail(ctx, object, "cannot find it", err);
 }

@@ -9,7 +9,8 @@
  * Lifetime: locate_object() gives a descriptor to the caller; locate_dir()
  *           lends one until the next call of this file.  locate_forget()
  *           closes what was lent.
- * Errors:   0 or a negative errno.  -ENOENT: the object is nowhere.
+ * Errors:   0 or a negative errno.  -ENOENT: the object is nowhere.  -EXDEV: it
+ *           was not found, and a mount hides a place where it may be.
  * Locking:  as ctx.h.
  */
 #include "ctx.h"
@@ -18,12 +19,11 @@
 int must_check locate_object(struct commit_ctx *ctx, uint32_t id, int *fd);
 /* The same of a directory, borrowed. */
 int must_check locate_dir(struct commit_ctx *ctx, uint32_t id, int *fd);
+/* Has it, being in the staging directory, a name elsewhere, too? */
+int must_check locate_elsewhere(struct commit_ctx *ctx,
+				const struct plan_object *o, bool *is_named);
 void locate_forget(struct commit_ctx *ctx);
-/*
- * May the undo leave this object out?  True if it was not located (`err` is
- * -ENOENT) and the commit is being undone: somebody else has removed or
- * replaced the object since, and that stays.  It is logged.
- */
-bool undo_may_skip(struct commit_ctx *ctx, uint32_t object, int err);
+/* As commit_ctx_fail() with "cannot find it"; a mount in the way is named. */
+int locate_fail(struct commit_ctx *ctx, uint32_t object, int err);
 
 #endif

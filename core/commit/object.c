@@ -17,6 +17,7 @@
 #include "core/lib/path.h"
 #include "core/lib/timespec.h"
 #include "gone.h"
+#include "left.h"
 #include "locate.h"
 #include "stage.h"
 #include "xattr.h"
@@ -137,13 +138,11 @@ int object_write(struct commit_ctx *ctx, struct plan_object *o)
 	if (!o->has_data || !o->side[PLAN_BEFORE].exists ||
 	    !o->side[PLAN_AFTER].exists || position_left_files(&ctx->at))
 		return 0;
-	err = locate_object(ctx, o->id, &fd);
-	if (undo_may_skip(ctx, o->id, err))
-		return 0;
-	if (!err) {
-		err = open_for_writing(fd, &file);
-		close(fd);
-	}
+	err = left_locate(ctx, o->id, &fd);
+	if (err)
+		return err < 0 ? err : 0;
+	err = open_for_writing(fd, &file);
+	close(fd);
 	if (!err) {
 		err = write_state(ctx, file, o->keep_bytes,
 				  &o->side[ctx->at.to]);
@@ -214,6 +213,15 @@ static bool is_not_kept(const struct commit_ctx *ctx,
 	       !gone_has(ctx, o);
 }
 
+/* Undoing: one that had no place any more was kept by the commit, too. */
+static bool has_to_be_built(const struct commit_ctx *ctx,
+			    const struct plan_object *o)
+{
+	return plan_creates(o, ctx->at.to) ||
+	       (ctx->at.to == PLAN_BEFORE && o->side[PLAN_BEFORE].exists &&
+		o->id != PLAN_ROOT && gone_has(ctx, o));
+}
+
 int object_build(struct commit_ctx *ctx, struct plan_object *o)
 {
 	char slot[STAGE_SLOT_BYTES];
@@ -221,7 +229,7 @@ int object_build(struct commit_ctx *ctx, struct plan_object *o)
 	int fd;
 	int err;
 
-	if (!plan_creates(o, ctx->at.to))
+	if (!has_to_be_built(ctx, o))
 		return 0;
 	err = locate_object(ctx, o->id, &fd);
 	if (!err) {
@@ -305,12 +313,9 @@ int object_set_attr(struct commit_ctx *ctx, struct plan_object *o)
 
 	if (!o->is_touched || !s->exists)
 		return 0;
-	err = locate_object(ctx, o->id, &fd);
-	/* That was logged when it could not be put in place. */
-	if (err == -ENOENT && ctx->at.to == PLAN_BEFORE)
-		return 0;
+	err = left_locate(ctx, o->id, &fd);
 	if (err)
-		return commit_ctx_fail(ctx, o->id, "cannot find it", err);
+		return err < 0 ? err : 0;
 	err = fstat(fd, &st) < 0 ? -errno : 0;
 	/*
 	 * In this order: a new owner clears the set-id bits, and an ACL changes

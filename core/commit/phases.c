@@ -17,12 +17,14 @@
 #include "phases.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/lib/io.h"
 #include "core/lib/path.h"
 #include "gone.h"
+#include "left.h"
 #include "locate.h"
 #include "names.h"
 #include "object.h"
@@ -62,11 +64,17 @@ static int check_unchanged(struct commit_ctx *ctx, struct plan_object *o)
 	if (!o->is_touched || !o->side[PLAN_BEFORE].exists ||
 	    S_ISDIR(plan_type(o)))
 		return 0;
-	err = locate_object(ctx, o->id, &fd);
-	if (err == -ENOENT && !o->side[PLAN_AFTER].exists)
-		return 0;
-	if (err)
-		return commit_ctx_fail(ctx, o->id, "cannot find it", err);
+	/* It is to be removed, and is. */
+	if (!o->side[PLAN_AFTER].exists) {
+		err = locate_object(ctx, o->id, &fd);
+		if (err)
+			return err == -ENOENT ? 0 :
+						locate_fail(ctx, o->id, err);
+	} else {
+		err = left_locate(ctx, o->id, &fd);
+		if (err)
+			return err < 0 ? err : 0;
+	}
 	err = fstat(fd, &st) < 0 ? -errno : 0;
 	close(fd);
 	if (err)
@@ -124,6 +132,21 @@ static int phase_attr(struct commit_ctx *ctx)
 	return err ? err : attr_of_dirs(ctx);
 }
 
+static int remove_stage(struct commit_ctx *ctx)
+{
+	char line[REASON_BYTES];
+	bool is_full = false;
+	int err = stage_remove(ctx, &is_full);
+
+	if (err || !is_full)
+		return err;
+	(void)snprintf(
+		line, sizeof(line),
+		"%s: directories that others have put something into are in it, and have no place any more",
+		ctx->stage);
+	return left_add_line(ctx, line);
+}
+
 static int phase_clean(struct commit_ctx *ctx)
 {
 	int err = 0;
@@ -136,7 +159,7 @@ static int phase_clean(struct commit_ctx *ctx)
 		if (!err)
 			err = commit_ctx_barrier(ctx);
 		if (!err)
-			err = stage_remove(ctx);
+			err = remove_stage(ctx);
 		if (err)
 			return err;
 	}
@@ -237,6 +260,9 @@ int phases_run(struct commit_ctx *ctx)
 		/* The next phase relies on this one. */
 		if (!err)
 			err = commit_ctx_barrier(ctx);
+		/* The next run does not look again for what this one left out. */
+		if (!err)
+			err = left_save(ctx);
 		if (!err) {
 			ctx->at.phase = (enum commit_phase)(ctx->at.phase + 1);
 			err = position_write(ctx->fd.top, &ctx->at);

@@ -108,6 +108,8 @@ struct plan_object {
 	bool is_visited;     /* a search is on its way through it */
 	unsigned int missed; /* number of the search that did not find it */
 	int dirfd;	     /* -1: not open */
+	/* By names.c: */
+	bool has_no_place; /* a name that it should have is not to be had */
 	UT_hash_handle hh;
 };
 

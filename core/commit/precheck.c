@@ -11,6 +11,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "stage.h"
+
 /* The new bytes must fit; what is removed is not counted. */
 int precheck_space(const struct commit_ctx *ctx)
 {
@@ -116,8 +118,6 @@ static int check_rights(const struct planning_ctx *c)
 	return 0;
 }
 
-#define TRY_NAME ".mapfs-commit-try"
-
 /*
  * A commit begins with a directory in the root.  Only making one tells whether
  * that is possible: a view of windows has a root that looks like any other.
@@ -129,7 +129,7 @@ static int check_root(const struct commit_ctx *ctx)
 
 	if (err)
 		return err;
-	if (mkdirat(ctx->fd.root, TRY_NAME, 0700) < 0 && errno != EEXIST) {
+	if (mkdirat(ctx->fd.root, STAGE_TRY, 0700) < 0 && errno != EEXIST) {
 		err = -errno;
 		reason_set(
 			ctx->why,
@@ -137,7 +137,7 @@ static int check_root(const struct commit_ctx *ctx)
 			base_path(ctx->overlay->base), reason_of(err));
 		return err;
 	}
-	if (unlinkat(ctx->fd.root, TRY_NAME, AT_REMOVEDIR) < 0)
+	if (unlinkat(ctx->fd.root, STAGE_TRY, AT_REMOVEDIR) < 0)
 		return -errno;
 	/* Its owner may: a commit that ends here leaves the times as they were. */
 	(void)!futimens(ctx->fd.root, (const struct timespec[]){

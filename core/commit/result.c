@@ -173,6 +173,19 @@ static int check_objects(struct commit_ctx *ctx, const struct result *all)
 	return err;
 }
 
+/*
+ * Was the object put back at its old name, because it had no new place?  The
+ * number alone would not tell: that of a removed object is given again.
+ */
+static bool stayed(const struct commit_ctx *ctx, const struct plan_name *n,
+		   const struct stat *st)
+{
+	const struct plan_object *o =
+		ctx->plan->objects[n->object[PLAN_BEFORE]];
+
+	return o->side[PLAN_AFTER].exists && plan_object_is(o, st);
+}
+
 /* A name that the commit removed must still be free. */
 static int check_names(struct commit_ctx *ctx)
 {
@@ -185,7 +198,8 @@ static int check_names(struct commit_ctx *ctx)
 			continue;
 		if (locate_dir(ctx, n->dir, &dirfd))
 			continue;
-		if (fstatat(dirfd, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fstatat(dirfd, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    !stayed(ctx, n, &st))
 			return commit_ctx_refuse(
 				ctx, n->object[PLAN_BEFORE],
 				"the name was used again since the commit, and nothing was undone; move that away",

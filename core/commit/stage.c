@@ -55,6 +55,11 @@ void stage_slot_of_build(uint32_t id, char slot[STAGE_SLOT_BYTES])
 	(void)snprintf(slot, STAGE_SLOT_BYTES, "n%u", id);
 }
 
+void stage_slot_of_kept(uint32_t id, char slot[STAGE_SLOT_BYTES])
+{
+	(void)snprintf(slot, STAGE_SLOT_BYTES, "k%u", id);
+}
+
 static bool slot_holds(const struct commit_ctx *ctx,
 		       const struct plan_object *o, const char *slot)
 {
@@ -129,7 +134,7 @@ int stage_wipe(const struct commit_ctx *ctx, const char *slot)
 }
 
 /* An object left in it has a name in the base or the store, or is removed. */
-static int wipe_all(const struct commit_ctx *ctx)
+static int wipe_all(const struct commit_ctx *ctx, bool *is_full)
 {
 	int fd = dup(ctx->fd.stage);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -146,21 +151,36 @@ static int wipe_all(const struct commit_ctx *ctx)
 	while (!err && (e = readdir(dir))) {
 		if (path_is_dot(e->d_name))
 			continue;
+		if (e->d_name[0] == 'k') {
+			*is_full = true;
+			continue;
+		}
 		err = fault_point("commit.unlink");
 		if (!err)
 			err = stage_wipe(ctx, e->d_name);
+		/* With something of others in it, and no place for it. */
+		if (err == -ENOTEMPTY || err == -EEXIST) {
+			*is_full = true;
+			err = 0;
+		}
 	}
 	closedir(dir);
 	return err;
 }
 
-int stage_remove(struct commit_ctx *ctx)
+int stage_remove(struct commit_ctx *ctx, bool *is_full)
 {
-	int err = wipe_all(ctx);
+	int err;
 
+	*is_full = false;
+	err = wipe_all(ctx, is_full);
+	if (!err && unlinkat(ctx->fd.root, STAGE_TRY, AT_REMOVEDIR) < 0 &&
+	    errno != ENOENT && errno != ENOTDIR && errno != ENOTEMPTY)
+		err = -errno;
 	if (!err)
 		err = fault_point("commit.unstage");
-	if (!err && unlinkat(ctx->fd.root, ctx->stage, AT_REMOVEDIR) < 0)
+	if (!err && !*is_full &&
+	    unlinkat(ctx->fd.root, ctx->stage, AT_REMOVEDIR) < 0)
 		err = -errno;
 	if (err)
 		return err;

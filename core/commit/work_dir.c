@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Commits are numbered from 1.  The next number is one more than that of the
- * newest commit that has ended; a directory with a higher number is a remainder
- * of planning, and is removed.
+ * newest commit that has ended or left something out; a directory with a higher
+ * number is a remainder of planning, and is removed.
  */
 #include "work_dir.h"
 
@@ -18,6 +18,7 @@
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
 #include "core/lib/path.h"
+#include "left.h"
 #include "locate.h"
 #include "plan_encode.h"
 #include "saved_file.h"
@@ -56,17 +57,36 @@ static uint64_t number_of(const char *name)
 	return strcmp(back, name) == 0 && number < UINT64_MAX ? number : 0;
 }
 
-static bool is_finished(int topfd, uint64_t number)
+static bool has_file(int topfd, uint64_t number, const char *name)
 {
-	char path[NUMBER_BYTES + 8];
+	char path[NUMBER_BYTES + 16];
 
-	(void)snprintf(path, sizeof(path), "%llu/after",
-		       (unsigned long long)number);
+	(void)snprintf(path, sizeof(path), "%llu/%s",
+		       (unsigned long long)number, name);
 	return faccessat(topfd, path, F_OK, 0) == 0;
 }
 
-/* The highest number, of all commits or of those that ended; 0: none. */
-static int find_highest(int topfd, bool finished, uint64_t *out)
+static bool is_any(int topfd, uint64_t number)
+{
+	(void)topfd;
+	(void)number;
+	return true;
+}
+
+static bool is_finished(int topfd, uint64_t number)
+{
+	return has_file(topfd, number, "after");
+}
+
+/* With a list of what was left out it has a meaning for people. */
+static bool is_kept(int topfd, uint64_t number)
+{
+	return is_finished(topfd, number) || has_file(topfd, number, LEFT_FILE);
+}
+
+/* The highest number of the commits that count; 0: none. */
+static int find_highest(int topfd, bool (*counts)(int topfd, uint64_t number),
+			uint64_t *out)
 {
 	int fd = openat(topfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -83,7 +103,7 @@ static int find_highest(int topfd, bool finished, uint64_t *out)
 	while ((e = readdir(dir))) {
 		uint64_t number = number_of(e->d_name);
 
-		if (number > *out && (!finished || is_finished(topfd, number)))
+		if (number > *out && counts(topfd, number))
 			*out = number;
 	}
 	closedir(dir);
@@ -92,7 +112,14 @@ static int find_highest(int topfd, bool finished, uint64_t *out)
 
 int work_dir_find_newest(struct commit_ctx *ctx)
 {
-	int err = find_highest(ctx->fd.top, true, &ctx->at.number);
+	int err = find_highest(ctx->fd.top, is_finished, &ctx->at.number);
+
+	return err ? err : ctx->at.number ? 0 : -ENOENT;
+}
+
+int work_dir_find_last(struct commit_ctx *ctx)
+{
+	int err = find_highest(ctx->fd.top, is_any, &ctx->at.number);
 
 	return err ? err : ctx->at.number ? 0 : -ENOENT;
 }
@@ -173,22 +200,22 @@ static int make_parts(int topfd, const char *name)
 int work_dir_create(struct commit_ctx *ctx)
 {
 	char name[NUMBER_BYTES];
-	uint64_t finished = 0;
+	uint64_t kept = 0;
 	uint64_t highest = 0;
 	int err = work_dir_open_top(ctx, true);
 
 	if (!err)
-		err = find_highest(ctx->fd.top, true, &finished);
+		err = find_highest(ctx->fd.top, is_kept, &kept);
 	if (!err)
-		err = find_highest(ctx->fd.top, false, &highest);
-	for (; !err && highest > finished; highest--)
+		err = find_highest(ctx->fd.top, is_any, &highest);
+	for (; !err && highest > kept; highest--)
 		err = work_dir_remove(ctx, highest);
 	if (err)
 		return err;
 	if (getrandom(&ctx->at.stage_tag, sizeof(ctx->at.stage_tag), 0) !=
 	    (ssize_t)sizeof(ctx->at.stage_tag))
 		return -EIO;
-	ctx->at.number = finished + 1;
+	ctx->at.number = kept + 1;
 	number_name(ctx->at.number, name);
 	err = make_parts(ctx->fd.top, name);
 	return err ? err : work_dir_open(ctx);
@@ -201,22 +228,26 @@ static int open_part(int dirfd, const char *name, int flags, int *fd)
 	return *fd < 0 ? -errno : 0;
 }
 
-int work_dir_open(struct commit_ctx *ctx)
+int work_dir_open_alone(struct commit_ctx *ctx)
 {
-	char name[24];
-	int err;
+	char name[NUMBER_BYTES];
 
 	ctx->fd.dir = -1;
 	ctx->fd.gone = -1;
 	ctx->fd.saved = -1;
 	ctx->fd.pages = -1;
 	ctx->fd.stage = -1;
-	(void)snprintf(name, sizeof(name), "%llu",
-		       (unsigned long long)ctx->at.number);
+	number_name(ctx->at.number, name);
 	(void)snprintf(ctx->stage, sizeof(ctx->stage), ".mapfs-commit-%016llx",
 		       (unsigned long long)ctx->at.stage_tag);
-	err = open_part(ctx->fd.top, name, O_RDONLY | O_DIRECTORY,
-			&ctx->fd.dir);
+	return open_part(ctx->fd.top, name, O_RDONLY | O_DIRECTORY,
+			 &ctx->fd.dir);
+}
+
+int work_dir_open(struct commit_ctx *ctx)
+{
+	int err = work_dir_open_alone(ctx);
+
 	if (!err)
 		err = open_part(ctx->fd.dir, "gone", O_RDONLY | O_DIRECTORY,
 				&ctx->fd.gone);
@@ -326,5 +357,5 @@ int work_dir_read_plan(struct commit_ctx *ctx)
 		return err;
 	plan_destroy(ctx->plan);
 	ctx->plan = p;
-	return 0;
+	return left_load(ctx);
 }

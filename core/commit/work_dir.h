@@ -29,6 +29,10 @@ int must_check work_dir_open_top(struct commit_ctx *ctx, bool create);
 int must_check work_dir_create(struct commit_ctx *ctx);
 /* The newest commit that has ended becomes ctx->at.number.  -ENOENT: none. */
 int must_check work_dir_find_newest(struct commit_ctx *ctx);
+/* The newest directory of all, whether it means anything.  -ENOENT: none. */
+int must_check work_dir_find_last(struct commit_ctx *ctx);
+/* Opens the directory of commit ctx->at.number, and nothing that is in it. */
+int must_check work_dir_open_alone(struct commit_ctx *ctx);
 /* Opens the files of commit ctx->at.number. */
 int must_check work_dir_open(struct commit_ctx *ctx);
 void work_dir_close(struct commit_ctx *ctx);

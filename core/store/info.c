@@ -128,6 +128,8 @@ static int describe(int fd, struct store_facts *facts,
 	out->created = facts->created;
 	out->commit_is_open = faccessat(fd, STORE_COMMIT_OPEN, F_OK,
 					AT_SYMLINK_NOFOLLOW) == 0;
+	out->commit_is_undo = out->commit_is_open &&
+			      commit_open_is_undo(out->path);
 	out->commits = count_commits(fd);
 	err = describe_holder(fd, out);
 	if (!err && facts->has_parent)

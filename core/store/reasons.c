@@ -2,8 +2,16 @@
 #include "reasons.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/lib/io.h"
+#include "core/lib/le.h"
+#include "core/lib/path.h"
+#include "layout.h"
 
 const char *reason_of_opening(int err)
 {
@@ -58,12 +66,41 @@ void reason_base_gone(struct reason *why, const char *store, const char *base)
 		store, base, store);
 }
 
+/* Where STORE/commit/open has the side that is made true, and that of an undo. */
+#define OPEN_SIDE_AT 48
+#define OPEN_SIDE_BEFORE 0U
+
+/* For a sentence only, so nothing of the file is verified. */
+bool commit_open_is_undo(const char *store)
+{
+	le32 side = le32_of(OPEN_SIDE_BEFORE + 1);
+	char *path;
+	int fd;
+
+	if (path_join(&path, store, STORE_COMMIT_OPEN))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	free(path);
+	if (fd < 0)
+		return false;
+	if (io_pread_all(fd, &side, sizeof(side), OPEN_SIDE_AT))
+		side = le32_of(OPEN_SIDE_BEFORE + 1);
+	close(fd);
+	return le32_get(side) == OPEN_SIDE_BEFORE;
+}
+
 void reason_commit_open(struct reason *why, const char *store)
 {
-	reason_set(
-		why,
-		"store %s has a commit that was interrupted; finish it with `mapfs commit %s` first",
-		store, store);
+	if (commit_open_is_undo(store))
+		reason_set(
+			why,
+			"store %s: the undo of a commit was interrupted; finish it with `mapfs commit --undo %s`, or end it as it is with `mapfs commit --abandon %s`, first",
+			store, store, store);
+	else
+		reason_set(
+			why,
+			"store %s has a commit that was interrupted; finish it with `mapfs commit %s`, undo it with `mapfs commit --undo %s`, or end it as it is with `mapfs commit --abandon %s`, first",
+			store, store, store, store);
 }
 
 void reason_bad_branch(struct reason *why, const char *store)

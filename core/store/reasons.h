@@ -29,6 +29,8 @@ void reason_not_a_store(struct reason *why, const char *path);
 void reason_no_snapshot(struct reason *why, const char *store,
 			const char *name);
 void reason_base_gone(struct reason *why, const char *store, const char *base);
+/* Is the interrupted commit of the store at this path being undone? */
+bool commit_open_is_undo(const char *store);
 void reason_commit_open(struct reason *why, const char *store);
 /* A file in the directory of branches is damaged. */
 void reason_bad_branch(struct reason *why, const char *store);

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import struct
 import subprocess
 
@@ -346,7 +347,68 @@ def test_what_was_interrupted_is_not_taken_for_something_else(view):
         assert p.returncode == 1 and "interrupted" in p.text, p.text
     mapfs("commit", "-y", view.store)
     _kill_when_begun(view, "--undo")
-    p = mapfs("commit", "-y", "--json", view.store, check=False)
-    assert p.returncode == 1 and "--undo" in p.text, p.text
+    for what in (["commit", "-y", "--json", view.store],
+                 ["mount", "-s", view.store, view.base, view.mnt],
+                 ["discard", "-y", view.store], ["status", view.store]):
+        p = mapfs(*what, check=False)
+        assert "--undo" in p.text, p.text
     mapfs("commit", "--undo", "-y", view.store)
     assert os.listdir(view.base) == []
+
+
+def _many(view):
+    for d in range(3):
+        os.makedirs(view.base / f"d{d}")
+        for n in range(40):
+            write_file(view.base / f"d{d}/f{n}", b"old" * 3000)
+    os.stat(view.top)
+    for d in range(3):
+        for n in range(40):
+            with opened(view / f"d{d}/f{n}", os.O_RDWR) as fd:
+                os.pwrite(fd, b"new", 0)
+    view.base_stays = False
+    view.unmount()
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_what_others_removed_is_left_out_and_told(view):
+    _many(view)
+    _kill_when_begun(view)
+    shutil.rmtree(view.base / "d1")
+    os.symlink("/etc", view.base / "d1")
+    p = mapfs("commit", "-y", view.store, check=False)
+    assert p.returncode in (1, 3), p.text
+    if p.returncode == 1:  # nothing was begun in the base yet
+        assert "--undo" in p.text
+        p = mapfs("commit", "--undo", "-y", view.store, check=False)
+    assert p.returncode == 3 and "d1/f1: others have" in p.text, p.text
+    assert "d0/f1:" not in p.text
+    assert "d1/f1: others have" in (view.store / "commit/1/left").read_text()
+    assert os.readlink(view.base / "d1") == "/etc"
+    assert sysc.read_file(view.base / "d2/f1")[:3] == b"new"
+    assert len(os.listdir("/etc")) > 3
+    view.mount()
+    assert sysc.read_file(view / "d0/f1")[:3] == b"new"
+    view.unmount()
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_abandoned_commit_lets_the_store_be_used(view):
+    _many(view)
+    _kill_when_begun(view)
+    p = mapfs("commit", "--abandon", view.store, check=False)
+    assert p.returncode == 1 and "-y" in p.text, p.text
+    for what in (["mount", "-s", view.store, view.base, view.mnt],
+                 ["discard", "-y", view.store]):
+        p = mapfs(*what, check=False)
+        assert p.returncode == 1 and "--abandon" in p.text, p.text
+    p = mapfs("commit", "--abandon", "-y", view.store)
+    assert "d1/f1: its bytes" in p.text, p.text
+    assert "d1/f1: its bytes" in (view.store / "commit/1/left").read_text()
+    view.mount()
+    with opened(view / "d0/f1", os.O_RDONLY) as fd:
+        assert os.pread(fd, 3, 0) == b"new"
+    view.unmount()
+    mapfs("commit", "--theirs", "-y", view.store)
+    p = mapfs("commit", "--abandon", "-y", view.store, check=False)
+    assert p.returncode == 1 and "nothing to abandon" in p.text, p.text

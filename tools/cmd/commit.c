@@ -23,10 +23,14 @@
 #include "tools/lib/trust.h"
 #include "tools/lib/viewpath.h"
 
+/* Beside those of command.h: done, but for what others had changed. */
+#define COMMIT_LEFT_OUT 3
+
 enum key {
 	KEY_OURS = 0x100,
 	KEY_THEIRS,
 	KEY_UNDO,
+	KEY_ABANDON,
 };
 
 struct commit_args {
@@ -38,6 +42,7 @@ struct commit_args {
 	bool only_plan;
 	bool is_sure;
 	bool undo;
+	bool abandon;
 	bool json;
 	bool is_trusted;
 };
@@ -49,6 +54,8 @@ struct commit_run {
 	struct diff_printer printer;
 	struct rights rights;
 	cJSON *conflicts; /* with --json */
+	cJSON *left_out;  /* the same */
+	uint64_t left_count;
 	int conflict_count;
 	bool is_quiet; /* the plan is not printed */
 	bool is_at_work;
@@ -70,8 +77,26 @@ static void log_to_stderr(void *arg, int level, const char *line)
 	say("%s", line);
 }
 
-static struct mapfs_commit_options core_options(const struct commit_args *a)
+static void take_left_out(void *arg, const char *line)
 {
+	struct commit_run *r = arg;
+	char *text;
+
+	r->left_count++;
+	if (r->left_out) {
+		text = text_json(line);
+		cJSON_AddItemToArray(r->left_out, cJSON_CreateRaw(text));
+	} else {
+		text = text_escape(line);
+		fprintf(stderr, "    %s\n", text);
+	}
+	free(text);
+}
+
+static struct mapfs_commit_options core_options(struct commit_run *r)
+{
+	const struct commit_args *a = r->args;
+
 	return (struct mapfs_commit_options){
 		.store = a->store,
 		.paths = a->path_count ? (const char *const *)a->paths : NULL,
@@ -80,6 +105,8 @@ static struct mapfs_commit_options core_options(const struct commit_args *a)
 		.is_trusted = a->is_trusted,
 		.log = log_to_stderr,
 		.progress = go_on,
+		.left_out = take_left_out,
+		.left_out_arg = r,
 	};
 }
 
@@ -223,6 +250,8 @@ static int json_result(struct commit_run *r, bool is_committed)
 	rights_json(&r->rights, cJSON_AddArrayToObject(o, "rights"));
 	cJSON_AddItemToObject(o, "conflicts", r->conflicts);
 	r->conflicts = NULL;
+	cJSON_AddItemToObject(o, "left_out", r->left_out);
+	r->left_out = NULL;
 	return json_print(o) ? COMMAND_FAILED : COMMAND_OK;
 }
 
@@ -329,6 +358,24 @@ static void warn_mounted(const char *store)
 	mapfs_store_info_fini(&s);
 }
 
+/* The paths were printed as the core named them. */
+static int say_left_out(const struct commit_run *r, const char *what)
+{
+	const char *store = r->args->store;
+
+	if (r->args->undo)
+		say("store %s: the %s left these paths out, because others had "
+		    "changed the base since it began; the view has its changes "
+		    "of them again, see `mapfs diff %s`",
+		    store, what, store);
+	else
+		say("store %s: the %s left these paths out, because others had "
+		    "changed the base since it began; `mapfs commit --undo %s` "
+		    "brings the changes of all paths back into the view",
+		    store, what, store);
+	return COMMIT_LEFT_OUT;
+}
+
 static int run_commit(struct commit_run *r)
 {
 	const struct commit_args *a = r->args;
@@ -346,9 +393,11 @@ static int run_commit(struct commit_run *r)
 		say("%s", reason_text(&r->why, err));
 		return COMMAND_FAILED;
 	}
-	if (a->json)
-		return json_result(r, true);
-	if (isatty(STDOUT_FILENO))
+	if (a->json && json_result(r, true))
+		return COMMAND_FAILED;
+	if (r->left_count > 0)
+		return say_left_out(r, "commit");
+	if (!a->json && isatty(STDOUT_FILENO))
 		printf("committed; `mapfs commit --undo %s` undoes that\n",
 		       a->store);
 	return COMMAND_OK;
@@ -403,9 +452,10 @@ static int finish_begun(struct commit_run *r)
 	const struct commit_args *a = r->args;
 
 	if (mapfs_commit_is_undo(r->commit))
-		say("store %s: the undoing of a commit was interrupted; finish it "
-		    "with `mapfs commit --undo %s` first",
-		    a->store, a->store);
+		say("store %s: the undo of a commit was interrupted; finish it "
+		    "with `mapfs commit --undo %s`, or end it as it is with "
+		    "`mapfs commit --abandon %s`, first",
+		    a->store, a->store, a->store);
 	else if (a->only_plan || a->path_count || a->resolution != MAPFS_STOP)
 		say("store %s: a commit was interrupted; finish it with `mapfs "
 		    "commit %s`, or undo it with `mapfs commit --undo %s`",
@@ -450,8 +500,8 @@ static int plan_and_run(struct commit_run *r)
 
 static int do_commit(const struct commit_args *a)
 {
-	const struct mapfs_commit_options opt = core_options(a);
 	struct commit_run r = { .args = a };
+	const struct mapfs_commit_options opt = core_options(&r);
 	int status;
 	int err;
 
@@ -460,8 +510,10 @@ static int do_commit(const struct commit_args *a)
 		say("%s", reason_text(&r.why, err));
 		return COMMAND_FAILED;
 	}
-	if (a->json)
+	if (a->json) {
 		r.conflicts = cJSON_CreateArray();
+		r.left_out = cJSON_CreateArray();
+	}
 	if (rights_begin(&r)) {
 		say("%s", r.why.text);
 		status = COMMAND_FAILED;
@@ -471,6 +523,7 @@ static int do_commit(const struct commit_args *a)
 	mapfs_commit_close(r.commit);
 	rights_fini(&r.rights);
 	cJSON_Delete(r.conflicts);
+	cJSON_Delete(r.left_out);
 	return status;
 }
 
@@ -491,8 +544,8 @@ static int confirm_undo(void *arg, struct mapfs_commit *c)
 
 static int do_undo(const struct commit_args *a)
 {
-	struct mapfs_commit_options opt = core_options(a);
 	struct commit_run r = { .args = a };
+	struct mapfs_commit_options opt = core_options(&r);
 	int err = mapfs_store_trust_check(a->store, a->is_trusted, &r.why);
 
 	if (!err)
@@ -509,7 +562,50 @@ static int do_undo(const struct commit_args *a)
 	if (err && err != -ECANCELED)
 		say("%s", reason_text(&r.why, err));
 	rights_fini(&r.rights);
-	return err ? COMMAND_FAILED : COMMAND_OK;
+	if (err)
+		return COMMAND_FAILED;
+	return r.left_count > 0 ? say_left_out(&r, "undo") : COMMAND_OK;
+}
+
+static int confirm_abandon(void *arg, struct mapfs_commit *c)
+{
+	struct commit_run *r = arg;
+
+	(void)c;
+	return may_go_on(
+		       r->args,
+		       "Leave the base between before and after the commit?") ?
+		       0 :
+		       -ECANCELED;
+}
+
+static void print_line(void *arg, const char *line)
+{
+	char *text = text_escape(line);
+
+	(void)arg;
+	printf("%s\n", text);
+	free(text);
+}
+
+static int do_abandon(const struct commit_args *a)
+{
+	struct commit_run r = { .args = a };
+	struct mapfs_commit_options opt = core_options(&r);
+	int err;
+
+	opt.confirm = confirm_abandon;
+	opt.confirm_arg = &r;
+	opt.left_out = print_line;
+	err = mapfs_commit_abandon(&opt, &r.why);
+	if (err && err != -ECANCELED)
+		say("%s", reason_text(&r.why, err));
+	if (err)
+		return COMMAND_FAILED;
+	say("store %s: its commit was abandoned; the view has the changes of "
+	    "before it again, over the base as it is now",
+	    a->store);
+	return plan_is_out(a);
 }
 
 static void take_path(struct commit_args *a, const char *arg,
@@ -557,6 +653,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_UNDO:
 		a->undo = true;
 		return 0;
+	case KEY_ABANDON:
+		a->abandon = true;
+		return 0;
 	case 'j':
 		a->json = true;
 		return 0;
@@ -572,11 +671,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!a->store)
 			argp_error(state, "STORE is missing");
-		if (a->undo && (a->only_plan || a->path_count ||
-				a->resolution != MAPFS_STOP))
-			argp_error(
-				state,
-				"--undo can be used with -y and --trust only");
+		if (a->undo && a->abandon)
+			argp_error(state, "only one of --undo and --abandon");
+		if ((a->undo || a->abandon) && (a->only_plan || a->path_count ||
+						a->resolution != MAPFS_STOP))
+			argp_error(state,
+				   "%s can be used with -y and --trust only",
+				   a->undo ? "--undo" : "--abandon");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -591,6 +692,8 @@ static const struct argp_option commit_options[] = {
 	{ "theirs", KEY_THEIRS, NULL, 0,
 	  "Resolve conflicts with the state of the base", 0 },
 	{ "undo", KEY_UNDO, NULL, 0, "Undo the newest commit", 0 },
+	{ "abandon", KEY_ABANDON, NULL, 0,
+	  "End an interrupted commit, or its undo, as it stands", 0 },
 	{ "json", 'j', NULL, 0, "Print a JSON object", 0 },
 	TRUST_OPTION,
 	{ 0 },
@@ -617,9 +720,15 @@ static const struct argp commit_argp = {
 	       "of another user, an owner other than that user.\n\n"
 	       "The store keeps what a commit overwrites or removes, for "
 	       "--undo, until the store is discarded. The next commit "
-	       "finishes one that was interrupted.\n\n"
+	       "finishes one that was interrupted. If neither that nor "
+	       "--undo is possible, --abandon leaves the base as it is, "
+	       "prints for each path what was done and where its former "
+	       "bytes are, and the view has its changes again; what "
+	       "was written is then a change of the base by others.\n\n"
 	       "Exit status: 0 done, 1 failed or in conflict, 2 the "
-	       "command line is wrong.\n\n"
+	       "command line is wrong, 3 done but for paths that others had "
+	       "removed or replaced since the commit began; these are "
+	       "printed, and stay as the others left them.\n\n"
 	       "Example: mapfs commit -n changes",
 };
 
@@ -630,7 +739,10 @@ int cmd_commit(int argc, char **argv)
 
 	if (argp_parse(&commit_argp, argc, argv, 0, NULL, &a))
 		return COMMAND_USAGE;
-	status = a.undo ? do_undo(&a) : do_commit(&a);
+	if (a.abandon)
+		status = do_abandon(&a);
+	else
+		status = a.undo ? do_undo(&a) : do_commit(&a);
 	for (size_t n = 0; n < a.path_count; n++)
 		free(a.paths[n]);
 	free(a.paths);

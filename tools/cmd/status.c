@@ -276,8 +276,10 @@ static void print_store(const struct status *s)
 		row("commits", "%u can be undone (mapfs commit --undo)",
 		    st->commits);
 	if (st->commit_is_open)
-		row("commit", "interrupted; finish it with mapfs commit %s",
-		    st->path);
+		row("commit",
+		    "%s interrupted; finish it with mapfs commit %s%s",
+		    st->commit_is_undo ? "its undo was" : "it was",
+		    st->commit_is_undo ? "--undo " : "", st->path);
 }
 
 static void print_changes(const struct status *s)
@@ -377,6 +379,7 @@ static void json_add_store(cJSON *o, const struct status *s)
 	json_add_string(o, "parent_snapshot", st->parent_snapshot);
 	cJSON_AddNumberToObject(o, "commits", st->commits);
 	cJSON_AddBoolToObject(o, "commit_interrupted", st->commit_is_open);
+	cJSON_AddBoolToObject(o, "undo_interrupted", st->commit_is_undo);
 }
 
 static void json_add_windows(cJSON *o, const struct status *s)
@@ -572,6 +575,7 @@ static const struct argp status_argp = {
 	       "base that others can change, as far as /proc shows it), "
 	       "branches (store, snapshot), parent, "
 	       "parent_snapshot, commits, commit_interrupted, "
+	       "undo_interrupted, "
 	       "space_left_bytes; a mount also has what mapfs list --json "
 	       "has, windows (name, path, offset, length or null), and "
 	       "sandbox (no_new_privs, caps, seccomp, landlock: whether the "
