@@ -76,22 +76,35 @@ static int remove_leftover(void *arg, uint64_t number, bool tmp)
 
 int journal_start(struct journal *j)
 {
+	return journal_start_with(j, NULL, 0);
+}
+
+int journal_start_with(struct journal *j, const void *records, size_t len)
+{
+	const mapfs_lsn lsn = j->next_lsn;
+	const mapfs_lsn next = len > 0 ? lsn + 2 : lsn;
 	struct segment s = {
 		.number = j->last_number + 1,
-		.first_lsn = j->next_lsn,
+		.first_lsn = lsn,
 	};
 	int err;
 
 	assert(j->seg.fd < 0);
 	assert(!j->where.ephemeral);
 	err = segment_create(&s, &j->where, &j->id);
+	if (!err && len > 0)
+		err = segment_append(&s, GROUP_RECORDS, lsn, records, len);
+	if (!err && len > 0)
+		err = segment_append_mark(&s, GROUP_SYNC, lsn + 1, lsn, 0);
 	if (!err)
-		err = segment_publish(&s, &j->where, &j->id, j->next_lsn - 1);
+		err = segment_publish(&s, &j->where, &j->id, next - 1);
 	if (err) {
 		segment_discard(&s, &j->where);
 		return err;
 	}
 	j->seg = s;
+	j->next_lsn = next;
+	j->flushed_lsn = next - 1;
 	/* A file that stays counts for nothing and costs only space. */
 	journal_tidy(j);
 	return 0;

@@ -57,6 +57,9 @@ void journal_set_needs(struct journal *j,
 void journal_add_feature(struct journal *j, uint64_t must_refuse);
 /* Begins the new segment: from now on groups can be appended. */
 int must_check journal_start(struct journal *j);
+/* The same; it is published with these records and a mark that covers them. */
+int must_check journal_start_with(struct journal *j, const void *records,
+				  size_t len);
 /* Copies `len` bytes in, one atomic group; in the page cache on return [D3]. */
 int must_check journal_append(struct journal *j, const void *records,
 			      size_t len, mapfs_lsn *lsn);

@@ -22,9 +22,9 @@
 #include "scan.h"
 #include "state.h"
 
-/* Counts the groups of records behind the last one that is trusted. */
-static int count_discarded(struct journal *j, const struct segment_info *seg,
-			   mapfs_lsn trusted, uint64_t *discarded)
+/* The groups of records behind the last one that is trusted. */
+static int show_untrusted(struct journal *j, const struct segment_info *seg,
+			  mapfs_lsn trusted, struct journal_replay *r)
 {
 	struct sound_group g;
 	struct scan s;
@@ -33,9 +33,16 @@ static int count_discarded(struct journal *j, const struct segment_info *seg,
 
 	if (ret)
 		return ret;
-	while ((ret = scan_next(&s, &g)) > 0)
-		if (g.lsn > trusted && g.kind == GROUP_RECORDS)
-			(*discarded)++;
+	while ((ret = scan_next(&s, &g)) > 0) {
+		if (g.lsn <= trusted || g.kind != GROUP_RECORDS)
+			continue;
+		r->discarded++;
+		ret = r->untrusted ?
+			      r->untrusted(r->arg, g.lsn, g.payload, g.len) :
+			      0;
+		if (ret)
+			break;
+	}
 	scan_end(&s);
 	return ret;
 }
@@ -52,18 +59,16 @@ static int judge_last(struct journal *j, const struct segment_list *list,
 	int err = segment_judge(&j->where, &j->id, seg,
 				journal_bound_need(r->bound, seg), &v);
 
-	r->discarded = 0;
 	if (err)
 		return err;
 	r->damage = v.damage;
 	if (v.damage.kind != JOURNAL_SOUND)
 		return journal_damage_error(v.damage.kind);
-	*trusted = seg->same_epoch || v.closed ? v.last : v.covered;
+	r->after_cut = !seg->same_epoch && !v.closed;
+	*trusted = r->after_cut ? v.covered : v.last;
 	if (r->bound)
 		err = journal_bound_check(r->bound, list, &v, *trusted,
 					  &r->damage);
-	if (!err && *trusted < v.last && !v.closed)
-		err = count_discarded(j, seg, *trusted, &r->discarded);
 	return err;
 }
 
@@ -146,8 +151,11 @@ static int replay_all(struct journal *j, const struct segment_list *list,
 	mapfs_lsn trusted = 0;
 	int err = judge_last(j, list, r, &trusted);
 
+	r->discarded = 0;
 	if (!err)
 		err = replay_list(j, list, trusted, r);
+	if (!err && r->after_cut)
+		err = show_untrusted(j, &list->info[0], trusted, r);
 	if (err)
 		return err;
 	j->next_lsn = trusted + 1;

@@ -36,11 +36,14 @@ typedef int (*journal_replay_fn)(void *arg, mapfs_lsn lsn, const void *records,
 
 struct journal_replay {
 	journal_replay_fn fn;
+	/* Or NULL: after all others, the sound groups that are not trusted. */
+	journal_replay_fn untrusted;
 	void *arg;
 	/* What the journal must have; or NULL.  For journal_open() only. */
 	const struct journal_bound *bound;
-	/* Result of journal_open(): groups that recovery did not trust. */
-	uint64_t discarded;
+	/* Results of journal_open() */
+	uint64_t discarded; /* groups that recovery did not trust */
+	bool after_cut;	    /* the page cache was lost while it was in use */
 	/* Result: where, if the call returns -EUCLEAN or -EBADMSG. */
 	struct journal_damage damage;
 };
