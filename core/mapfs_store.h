@@ -105,6 +105,23 @@ int must_check mapfs_find_path(struct mapfs_view *v, mapfs_ino ino, char **out);
 typedef int (*mapfs_drift_fn)(void *arg, const char *path, bool is_gone);
 int must_check mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
 
+/*
+ * Damage: pages of the view whose bytes are not those that were written, as
+ * far as somebody met them; reading or committing them is -EIO, and writing
+ * the whole page heals it.  `path` is in the view.  Non-zero stops and is
+ * returned.
+ */
+struct mapfs_damage {
+	const char *path;
+	mapfs_ino ino;
+	uint64_t off_bytes;  /* of the page, in the file */
+	const char *store;   /* which has the page: this one or a parent */
+	uint64_t store_page; /* of STORE/pages */
+};
+typedef int (*mapfs_damage_fn)(void *arg, const struct mapfs_damage *d);
+int must_check mapfs_damage(struct mapfs_view *v, mapfs_damage_fn fn,
+			    void *arg);
+
 /* How much of an object the view has, if the base may have lost it. */
 enum mapfs_held {
 	MAPFS_HELD_ALL,	    /* all of it can be read */

@@ -66,6 +66,7 @@ int arena_open(struct arena **out, int fd)
 	a->limit = UINT64_MAX;
 	a->pending = PAGE_RANGE_EMPTY;
 	a->sealed = PAGE_RANGE_EMPTY;
+	a->unsummed = PAGE_RANGE_EMPTY;
 	rmutex_init(&a->layout, RANK_ARENA);
 	rmutex_init(&a->lock, RANK_LEAF);
 	*out = a;
@@ -81,6 +82,8 @@ void arena_close(struct arena *a)
 	mapping_destroy(a->mapping);
 	close(a->fd);
 	bitmaps_fini(&a->bits);
+	sums_fini(&a->sums);
+	free(a->in_flight);
 	rmutex_fini(&a->lock);
 	rmutex_fini(&a->layout);
 	free(a);
@@ -104,6 +107,36 @@ static bool may_mark(const struct arena *a, uint64_t first, uint64_t count)
 		       bitmaps_count(&a->bits, MAP_SEALED, first, count);
 }
 
+/* Pages that were free are new ones, which have no sum yet; lock held. */
+static void forget_sums_of_free(struct arena *a, uint64_t first, uint64_t count)
+{
+	struct page_range in = { first, first + count };
+	uint64_t run;
+	uint64_t n;
+
+	while ((n = bitmaps_find(&a->bits, WANT_FREE, in, count, &run)) > 0) {
+		sums_forget(&a->sums, run, n);
+		page_range_add(&a->unsummed, run, run + n);
+		in.begin = run + n;
+	}
+}
+
+/*
+ * Which pages a parent kept for a snapshot is not known, but a parent names a
+ * page a second time only after it was free, or before all sums.
+ */
+static int mark_of_parent(struct arena *a, mapfs_apage first, uint64_t count)
+{
+	int err = parents_check(&a->parents, first, count);
+
+	if (err)
+		return err;
+	rmutex_lock(&a->lock);
+	sums_forget(space_sums_of(a, first), apage_in_arena(first), count);
+	rmutex_unlock(&a->lock);
+	return 0;
+}
+
 int arena_mark(struct arena *a, mapfs_apage first, uint64_t count)
 {
 	uint64_t in_file;
@@ -112,7 +145,7 @@ int arena_mark(struct arena *a, mapfs_apage first, uint64_t count)
 	int err = 0;
 
 	if (apage_arena(first) > 0)
-		return parents_check(&a->parents, first, count);
+		return mark_of_parent(a, first, count);
 	rmutex_lock(&a->layout);
 	in_file = a->file_bytes >> MAPFS_PAGE_SHIFT;
 	rmutex_unlock(&a->layout);
@@ -123,6 +156,7 @@ int arena_mark(struct arena *a, mapfs_apage first, uint64_t count)
 	if (!err && !may_mark(a, first, count))
 		err = -EUCLEAN;
 	if (!err) {
+		forget_sums_of_free(a, first, count);
 		taken = bitmaps_set(&a->bits, MAP_TAKEN, first, count);
 		fresh = bitmaps_set(&a->bits, MAP_RESERVED, first, count);
 		(void)bitmaps_clear(&a->bits, MAP_PENDING, first, count);
@@ -149,6 +183,7 @@ static uint64_t take_from(struct arena *a, struct page_range in, uint64_t want,
 	if (n == 0)
 		return 0;
 	(void)bitmaps_set(&a->bits, MAP_TAKEN, *first, n);
+	sums_forget(&a->sums, *first, n);
 	a->used += n;
 	a->ready -= n;
 	return n;
@@ -586,39 +621,6 @@ uint64_t arena_find_pinned(struct arena *a, mapfs_apage first, uint64_t most,
 	if (n > 0)
 		return *is_pinned ? n : at - first;
 	return most;
-}
-
-int arena_read(struct arena *a, uint64_t off, void *buf, size_t len)
-{
-	if (off >> MAPFS_PAGE_SHIFT >= MAX_PAGES)
-		return parents_read(&a->parents, off, buf, len);
-	return mapping_read(a->mapping, buf, len, off);
-}
-
-#ifndef NDEBUG
-/* [P1], and that only pages that were handed out are written. */
-static void assert_may_write(struct arena *a, uint64_t off, size_t len)
-{
-	uint64_t first = off >> MAPFS_PAGE_SHIFT;
-	uint64_t count;
-
-	if (len == 0)
-		return;
-	count = ((off + len - 1) >> MAPFS_PAGE_SHIFT) - first + 1;
-	rmutex_lock(&a->lock);
-	assert(first < a->end && count <= a->end - first);
-	assert(bitmaps_count(&a->bits, MAP_TAKEN, first, count) == count);
-	assert(bitmaps_count(&a->bits, MAP_PINNED, first, count) == 0);
-	rmutex_unlock(&a->lock);
-}
-#endif
-
-int arena_write(struct arena *a, uint64_t off, const void *buf, size_t len)
-{
-#ifndef NDEBUG
-	assert_may_write(a, off, len);
-#endif
-	return io_pwrite_all("arena.write", a->fd, buf, len, off);
 }
 
 int arena_sync(struct arena *a)

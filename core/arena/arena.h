@@ -16,6 +16,8 @@
  *           moments; no I/O of page data under either.  Two writers of one
  *           page must be kept apart by the caller.
  *
+ * data.h reads and writes bytes of pages, page_sums.h keeps their sums.
+ *
  * Invariants:
  *  [D5] space is reserved on disk before a page is handed out;
  *  [P1] arena_write() on a pinned page is an assertion failure;
@@ -35,7 +37,7 @@
  *   arena_free(), and at each sync point arena_seal_freed(), arena_sync(), and
  *   arena_release_sealed() once the sync point is durable.
  */
-#include "core/lib/types.h"
+#include "data.h"
 
 struct arena;
 
@@ -99,10 +101,6 @@ void arena_free_replayed(struct arena *a, mapfs_apage first, uint64_t count);
 uint64_t arena_find_pinned(struct arena *a, mapfs_apage first, uint64_t most,
 			   bool *is_pinned);
 
-/* `off` is a byte offset in the arena: page * 4096 + offset in the page. */
-int must_check arena_read(struct arena *a, uint64_t off, void *buf, size_t len);
-int must_check arena_write(struct arena *a, uint64_t off, const void *buf,
-			   size_t len);
 /* All that was written so far survives a power cut. */
 int must_check arena_sync(struct arena *a);
 void arena_stats(struct arena *a, struct arena_stats *out);

@@ -124,6 +124,8 @@ static uint64_t word_of(const struct bitmaps *b, enum arena_want want, size_t i)
 		return ~b->map[MAP_RESERVED][i] & ~b->map[MAP_TAKEN][i];
 	case WANT_FREE:
 		return ~b->map[MAP_TAKEN][i];
+	case WANT_TAKEN:
+		return b->map[MAP_TAKEN][i];
 	case WANT_LIVE:
 		return b->map[MAP_TAKEN][i] &
 		       ~(b->map[MAP_PENDING][i] | b->map[MAP_SEALED][i]);

@@ -29,6 +29,7 @@ enum arena_want {
 	WANT_READY,   /* reserved, not taken */
 	WANT_BARE,    /* neither reserved nor taken */
 	WANT_FREE,    /* not taken */
+	WANT_TAKEN,   /* as the map */
 	WANT_LIVE,    /* taken, not freed */
 	WANT_PENDING, /* as the map */
 	WANT_PINNED,  /* as the map */

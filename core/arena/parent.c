@@ -6,6 +6,7 @@
  */
 #include "parent.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -13,11 +14,13 @@
 
 #include "core/lib/array.h"
 #include "core/lib/mapping.h"
+#include "sums.h"
 
 struct arena_parent {
 	int fd; /* owned */
 	uint64_t file_bytes;
 	struct mapping *mapping;
+	struct sums sums;
 };
 
 #define PAGE_MASK ((1ULL << MAPFS_APAGE_BITS) - 1)
@@ -50,6 +53,7 @@ void parents_fini(struct arena_parents *p)
 	for (size_t n = 0; n < p->count; n++) {
 		mapping_destroy(p->list[n].mapping);
 		close(p->list[n].fd);
+		sums_fini(&p->list[n].sums);
 	}
 	free(p->list);
 	*p = (struct arena_parents){ .count = 0 };
@@ -70,12 +74,18 @@ int parents_check(const struct arena_parents *p, mapfs_apage first,
 	return 0;
 }
 
+struct sums *parents_sums(const struct arena_parents *p, unsigned int n)
+{
+	assert(n > 0 && n <= p->count);
+	return &p->list[n - 1].sums;
+}
+
 int parents_read(const struct arena_parents *p, uint64_t off, void *buf,
 		 size_t len)
 {
 	unsigned int n = (unsigned int)(off >> OFFSET_BITS);
 
-	if (n > p->count)
+	if (n == 0 || n > p->count)
 		return -EIO;
 	return mapping_read(p->list[n - 1].mapping, buf, len,
 			    off & ((1ULL << OFFSET_BITS) - 1));

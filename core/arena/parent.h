@@ -11,12 +11,13 @@
  * Errors:   0 or a negative errno; -EUCLEAN: the bytes on disk name pages that
  *           the file does not have.
  * Locking:  parents are added while the store is opened, before any page
- *           of a parent is named; after that nothing changes, and readers need no
- *           lock.
+ *           of a parent is named; after that nothing but the sums changes, and
+ *           readers need no lock.
  */
 #include "core/lib/types.h"
 
 struct arena_parent;
+struct sums;
 
 struct arena_parents {
 	struct arena_parent *list;
@@ -32,6 +33,8 @@ int must_check parents_check(const struct arena_parents *p, mapfs_apage first,
 /* `off`: of the byte, with the number of the arena as in mapfs_apage. */
 int must_check parents_read(const struct arena_parents *p, uint64_t off,
 			    void *buf, size_t len);
+/* The sums of arena n, which exists; by arena.lock. */
+struct sums *parents_sums(const struct arena_parents *p, unsigned int n);
 void parents_fini(struct arena_parents *p);
 
 #endif

@@ -55,6 +55,13 @@ void space_free_unpinned(struct arena *a, struct page_range in)
 	}
 }
 
+struct sums *space_sums_of(struct arena *a, mapfs_apage page)
+{
+	const unsigned int n = apage_arena(page);
+
+	return n > 0 ? parents_sums(&a->parents, n) : &a->sums;
+}
+
 static bool page_is_sound(const struct arena *a, uint64_t page)
 {
 	bool is[MAPS];

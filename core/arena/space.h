@@ -17,6 +17,7 @@
 #include "core/lib/lock.h"
 #include "core/lib/mapping.h"
 #include "parent.h"
+#include "sums.h"
 
 struct arena_pins;
 
@@ -42,6 +43,15 @@ struct arena {
 	struct page_range pending; /* surrounds PENDING; by lock */
 	struct page_range sealed;  /* surrounds SEALED; by lock */
 
+	bool has_sums;		    /* fixed while open */
+	struct sums sums;	    /* by lock */
+	uint64_t rounds;	    /* arena_verify_again(); by lock */
+	struct page_range unsummed; /* surrounds TAKEN pages that have bytes,
+				       but maybe no sum; by lock */
+	uint8_t *in_flight; /* by region: may pages differ from their sums?
+			       only while the store is opened */
+	size_t regions;	    /* of in_flight */
+
 	struct arena_pins *pins;      /* every set; by lock */
 	struct arena_parents parents; /* fixed once read */
 };
@@ -56,6 +66,8 @@ int must_check space_extend(struct arena *a, uint64_t end);
 void space_make_free(struct arena *a, uint64_t first, uint64_t count);
 /* Frees the SEALED pages of the range that no snapshot pins. */
 void space_free_unpinned(struct arena *a, struct page_range in);
+/* The sums of the arena that has the page. */
+struct sums *space_sums_of(struct arena *a, mapfs_apage page);
 /* Do the bitmaps, the counters and the ranges agree with each other? */
 bool space_check(const struct arena *a);
 

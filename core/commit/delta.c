@@ -233,6 +233,9 @@ static int rewrite(struct rewrite_ctx *r, struct record *rec)
 	case RECORD_PARENT:
 	case RECORD_NEW_SIGNATURE:
 	case RECORD_BASE:
+	case RECORD_SUMS:
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
 		break;
 	}
 	return 0;
@@ -291,6 +294,9 @@ static bool record_remains(struct rewrite_ctx *r, const struct record *rec)
 	case RECORD_PARENT:
 	case RECORD_NEW_SIGNATURE:
 	case RECORD_BASE:
+	case RECORD_SUMS:
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
 		break;
 	}
 	return true;
@@ -437,6 +443,9 @@ static int sum_record(struct sum_ctx *s, struct record *rec)
 	case RECORD_PARENT:
 	case RECORD_NEW_SIGNATURE:
 	case RECORD_BASE:
+	case RECORD_SUMS:
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
 		return 0;
 	case RECORD_ATTR:
 	case RECORD_DENTRY:

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/arena/page_sums.h"
 #include "record_decode.h"
 
 /*
@@ -432,6 +433,8 @@ static int apply_pages(struct delta_set *s, const struct record_pages *r,
 		err = pagetable_set(&i->delta->pages, &run, pages_freed, s);
 	stripe_unlock(s, i, locked);
 	(void)inode_put(s->itable, i);
+	if (!err && !s->replaying && s->arena && run.kind == PT_ARENA)
+		arena_set_named(s->arena, run.apage, run.count);
 	return err;
 }
 
@@ -529,6 +532,29 @@ static int apply_store(struct delta_set *s, const struct record_store *r)
 	return 0;
 }
 
+/* They are about arena pages, whichever file has these. */
+static int apply_sums(struct delta_set *s, const struct record_sums *r)
+{
+	const mapfs_apage first =
+		r->first + ((uint64_t)s->depth << MAPFS_APAGE_BITS);
+
+	/* Elsewhere the arena had them before the journal. */
+	if (!s->replaying || !s->arena)
+		return 0;
+	if (apage_arena(first) >= MAPFS_ARENAS)
+		return -EUCLEAN;
+	return arena_set_sums(s->arena, first, r->sums, r->count);
+}
+
+static int apply_region(struct delta_set *s, const struct record *r)
+{
+	/* What was in flight in a parent is in none of its snapshots. */
+	if (!s->replaying || !s->arena || s->depth > 0)
+		return 0;
+	return arena_set_in_flight(s->arena, r->region.first, r->region.count,
+				   r->type == RECORD_IN_FLIGHT);
+}
+
 static int apply_record(struct delta_set *s, const struct record *r,
 			const struct inode *locked)
 {
@@ -569,6 +595,11 @@ static int apply_record(struct delta_set *s, const struct record *r,
 		return s->depth > 0 ? 0 :
 				      snapshots_apply(&s->snapshots, r,
 						      s->arena, s->replaying);
+	case RECORD_SUMS:
+		return apply_sums(s, &r->sums);
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
+		return apply_region(s, r);
 	case RECORD_PARENT:
 		return 0; /* read by the store */
 	}

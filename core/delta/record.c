@@ -349,6 +349,33 @@ static void group_add_base(struct group *g, const struct base_identity *b)
 	group_put(g, RECORD_BASE, (uint16_t)b->kind, &p);
 }
 
+static void group_add_sums(struct group *g, const struct record_sums *r)
+{
+	struct sums_disk d = {
+		.first = le64_of(r->first),
+		.count = le64_of(r->count),
+	};
+
+	group_put(g, RECORD_SUMS, 0,
+		  &(struct payload){
+			  .fixed = &d,
+			  .fixed_bytes = sizeof(d),
+			  .text = r->sums,
+			  .text_bytes = r->count * sizeof(*r->sums),
+		  });
+}
+
+static void group_add_region(struct group *g, enum record_type type,
+			     const struct record_region *r)
+{
+	struct region_disk d = {
+		.first = le64_of(r->first),
+		.count = le64_of(r->count),
+	};
+
+	group_put_fixed(g, type, &d, sizeof(d));
+}
+
 void group_add(struct group *g, const struct record *r)
 {
 	switch (r->type) {
@@ -395,6 +422,13 @@ void group_add(struct group *g, const struct record *r)
 		return;
 	case RECORD_BASE:
 		group_add_base(g, &r->base);
+		return;
+	case RECORD_SUMS:
+		group_add_sums(g, &r->sums);
+		return;
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
+		group_add_region(g, r->type, &r->region);
 		return;
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_XATTR_OWN:

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "core/base/identity.h"
+#include "core/lib/le.h"
 #include "core/lib/types.h"
 
 enum record_type {
@@ -37,6 +38,9 @@ enum record_type {
 	RECORD_PARENT,	      /* the store is a branch */
 	RECORD_NEW_SIGNATURE, /* a version of a base object has another signature */
 	RECORD_BASE,	      /* which directory the base is */
+	RECORD_SUMS,	      /* the sums of a run of arena pages */
+	RECORD_IN_FLIGHT,     /* pages of a run may differ from their sums */
+	RECORD_SETTLED,	      /* ... not any more */
 };
 
 /* The attributes of an inode that operations change. */
@@ -144,6 +148,18 @@ struct record_pinned {
 	uint64_t count;
 };
 
+struct record_sums {
+	mapfs_apage first;
+	uint64_t count;
+	const le64 *sums; /* 0: the page has none */
+};
+
+/* Of this store's arena. */
+struct record_region {
+	mapfs_apage first;
+	uint64_t count;
+};
+
 struct record_parent {
 	uint8_t uuid[16];
 	uint64_t snapshot;
@@ -174,6 +190,8 @@ struct record {
 		struct record_parent parent;
 		struct record_new_signature new_signature;
 		struct base_identity base;
+		struct record_sums sums;
+		struct record_region region; /* RECORD_IN_FLIGHT, _SETTLED */
 		mapfs_ino ino;	      /* RECORD_INODE_GONE, RECORD_XATTR_OWN */
 		uint64_t snapshot_id; /* RECORD_SNAPSHOT_GONE */
 	};

@@ -411,6 +411,45 @@ static int decode_base(struct record *r, const uint8_t *p, size_t len,
 	return 0;
 }
 
+static int decode_sums(struct record *r, const uint8_t *p, size_t len)
+{
+	const uint64_t most = 1ULL << MAPFS_APAGE_BITS;
+	const struct sums_disk *d = (const void *)p;
+	struct record_sums out;
+
+	if (len < sizeof(*d))
+		return -EUCLEAN;
+	out = (struct record_sums){
+		.first = le64_get(d->first),
+		.count = le64_get(d->count),
+		.sums = (const void *)(d + 1),
+	};
+	if (out.count == 0 || out.count > most ||
+	    out.count * sizeof(*out.sums) != len - sizeof(*d) ||
+	    apage_arena(out.first) >= MAPFS_ARENAS ||
+	    out.count > most - apage_in_arena(out.first))
+		return -EUCLEAN;
+	r->sums = out;
+	return 0;
+}
+
+static int decode_region(struct record *r, const uint8_t *p, size_t len)
+{
+	const uint64_t most = 1ULL << MAPFS_APAGE_BITS;
+	const struct region_disk *d = (const void *)p;
+
+	if (len != sizeof(*d))
+		return -EUCLEAN;
+	r->region = (struct record_region){
+		.first = le64_get(d->first),
+		.count = le64_get(d->count),
+	};
+	if (r->region.count == 0 || r->region.first >= most ||
+	    r->region.count > most - r->region.first)
+		return -EUCLEAN;
+	return 0;
+}
+
 static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 			 const uint8_t *p, size_t len)
 {
@@ -444,6 +483,11 @@ static int record_decode(struct record *r, unsigned int type, uint16_t flags,
 		return decode_new_signature(r, p, len);
 	case RECORD_BASE:
 		return decode_base(r, p, len, flags);
+	case RECORD_SUMS:
+		return decode_sums(r, p, len);
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
+		return decode_region(r, p, len);
 	case RECORD_SNAPSHOT_GONE:
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE:

@@ -159,6 +159,18 @@ struct maker_disk {
 };
 static_assert(sizeof(struct maker_disk) == 8, "no padding");
 
+struct sums_disk {
+	le64 first;
+	le64 count;
+};
+static_assert(sizeof(struct sums_disk) == 16, "no padding");
+
+struct region_disk {
+	le64 first;
+	le64 count;
+};
+static_assert(sizeof(struct region_disk) == 16, "no padding");
+
 #define FLAG_PINS_FOLLOW 1U   /* RECORD_SNAPSHOT */
 #define FLAG_BEGINS 1U	      /* RECORD_PARENT */
 #define FLAG_HAS_BASE 1U      /* RECORD_INODE */

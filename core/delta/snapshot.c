@@ -243,6 +243,9 @@ int snapshots_apply(struct snapshots *s, const struct record *r,
 	case RECORD_HIDDEN:
 	case RECORD_PARENT:
 	case RECORD_BASE:
+	case RECORD_SUMS:
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
 		break; /* not about snapshots */
 	}
 	return -EUCLEAN;

@@ -32,9 +32,11 @@
 #define SEGMENT_HAS_BASE (1ULL << 0) /* RECORD_BASE may be in it */
 #define SEGMENT_HAS_BASE_KIND \
 	(1ULL << 1)		       /* ... of a base that is no directory */
+#define SEGMENT_HAS_SUMS (1ULL << 2)   /* RECORD_SUMS may be in it */
 #define SEGMENT_HAS_ANCHOR (1ULL << 3) /* the store has an anchor */
-#define SEGMENT_KNOWN_MUST_REFUSE \
-	(SEGMENT_HAS_BASE | SEGMENT_HAS_BASE_KIND | SEGMENT_HAS_ANCHOR)
+#define SEGMENT_KNOWN_MUST_REFUSE                                      \
+	(SEGMENT_HAS_BASE | SEGMENT_HAS_BASE_KIND | SEGMENT_HAS_SUMS | \
+	 SEGMENT_HAS_ANCHOR)
 
 #define GROUP_MAGIC 0x5052474dU /* "MGRP" */
 

@@ -21,9 +21,11 @@
  *   itable.lock       the table of known inodes, their counts and places
  *   fd_cache.lock     which descriptors of the base are open
  *   mapping.lock      which windows of one file are mapped
+ *   intent.lock       which regions of the arena may be written in place
  *   journal.lock      the append position
  *   arena.layout      the length of the arena's file
- *   arena.lock        which pages of the arena are taken, pinned or reserved
+ *   arena.lock        which pages of the arena are taken, pinned or reserved,
+ *                     and their sums
  *   base.walk_lock    whether a walk over the base is under way
  *   places.lock       in which base directory an inode was last seen
  *   origins.lock      at which paths of the base a delta's objects are or were
@@ -38,10 +40,11 @@
  *             RANK_ITABLE         itable.lock
  *               RANK_BASE           fd_cache.lock
  *                 RANK_MAPPING        mapping.lock
- *                   RANK_JOURNAL        journal.lock
- *                     RANK_ARENA          arena.layout
- *                       RANK_LEAF           arena.lock, walk_lock, places,
- *                                           origins, listings
+ *                   RANK_INTENT         intent.lock
+ *                     RANK_JOURNAL        journal.lock
+ *                       RANK_ARENA          arena.layout
+ *                         RANK_LEAF           arena.lock, walk_lock, places,
+ *                                             origins, listings
  * Two mutexes have no rank, because nothing is locked under them: stop_lock
  * of a store, which wakes the thread that makes sync points, and the lock of
  * core/lib/fault.c, which any thread may take with any lock held.
@@ -66,6 +69,7 @@ enum lock_rank {
 	RANK_ITABLE,
 	RANK_BASE,
 	RANK_MAPPING,
+	RANK_INTENT,
 	RANK_JOURNAL,
 	RANK_ARENA,
 	RANK_LEAF, /* takes nothing further, touches no file */

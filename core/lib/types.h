@@ -38,6 +38,12 @@ static inline unsigned int apage_arena(mapfs_apage page)
 	return (unsigned int)(page >> MAPFS_APAGE_BITS);
 }
 
+/* Its number within its arena. */
+static inline uint64_t apage_in_arena(mapfs_apage page)
+{
+	return page & ((1ULL << MAPFS_APAGE_BITS) - 1);
+}
+
 /* First page at or after byte `off`. */
 static inline mapfs_pgno page_ceil(uint64_t off)
 {

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "damage.h"
 #include "guard.h"
 #include "read.h"
 #include "write.h"
@@ -286,6 +287,7 @@ int overlay_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
 		.off = off,
 		.end = off + len,
 	};
+	int err;
 
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE |
 		     FALLOC_FL_ZERO_RANGE))
@@ -294,5 +296,7 @@ int overlay_fallocate(struct mapfs_view *v, struct mapfs_file file, int mode,
 		return -EOPNOTSUPP;
 	if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
-	return overlay_retry_full(c.o, fallocate_once, &c);
+	err = overlay_retry_full(c.o, fallocate_once, &c);
+	overlay_tell_damage(c.o);
+	return err;
 }

@@ -25,6 +25,7 @@
 #include "core/delta/delta.h"
 #include "core/store/store.h"
 #include "core/view/view.h"
+#include "damage_list.h"
 
 struct listings; /* listing.h */
 
@@ -36,6 +37,7 @@ struct overlay {
 	struct delta_set set;
 	struct rwlock ns_lock;	   /* RANK_NAMESPACE */
 	struct listings *listings; /* has its own lock */
+	struct damage_list damage; /* has its own lock */
 };
 
 static inline struct overlay *overlay_of(struct mapfs_view *v)

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/store/intent.h"
+#include "damage.h"
 #include "read.h"
 
 /* Bytes to be written; a part of what new_pages_write() was given. */
@@ -184,6 +186,26 @@ uint64_t new_pages_in_place(struct overlay *o, const struct pt_run *run)
 	return is_pinned ? 0 : n;
 }
 
+/* Over pages that only this file has; a page is not written twice. */
+static int overwrite(struct new_pages *n, const struct pt_run *run,
+		     const struct bytes *b, size_t len)
+{
+	const size_t within = offset_in_page(b->off);
+	const uint64_t count = page_ceil(within + len);
+	int err = store_overwrite_begin(n->o->store, run->apage, count);
+
+	if (err)
+		return err;
+	err = arena_write(arena_of(n), run->apage * MAPFS_PAGE_SIZE + within,
+			  b->buf, len);
+	store_overwrite_end(n->o->store, run->apage, count);
+	if (err != -EBADMSG)
+		return err;
+	/* A part of a damaged page would make the rest look sound. */
+	overlay_note_damage(n->o, n->i, run, count);
+	return -EIO;
+}
+
 int new_pages_write(struct new_pages *n, const void *buf, size_t len,
 		    uint64_t off)
 {
@@ -203,9 +225,7 @@ int new_pages_write(struct new_pages *n, const void *buf, size_t len,
 			done = in_place * MAPFS_PAGE_SIZE - within;
 			if (done > b.len)
 				done = b.len;
-			err = arena_write(arena_of(n),
-					  run.apage * MAPFS_PAGE_SIZE + within,
-					  b.buf, done);
+			err = overwrite(n, &run, &b, done);
 		} else {
 			err = write_new(n, &b, run.count, &done);
 		}

@@ -22,6 +22,7 @@
 #include "core/store/reasons.h"
 #include "core/store/sync.h"
 #include "create.h"
+#include "damage.h"
 #include "drift.h"
 #include "fallocate.h"
 #include "fileattr.h"
@@ -92,6 +93,7 @@ static void free_overlay(struct overlay *o)
 	itable_destroy(o->itable);
 	base_close(o->base);
 	rwlock_fini(&o->ns_lock);
+	damage_list_fini(&o->damage);
 	free(o);
 }
 
@@ -190,6 +192,7 @@ static const struct view_ops overlay_ops = {
 	.snapshot_delete = overlay_snapshot_delete,
 	.snapshot_iterate = overlay_snapshot_iterate,
 	.drift = overlay_drift,
+	.damage = overlay_damage,
 	.held = overlay_held,
 	.find_path = overlay_find_path,
 	.invalidated = overlay_invalidated,
@@ -344,6 +347,7 @@ int overlay_open(struct mapfs_view **out, const struct mapfs_options *opt,
 	o->view =
 		(struct mapfs_view){ .ops = &overlay_ops, .mode = MAPFS_COPY };
 	rwlock_init(&o->ns_lock, RANK_NAMESPACE);
+	damage_list_init(&o->damage);
 	err = mapping_guard_init();
 	/* Before the base is opened: its path may come from the store. */
 	if (!err && opt->store_kind == MAPFS_STORE_DIR)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/lib/log.h"
+#include "damage.h"
 #include "writer.h"
 
 static int check_signature(struct overlay *o, struct inode *i)
@@ -87,6 +88,11 @@ int overlay_read_pages(struct overlay *o, struct inode *i, void *buf,
 			err = arena_read(store_arena(o->store),
 					 run.apage * MAPFS_PAGE_SIZE + within,
 					 p, n);
+			if (err == -EBADMSG) {
+				overlay_note_damage(o, i, &run,
+						    page_ceil(within + n));
+				err = -EIO;
+			}
 			break;
 		}
 		p += n;
@@ -139,6 +145,7 @@ ssize_t overlay_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 		n = base_read(o->base, i, buf, len, off);
 put_inode:
 	overlay_put(o, i);
+	overlay_tell_damage(o);
 	return n;
 }
 

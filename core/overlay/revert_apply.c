@@ -177,6 +177,9 @@ static bool is_kept(const struct filter *f, struct record *r)
 	case RECORD_PINNED:
 	case RECORD_PARENT:
 	case RECORD_BASE:
+	case RECORD_SUMS:
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
 		return true;
 	}
 	abort();

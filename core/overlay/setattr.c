@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "attr.h"
+#include "damage.h"
 #include "fallocate.h"
 #include "guard.h"
 #include "xattr.h"
@@ -114,6 +115,9 @@ int overlay_setattr(struct mapfs_view *v, struct mapfs_file file,
 		.set = set,
 		.out = out,
 	};
+	int err;
 
-	return overlay_retry_full(c.o, setattr_once, &c);
+	err = overlay_retry_full(c.o, setattr_once, &c);
+	overlay_tell_damage(c.o);
+	return err;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "damage.h"
 #include "guard.h"
 #include "new_pages.h"
 #include "read.h"
@@ -133,6 +134,7 @@ ssize_t overlay_write(struct mapfs_view *v, struct mapfs_file file,
 	};
 	int err = overlay_retry_full(c.o, write_once, &c);
 
+	overlay_tell_damage(c.o);
 	return c.done > 0 ? (ssize_t)c.done : err;
 }
 

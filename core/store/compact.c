@@ -16,6 +16,7 @@
 #include "head.h"
 #include "state.h"
 #include "store.h"
+#include "sums.h"
 #include "sync.h"
 
 /* When to compact: 4 times the size after the last compaction, and 8 MiB. */
@@ -46,16 +47,31 @@ static void tell_progress(const struct compaction *a)
 	a->st->progress(a->st->progress_arg, a->bytes, (uint64_t)all);
 }
 
-static int compaction_emit(void *arg, const struct group *g)
+static int compaction_append(struct compaction *a, const struct group *g)
 {
-	struct compaction *a = arg;
 	int err = group_verify(g);
 
 	if (!err)
 		err = journal_compact_append(a->c, g->buf, g->len_bytes);
-
 	a->bytes += g->len_bytes;
 	tell_progress(a);
+	return err;
+}
+
+/* The sums of a parent's pages follow the records that name these. */
+static int compaction_emit(void *arg, const struct group *g)
+{
+	struct compaction *a = arg;
+	struct group sums;
+	int err = compaction_append(a, g);
+
+	if (err || a->st->lineage.count == 0)
+		return err;
+	group_init(&sums);
+	err = sums_add_of_parents(a->st, g, &sums);
+	if (!err && sums.len_bytes > 0)
+		err = compaction_append(a, &sums);
+	group_fini(&sums);
 	return err;
 }
 
@@ -88,6 +104,12 @@ static int compaction_write(struct store *st, struct delta_set *state,
 		err = compaction_emit(&a, &g);
 	if (!err && state)
 		err = delta_set_dump(state, compaction_emit, &a);
+	/* Behind the records that name the pages, which begin without sums. */
+	group_reset(&g);
+	if (!err)
+		err = sums_dump(st, &g, compaction_emit_when_full, &a);
+	if (!err && g.len_bytes > 0)
+		err = compaction_emit(&a, &g);
 	group_fini(&g);
 	return err;
 }

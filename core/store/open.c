@@ -6,14 +6,22 @@
 #include <string.h>
 
 #include "core/lib/log.h"
+#include "core/arena/page_sums.h"
 #include "anchor_renew.h"
+#include "intent.h"
 #include "lock.h"
 #include "reasons.h"
 #include "recover.h"
 #include "state.h"
 #include "store.h"
+#include "sums.h"
 #include "sync.h"
 #include "thread.h"
+
+/* A region of the arena that is overwritten more often stays in flight. */
+#define IDLE_S 30
+/* Closing gives a sum to so many pages that have none (64 MiB). */
+#define SETTLE_AT_CLOSE_PAGES 16384U
 
 static struct store *store_alloc(const struct store_options *opt,
 				 struct delta_set *set)
@@ -36,6 +44,8 @@ static struct store *store_alloc(const struct store_options *opt,
 	st->lineage.is_trusted = opt->is_trusted;
 	st->progress = opt->progress;
 	st->progress_arg = opt->progress_arg;
+	st->idle_s = IDLE_S;
+	regions_init(&st->regions);
 	rmutex_init(&st->sync_lock, RANK_SYNC);
 	pthread_mutex_init(&st->stop_lock, NULL);
 	pthread_cond_init(&st->stop_cond, NULL);
@@ -48,6 +58,7 @@ static void store_free(struct store *st)
 	arena_close(st->arena);
 	lineage_close(&st->lineage);
 	anchor_close(&st->anchor);
+	regions_fini(&st->regions);
 	store_dir_close(&st->dir);
 	pthread_cond_destroy(&st->stop_cond);
 	pthread_mutex_destroy(&st->stop_lock);
@@ -72,6 +83,8 @@ int store_open(struct store **out, const struct store_options *opt,
 	if (err)
 		goto free_store;
 	st->dir.pagesfd = -1; /* the arena owns it now */
+	if (!st->ephemeral)
+		arena_use_sums(st->arena);
 	if (st->limit_pages)
 		arena_set_limit(st->arena, st->limit_pages);
 	set->arena = st->arena;
@@ -134,6 +147,17 @@ static void store_drop_pins(struct store *st)
 	st->set->arena = NULL;
 }
 
+/* So that nothing is in flight in a store that was closed. */
+static void close_sums(struct store *st)
+{
+	rmutex_lock(&st->sync_lock);
+	(void)sums_settle(st, SETTLE_AT_CLOSE_PAGES);
+	st->idle_s = 0;
+	if (arena_has_unrecorded(st->arena) || intent_has_idle(st, 0))
+		store_touch(st);
+	rmutex_unlock(&st->sync_lock);
+}
+
 int store_close(struct store *st)
 {
 	int err;
@@ -147,6 +171,7 @@ int store_close(struct store *st)
 	}
 	store_announce_close(st);
 	store_thread_stop(st);
+	close_sums(st);
 	err = store_sync(st);
 	if (!err && !st->ephemeral) {
 		err = journal_mark(st->journal, GROUP_CLOSE,

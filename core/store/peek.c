@@ -90,6 +90,9 @@ static int peek_at_record(struct peek *p, const struct record *r)
 	case RECORD_XATTR_OWN:
 	case RECORD_INODE_GONE:
 	case RECORD_HIDDEN:
+	case RECORD_SUMS:
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
 		break; /* the delta itself is not peeked at */
 	}
 	return 0;

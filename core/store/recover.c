@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "core/arena/arena.h"
+#include "core/arena/page_sums.h"
 #include "core/delta/record_decode.h"
 #include "core/journal/journal.h"
 #include "core/lib/log.h"
@@ -26,12 +27,14 @@
 #include "epoch.h"
 #include "head.h"
 #include "holds.h"
+#include "intent.h"
 #include "lineage.h"
 #include "peek.h"
 #include "reasons.h"
 #include "snapshot.h"
 #include "state.h"
 #include "store.h"
+#include "sums.h"
 
 /* A replay, of the store itself or up to one of its snapshots. */
 struct replay {
@@ -83,6 +86,31 @@ static int replay_group(void *arg, mapfs_lsn lsn, const void *records,
 		err = replay_head(rp, records, len);
 	rp->seen_head = true;
 	return err ? err : delta_set_apply(rp->set, records, len, NULL);
+}
+
+/*
+ * Pages may have been overwritten after the last sync point.  The records that
+ * say so were flushed before, but no mark covers them.
+ */
+static int replay_untrusted(void *arg, mapfs_lsn lsn, const void *records,
+			    size_t len)
+{
+	struct replay *rp = arg;
+	struct record r;
+	size_t pos = 0;
+	int ret;
+
+	(void)lsn;
+	while ((ret = record_next(records, len, &pos, &r)) > 0) {
+		if (r.type != RECORD_IN_FLIGHT)
+			continue;
+		ret = arena_set_in_flight(rp->st->arena, r.region.first,
+					  r.region.count, true);
+		if (ret)
+			break;
+		rp->st->was_in_flight = true;
+	}
+	return ret;
 }
 
 int store_snapshot_load(struct store *st, const struct snapshot *one,
@@ -234,7 +262,11 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		.set = st->set,
 		.why = why,
 	};
-	struct journal_replay replay = { .fn = replay_group, .arg = &rp };
+	struct journal_replay replay = {
+		.fn = replay_group,
+		.untrusted = replay_untrusted,
+		.arg = &rp,
+	};
 	int err = anchor_look(&st->anchor, st->dir.dirfd,
 			      st->use == STORE_CHANGE);
 
@@ -269,6 +301,8 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		keep_maker(st, &st->set->base_id);
 	if (!err)
 		err = lineage_renew_signatures(&st->lineage, st->set);
+	if (!err)
+		err = sums_recover(st, replay.after_cut);
 	if (!err && replay.discarded)
 		log_line(
 			LOG_NOTICE,
@@ -277,20 +311,31 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 	return err;
 }
 
-/* From here on groups can be appended. */
+/*
+ * From here on groups can be appended.  Groups that do not count from now on
+ * may have said of pages that they are in flight, so the new segment must say
+ * it from the beginning.
+ */
 static int start_journal(struct store *st, const struct journal_id *id)
 {
+	struct group g;
 	/* The new segment builds on pages that must be durable before it. */
 	int err = arena_sync(st->arena);
 
+	group_init(&g);
+	if (st->was_in_flight)
+		intent_add(st, &g);
+	if (!err)
+		err = group_verify(&g);
 	if (!err)
 		err = st->anchor.err ? anchor_begin(&st->anchor, st->dir.dirfd,
 						    id->uuid) :
 				       anchor_resume(&st->anchor);
-	if (err)
-		return err;
-	journal_add_feature(st->journal, SEGMENT_HAS_ANCHOR);
-	err = journal_start(st->journal);
+	if (!err) {
+		journal_add_feature(st->journal, SEGMENT_HAS_ANCHOR);
+		err = journal_start_with(st->journal, g.buf, g.len_bytes);
+	}
+	group_fini(&g);
 	/* Before the first change: a store that changes is not closed [S4]. */
 	if (!err)
 		err = anchor_renew_locked(st, true);

@@ -23,6 +23,7 @@
 #include "reasons.h"
 #include "state.h"
 #include "store.h"
+#include "sums.h"
 #include "sync.h"
 
 int store_snapshots_iterate(const struct snapshots *all, mapfs_snapshot_fn fn,
@@ -102,7 +103,7 @@ static int check_new_name(const char *name, const char *message,
 	return 0;
 }
 
-/* ns_lock held for writing. */
+/* sync_lock held, and ns_lock for writing. */
 static int create_locked(struct store *st, const char *name,
 			 const char *message, struct reason *why)
 {
@@ -129,6 +130,10 @@ static int create_locked(struct store *st, const char *name,
 			st->dir.path, name);
 		return -EEXIST;
 	}
+	/* Its history is to have the sum of each of its pages [S3]. */
+	err = sums_append(st);
+	if (err)
+		return err;
 	arena_stats(st->arena, &stats);
 	r.snapshot.private_pages = stats.live_pages;
 	clock_gettime(CLOCK_REALTIME, &r.snapshot.time);
@@ -151,9 +156,9 @@ int store_snapshot_create(struct store *st, const char *name,
 	if (!err)
 		err = store_sync(st);
 	if (!err) {
-		rwlock_write(st->ns_lock);
+		store_lock(st);
 		err = create_locked(st, name, message, why);
-		rwlock_unlock(st->ns_lock);
+		store_unlock(st);
 	}
 	if (!err)
 		err = store_sync(st);

@@ -19,6 +19,7 @@
 #include "dir.h"
 #include "lineage.h"
 #include "options.h"
+#include "regions.h"
 
 struct store {
 	struct store_dir dir;	      /* fixed while open */
@@ -34,21 +35,26 @@ struct store {
 	struct lineage lineage;	      /* fixed after replay, but for
 				       parent.begins; that by sync_lock */
 	struct timespec created;      /* fixed after replay */
-	bool ephemeral;		      /* fixed at birth */
-	uint64_t limit_pages;	      /* fixed at birth; 0: no limit */
-	enum store_use use;	      /* fixed at birth */
-	mapfs_progress_fn progress;   /* fixed at birth; or NULL */
-	void *progress_arg;	      /* fixed at birth */
-	_Atomic int latched;	      /* the errno that latched it, or 0 */
-	_Atomic uint64_t changes;     /* groups appended and pages touched */
-	struct rmutex sync_lock;      /* RANK_SYNC */
-	uint64_t synced;	      /* value of `changes` that the last sync
+	struct regions regions;	      /* has its own lock */
+	bool was_in_flight; /* fixed by replay: groups that were not trusted
+			       say so of pages */
+	int64_t idle_s;	    /* after which an overwritten region is settled; by
+			   sync_lock */
+	bool ephemeral;	    /* fixed at birth */
+	uint64_t limit_pages;	    /* fixed at birth; 0: no limit */
+	enum store_use use;	    /* fixed at birth */
+	mapfs_progress_fn progress; /* fixed at birth; or NULL */
+	void *progress_arg;	    /* fixed at birth */
+	_Atomic int latched;	    /* the errno that latched it, or 0 */
+	_Atomic uint64_t changes;   /* groups appended and pages touched */
+	struct rmutex sync_lock;    /* RANK_SYNC */
+	uint64_t synced;	    /* value of `changes` that the last sync
 				       point covers; by sync_lock */
-	uint64_t compacted_bytes;     /* size of the journal after the last
+	uint64_t compacted_bytes;   /* size of the journal after the last
 				       compaction; by sync_lock */
-	_Atomic uint64_t made_room;   /* sync points that released pages */
-	pthread_t thread;	      /* fixed by store_start() */
-	bool has_thread;	      /* of the thread that opens and closes */
+	_Atomic uint64_t made_room; /* sync points that released pages */
+	pthread_t thread;	    /* fixed by store_start() */
+	bool has_thread;	    /* of the thread that opens and closes */
 	pthread_mutex_t stop_lock;
 	pthread_cond_t stop_cond; /* signalled by store_close() */
 	bool stopping;		  /* by stop_lock */

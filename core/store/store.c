@@ -43,6 +43,11 @@ int store_dir_fd(const struct store *st)
 	return st->dir.dirfd;
 }
 
+const char *store_path_of(const struct store *st, unsigned int arena)
+{
+	return arena == 0 ? st->dir.path : st->lineage.up[arena - 1].path;
+}
+
 const struct base_identity *store_base_identity(const struct store *st)
 {
 	return &st->base_id;

@@ -34,6 +34,8 @@ struct arena *store_arena(struct store *st);
 int store_dir_fd(const struct store *st);
 /* Was it opened to show a snapshot?  Then its arena has no pins. */
 bool store_is_past(const struct store *st);
+/* The store that has the arena of that number; NULL: a temporary one. */
+const char *store_path_of(const struct store *st, unsigned int arena);
 /* Of its base; ino 0: it was opened without. */
 const struct base_identity *store_base_identity(const struct store *st);
 /* -EROFS: the store is latched, or was not opened for changes. */

@@ -3,8 +3,9 @@
  * The order that makes changes durable.
  *
  *   change:      page bytes -> record -> reply        (page cache, [D3])
- *   sync point:  L = last lsn -> flush pages -> mark "covers L" -> flush
- *                journal                                     [D1] [D2]
+ *   overwrite:   record "in flight" -> flush journal -> page bytes  [S3]
+ *   sync point:  sums of pages -> L = last lsn -> flush pages ->
+ *                mark "covers L" -> flush journal       [D1] [D2] [S3]
  *
  * One flush of the journal is enough: recovery accepts a mark only if every
  * group before it is sound, so a mark that reached the disk before those groups
@@ -21,15 +22,33 @@
 
 #include <errno.h>
 
+#include "intent.h"
 #include "state.h"
 #include "store.h"
+#include "sums.h"
+
+/*
+ * Before the lsn is read, so that the mark covers the sums.  On a full disk
+ * they wait: without them pages are taken as they are, but no byte is lost.
+ */
+static int append_sums(struct store *st)
+{
+	int err = sums_append(st);
+
+	if (err)
+		return err == -ENOSPC || err == -EDQUOT ? 0 : err;
+	intent_append_settled(st, st->idle_s);
+	return 0;
+}
 
 int store_sync_locked(struct store *st)
 {
 	uint64_t upto = st->changes;
 	mapfs_lsn covers;
-	int err;
+	int err = append_sums(st);
 
+	if (err)
+		return err;
 	/* Before the lsn is read, or a page could be reused too early [A1]. */
 	arena_seal_freed(st->arena);
 	covers = journal_last_lsn(st->journal);

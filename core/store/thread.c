@@ -6,10 +6,26 @@
 
 #include "anchor_renew.h"
 #include "compact.h"
+#include "intent.h"
 #include "state.h"
+#include "core/arena/page_sums.h"
+#include "store.h"
+#include "sums.h"
 #include "sync.h"
 
 #define SYNC_INTERVAL_S 5
+/* At each interval so many pages that have no sum get one (16 MiB). */
+#define SETTLE_PAGES 4096U
+
+/* Work for the next sync point, which an unchanged store does not make. */
+static void tidy_sums(struct store *st)
+{
+	rmutex_lock(&st->sync_lock);
+	(void)sums_settle(st, SETTLE_PAGES);
+	if (arena_has_unrecorded(st->arena) || intent_has_idle(st, st->idle_s))
+		store_touch(st);
+	rmutex_unlock(&st->sync_lock);
+}
 
 /* Wakes after each interval, and when store_thread_stop() signals. */
 static void *store_thread(void *arg)
@@ -25,6 +41,8 @@ static void *store_thread(void *arg)
 					   &until) != ETIMEDOUT)
 			continue;
 		pthread_mutex_unlock(&st->stop_lock);
+		if (!st->latched)
+			tidy_sums(st);
 		/*
 		 * A failed sync was latched and logged by store_sync(); an
 		 * anchor that is older than the journal is true, too.

@@ -94,6 +94,7 @@ static const struct view_ops window_ops = {
 	.snapshot_delete = window_snapshot_delete,
 	.snapshot_iterate = window_snapshot_iterate,
 	.drift = window_drift,
+	.damage = window_damage,
 	.held = window_held,
 	.find_path = window_find_path,
 	.invalidated = window_invalidated,

@@ -136,6 +136,8 @@ static struct record_pinned some_pinned(void)
 }
 
 /* Any type: RECORD_BASE is the last. */
+static const le64 some_sums[4];
+
 static struct record some_record(void)
 {
 	struct record r = {
@@ -208,6 +210,18 @@ static struct record some_record(void)
 			.kind = random() % 2 ? BASE_KIND_DIR : BASE_KIND_NONE,
 			.ino = 1,
 		};
+		break;
+	case RECORD_SUMS:
+		r.sums = (struct record_sums){
+			.first = (uint64_t)(random() % 40),
+			.count = (uint64_t)(1 + random() % 4),
+			.sums = some_sums,
+		};
+		break;
+	case RECORD_IN_FLIGHT:
+	case RECORD_SETTLED:
+		r.region.first = (uint64_t)(random() % 40);
+		r.region.count = (uint64_t)(random() % 3);
 		break;
 	}
 	return r;

@@ -294,7 +294,8 @@ static void test_journal__header_is_judged_word_by_word(void **state)
 	assert_int_equal(look_with_word(p, bytes, OFF_VERSION, 2),
 			 -EPROTONOSUPPORT);
 	assert_int_equal(look_with_word(p, bytes, OFF_VERSION, 0), -EUCLEAN);
-	assert_int_equal(look_with_word(p, bytes, OFF_MUST_REFUSE, 4),
+	assert_int_equal(look_with_word(p, bytes, OFF_MUST_REFUSE, 7), 0);
+	assert_int_equal(look_with_word(p, bytes, OFF_MUST_REFUSE, 1ULL << 40),
 			 -EPROTONOSUPPORT);
 	assert_int_equal(look_with_word(p, bytes, OFF_MAY_IGNORE, 4), 0);
 	assert_int_equal(look_with_word(p, bytes, OFF_MUST_CLEAR, 4), 0);
