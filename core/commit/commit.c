@@ -39,6 +39,7 @@
 #include "result.h"
 #include "select.h"
 #include "state.h"
+#include "verify.h"
 #include "work_dir.h"
 
 static bool commit_may_move(enum commit_state from, enum commit_state to)
@@ -356,6 +357,8 @@ static int prepare(struct mapfs_commit *c)
 	if (!err)
 		err = precheck_commit(&c->planning);
 	if (!err)
+		err = verify_pages(ctx);
+	if (!err)
 		err = earlier_mark(ctx);
 	if (!err)
 		err = work_dir_write_plan(ctx);
@@ -468,6 +471,17 @@ static int run(struct mapfs_commit *c)
 	return err;
 }
 
+/* Pages may have been damaged since it was interrupted. */
+static int verify_and_run(struct mapfs_commit *c)
+{
+	int err = c->ctx.at.phase <= PHASE_DATA ? verify_pages(&c->ctx) : 0;
+
+	if (!err)
+		return run(c);
+	say_how_to_go_on(c, err);
+	return err;
+}
+
 /* Planning may have saved much, and filled the disk with it. */
 static void abandon(struct mapfs_commit *c)
 {
@@ -508,6 +522,7 @@ int mapfs_commit_run(struct mapfs_commit *c, struct reason *why)
 	case COMMIT_PLANNED:
 		return begin_and_run(c);
 	case COMMIT_BEGUN:
+		return verify_and_run(c);
 	case COMMIT_UNDOING:
 		return run(c);
 	case COMMIT_ENDED:
