@@ -177,6 +177,14 @@ static int put_run(void *arg, const struct mapfs_run *run)
 	return job_is_wanted(job) ? job->result.err : -ECANCELED;
 }
 
+static int put_damage(void *arg, const struct mapfs_damage *d)
+{
+	struct job *job = arg;
+
+	wire_put_damage(&job->result, d);
+	return job_is_wanted(job) ? job->result.err : -ECANCELED;
+}
+
 static int pages(struct mount *m, struct job *job)
 {
 	const struct mapfs_range all = { .len_bytes = UINT64_MAX };
@@ -220,6 +228,8 @@ int commands_run(struct mount *m, struct job *job)
 	case MAPFS_COMMAND_PAGES_OF_WHOLE:
 		return mapfs_pages_of_whole(
 			m->view, mapfs_file_of(job->ask.ino), put_run, job);
+	case MAPFS_COMMAND_DAMAGE:
+		return mapfs_damage(m->view, put_damage, job);
 	case MAPFS_COMMAND_MARK:
 	case MAPFS_COMMAND_COUNT:
 		break;

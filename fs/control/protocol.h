@@ -124,6 +124,8 @@ enum mapfs_command {
 	MAPFS_COMMAND_PAGES,
 	/* The same of all of the file that the window `ino` is a part of. */
 	MAPFS_COMMAND_PAGES_OF_WHOLE,
+	/* Result: the damaged pages that the view has met. */
+	MAPFS_COMMAND_DAMAGE,
 	MAPFS_COMMAND_COUNT
 };
 

@@ -142,6 +142,24 @@ void wire_take_drift(struct wire_in *in, const char **path, bool *is_gone)
 	*is_gone = wire_take(in) != 0;
 }
 
+void wire_put_damage(struct wire_out *o, const struct mapfs_damage *d)
+{
+	wire_put_string(o, d->path);
+	wire_put(o, d->ino);
+	wire_put(o, d->off_bytes);
+	wire_put_string(o, d->store ? d->store : "");
+	wire_put(o, d->store_page);
+}
+
+void wire_take_damage(struct wire_in *in, struct mapfs_damage *out)
+{
+	out->path = wire_take_string(in);
+	out->ino = wire_take(in);
+	out->off_bytes = wire_take(in);
+	out->store = wire_take_string(in);
+	out->store_page = wire_take(in);
+}
+
 void wire_put_window(struct wire_out *o, const struct mapfs_window *w)
 {
 	wire_put_string(o, w->name);

@@ -19,6 +19,7 @@
 #include "tools/lib/control.h"
 #include "tools/lib/history.h"
 #include "tools/lib/json.h"
+#include "tools/lib/damaged.h"
 #include "tools/lib/lookargs.h"
 #include "tools/lib/target.h"
 #include "tools/lib/text.h"
@@ -42,7 +43,9 @@ struct status {
 	size_t drift_count;
 	size_t drift_cap;
 	struct writers writers;
-	bool is_copy; /* there can be changes, snapshots and drift */
+	struct damaged damaged; /* of a mount */
+	bool is_unreadable;	/* a file cannot be compared */
+	bool is_copy;		/* there can be changes, snapshots and drift */
 	bool is_latched;
 	unsigned int sandbox; /* of a mount: enum sandbox_part, or-ed */
 	enum mapfs_base_state base_state;
@@ -204,6 +207,18 @@ static void look_for_writers(struct status *s)
 		writers_find(&s->writers, base, st.st_dev);
 }
 
+/* A file that is damaged is no reason to show nothing of the others. */
+static int count_changes(struct status *s)
+{
+	int err = changes_count(&s->changes, &s->t, NULL, &s->why);
+
+	if (err != -EIO)
+		return err;
+	s->is_unreadable = true;
+	reason_clear(&s->why);
+	return 0;
+}
+
 static int look(struct status *s)
 {
 	bool is_live = s->t.kind == TARGET_LIVE;
@@ -229,7 +244,10 @@ static int look(struct status *s)
 	if (!err)
 		err = history_read(&s->history, &s->t, &s->why);
 	if (!err && (is_live || reason_is_empty(&s->lost)))
-		err = changes_count(&s->changes, &s->t, NULL, &s->why);
+		err = count_changes(s);
+	/* The last one: comparing meets what is damaged. */
+	if (!err && is_live)
+		err = damaged_read(&s->damaged, s->t.fd, s->t.shown, &s->why);
 	return err;
 }
 
@@ -262,6 +280,19 @@ static void print_writers(const struct status *s)
 		row("", "and %zu more", count - most);
 }
 
+static void print_damaged(const struct status *s)
+{
+	for (size_t i = 0; i < s->damaged.count; i++) {
+		const struct damaged_page *d = &s->damaged.page[i];
+
+		row(i ? "" : "damaged",
+		    "%s, bytes %" PRIu64 " to %" PRIu64 " (page %" PRIu64
+		    " of %s/pages)",
+		    d->path, d->off_bytes, d->off_bytes + MAPFS_PAGE_SIZE - 1,
+		    d->store_page, d->store);
+	}
+}
+
 static void print_store(const struct status *s)
 {
 	const struct mapfs_store_info *st = &s->store;
@@ -290,12 +321,15 @@ static void print_changes(const struct status *s)
 	text_size(size, s->private_pages * MAPFS_PAGE_SIZE);
 	row("private", "%" PRIu64 " pages, %s", s->private_pages, size);
 	snprintf(text, sizeof(text), "unknown without the base");
-	if (reason_is_empty(&s->lost))
+	if (s->is_unreadable)
+		snprintf(text, sizeof(text), "unknown: a file cannot be read");
+	else if (reason_is_empty(&s->lost))
 		changes_text(&s->changes, text);
 	row("changes", "%s", text);
 	row("snapshots", "%zu", s->history.count);
 	print_drift(s);
 	print_writers(s);
+	print_damaged(s);
 }
 
 static const char *const base_words[] = {
@@ -433,7 +467,7 @@ static void json_add_changes(cJSON *o, const struct status *s)
 	cJSON *drift;
 
 	/* Changes are counted by comparing with the base. */
-	if (reason_is_empty(&s->lost))
+	if (reason_is_empty(&s->lost) && !s->is_unreadable)
 		json_add_counts(o, s);
 	cJSON_AddNumberToObject(o, "snapshots", (double)s->history.count);
 	cJSON_AddBoolToObject(o, "latched", s->is_latched);
@@ -455,6 +489,23 @@ static void json_add_sandbox(cJSON *o, const struct status *s)
 
 	for (unsigned int n = 0; (name = sandbox_part_name(n)); n++)
 		cJSON_AddBoolToObject(parts, name, s->sandbox >> n & 1);
+}
+
+static void json_add_damaged(cJSON *o, const struct status *s)
+{
+	cJSON *all = cJSON_AddArrayToObject(o, "damaged");
+
+	for (size_t i = 0; i < s->damaged.count; i++) {
+		const struct damaged_page *d = &s->damaged.page[i];
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddItemToArray(all, one);
+		json_add_string(one, "path", d->path);
+		cJSON_AddNumberToObject(one, "offset", (double)d->off_bytes);
+		cJSON_AddNumberToObject(one, "bytes", MAPFS_PAGE_SIZE);
+		json_add_string(one, "store", d->store);
+		cJSON_AddNumberToObject(one, "page", (double)d->store_page);
+	}
 }
 
 static const char *const state_names[] = {
@@ -489,6 +540,7 @@ static int print_json(const struct status *s)
 					(double)s->private_pages *
 						MAPFS_PAGE_SIZE);
 		json_add_changes(o, s);
+		json_add_damaged(o, s);
 	}
 	if (s->t.store)
 		json_add_store(o, s);
@@ -506,6 +558,7 @@ static void status_fini(struct status *s)
 	writers_fini(&s->writers);
 	history_fini(&s->history);
 	window_list_fini(&s->windows);
+	damaged_fini(&s->damaged);
 	mapfs_store_info_fini(&s->store);
 	target_fini(&s->t);
 	free(s);
@@ -566,6 +619,9 @@ static const struct argp status_argp = {
 	       "and mapfs commit reports a conflict. If the base of a "
 	       "store was replaced or is gone, its changes cannot be "
 	       "counted.\n\n"
+	       "Damaged are pages that a mounted view has met whose bytes "
+	       "on the disk are not those that were written; reading them "
+	       "fails until they are written once more.\n\n"
 	       "With --json it is an object with mountpoint (or null), "
 	       "base, base_state (fits, replaced or gone), mode, store, "
 	       "private_pages, private_bytes, added, modified, deleted, "
@@ -573,6 +629,7 @@ static const struct argp status_argp = {
 	       "failed, so the store takes no more changes), drift "
 	       "(path, gone), in_use (path, program, pid, mapped: files of the "
 	       "base that others can change, as far as /proc shows it), "
+	       "damaged (path, offset, bytes, store, page), "
 	       "branches (store, snapshot), parent, "
 	       "parent_snapshot, commits, commit_interrupted, "
 	       "undo_interrupted, "

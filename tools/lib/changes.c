@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "damaged.h"
 
 static void on_progress(void *arg, uint64_t done)
 {
@@ -68,6 +69,22 @@ static int take_entries(const struct changes_query *q,
 	return -EBADMSG;
 }
 
+/* "Input/output error" does not say of which file. */
+static void name_damaged(const struct target *t, struct reason *why)
+{
+	struct damaged d = { .count = 0 };
+	struct reason unheard;
+
+	if (damaged_read(&d, t->fd, t->shown, &unheard) == 0 && d.count > 0)
+		reason_set(why,
+			   "%s: file %s cannot be compared: bytes %" PRIu64
+			   " to %" PRIu64
+			   " are damaged in the store; see mapfs status %s",
+			   t->shown, d.page[0].path, d.page[0].off_bytes,
+			   d.page[0].off_bytes + MAPFS_PAGE_SIZE - 1, t->shown);
+	damaged_fini(&d);
+}
+
 static int iterate_live(const struct changes_query *q, struct reason *why)
 {
 	char paths[sizeof(((struct mapfs_control_start *)NULL)->path)];
@@ -92,6 +109,8 @@ static int iterate_live(const struct changes_query *q, struct reason *why)
 		return err;
 	}
 	err = control_run(q->target->fd, q->target->shown, &call, &result, why);
+	if (err == -EIO)
+		name_damaged(q->target, why);
 	if (err)
 		return err;
 	err = take_entries(q, &result, why);
