@@ -3,8 +3,8 @@
 #define MAPFS_CORE_LIB_CHECKSUM_H
 
 /*
- * XXH3-64 of bytes that are kept on disk.  The only file that includes
- * xxhash.h.
+ * XXH3-64 of bytes that are kept on disk.  Only this file and
+ * checksum_avx2.c include xxhash.h.
  *
  * Lifetime, errors, locking: pure functions.
  */
