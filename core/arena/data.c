@@ -249,6 +249,7 @@ static int write_summed(struct arena *a, uint64_t off, const void *buf,
 		return err;
 	}
 	rmutex_lock(&a->lock);
+	sums_next_round(&a->sums, a->rounds + round_now());
 	for (size_t n = 0; n < count; n++)
 		sums_set(&a->sums, first + n, sum[n], false);
 	rmutex_unlock(&a->lock);

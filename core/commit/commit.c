@@ -355,9 +355,9 @@ static int prepare(struct mapfs_commit *c)
 	if (!err)
 		err = state_fill(&c->planning);
 	if (!err)
-		err = precheck_commit(&c->planning);
-	if (!err)
 		err = verify_pages(ctx);
+	if (!err)
+		err = precheck_commit(&c->planning);
 	if (!err)
 		err = earlier_mark(ctx);
 	if (!err)

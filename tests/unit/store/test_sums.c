@@ -7,10 +7,12 @@
  * overwritten, so a test finds it in STORE/pages.
  */
 #include "tests/unit/support/branch_fixture.h"
+#include "tests/unit/support/child.h"
 #include "tests/unit/support/overlay_fixture.h"
 #include "tests/unit/support/points.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "core/journal/segment.h"
@@ -273,6 +275,38 @@ static void test_sums__snapshot_and_branch_have_them(void **state)
 	close_copy(f);
 }
 
+#define ANCHOR_SLOT_BYTES 4096
+#define ANCHOR_OFF_SEGMENT 40
+#define ANCHOR_OFF_HEADER_SUM 48
+#define ANCHOR_OFF_SUM 144
+
+/* The anchor names the segment by the sum of its header. */
+static void renew_anchor(struct fixture *f, uint64_t segment, le64 header_sum)
+{
+	char path[160];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/anchor", f->store);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	for (uint64_t slot = 0; slot < 2; slot++) {
+		const off_t at = (off_t)(slot * ANCHOR_SLOT_BYTES);
+		uint8_t d[ANCHOR_OFF_SUM + 8];
+		le64 word;
+
+		assert_int_equal(pread(fd, d, sizeof(d), at), sizeof(d));
+		memcpy(&word, d + ANCHOR_OFF_SEGMENT, sizeof(word));
+		if (le64_get(word) != segment)
+			continue;
+		memcpy(d + ANCHOR_OFF_HEADER_SUM, &header_sum,
+		       sizeof(header_sum));
+		word = le64_of(checksum64(d, ANCHOR_OFF_SUM, slot));
+		memcpy(d + ANCHOR_OFF_SUM, &word, sizeof(word));
+		assert_int_equal(pwrite(fd, d, sizeof(d), at), sizeof(d));
+	}
+	close(fd);
+}
+
 /* The newest segment, as another boot sees it. */
 static void lose_power(struct fixture *f)
 {
@@ -302,6 +336,7 @@ static void lose_power(struct fixture *f)
 	d.sum = le64_of(segment_sum(&d));
 	assert_int_equal(pwrite(fd, &d, sizeof(d), 0), sizeof(d));
 	close(fd);
+	renew_anchor(f, newest, d.sum);
 }
 
 static void copy_pages(struct fixture *f, const char *from, const char *to)
@@ -383,16 +418,29 @@ static void check_readable(struct dying *d)
 	}
 }
 
+/* Opens the store and is killed, so that nothing is closed. */
+static int open_and_die(void *arg)
+{
+	struct dying *d = arg;
+
+	open_copy(&d->f, MAPFS_STORE_DIR);
+	(void)raise(SIGKILL);
+	return 0;
+}
+
 /* Every page can be read, at once and by the next mount. */
 static void check_after_kill(void *arg, int result)
 {
 	struct dying *d = arg;
 
-	(void)result;
 	if (d->how != DIES_ALONE)
 		lose_power(&d->f);
 	if (d->how == OLD_ON_DISK && result != 0)
 		copy_pages(&d->f, "../pages.old", "pages");
+	/* The machine may go down once more while the store is recovered. */
+	assert_int_equal(child_run(open_and_die, d), -SIGKILL);
+	if (d->how != DIES_ALONE)
+		lose_power(&d->f);
 	for (int mounts = 0; mounts < 2; mounts++) {
 		open_copy(&d->f, MAPFS_STORE_DIR);
 		check_readable(d);
