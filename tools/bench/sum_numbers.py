@@ -5,16 +5,21 @@
   tools/bench/sum_numbers.py BEFORE AFTER [MIB [ROUNDS]]
 
 BEFORE and AFTER are two programs mapfs. In each round both do the same in a
-view of their own, the first one in turns, on a file of MIB MiB (default 256):
+view of their own, the first one in turns, on a file of MIB MiB (default 256).
+Beside the time it shows the CPU time of the daemon, which says more on a
+machine that has other work:
 
 * write       in pieces of 1 MiB, with one fsync
-* read warm   the store was just written; the file is new to the kernel
+* read warm   after another mount, so that each page is verified; the store is
+              in the kernel's cache
+* read again  the same once more, with nothing of the view in the cache
 * read cold   after the caches of the machine were dropped (as root)
 * random      1000 writes of 4 KiB to places of their own, with one fsync; just
               after another mount, so that every region was left alone
 * fsync       200 writes of 4 KiB, each with an fsync
 * log         2000 appends of 100 bytes, an fsync after each 100
 """
+import json
 import os
 import random
 import shutil
@@ -34,10 +39,20 @@ def mapfs(program, *args):
     subprocess.run([program, *args], check=True, timeout=120)
 
 
-def timed(fn, *args):
-    begin = time.perf_counter()
-    fn(*args)
-    return (time.perf_counter() - begin) * 1e3
+def cpu_ms(pid):
+    """Of all threads of the process so far."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat",
+                  encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total / 1e6
+
+
+def drop_from_cache(path):
+    fd = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
 
 
 def drop_caches():
@@ -85,6 +100,7 @@ class Side:
 
     def __init__(self, top, name, program):
         self.program = program
+        self.pid = 0
         self.took = {}
         self.dir = f"{top}/{name}"
         self.mnt = f"{self.dir}/mnt"
@@ -95,6 +111,11 @@ class Side:
     def mount(self):
         mapfs(self.program, "mount", "-s", f"{self.dir}/store",
               f"{self.dir}/base", self.mnt)
+        listed = json.loads(subprocess.run(
+            [self.program, "list", "--json"], check=True, capture_output=True,
+            timeout=30).stdout)
+        self.pid = next(m["pid"] for m in listed
+                        if m["mountpoint"] == self.mnt)
 
     def unmount(self):
         mapfs(self.program, "umount", self.mnt)
@@ -103,25 +124,30 @@ class Side:
         self.unmount()
         self.mount()
 
-    def add(self, what, ms):
-        self.took.setdefault(what, []).append(ms)
+    def timed(self, what, fn, *args):
+        cpu, begin = cpu_ms(self.pid), time.perf_counter()
+        fn(*args)
+        took = (time.perf_counter() - begin) * 1e3
+        self.took.setdefault(what, []).append(
+            (took, cpu_ms(self.pid) - cpu))
 
     def play(self, chunk, places):
         self.mount()
         try:
             os.sync()
-            self.add("write", timed(write_all, self.file, chunk))
+            self.timed("write", write_all, self.file, chunk)
             self.remount()
-            self.add("read warm", timed(read_all, self.file))
+            self.timed("read warm", read_all, self.file)
+            drop_from_cache(self.file)
+            self.timed("read again", read_all, self.file)
             self.remount()
             drop_caches()
-            self.add("read cold", timed(read_all, self.file))
+            self.timed("read cold", read_all, self.file)
             self.remount()
             read_all(f"{self.dir}/store/pages")
-            self.add("random", timed(write_random, self.file, places, False))
-            self.add("fsync", timed(write_random, self.file, places[:200],
-                                    True))
-            self.add("log", timed(append, f"{self.mnt}/log"))
+            self.timed("random", write_random, self.file, places, False)
+            self.timed("fsync", write_random, self.file, places[:200], True)
+            self.timed("log", append, f"{self.mnt}/log")
         finally:
             self.unmount()
         shutil.rmtree(f"{self.dir}/store")
@@ -137,13 +163,15 @@ def main():
             places = rng.sample(range(MIB << 8), 1000)
             for side in (sides if n % 2 == 0 else sides[::-1]):
                 side.play(chunk, places)
+        print(f"{'':10} {'before':>10} {'after':>10} {'':8}"
+              f"{'cpu before':>12} {'cpu after':>10}")
         for what, before in sides[0].took.items():
-            after = sides[1].took[what]
-            b, a = statistics.median(before), statistics.median(after)
-            print(f"{what:10} before {b:8.1f} ms, after {a:8.1f} ms: "
-                  f"{(a / b - 1) * 100:+5.1f} %   (least {min(before):.1f}, "
-                  f"{min(after):.1f}: "
-                  f"{(min(after) / min(before) - 1) * 100:+5.1f} %)")
+            both = [[statistics.median(one) for one in zip(*took)]
+                    for took in (before, sides[1].took[what])]
+            (b, b_cpu), (a, a_cpu) = both
+            print(f"{what:10} {b:7.1f} ms {a:7.1f} ms {(a / b - 1) * 100:+5.1f} %"
+                  f"  {b_cpu:8.1f} ms {a_cpu:7.1f} ms"
+                  f" {(a_cpu - b_cpu) / b * 100:+5.1f} % of the time before")
     finally:
         shutil.rmtree(top)
 
