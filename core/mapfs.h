@@ -278,9 +278,11 @@ struct mapfs_info {
 	uint64_t journal_bytes;
 	uint64_t inodes_known; /* in memory */
 	uint64_t inodes_changed;
-	bool is_latched;   /* [D4] a sync failed: no change is possible */
-	bool store_is_new; /* the store was made when the view was opened */
-	bool is_windows;   /* a view of windows: its root cannot be changed */
+	bool is_latched;     /* [D4] a sync failed: no change is possible */
+	bool store_is_new;   /* the store was made when the view was opened */
+	const char *warning; /* a sentence about the store for the user who
+				opened it, or NULL */
+	bool is_windows;     /* a view of windows: its root cannot be changed */
 };
 
 int must_check mapfs_view_open(struct mapfs_view **out,

@@ -33,7 +33,7 @@ const char *journal_damage_text(enum journal_damage_kind kind)
 	case JOURNAL_HAS_NO_FILE:
 		return "the file is missing";
 	case JOURNAL_HAS_NO_START:
-		return "the segments before it are missing";
+		return "it builds on a segment that never was";
 	case JOURNAL_BAD_HEADER:
 		return "its header breaks the format";
 	case JOURNAL_BAD_HEADER_SUM:

@@ -16,7 +16,7 @@
 enum journal_damage_kind {
 	JOURNAL_SOUND,		/* no damage is known */
 	JOURNAL_HAS_NO_FILE,	/* a segment that counts is missing */
-	JOURNAL_HAS_NO_START,	/* no segment starts from nothing */
+	JOURNAL_HAS_NO_START,	/* segment 1 does not start from nothing */
 	JOURNAL_BAD_HEADER,	/* the segment's header breaks the format */
 	JOURNAL_BAD_HEADER_SUM, /* ... or its checksum */
 	JOURNAL_OTHER_SEGMENT,	/* of another store, or not the one that was

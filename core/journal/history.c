@@ -132,6 +132,8 @@ static int collect_headers(const struct journal_where *where,
 			   struct journal_id *id, struct segment_list *list,
 			   struct journal_damage *damage)
 {
+	uint64_t first;
+
 	for (size_t n = 0; n < list->numbers_count; n++) {
 		struct segment_info *seg = &list->info[n];
 		int err = segment_info_read(where, id, list->numbers[n], seg,
@@ -149,8 +151,11 @@ static int collect_headers(const struct journal_where *where,
 		if (seg->from_nothing)
 			return 0;
 	}
-	return journal_damage_set(damage, JOURNAL_HAS_NO_START,
-				  list->info[list->count - 1].number, 0);
+	first = list->info[list->count - 1].number;
+	return first > 1 ? journal_damage_set(damage, JOURNAL_HAS_NO_FILE,
+					      first - 1, 0) :
+			   journal_damage_set(damage, JOURNAL_HAS_NO_START,
+					      first, 0);
 }
 
 int segment_list_newest(const struct journal_where *where,

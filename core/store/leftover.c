@@ -3,7 +3,8 @@
  * The order in which a store is made and removed (dir.c, remove.c) leaves
  *
  *   nothing                                 just made, or all but removed
- *   lock, pages, README, readers, journal/  before the first segment; pages is
+ *   lock, pages, README, anchor, readers, journal/
+ *                                           before the first segment; pages is
  *                                           empty, all but lock may be missing
  *   journal.part/ and any of these          a branch or an import
  *   journal/ without pages                  being removed
@@ -23,6 +24,7 @@
 
 #include "core/lib/io.h"
 #include "core/lib/path.h"
+#include "anchor_file.h"
 #include "layout.h"
 #include "lock.h"
 
@@ -55,6 +57,7 @@ struct contents {
 	bool has_others;   /* a name that no store has */
 	bool has_segments; /* published ones, in journal or journal.part */
 	bool pages_are_empty;
+	bool had_segments; /* as the anchor says */
 };
 
 /* The directory may be anybody's, so looking at it changes no time of it. */
@@ -153,6 +156,21 @@ static void judge_texts(int dirfd, struct contents *c)
 		 S_ISREG(st.st_mode) && st.st_size == 0);
 }
 
+/* A store that lost its journal is no leftover. */
+static bool had_segments(int dirfd)
+{
+	struct anchor_facts facts;
+	struct anchor_file a;
+	bool bad;
+	bool had;
+
+	if (anchor_file_open(&a, dirfd, false))
+		return false;
+	had = anchor_file_read(&a, &facts, &bad) == 0 && facts.bound.segment;
+	anchor_file_close(&a);
+	return had;
+}
+
 static enum mapfs_leftover judge(const struct contents *c)
 {
 	const bool has_more = c->has & (HAS_BRANCHES | HAS_COMMIT);
@@ -162,7 +180,8 @@ static enum mapfs_leftover judge(const struct contents *c)
 	if (c->has & HAS_JOURNAL) {
 		if (!(c->has & HAS_PAGES))
 			return MAPFS_LEFTOVER_REMOVED;
-		return c->has_segments || has_more || !c->pages_are_empty ?
+		return c->has_segments || c->had_segments || has_more ||
+				       !c->pages_are_empty ?
 			       MAPFS_LEFTOVER_NONE :
 			       MAPFS_LEFTOVER_NEW;
 	}
@@ -205,6 +224,7 @@ int leftover_find(int dirfd, enum mapfs_leftover *out)
 	else if (err)
 		return err;
 	judge_texts(dirfd, &c);
+	c.had_segments = (c.has & HAS_ANCHOR) && had_segments(dirfd);
 	*out = judge(&c);
 	return 0;
 }

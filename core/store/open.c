@@ -63,6 +63,7 @@ static void store_free(struct store *st)
 	pthread_cond_destroy(&st->stop_cond);
 	pthread_mutex_destroy(&st->stop_lock);
 	rmutex_fini(&st->sync_lock);
+	free(st->warning);
 	free(st->base);
 	free(st);
 }

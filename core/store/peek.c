@@ -162,6 +162,7 @@ static int peek_once(struct store_facts *f, int dirfd,
 	if (!err)
 		err = peek_at_journal(f, dirfd, STORE_JOURNAL, &anchor,
 				      failure);
+	f->is_copy = anchor.is_copy;
 	anchor_close(&anchor);
 	return err;
 }

@@ -23,6 +23,7 @@ struct store_facts {
 	struct base_identity base_id; /* ino 0: unknown */
 	struct timespec created;
 	struct snapshots snapshots; /* without pins */
+	bool is_copy; /* taken while the store was in use (anchor.h) */
 	bool has_parent;
 	struct record_parent parent; /* its path is allocated */
 };

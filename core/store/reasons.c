@@ -47,6 +47,25 @@ void reason_damaged(struct reason *why, const char *store, int err,
 		   journal_damage_text(damage->kind), store, store);
 }
 
+void reason_copy(struct reason *why, const char *store)
+{
+	reason_set(
+		why,
+		"store %s is a copy that was taken while the store was in use: it shows the last sync point that was copied, and what changed meanwhile may be missing or mixed; compare it with the original, or see `mapfs check %s`",
+		store, store);
+}
+
+void reason_snapshot_damaged(struct reason *why, const char *store,
+			     const char *snapshot, uint64_t segment)
+{
+	reason_set(
+		why,
+		"store %s: snapshot %s cannot be shown: segment %" PRIu64
+		" (journal/%" PRIu64
+		") is missing; restore that file from a copy, or see `mapfs check %s`",
+		store, snapshot, segment, segment, store);
+}
+
 void reason_not_a_store(struct reason *why, const char *path)
 {
 	reason_set(why, "%s: not a store; name one", path);

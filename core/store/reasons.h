@@ -25,6 +25,11 @@ const char *reason_of_opening(int err);
  */
 void reason_damaged(struct reason *why, const char *store, int err,
 		    const struct journal_damage *damage);
+/* No failure: the store is a copy that was taken while it was in use. */
+void reason_copy(struct reason *why, const char *store);
+/* Nor this: only a snapshot is lost. */
+void reason_snapshot_damaged(struct reason *why, const char *store,
+			     const char *snapshot, uint64_t segment);
 void reason_not_a_store(struct reason *why, const char *path);
 void reason_no_snapshot(struct reason *why, const char *store,
 			const char *name);

@@ -12,9 +12,11 @@
 #include "recover.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/arena/arena.h"
 #include "core/arena/page_sums.h"
@@ -249,6 +251,56 @@ static int renew_base(struct store *st)
 	return err;
 }
 
+/* Of a copy; a second time until it was closed once. */
+static int warn_of_copy(struct store *st)
+{
+	struct reason text;
+
+	if (!st->anchor.is_copy)
+		return 0;
+	reason_copy(&text, st->dir.path);
+	log_line(LOG_NOTICE, "%s", text.text);
+	st->warning = strdup(text.text);
+	return st->warning ? 0 : -ENOMEM;
+}
+
+static bool has_segments(const struct store *st, uint64_t first, uint64_t last,
+			 uint64_t *missing)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	for (*missing = first; *missing <= last; (*missing)++) {
+		segment_name(*missing, false, name);
+		if (faccessat(st->dir.journalfd, name, F_OK,
+			      AT_SYMLINK_NOFOLLOW) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* The delta needs no segment that only a snapshot has. */
+static int warn_of_snapshots(struct store *st)
+{
+	for (const struct snapshot *one = st->set->snapshots.list; one;
+	     one = one->next) {
+		struct reason text;
+		uint64_t missing;
+
+		if (has_segments(st, one->rec.first_segment,
+				 one->rec.last_segment, &missing))
+			continue;
+		reason_snapshot_damaged(&text, st->dir.path, one->rec.name,
+					missing);
+		log_line(LOG_WARNING, "%s", text.text);
+		if (st->warning)
+			continue;
+		st->warning = strdup(text.text);
+		if (!st->warning)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /*
  * Replays the whole journal and checks the base.  1: there is no segment yet, to
  * an opener that may create one.
@@ -294,6 +346,10 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		return -EUCLEAN;
 	err = anchor_check(&st->anchor, st->journal, id->must_refuse,
 			   st->dir.path, why);
+	if (!err)
+		err = warn_of_copy(st);
+	if (!err)
+		err = warn_of_snapshots(st);
 	if (err)
 		return err;
 	err = check_base(st, opt, why);
@@ -306,8 +362,10 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 	if (!err && replay.discarded)
 		log_line(
 			LOG_NOTICE,
-			"store %s: the last %llu operations were lost when the machine went down; they were not synced",
-			st->dir.path, (unsigned long long)replay.discarded);
+			"store %s: the last %llu operations were lost when the %s; they were not synced",
+			st->dir.path, (unsigned long long)replay.discarded,
+			st->anchor.is_copy ? "store was copied" :
+					     "machine went down");
 	return err;
 }
 
@@ -410,6 +468,9 @@ int recover_snapshot(struct store *st, const struct store_options *opt,
 				       &facts.base_id, why);
 	if (!err)
 		keep_maker(st, &facts.base_id);
+	st->anchor.is_copy = facts.is_copy;
+	if (!err)
+		err = warn_of_copy(st);
 	if (!err)
 		err = store_snapshot_load(st, one, &facts.snapshots, st->set,
 					  why);

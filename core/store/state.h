@@ -32,6 +32,7 @@ struct store {
 				       store_set_ns_lock() */
 	char *base;		      /* path of the base; fixed at birth */
 	struct base_identity base_id; /* fixed after replay; ino 0: unknown */
+	char *warning;		      /* fixed after replay; or NULL */
 	struct lineage lineage;	      /* fixed after replay, but for
 				       parent.begins; that by sync_lock */
 	struct timespec created;      /* fixed after replay */

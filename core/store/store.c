@@ -107,6 +107,7 @@ void store_info(struct store *st, struct mapfs_info *out)
 	out->inodes_changed = st->set->counts.inodes;
 	out->is_latched = st->latched != 0;
 	out->store_is_new = st->dir.created;
+	out->warning = st->warning;
 }
 
 /* Freed pages count as free: store_make_room() makes them available. */

@@ -3,6 +3,7 @@
  * The process forks before it has a thread, a descriptor or a lock of the
  * daemon.  The parent waits for messages of the child:
  *
+ *    'W' sentence, newline   a warning, at most one, before all others
  *    'M'            mounted; the next message must follow within seconds
  *    'R'            the mount answers: success
  *    'E' sentence   failed
@@ -124,16 +125,32 @@ static int give_up(const struct fs_options *opt, pid_t pid, struct reason *why)
 	return -ETIMEDOUT;
 }
 
+/* Returns what follows the warning, if there is one. */
+static const char *take_warning(char *message, struct reason *why)
+{
+	char *end = *message == 'W' ? strchr(message, '\n') : NULL;
+
+	if (!end)
+		return message;
+	*end = '\0';
+	reason_set(why, "%s", message + 1);
+	return end + 1;
+}
+
 static int parent_wait(const struct fs_options *opt, pid_t pid, int fd,
 		       struct reason *why)
 {
 	int timeout_ms = -1; /* the recovery of a store may take long */
-	char buf[1024];
+	char buf[REASON_BYTES + 16];
+
+	reason_clear(why);
 
 	for (;;) {
 		ssize_t n = next_message(fd, timeout_ms, buf, sizeof(buf));
 		const char *p = buf;
 
+		if (n > 0)
+			p = take_warning(buf, why);
 		if (n == -ETIMEDOUT)
 			return give_up(opt, pid, why);
 		if (n <= 0)

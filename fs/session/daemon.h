@@ -6,8 +6,9 @@
  * Starts the daemon: server_serve() in a process of its own.
  *
  * Lifetime: `opt` is borrowed until the call returns.
- * Errors:   0 once the mount answers; else a negative errno and one sentence in
- *           `why`, and nothing is mounted, unless the sentence says so.
+ * Errors:   0 once the mount answers, and `why` is empty or has a warning; else
+ *           a negative errno and one sentence in `why`, and nothing is mounted,
+ *           unless the sentence says so.
  * Locking:  called while the process has one thread.
  */
 #include "fs/mount/options.h"

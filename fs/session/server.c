@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -66,6 +67,19 @@ struct server {
 static bool tell_parent(const struct server *s, char what)
 {
 	return s->ready_fd < 0 || write(s->ready_fd, &what, 1) == 1;
+}
+
+/* The core has logged it. */
+static void tell_warning(const struct server *s)
+{
+	struct mapfs_info info = { .warning = NULL };
+
+	mapfs_view_info(s->view, &info);
+	/* In one piece, as pipes guarantee it. */
+	if (info.warning && s->ready_fd >= 0 &&
+	    dprintf(s->ready_fd, "W%.*s\n", PIPE_BUF - 2, info.warning) < 0)
+		logfile_say(s->log, LOG_NOTICE,
+			    "the process that asked for the mount has ended");
 }
 
 /* Releases the terminal or pipes of the caller; stderr becomes the log. */
@@ -259,6 +273,7 @@ static int server_open_view(struct server *s, struct reason *why)
 	err = mapfs_view_open(&s->view, &vopt, why);
 	if (err)
 		return err;
+	tell_warning(s);
 	err = mount_init(&s->mount, s->view, opt);
 	s->mount.log = s->log;
 	s->mount.broker = s->broker;

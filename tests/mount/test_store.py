@@ -108,6 +108,35 @@ def test_store_of_many_changes_is_opened_again(view):
     assert read_file(view / "d/m1") == b"1"
 
 
+def test_copy_of_a_store_in_use_is_mounted_with_a_warning(kept_view, scratch):
+    """`cp -r` of a mounted store was opened without a word."""
+    with opened(kept_view / "f", os.O_RDWR | os.O_CREAT) as fd:
+        os.write(fd, b"synced")
+        os.fsync(fd)
+    copy = scratch / "copy"
+    shutil.copytree(kept_view.store, copy)
+    kept_view.unmount()
+    text = mapfs("mount", "-s", copy, kept_view.base, kept_view.mnt).text
+    assert f"store {copy} is a copy that was taken while" in text
+    assert text.count("\n") == 1
+    assert read_file(kept_view.mnt / "f") == b"synced"
+    mapfs("umount", kept_view.mnt)
+    assert mapfs("mount", "-s", copy, kept_view.base,
+                 kept_view.mnt).text == ""
+    mapfs("umount", kept_view.mnt)
+
+
+def test_segment_cut_off_after_a_clean_end_is_refused(kept_view):
+    """Half of the synced files were missing, without a word."""
+    for n in range(20):
+        write_file(kept_view / f"{n}", b"x")
+    kept_view.unmount()
+    segment = kept_view.store / "journal/1"
+    os.truncate(segment, segment.stat().st_size * 2 // 3)
+    _refused(kept_view, f"store {kept_view.store}: segment 1 (journal/1) is "
+             "damaged at byte ", "`mapfs check", "-o salvage")
+
+
 def test_directory_that_does_not_exist_becomes_the_store(kept_view):
     assert not kept_view.store.exists()
     write_file(kept_view / "f", b"x")

@@ -365,6 +365,8 @@ static int serve(struct run_ctx *r, struct reason *why)
 	if (r->opt.fuse_fd >= 0)
 		close(r->opt.fuse_fd);
 	r->opt.fuse_fd = -1;
+	if (!err && !reason_is_empty(why))
+		say("%s", why->text);
 	return err;
 }
 

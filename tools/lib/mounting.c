@@ -154,7 +154,8 @@ int mounting_start(struct fs_options *opt, const char *target, bool foreground)
 		err = server_serve(opt, -1, &why);
 	else
 		err = daemon_start(opt, &why);
-	if (err)
+	/* A failure, or a warning. */
+	if (err || (!foreground && !reason_is_empty(&why)))
 		say("%s", why.text);
 	return err;
 }

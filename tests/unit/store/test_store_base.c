@@ -4,6 +4,7 @@
  * stores that have no record, and refused if another directory is at its path.
  */
 #include "tests/unit/support/overlay_fixture.h"
+#include "tests/unit/support/points.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -193,6 +194,57 @@ static void test_base__old_store_records_its_base_when_opened(void **state)
 	open_copy(f, MAPFS_STORE_DIR);
 }
 
+static void prepare_old(void *arg)
+{
+	struct fixture *f = arg;
+	char cmd[256];
+
+	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s %s/journal.was", f->store,
+		       f->dir);
+	assert_int_equal(system(cmd), 0);
+	open_copy(f, MAPFS_STORE_DIR);
+	change_file(f);
+	close_copy(f);
+	make_old(f);
+}
+
+static int open_and_close(void *arg)
+{
+	struct fixture *f = arg;
+	int err = try_open_copy(f, MAPFS_STORE_DIR, &why);
+
+	return err ? err : mapfs_view_close(f->v);
+}
+
+static void check_old(void *arg, int result)
+{
+	struct fixture *f = arg;
+
+	(void)result;
+	open_copy(f, MAPFS_STORE_DIR);
+	assert_content(f, ino_of(f, root_ino(f), "big"), 0, "mine", 4);
+	close_copy(f);
+}
+
+/* The first opening of a later version, killed at each step. */
+static void test_base__old_store_gets_an_anchor_when_opened(void **state)
+{
+	const struct points_test test = {
+		.prepare = prepare_old,
+		.operation = open_and_close,
+		.check = check_old,
+		.dies_twice = true,
+	};
+	struct fixture *f = *state;
+	char anchor[128];
+
+	assert_true(points_kill(&test, f) > 10);
+	(void)snprintf(anchor, sizeof(anchor), "%s/anchor", f->store);
+	assert_int_equal(unlink(anchor), 0);
+	assert_int_equal(try_open_copy(f, MAPFS_STORE_DIR, &why), -EUCLEAN);
+	f->v = NULL;
+}
+
 static void test_base__snapshot_is_of_the_same_base(void **state)
 {
 	struct fixture *f = *state;
@@ -257,6 +309,7 @@ int main(void)
 			test_base__old_store_knows_its_base_by_a_changed_root),
 		test_with_copy(
 			test_base__old_store_records_its_base_when_opened),
+		test_with_copy(test_base__old_store_gets_an_anchor_when_opened),
 		test_with_copy(test_base__snapshot_is_of_the_same_base),
 		test_with_copy(
 			test_base__directories_are_compared_by_what_both_know),
