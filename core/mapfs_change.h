@@ -166,6 +166,7 @@ struct mapfs_commit_options {
 	 */
 	int (*confirm)(void *arg, struct mapfs_commit *c);
 	void *confirm_arg;
+	bool skip_damaged; /* undo leaves files out whose bytes are damaged */
 	/*
 	 * Called at the end of a commit or an undo that succeeded, for each path
 	 * that it left out because others had removed or replaced something

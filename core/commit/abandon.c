@@ -153,7 +153,7 @@ static int abandon_alone(struct mapfs_commit *c, const struct store_dir *d)
 	ctx->store = d->path;
 	err = work_dir_open_top(ctx, false);
 	if (!err)
-		err = position_read(ctx->fd.top, &ctx->at);
+		err = position_read(ctx->fd.top, &ctx->at, ctx->why);
 	if (err == -ENOENT)
 		return say_nothing_to_abandon(c);
 	if (err == -EUCLEAN || err == -EBADMSG) {

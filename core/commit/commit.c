@@ -39,6 +39,7 @@
 #include "result.h"
 #include "select.h"
 #include "state.h"
+#include "sums.h"
 #include "verify.h"
 #include "work_dir.h"
 
@@ -86,6 +87,17 @@ static int say(struct mapfs_commit *c, int err, const char *what)
 				   "its record of the commit is damaged" :
 				   reason_of(err));
 	return err;
+}
+
+/* Damage must not lock the store for good. */
+static void say_way_out(struct mapfs_commit *c, int err)
+{
+	if ((err != -EUCLEAN && err != -EBADMSG) || c->ctx.fd.top < 0 ||
+	    faccessat(c->ctx.fd.top, "open", F_OK, 0) < 0)
+		return;
+	reason_add(c->ctx.why,
+		   "; end the commit as it is with `mapfs commit --abandon %s`",
+		   c->opt.store);
 }
 
 static int open_view(struct mapfs_commit *c)
@@ -224,7 +236,7 @@ static int find_open(struct mapfs_commit *c)
 	int err = work_dir_open_top(ctx, false);
 
 	if (!err)
-		err = position_read(ctx->fd.top, &ctx->at);
+		err = position_read(ctx->fd.top, &ctx->at, ctx->why);
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	commit_move(c,
@@ -308,6 +320,7 @@ int mapfs_commit_open(struct mapfs_commit **out,
 					plan_all(c);
 	if (err) {
 		(void)say(c, err, "cannot commit it");
+		say_way_out(c, err);
 		mapfs_commit_close(c);
 		return err;
 	}
@@ -611,6 +624,23 @@ static int turn_back(struct mapfs_commit *c)
 	return err;
 }
 
+/* Undoing writes saved bytes unless no file was written, or all were. */
+static bool needs_saved(const struct mapfs_commit *c)
+{
+	const struct commit_position *at = &c->ctx.at;
+
+	if (c->state == COMMIT_BEGUN)
+		return at->phase >= PHASE_DATA;
+	if (c->state == COMMIT_UNDOING)
+		return at->phase <= PHASE_DATA && !position_left_files(at);
+	return c->state == COMMIT_ENDED;
+}
+
+static int check_saved(struct mapfs_commit *c)
+{
+	return needs_saved(c) ? sums_check(&c->ctx, c->opt.skip_damaged) : 0;
+}
+
 static int undo(struct mapfs_commit *c)
 {
 	int err = is_under_way(c) ? 0 : find_newest(c);
@@ -619,6 +649,8 @@ static int undo(struct mapfs_commit *c)
 		err = work_dir_read_plan(&c->ctx);
 	if (!err && c->state == COMMIT_ENDED)
 		err = check_undo(&c->ctx);
+	if (!err)
+		err = check_saved(c);
 	if (!err && c->opt.confirm)
 		err = c->opt.confirm(c->opt.confirm_arg, c);
 	if (!err)
@@ -640,6 +672,8 @@ int mapfs_commit_undo(const struct mapfs_commit_options *opt,
 	if (err && reason_is_empty(why))
 		reason_set(why, "store %s: cannot undo its commit: %s",
 			   opt->store, reason_of(err));
+	if (err)
+		say_way_out(c, err);
 	mapfs_commit_close(c);
 	return err;
 }

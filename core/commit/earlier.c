@@ -58,9 +58,9 @@ static int earlier_open(struct commit_ctx *ctx, uint64_t number,
 	if (faccessat(e->dirfd, "after", F_OK, 0) < 0)
 		err = -errno;
 	else
-		err = work_dir_load_plan(e->dirfd, &e->plan);
+		err = work_dir_load_plan(e->dirfd, &e->plan, ctx->why);
 	if (!err)
-		err = result_read(e->dirfd, e->plan, &e->after);
+		err = result_read(e->dirfd, e->plan, &e->after, ctx->why);
 	if (err)
 		earlier_close(e);
 	return err;

@@ -138,6 +138,10 @@ int object_write(struct commit_ctx *ctx, struct plan_object *o)
 	if (!o->has_data || !o->side[PLAN_BEFORE].exists ||
 	    !o->side[PLAN_AFTER].exists || position_left_files(&ctx->at))
 		return 0;
+	if (o->is_damaged)
+		return left_add(
+			ctx, o->id,
+			"its former bytes are damaged in the store, and it stays as the commit left it");
 	err = left_locate(ctx, o->id, &fd);
 	if (err)
 		return err < 0 ? err : 0;
@@ -311,7 +315,7 @@ int object_set_attr(struct commit_ctx *ctx, struct plan_object *o)
 	int fd;
 	int err;
 
-	if (!o->is_touched || !s->exists)
+	if (!o->is_touched || !s->exists || o->is_damaged)
 		return 0;
 	err = left_locate(ctx, o->id, &fd);
 	if (err)

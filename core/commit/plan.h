@@ -108,6 +108,8 @@ struct plan_object {
 	bool is_visited;     /* a search is on its way through it */
 	unsigned int missed; /* number of the search that did not find it */
 	int dirfd;	     /* -1: not open */
+	/* By sums.c: */
+	bool is_damaged; /* bytes that undoing needs; then it is left out */
 	/* By names.c: */
 	bool has_no_place; /* a name that it should have is not to be had */
 	UT_hash_handle hh;
@@ -135,6 +137,8 @@ struct plan {
 	struct plan_name *by_name;  /* hash of names[] */
 	bool is_partial;	    /* a part of the delta is committed */
 	uint64_t saved_bytes;	    /* size of STORE/commit/N/saved */
+	bool has_sums;		    /* there is STORE/commit/N/sums */
+	uint64_t sum;		    /* of its bytes in the store */
 };
 
 int must_check plan_create(struct plan **out);

@@ -19,6 +19,8 @@
 #define OBJECT_CHANGED 8U
 #define OBJECT_REMAINS 16U
 #define OBJECT_AS_LEFT 32U
+#define PLAN_PARTIAL 1U
+#define PLAN_HAS_SUMS 2U
 #define NANOSECONDS 1000000000U
 
 static void put_time(struct bytes *b, struct timespec t)
@@ -72,7 +74,8 @@ static uint32_t object_flags(const struct plan_object *o)
 int plan_encode(const struct plan *p, struct bytes *out)
 {
 	bytes_put64(out, p->saved_bytes);
-	bytes_put32(out, p->is_partial);
+	bytes_put32(out, (p->is_partial ? PLAN_PARTIAL : 0) |
+				 (p->has_sums ? PLAN_HAS_SUMS : 0));
 	bytes_put32(out, p->object_count);
 	bytes_put32(out, p->name_count);
 	for (uint32_t i = 0; i < p->object_count; i++) {
@@ -304,10 +307,13 @@ static int decode(struct plan *p, struct bytes_reader *r)
 {
 	uint32_t objects;
 	uint32_t names;
+	uint32_t flags;
 	int err = 0;
 
 	p->saved_bytes = bytes_get64(r);
-	p->is_partial = bytes_get32(r) != 0;
+	flags = bytes_get32(r);
+	p->is_partial = flags & PLAN_PARTIAL;
+	p->has_sums = flags & PLAN_HAS_SUMS;
 	objects = bytes_get32(r);
 	names = bytes_get32(r);
 	for (uint32_t i = 0; !err && i < objects; i++)

@@ -25,12 +25,12 @@ int position_write(int topfd, const struct commit_position *p)
 	bytes_put32(&b, p->to);
 	bytes_put32(&b, p->phase);
 	bytes_put32(&b, reached);
-	err = saved_file_write(topfd, "open", SAVED_FILE_OPEN, &b);
+	err = saved_file_write(topfd, SAVED_FILE_OPEN, &b);
 	bytes_fini(&b);
 	return err;
 }
 
-int position_read(int topfd, struct commit_position *p)
+int position_read(int topfd, struct commit_position *p, struct reason *why)
 {
 	struct bytes_reader r = { 0 };
 	struct commit_position got;
@@ -39,7 +39,7 @@ int position_read(int topfd, struct commit_position *p)
 	uint32_t reached;
 	uint8_t *buf;
 	size_t len;
-	int err = saved_file_read(topfd, "open", SAVED_FILE_OPEN, &buf, &len);
+	int err = saved_file_read(topfd, SAVED_FILE_OPEN, &buf, &len, why);
 
 	if (err)
 		return err;
@@ -52,8 +52,10 @@ int position_read(int topfd, struct commit_position *p)
 	reached = bytes_get32(&r);
 	free(buf);
 	if (r.bad || r.left_bytes || to >= PLAN_SIDES || phase >= PHASE_COUNT ||
-	    reached >= PHASE_COUNT)
+	    reached >= PHASE_COUNT) {
+		saved_file_refuse(topfd, SAVED_FILE_OPEN, len, why);
 		return -EUCLEAN;
+	}
 	got.to = (enum plan_side)to;
 	got.phase = (enum commit_phase)phase;
 	got.reached = (enum commit_phase)reached;

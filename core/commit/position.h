@@ -11,6 +11,7 @@
  * Errors:   as saved_file.h; on an error *p is untouched.
  * Locking:  the store's lock is held.
  */
+#include "core/lib/reason.h"
 #include "plan.h"
 
 enum commit_phase {
@@ -36,7 +37,8 @@ struct commit_position {
 /* Durable on return. */
 int must_check position_write(int topfd, const struct commit_position *p);
 /* -ENOENT: no commit is under way. */
-int must_check position_read(int topfd, struct commit_position *p);
+int must_check position_read(int topfd, struct commit_position *p,
+			     struct reason *why);
 /* No commit is under way any more; durable on return. */
 int must_check position_remove(int topfd);
 /* Is a commit undone that had not written to any file of the base? */

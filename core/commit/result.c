@@ -94,19 +94,20 @@ int result_save(int dirfd, const struct plan *p, const struct result *all)
 
 	for (uint32_t i = 0; i < p->object_count; i++)
 		put_after(&b, &all[i]);
-	err = saved_file_write(dirfd, "after", SAVED_FILE_AFTER, &b);
+	err = saved_file_write(dirfd, SAVED_FILE_AFTER, &b);
 	bytes_fini(&b);
 	return err;
 }
 
-int result_read(int dirfd, const struct plan *p, struct result **out)
+int result_read(int dirfd, const struct plan *p, struct result **out,
+		struct reason *why)
 {
 	struct result *all = calloc((size_t)p->object_count + 1, sizeof(*all));
 	struct bytes_reader r = { 0 };
 	uint8_t *buf;
 	size_t len;
-	int err = all ? saved_file_read(dirfd, "after", SAVED_FILE_AFTER, &buf,
-					&len) :
+	int err = all ? saved_file_read(dirfd, SAVED_FILE_AFTER, &buf, &len,
+					why) :
 			-ENOMEM;
 
 	if (err) {
@@ -120,6 +121,7 @@ int result_read(int dirfd, const struct plan *p, struct result **out)
 	free(buf);
 	if (r.bad || r.left_bytes) {
 		free(all);
+		saved_file_refuse(dirfd, SAVED_FILE_AFTER, len, why);
 		return -EUCLEAN;
 	}
 	*out = all;
@@ -211,7 +213,7 @@ static int check_names(struct commit_ctx *ctx)
 int result_check(struct commit_ctx *ctx)
 {
 	struct result *all;
-	int err = result_read(ctx->fd.dir, ctx->plan, &all);
+	int err = result_read(ctx->fd.dir, ctx->plan, &all, ctx->why);
 
 	if (err)
 		return err;

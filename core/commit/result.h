@@ -33,8 +33,8 @@ bool result_fits(const struct plan_object *o, const struct result *a,
 		 const struct result *b);
 int must_check result_save(int dirfd, const struct plan *p,
 			   const struct result *all);
-int must_check result_read(int dirfd, const struct plan *p,
-			   struct result **out);
+int must_check result_read(int dirfd, const struct plan *p, struct result **out,
+			   struct reason *why);
 /* Looks at all objects and saves that: from here on undoing is possible. */
 int must_check result_write(struct commit_ctx *ctx);
 /* -ESTALE, -EEXIST: the base was changed since where undoing would change it. */

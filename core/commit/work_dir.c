@@ -15,6 +15,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "core/lib/checksum.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
 #include "core/lib/path.h"
@@ -22,6 +23,7 @@
 #include "locate.h"
 #include "plan_encode.h"
 #include "saved_file.h"
+#include "sums.h"
 
 #define NUMBER_BYTES 24
 
@@ -283,17 +285,17 @@ int work_dir_write_inos(int dirfd, const struct plan *p)
 
 	for (uint32_t i = 0; i < p->object_count; i++)
 		bytes_put64(&b, p->objects[i]->ino);
-	err = saved_file_write(dirfd, "inos", SAVED_FILE_INOS, &b);
+	err = saved_file_write(dirfd, SAVED_FILE_INOS, &b);
 	bytes_fini(&b);
 	return err;
 }
 
-static int read_inos(int dirfd, struct plan *p)
+static int read_inos(int dirfd, struct plan *p, struct reason *why)
 {
 	struct bytes_reader r = { 0 };
 	uint8_t *buf;
 	size_t len;
-	int err = saved_file_read(dirfd, "inos", SAVED_FILE_INOS, &buf, &len);
+	int err = saved_file_read(dirfd, SAVED_FILE_INOS, &buf, &len, why);
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
@@ -304,6 +306,8 @@ static int read_inos(int dirfd, struct plan *p)
 			p->objects[i]->ino = bytes_get64(&r);
 	else
 		err = -EUCLEAN;
+	if (err)
+		saved_file_refuse(dirfd, SAVED_FILE_INOS, len, why);
 	free(buf);
 	return err;
 }
@@ -311,32 +315,41 @@ static int read_inos(int dirfd, struct plan *p)
 int work_dir_write_plan(struct commit_ctx *ctx)
 {
 	struct bytes b = { 0 };
-	int err = plan_encode(ctx->plan, &b);
+	int err;
 
+	ctx->plan->has_sums = true;
+	err = plan_encode(ctx->plan, &b);
 	/* The plan refers to saved bytes, so these must be durable first. */
 	if (!err)
 		err = io_fsync("commit.saved", ctx->fd.saved);
 	if (!err)
-		err = saved_file_write(ctx->fd.dir, "plan", SAVED_FILE_PLAN,
-				       &b);
+		err = saved_file_write(ctx->fd.dir, SAVED_FILE_PLAN, &b);
+	if (!err) {
+		ctx->plan->sum = checksum64(b.buf, b.len_bytes, 0);
+		err = sums_write(ctx);
+	}
 	bytes_fini(&b);
 	return err;
 }
 
-int work_dir_load_plan(int dirfd, struct plan **out)
+int work_dir_load_plan(int dirfd, struct plan **out, struct reason *why)
 {
 	struct plan *p;
 	uint8_t *buf;
 	size_t len;
-	int err = saved_file_read(dirfd, "plan", SAVED_FILE_PLAN, &buf, &len);
+	int err = saved_file_read(dirfd, SAVED_FILE_PLAN, &buf, &len, why);
 
 	if (err)
 		return err;
 	err = plan_decode(&p, buf, len);
+	if (!err)
+		p->sum = checksum64(buf, len, 0);
 	free(buf);
+	if (err == -EUCLEAN)
+		saved_file_refuse(dirfd, SAVED_FILE_PLAN, len, why);
 	if (err)
 		return err;
-	err = read_inos(dirfd, p);
+	err = read_inos(dirfd, p, why);
 	if (err)
 		plan_destroy(p);
 	else
@@ -352,7 +365,7 @@ int work_dir_read_plan(struct commit_ctx *ctx)
 	work_dir_close(ctx);
 	err = work_dir_open(ctx);
 	if (!err)
-		err = work_dir_load_plan(ctx->fd.dir, &p);
+		err = work_dir_load_plan(ctx->fd.dir, &p, ctx->why);
 	if (err)
 		return err;
 	plan_destroy(ctx->plan);

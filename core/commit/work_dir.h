@@ -39,7 +39,10 @@ void work_dir_close(struct commit_ctx *ctx);
 /* Removes STORE/commit/<number> with everything in it. */
 int must_check work_dir_remove(struct commit_ctx *ctx, uint64_t number);
 
-/* Writes the plan; what it refers to in `saved` is made durable before. */
+/*
+ * Writes the plan; what it refers to in `saved` is made durable before, and its
+ * sums are durable, too, on return.
+ */
 int must_check work_dir_write_plan(struct commit_ctx *ctx);
 /* Closes and opens the commit; its plan replaces ctx->plan. */
 int must_check work_dir_read_plan(struct commit_ctx *ctx);
@@ -49,7 +52,8 @@ int must_check work_dir_read_plan(struct commit_ctx *ctx);
  * that its objects have in the base.  These are written once all new objects
  * are built; until then new objects have none.
  */
-int must_check work_dir_load_plan(int dirfd, struct plan **out);
+int must_check work_dir_load_plan(int dirfd, struct plan **out,
+				  struct reason *why);
 int must_check work_dir_write_inos(int dirfd, const struct plan *p);
 
 #endif

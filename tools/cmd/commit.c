@@ -31,6 +31,7 @@ enum key {
 	KEY_THEIRS,
 	KEY_UNDO,
 	KEY_ABANDON,
+	KEY_SKIP_DAMAGED,
 };
 
 struct commit_args {
@@ -43,6 +44,7 @@ struct commit_args {
 	bool is_sure;
 	bool undo;
 	bool abandon;
+	bool skip_damaged;
 	bool json;
 	bool is_trusted;
 };
@@ -103,6 +105,7 @@ static struct mapfs_commit_options core_options(struct commit_run *r)
 		.path_count = a->path_count,
 		.resolution = a->resolution,
 		.is_trusted = a->is_trusted,
+		.skip_damaged = a->skip_damaged,
 		.log = log_to_stderr,
 		.progress = go_on,
 		.left_out = take_left_out,
@@ -653,6 +656,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_UNDO:
 		a->undo = true;
 		return 0;
+	case KEY_SKIP_DAMAGED:
+		a->skip_damaged = true;
+		return 0;
 	case KEY_ABANDON:
 		a->abandon = true;
 		return 0;
@@ -673,6 +679,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "STORE is missing");
 		if (a->undo && a->abandon)
 			argp_error(state, "only one of --undo and --abandon");
+		if (a->skip_damaged && !a->undo)
+			argp_error(state,
+				   "--skip-damaged is used with --undo only");
 		if ((a->undo || a->abandon) && (a->only_plan || a->path_count ||
 						a->resolution != MAPFS_STOP))
 			argp_error(state,
@@ -692,6 +701,8 @@ static const struct argp_option commit_options[] = {
 	{ "theirs", KEY_THEIRS, NULL, 0,
 	  "Resolve conflicts with the state of the base", 0 },
 	{ "undo", KEY_UNDO, NULL, 0, "Undo the newest commit", 0 },
+	{ "skip-damaged", KEY_SKIP_DAMAGED, NULL, 0,
+	  "Let --undo leave out files whose former bytes are damaged", 0 },
 	{ "abandon", KEY_ABANDON, NULL, 0,
 	  "End an interrupted commit, or its undo, as it stands", 0 },
 	{ "json", 'j', NULL, 0, "Print a JSON object", 0 },
