@@ -26,7 +26,9 @@ struct mapfs_view;
  * Lifetime: entries and their strings are borrowed until the callback returns.
  * Errors:   0 or a negative errno; a non-zero result of `fn` stops and is
  *           returned.
- * Locking:  both views stay usable; changes wait while the delta is copied.
+ * Locking:  both views stay usable, and no change waits: names and attributes
+ *           are those of one moment, bytes and extended attributes are those
+ *           of the time at which they are compared.
  */
 
 enum mapfs_change {

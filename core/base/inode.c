@@ -645,6 +645,38 @@ int itable_iterate_kept(struct itable *t, int (*fn)(void *arg, struct inode *i),
 	return ret;
 }
 
+static int walk_bucket_locked(struct itable *t, struct kept_walk *w)
+{
+	const struct table_link *l = table_bucket(&t->inodes, w->at);
+	int err = 0;
+
+	for (; l && !err; l = l->next) {
+		const struct inode *i = (const struct inode *)l;
+
+		if (!i->kept)
+			continue;
+		err = array_reserve(&w->inos, &w->cap, w->count + 1);
+		if (!err)
+			w->inos[w->count++] = i->ino;
+	}
+	return err;
+}
+
+int itable_walk_kept(struct itable *t, struct kept_walk *w)
+{
+	uint64_t left = w->buckets;
+	int ret = 0;
+
+	w->count = 0;
+	rmutex_lock(&t->lock);
+	for (; !ret && left > 0 && w->at < table_buckets(&t->inodes); left--) {
+		ret = walk_bucket_locked(t, w);
+		w->at++;
+	}
+	rmutex_unlock(&t->lock);
+	return ret ? ret : left < w->buckets;
+}
+
 struct kept_list {
 	mapfs_ino *inos;
 	size_t count;

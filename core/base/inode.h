@@ -162,6 +162,19 @@ int must_check itable_counted(struct itable *t, uint16_t type, mapfs_ino **out,
 int must_check itable_list_kept(struct itable *t, mapfs_ino **out,
 				size_t *count);
 /*
+ * The same in pieces: 1: the numbers of the kept inodes of some buckets more,
+ * perhaps none; 0: that was all.  An inode that is kept all the time is met at
+ * least once.  The caller frees `inos` at the end.
+ */
+struct kept_walk {
+	uint64_t buckets; /* of a piece */
+	uint64_t at;
+	mapfs_ino *inos;
+	size_t count;
+	size_t cap;
+};
+int must_check itable_walk_kept(struct itable *t, struct kept_walk *w);
+/*
  * Calls `fn` for each kept inode; a non-zero result of it ends the loop and is
  * returned.  It is called under itable.lock, so it calls nothing of this file.
  */

@@ -32,6 +32,7 @@ void delta_set_init(struct delta_set *s, struct itable *t, struct arena *a)
 	namespace_init(&s->names);
 	origins_init(&s->origins);
 	snapshots_init(&s->snapshots);
+	rmutex_init(&s->moment_lock, RANK_SYNC);
 	for (int i = 0; i < DELTA_STRIPES; i++)
 		rwlock_init(&s->stripes[i], RANK_INODE);
 }
@@ -117,8 +118,19 @@ void delta_set_fini(struct delta_set *s)
 	origins_fini(&s->origins);
 	snapshots_fini(&s->snapshots, s->arena);
 	free(s->base);
+	rmutex_fini(&s->moment_lock);
 	for (int i = 0; i < DELTA_STRIPES; i++)
 		rwlock_fini(&s->stripes[i]);
+}
+
+void delta_set_keep(struct delta_set *s, struct inode *i)
+{
+	struct delta *d = i->delta;
+
+	if (!s->copy || !d || d->moment == s->moment)
+		return;
+	d->moment = s->moment;
+	s->copy->inode(s->copy->arg, i);
 }
 
 int delta_set_clear(struct delta_set *s, struct namespace *names)
@@ -133,14 +145,14 @@ int delta_set_clear(struct delta_set *s, struct namespace *names)
 		struct inode *i = itable_get(s->itable, inos[n]);
 		struct delta *d = i->delta;
 
+		delta_set_keep(s, i);
 		i->delta = NULL;
 		delta_destroy(s, d);
 		inode_set_kept(s->itable, i, false);
 		(void)inode_put(s->itable, i);
 	}
 	free(inos);
-	*names = s->names;
-	namespace_init(&s->names);
+	namespace_move(&s->names, names);
 	origins_clear(&s->origins);
 	s->counts = (struct delta_counts){ 0 };
 	return 0;
@@ -313,6 +325,7 @@ static int add_delta(struct delta_set *s, const struct record_inode *r,
 		delta_destroy(NULL, d);
 		return err;
 	}
+	d->moment = s->moment;
 	stripe_lock(s, i, locked);
 	i->delta = d;
 	stripe_unlock(s, i, locked);
@@ -367,6 +380,7 @@ static int apply_attr(struct delta_set *s, const struct record_attr *r,
 		return -EUCLEAN;
 	stripe_lock(s, i, locked);
 	if ((i->delta->attr.mode & S_IFMT) == (r->mode & S_IFMT)) {
+		delta_set_keep(s, i);
 		count_delta(s, i->delta, false);
 		i->delta->attr = *r;
 		count_delta(s, i->delta, true);
@@ -479,6 +493,7 @@ static int apply_xattr(struct delta_set *s, enum record_type type,
 		return -EUCLEAN;
 	stripe_lock(s, i, locked);
 	if (type == RECORD_XATTR_OWN) {
+		delta_set_keep(s, i);
 		xattrs_clear(i->delta);
 		i->delta->owns_xattrs = true;
 	} else if (type == RECORD_XATTR) {
@@ -506,6 +521,7 @@ static int apply_inode_gone(struct delta_set *s, mapfs_ino ino,
 		return err;
 	}
 	stripe_lock(s, i, locked);
+	delta_set_keep(s, i);
 	d = i->delta;
 	i->delta = NULL;
 	stripe_unlock(s, i, locked);

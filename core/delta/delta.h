@@ -61,8 +61,22 @@ struct delta {
 	struct pagetable pages;	 /* regular files */
 	char *target;		 /* symbolic links */
 	struct xattr *xattrs;
+	uint32_t moment;       /* see moment.h */
 	bool owns_xattrs;      /* `xattrs` are all; the base's do not count */
 	bool base_has_no_caps; /* known: the base file has no capabilities */
+};
+
+/* What copies the delta of one moment: moment.h. */
+struct moment {
+	/*
+	 * Called by any thread that changes something; with the inode's stripe
+	 * held for writing, and with ns_lock held, respectively.
+	 */
+	void (*inode)(void *arg, struct inode *i);
+	void (*name)(void *arg, const struct dentry *d);
+	/* Ends a hold; no lock is held. */
+	void (*put)(void *arg, struct inode *i);
+	void *arg;
 };
 
 /*
@@ -91,10 +105,13 @@ struct delta_set {
 	uint64_t ino_tag;	      /* fixed after replay */
 	_Atomic uint64_t next_ino;
 	struct delta_counts counts;
-	bool replaying; /* by ns_lock, once threads started */
-	bool is_locked; /* by ns_lock: delta_set_lock() holds every
+	struct rmutex moment_lock; /* RANK_SYNC: one moment at a time */
+	const struct moment *copy; /* by ns_lock; NULL: there is none */
+	uint32_t moment;	   /* by ns_lock: number of the newest one */
+	bool replaying;		   /* by ns_lock, once threads started */
+	bool is_locked;		   /* by ns_lock: delta_set_lock() holds every
 				     stripe */
-	size_t dumped;	/* of `dump_all` inodes and names; by the
+	size_t dumped;		   /* of `dump_all` inodes and names; by the
 				     thread that dumps */
 	size_t dump_all;
 	unsigned int depth; /* replay: 0, or from how many stores up the
@@ -122,6 +139,8 @@ int must_check delta_set_renew_signatures(struct delta_set *s,
  */
 void delta_set_lock(struct delta_set *s);
 void delta_set_unlock(struct delta_set *s);
+/* Copies the inode for the moment, if it must be; its stripe is held. */
+void delta_set_keep(struct delta_set *s, struct inode *i);
 struct rwlock *delta_stripe(struct delta_set *s, const struct inode *i);
 int must_check delta_set_apply(struct delta_set *s, const void *records,
 			       size_t len, const struct inode *locked);

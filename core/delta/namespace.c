@@ -212,9 +212,19 @@ static void dirlist_remove(struct dirlist *l, struct dentry *d)
 		l->renamed--;
 }
 
+/* Before the dentry changes or leaves. */
+static void dentry_keep(struct namespace *ns, struct dentry *d)
+{
+	if (!ns->keep || d->moment == ns->moment)
+		return;
+	d->moment = ns->moment;
+	ns->keep(ns->keep_arg, d);
+}
+
 /* The name left the list of its directory. */
 static void dentry_destroy(struct namespace *ns, struct dentry *d)
 {
+	dentry_keep(ns, d);
 	(*count_of(ns, d))--;
 	table_remove(&ns->dentries, &d->link);
 	free(d);
@@ -465,6 +475,7 @@ int namespace_insert(struct namespace *ns, const struct record_dentry *r,
 		return -ENOMEM;
 	old = namespace_lookup(ns, r->dir, r->name, r->name_bytes);
 	d->hidden = old ? old->hidden : 0;
+	d->moment = ns->moment;
 	/* For a moment the name is there twice, so that this can fail. */
 	if (table_insert(&ns->dentries, &d->link)) {
 		free(d);
@@ -574,6 +585,46 @@ int namespace_iterate(const struct namespace *ns,
 			break;
 	}
 	return ret;
+}
+
+void namespace_move(struct namespace *ns, struct namespace *to)
+{
+	struct table_link *l;
+
+	for (uint64_t n = 0; ns->keep && n < table_buckets(&ns->dentries); n++)
+		for (l = table_bucket(&ns->dentries, n); l; l = l->next)
+			dentry_keep(ns, (struct dentry *)l);
+	*to = *ns;
+	to->keep = NULL;
+	namespace_init(ns);
+	ns->moment = to->moment;
+}
+
+void namespace_moment_begin(struct namespace *ns,
+			    void (*keep)(void *arg, const struct dentry *d),
+			    void *arg)
+{
+	/* 0 is the number of what was never copied. */
+	if (++ns->moment == 0)
+		ns->moment = 1;
+	ns->keep = keep;
+	ns->keep_arg = arg;
+}
+
+bool namespace_moment_walk(struct namespace *ns, uint64_t *at, uint64_t count)
+{
+	const uint64_t end = table_buckets(&ns->dentries);
+	struct table_link *l;
+
+	for (; count > 0 && *at < end; (*at)++, count--)
+		for (l = table_bucket(&ns->dentries, *at); l; l = l->next)
+			dentry_keep(ns, (struct dentry *)l);
+	return *at < end;
+}
+
+void namespace_moment_end(struct namespace *ns)
+{
+	ns->keep = NULL;
 }
 
 void namespace_replace_begin(struct namespace *ns, struct namespace *before)

@@ -53,9 +53,10 @@ struct dentry {
 	mapfs_ino dir;
 	uint16_t type; /* S_IFMT bits */
 	uint16_t name_bytes;
-	bool over_base; /* the base has this name too */
-	bool of_base;	/* ... or the object: it was moved or linked here */
-	char name[];	/* NUL-terminated; the key is `dir` and this */
+	bool over_base;	 /* the base has this name too */
+	bool of_base;	 /* ... or the object: it was moved or linked here */
+	uint16_t moment; /* see moment.h */
+	char name[];	 /* NUL-terminated; the key is `dir` and this */
 };
 
 /* How many dentries there are of each kind. */
@@ -73,6 +74,10 @@ struct namespace
 {
 	struct table dentries;
 	struct name_counts counts;
+	/* See moment.h; NULL: there is none. */
+	void (*keep)(void *arg, const struct dentry *d);
+	void *keep_arg;
+	uint16_t moment; /* number of the newest one */
 	struct dirlist *dirs;
 	uint64_t next_slot;	  /* for the next new name */
 	uint64_t changes;	  /* so far; for namespace_version() */
@@ -138,5 +143,16 @@ int must_check namespace_iterate_dir(const struct namespace *ns, mapfs_ino dir,
  */
 void namespace_replace_begin(struct namespace *ns, struct namespace *before);
 void namespace_replace_end(struct namespace *ns);
+
+/* Moves all names to *to; a moment stays with the names that follow. */
+void namespace_move(struct namespace *ns, struct namespace *to);
+
+/* For moment.h, which says what they do. */
+void namespace_moment_begin(struct namespace *ns,
+			    void (*keep)(void *arg, const struct dentry *d),
+			    void *arg);
+/* Copies the next `count` buckets; false: that was the end. */
+bool namespace_moment_walk(struct namespace *ns, uint64_t *at, uint64_t count);
+void namespace_moment_end(struct namespace *ns);
 
 #endif

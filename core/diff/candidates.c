@@ -131,11 +131,10 @@ static int add_names_of_replaced(struct differ *d, struct diff_dir *was)
 static int add_changed_names(struct differ *d)
 {
 	struct side_inode *si;
-	struct side_inode *next;
 	int err = 0;
 
 	for (int s = OLD; s < SIDES; s++) {
-		HASH_ITER(hh, d->side[s].inodes, si, next) {
+		for (si = d->side[s].all; si; si = si->next) {
 			struct listing_arg l = {
 				.d = d,
 				.dir = dir_of_id(d, si->id),
@@ -211,11 +210,10 @@ static int add_places_of_file(struct differ *d, const struct side_inode *si)
 static int add_places(struct differ *d)
 {
 	struct side_inode *si;
-	struct side_inode *next;
 	int err = 0;
 
 	for (int s = OLD; s < SIDES; s++) {
-		HASH_ITER(hh, d->side[s].inodes, si, next) {
+		for (si = d->side[s].all; si; si = si->next) {
 			if (si->attr.nlink == 0)
 				continue;
 			if (S_ISDIR(si->attr.mode))

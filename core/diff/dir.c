@@ -125,7 +125,6 @@ static int load_dir(struct differ *d, enum side s, const struct side_inode *si)
 int dirs_load(struct differ *d)
 {
 	struct side_inode *si;
-	struct side_inode *next;
 	int err = dir_of_path(d, "", 0, &d->root);
 
 	if (!err)
@@ -137,7 +136,7 @@ int dirs_load(struct differ *d)
 	for (int pass = 0; pass < 2 * SIDES; pass++) {
 		const enum side s = pass % SIDES == OLD ? OLD : NEW;
 
-		HASH_ITER(hh, d->side[s].inodes, si, next) {
+		for (si = d->side[s].all; si; si = si->next) {
 			if (S_ISDIR(si->attr.mode) &&
 			    (si->attr.nlink > 0) == (pass < SIDES))
 				err = load_dir(d, s, si);

@@ -13,6 +13,7 @@
  *           -ESTALE: the base has another directory of that path now.
  * Locking:  none; one thread.
  */
+#include "core/lib/uthash_safe.h"
 #include "tree.h"
 
 /* The attributes of the object that a name means in the base. */

@@ -89,7 +89,7 @@ static int object_of_place(struct differ *d, const struct diff_dir *dir,
 	char *path;
 	int err;
 
-	if (!d->side[s].places || !dir->base_path)
+	if (d->side[s].places.count == 0 || !dir->base_path)
 		return 0;
 	err = path_join(&path, dir->base_path, name);
 	if (err)
@@ -245,12 +245,14 @@ int name_add_root(struct differ *d)
 
 void names_unload(struct differ *d)
 {
-	struct diff_name *dn;
-	struct diff_name *next;
+	struct diff_name *dn = d->names;
 
-	HASH_ITER(hh, d->names, dn, next) {
-		HASH_DEL(d->names, dn);
+	HASH_CLEAR(hh, d->names);
+	while (dn) {
+		struct diff_name *next = dn->hh.next;
+
 		free(dn);
+		dn = next;
 	}
 }
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The delta of a side is copied.  The copy is as large as what changed, and
- * once it is made, the view may change without waiting for the comparison.
+ * The delta of a side is copied as it is at one moment.  The copy is as large as
+ * what changed, and once it is made, the view may change without waiting for the
+ * comparison.
+ *
+ * Copies arrive in any order and from any thread that changes something, so they
+ * are only chained; the tables are made of them afterwards.
  */
 #include "side.h"
 
@@ -10,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/delta/moment.h"
+#include "core/lib/checksum.h"
 #include "core/lib/timespec.h"
 
 /*
@@ -18,115 +24,191 @@
  */
 #define ID_CLASH (1ULL << 63)
 
+/* The copies of a moment. */
+struct capture {
+	struct overlay *o;
+	struct rmutex lock;	   /* RANK_LEAF */
+	struct side_inode *inodes; /* by lock */
+	struct side_dentry *names; /* by lock; chained by next_in_dir */
+	int err;		   /* by lock */
+};
+
+static struct side_inode *inode_of_place(struct table_link *l)
+{
+	return (void *)((char *)l - offsetof(struct side_inode, place));
+}
+
+static uint64_t inode_hash(const struct table_link *l)
+{
+	return table_hash_number(((const struct side_inode *)l)->id);
+}
+
+static uint64_t path_hash(const char *path)
+{
+	return checksum64(path, strlen(path), 0);
+}
+
+static uint64_t place_hash(const struct table_link *l)
+{
+	return path_hash(inode_of_place((struct table_link *)l)->base_path);
+}
+
+static uint64_t dentry_hash(const struct table_link *l)
+{
+	const struct side_dentry *de = (const struct side_dentry *)l;
+
+	static_assert(offsetof(struct side_inode, link) == 0 &&
+			      offsetof(struct side_dentry, link) == 0,
+		      "a cast is enough");
+	return checksum64(de->name, de->name_bytes, de->dir);
+}
+
 struct side_inode *side_inode(const struct diff_side *side, mapfs_ino id)
 {
-	struct side_inode *si = NULL;
+	struct table_link *l = NULL;
 
-	if (side->inodes && id)
-		HASH_FIND(hh, side->inodes, &id, sizeof(id), si);
-	return si;
+	if (id)
+		l = table_chain(&side->inodes, table_hash_number(id));
+	while (l && ((struct side_inode *)l)->id != id)
+		l = l->next;
+	return (struct side_inode *)l;
 }
 
 struct side_inode *side_place(const struct diff_side *side, const char *path)
 {
-	struct side_inode *si = NULL;
+	struct table_link *l = table_chain(&side->places, path_hash(path));
 
-	if (side->places)
-		HASH_FIND(hh_place, side->places, path, strlen(path), si);
-	return si;
+	while (l && strcmp(inode_of_place(l)->base_path, path) != 0)
+		l = l->next;
+	return l ? inode_of_place(l) : NULL;
 }
 
 struct side_dentry *side_dentry(const struct diff_side *side, mapfs_ino dir,
 				const char *name, size_t name_bytes)
 {
-	struct {
-		mapfs_ino dir;
-		char name[NAME_MAX + 1];
-	} key = { .dir = dir };
-	struct side_dentry *de = NULL;
+	struct table_link *l =
+		table_chain(&side->dentries, checksum64(name, name_bytes, dir));
 
-	if (!side->dentries || name_bytes > NAME_MAX)
-		return NULL;
-	memcpy(key.name, name, name_bytes);
-	HASH_FIND(hh, side->dentries, &key, sizeof(key.dir) + name_bytes, de);
-	return de;
+	for (; l; l = l->next) {
+		struct side_dentry *de = (struct side_dentry *)l;
+
+		if (de->dir == dir && de->name_bytes == name_bytes &&
+		    memcmp(de->name, name, name_bytes) == 0)
+			return de;
+	}
+	return NULL;
 }
 
-static bool same_birth(const struct side_inode *a, const struct delta *b)
+static bool same_birth(const struct side_inode *a, const struct side_inode *b)
 {
-	return !a->base_path && !b->base &&
+	return !a->base_path && !b->base_path &&
 	       timespec_is_equal(a->btime, b->btime) &&
 	       (a->attr.mode & S_IFMT) == (b->attr.mode & S_IFMT);
 }
 
-static mapfs_ino id_of(const struct diff_side *old, mapfs_ino ino,
-		       const struct delta *delta)
+static mapfs_ino id_of(const struct diff_side *old, const struct side_inode *is)
 {
-	const struct side_inode *si;
+	const mapfs_ino ino = is->inode->ino;
+	const struct side_inode *was;
 
-	if (!old || !old->o || delta->base)
+	if (!old || !old->o || is->base_path)
 		return ino;
-	si = side_inode(old, ino);
-	return si && !same_birth(si, delta) ? ino | ID_CLASH : ino;
+	was = side_inode(old, ino);
+	return was && !same_birth(was, is) ? ino | ID_CLASH : ino;
 }
 
-/* `i` is taken when this succeeds. */
-static int add_inode(struct diff_side *side, const struct diff_side *old,
-		     struct inode *i)
+static void capture_failed(struct capture *c, int err)
+{
+	rmutex_lock(&c->lock);
+	c->err = err;
+	rmutex_unlock(&c->lock);
+}
+
+static void capture_inode(void *arg, struct inode *i)
 {
 	const struct delta *delta = i->delta;
+	struct capture *c = arg;
 	struct side_inode *si = calloc(1, sizeof(*si));
-	int err = 0;
+	int err = si ? 0 : -ENOMEM;
 
-	if (!si)
-		return -ENOMEM;
-	si->id = id_of(old, i->ino, delta);
+	if (!err && delta->base)
+		err = inode_base_path(c->o->itable, i, &si->base_path);
+	if (err) {
+		free(si);
+		capture_failed(c, err);
+		return;
+	}
 	si->attr = delta->attr;
 	si->rdev = delta->rdev;
 	si->btime = delta->btime;
 	si->owns_xattrs = delta->owns_xattrs;
-	if (delta->base)
-		err = inode_base_path(side->o->itable, i, &si->base_path);
-	if (!err) {
-		HASH_ADD(hh, side->inodes, id, sizeof(si->id), si);
-		err = si->hh.tbl ? 0 : -ENOMEM;
-	}
-	if (!err && si->base_path && si->attr.nlink > 0 &&
-	    !side_place(side, si->base_path)) {
-		HASH_ADD_KEYPTR(hh_place, side->places, si->base_path,
-				strlen(si->base_path), si);
-		err = si->hh_place.tbl ? 0 : -ENOMEM;
-		if (err)
-			HASH_DEL(side->inodes, si);
-	}
-	if (err) {
-		free(si->base_path);
-		free(si);
-		return err;
-	}
 	si->inode = i;
-	return 0;
+	inode_hold(c->o->itable, i);
+	rmutex_lock(&c->lock);
+	si->next = c->inodes;
+	c->inodes = si;
+	rmutex_unlock(&c->lock);
 }
 
-static int load_inodes(struct diff_side *side, const struct diff_side *old)
+static void capture_name(void *arg, const struct dentry *from)
 {
-	struct overlay *o = side->o;
-	mapfs_ino *inos = NULL;
-	size_t count = 0;
-	int err = itable_list_kept(o->itable, &inos, &count);
+	struct capture *c = arg;
+	struct side_dentry *de = calloc(1, sizeof(*de) + from->name_bytes + 1);
 
-	for (size_t n = 0; !err && n < count; n++) {
-		struct inode *i = itable_get(o->itable, inos[n]);
-
-		if (!i)
-			continue;
-		err = i->delta ? add_inode(side, old, i) : 0;
-		/* ns_lock is held: an orphan is removed at the next put. */
-		if (err || !i->delta)
-			(void)inode_put(o->itable, i);
+	if (!de) {
+		capture_failed(c, -ENOMEM);
+		return;
 	}
-	free(inos);
-	return err;
+	de->dir = from->dir;
+	de->id = from->ino;
+	de->type = from->type;
+	de->over_base = from->over_base;
+	de->name_bytes = from->name_bytes;
+	memcpy(de->name, from->name, from->name_bytes);
+	rmutex_lock(&c->lock);
+	de->next_in_dir = c->names;
+	c->names = de;
+	rmutex_unlock(&c->lock);
+}
+
+static void capture_put(void *arg, struct inode *i)
+{
+	overlay_put(((struct capture *)arg)->o, i);
+}
+
+/* All copies of one moment, or an error and some of them. */
+static int capture_run(struct capture *c)
+{
+	const struct moment m = {
+		.inode = capture_inode,
+		.name = capture_name,
+		.put = capture_put,
+		.arg = c,
+	};
+	int err;
+
+	rmutex_init(&c->lock, RANK_LEAF);
+	moment_begin(&c->o->set, &m, &c->o->ns_lock);
+	err = moment_copy(&c->o->set, &c->o->ns_lock);
+	moment_end(&c->o->set, &c->o->ns_lock);
+	rmutex_fini(&c->lock);
+	return err ? err : c->err;
+}
+
+/* The memory is the side's in any case. */
+static int add_inode(struct diff_side *side, const struct diff_side *old,
+		     struct side_inode *si)
+{
+	int err;
+
+	si->next = side->all;
+	side->all = si;
+	si->id = id_of(old, si);
+	err = table_insert(&side->inodes, &si->link);
+	if (err || !si->base_path || si->attr.nlink == 0 ||
+	    side_place(side, si->base_path))
+		return err;
+	return table_insert(&side->places, &si->place);
 }
 
 /* The inode of the delta with this number; NULL: there is none. */
@@ -137,71 +219,90 @@ static struct side_inode *find_ino(const struct diff_side *side, mapfs_ino ino)
 	return si ? si : side_inode(side, ino);
 }
 
-static int add_dentry(void *arg, const struct dentry *from)
+/* Takes the memory. */
+static int add_dentry(struct diff_side *side, struct side_dentry *de)
 {
-	struct diff_side *side = arg;
-	struct side_inode *dir = find_ino(side, from->dir);
-	struct side_inode *i = from->ino ? find_ino(side, from->ino) : NULL;
-	struct side_dentry *de;
+	struct side_inode *dir = find_ino(side, de->dir);
+	struct side_inode *i = de->id ? find_ino(side, de->id) : NULL;
 
-	if (!dir || (from->ino && !i))
-		return -EUCLEAN;
-	de = calloc(1, sizeof(*de) + from->name_bytes + 1);
-	if (!de)
-		return -ENOMEM;
-	de->dir = dir->id;
-	de->id = i ? i->id : 0;
-	de->type = from->type;
-	de->over_base = from->over_base;
-	memcpy(de->name, from->name, from->name_bytes);
-	HASH_ADD(hh, side->dentries, dir,
-		 offsetof(struct side_dentry, name) -
-			 offsetof(struct side_dentry, dir) + from->name_bytes,
-		 de);
-	if (!de->hh.tbl) {
-		free(de);
-		return -ENOMEM;
+	if (dir && !(de->id && !i)) {
+		de->dir = dir->id;
+		de->id = i ? i->id : 0;
+		if (table_insert(&side->dentries, &de->link)) {
+			free(de);
+			return -ENOMEM;
+		}
+		de->next_in_dir = dir->dentries;
+		dir->dentries = de;
+		if (i) {
+			de->next_of_object = i->names;
+			i->names = de;
+		}
+		return 0;
 	}
-	de->next_in_dir = dir->dentries;
-	dir->dentries = de;
-	if (i) {
-		de->next_of_object = i->names;
-		i->names = de;
+	free(de);
+	return -EUCLEAN;
+}
+
+/* Takes the copies, also after an error. */
+static int make_tables(struct diff_side *side, const struct diff_side *old,
+		       struct capture *c, int err)
+{
+	while (c->inodes) {
+		struct side_inode *si = c->inodes;
+		int ret;
+
+		c->inodes = si->next;
+		ret = add_inode(side, old, si);
+		err = err ? err : ret;
 	}
-	return 0;
+	while (c->names) {
+		struct side_dentry *de = c->names;
+
+		c->names = de->next_in_dir;
+		if (err)
+			free(de);
+		else
+			err = add_dentry(side, de);
+	}
+	return err;
 }
 
 int side_load(struct diff_side *side, struct overlay *o,
 	      const struct diff_side *old)
 {
+	struct capture c = { .o = o };
 	int err;
 
 	side->o = o;
+	table_init(&side->inodes, inode_hash);
+	table_init(&side->places, place_hash);
+	table_init(&side->dentries, dentry_hash);
 	if (!o)
 		return 0;
-	/* For writing: changes of one file's attributes only read-lock it. */
-	rwlock_write(&o->ns_lock);
-	err = load_inodes(side, old);
-	if (!err)
-		err = namespace_iterate(&o->set.names, add_dentry, side);
-	rwlock_unlock(&o->ns_lock);
-	return err;
+	err = capture_run(&c);
+	return make_tables(side, old, &c, err);
 }
 
 void side_unload(struct diff_side *side)
 {
-	struct side_inode *si;
-	struct side_inode *next_inode;
-	struct side_dentry *de;
-	struct side_dentry *next;
+	for (uint64_t n = 0; n < table_buckets(&side->dentries); n++) {
+		struct table_link *l = table_bucket(&side->dentries, n);
 
-	HASH_ITER(hh, side->dentries, de, next) {
-		HASH_DEL(side->dentries, de);
-		free(de);
+		while (l) {
+			struct table_link *next = l->next;
+
+			free(l);
+			l = next;
+		}
 	}
-	HASH_CLEAR(hh_place, side->places);
-	HASH_ITER(hh, side->inodes, si, next_inode) {
-		HASH_DEL(side->inodes, si);
+	table_fini(&side->dentries);
+	table_fini(&side->places);
+	table_fini(&side->inodes);
+	while (side->all) {
+		struct side_inode *si = side->all;
+
+		side->all = si->next;
 		overlay_put(side->o, si->inode);
 		free(si->base_path);
 		free(si);

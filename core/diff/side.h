@@ -9,11 +9,12 @@
  * Lifetime: a zeroed struct diff_side is the base; side_load() to
  *           side_unload(), which also ends a load that failed.
  * Errors:   0 or a negative errno; -EUCLEAN: the delta contradicts itself.
- * Locking:  side_load() takes the overlay's ns_lock.  The copy needs no lock;
- *           pages and xattrs are read through the overlay, which takes its
- *           own.
+ * Locking:  side_load() copies one moment (core/delta/moment.h), and no change
+ *           waits for it.  The copy needs no lock; pages and xattrs are read
+ *           through the overlay, which takes its own.
  * Invariants: an id names the same object on both sides; 0 names none.
  */
+#include "core/lib/table.h"
 #include "core/overlay/inode.h"
 
 enum side {
@@ -24,20 +25,22 @@ enum side {
 
 /* A name in the delta of one side. */
 struct side_dentry {
-	UT_hash_handle hh;
+	struct table_link link;
 	struct side_dentry *next_in_dir;
 	struct side_dentry *next_of_object;
-	mapfs_ino id; /* 0: whiteout */
+	mapfs_ino id;  /* 0: whiteout */
+	mapfs_ino dir; /* the key: this and the name */
+	uint32_t name_bytes;
 	uint16_t type;
 	bool over_base;
-	mapfs_ino dir; /* the key: this and the name behind it */
 	char name[];
 };
 
 /* An inode in the delta of one side, as it was when that was copied. */
 struct side_inode {
-	UT_hash_handle hh;
-	UT_hash_handle hh_place; /* by base_path, if it was not removed */
+	struct table_link link;	 /* by id */
+	struct table_link place; /* by base_path, if it was not removed */
+	struct side_inode *next; /* of all */
 	mapfs_ino id;		 /* the key */
 	struct inode *inode;	 /* with a hold */
 	struct record_attr attr;
@@ -51,9 +54,10 @@ struct side_inode {
 
 struct diff_side {
 	struct overlay *o; /* borrowed; NULL: the side is the base itself */
-	struct side_inode *inodes;
-	struct side_inode *places;
-	struct side_dentry *dentries;
+	struct side_inode *all;
+	struct table inodes;
+	struct table places;
+	struct table dentries;
 };
 
 /*

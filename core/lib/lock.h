@@ -12,6 +12,7 @@
  *   lookup_queue.lock lookups that wait for a walk over the base
  *   job_queue.lock    the list of jobs, and the state of each
  *   store.sync_lock   one sync point or compaction at a time
+ *   moment_lock       one moment of a delta that is being copied at a time
  *   overlay.ns_lock   names, and every change of a copy view: changes of
  *                     names and compaction hold it for writing, changes of
  *                     one file's data or attributes for reading
@@ -33,7 +34,7 @@
  *
  * Order, outermost first; no thread holds two locks of one line:
  *   RANK_FS           loop, seek_queue, lookup_queue, job_queue
- *     RANK_SYNC           store.sync_lock
+ *     RANK_SYNC           store.sync_lock, moment_lock
  *       RANK_NAMESPACE      overlay.ns_lock
  *         RANK_INODE          a delta stripe
  *           RANK_DIRECT         handles.lock
@@ -44,7 +45,8 @@
  *                     RANK_JOURNAL        journal.lock
  *                       RANK_ARENA          arena.layout
  *                         RANK_LEAF           arena.lock, walk_lock, places,
- *                                             origins, listings
+ *                                             origins, listings, and the
+ *                                             lock of the copies of a moment
  * Two mutexes have no rank, because nothing is locked under them: stop_lock
  * of a store, which wakes the thread that makes sync points, and the lock of
  * core/lib/fault.c, which any thread may take with any lock held.

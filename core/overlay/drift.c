@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of inodes is locked while it is walked, and the base may be slow.
- * So the numbers are copied first, and then each inode is compared with the
- * base.
+ * So the numbers of some inodes are copied at a time, and then each of these is
+ * compared with the base.
  */
 #include "drift.h"
 
@@ -12,6 +12,8 @@
 
 #include "inode.h"
 #include "writer.h"
+
+#define SLICE_BUCKETS 512
 
 /* False: the inode is new or removed, so it depends on no base file. */
 static bool signature_of(struct overlay *o, struct inode *i,
@@ -78,18 +80,21 @@ static int look(struct overlay *o, struct inode *i, mapfs_drift_fn fn,
 int overlay_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
 {
 	struct overlay *o = overlay_of(v);
-	mapfs_ino *inos = NULL;
-	size_t count = 0;
-	int err = itable_list_kept(o->itable, &inos, &count);
+	struct kept_walk w = { .buckets = SLICE_BUCKETS };
+	int ret;
 
-	for (size_t n = 0; !err && n < count; n++) {
-		struct inode *i = itable_get(o->itable, inos[n]);
+	while ((ret = itable_walk_kept(o->itable, &w)) > 0) {
+		for (size_t n = 0; n < w.count && ret > 0; n++) {
+			struct inode *i = itable_get(o->itable, w.inos[n]);
+			int err = i ? look(o, i, fn, arg) : 0;
 
-		if (!i)
-			continue;
-		err = look(o, i, fn, arg);
-		overlay_put(o, i);
+			if (i)
+				overlay_put(o, i);
+			ret = err ? err : ret;
+		}
+		if (ret <= 0)
+			break;
 	}
-	free(inos);
-	return err;
+	free(w.inos);
+	return ret;
 }

@@ -16,6 +16,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,17 @@ static int job_run(struct mount *m, struct job *job)
 	return err ? err : job->result.err;
 }
 
+/*
+ * A comparison of a million changes needs memory for each of them, and the C
+ * library would keep it for the next one.
+ */
+static void return_memory(void)
+{
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
+}
+
 static void *queue_run(void *arg)
 {
 	struct job_queue *q = arg;
@@ -123,6 +135,7 @@ static void *queue_run(void *arg)
 		job->err = job_run(q->m, job);
 		if (job->err)
 			wire_out_fini(&job->result);
+		return_memory();
 		rmutex_lock(&q->lock);
 		job->state = job->err ? MAPFS_JOB_FAILED : MAPFS_JOB_DONE;
 		job_touch(job);

@@ -98,13 +98,16 @@ def prepare(top):
 
 
 def memory_mib(pid):
-    """Of the daemon: now, and at its peak since the last call."""
+    """
+    Of the daemon: its own memory, and the peak of that and of mapped pages of
+    files since the last call.
+    """
     mib = {}
     for line in Path(f"/proc/{pid}/status").read_text().split("\n"):
-        if line.startswith(("VmRSS", "VmHWM")):
+        if line.startswith(("RssAnon", "VmHWM")):
             mib[line.split(":")[0]] = int(line.split()[1]) >> 10
     Path(f"/proc/{pid}/clear_refs").write_text("5")
-    return mib["VmRSS"], mib["VmHWM"]
+    return mib["RssAnon"], mib["VmHWM"]
 
 
 def program(mnt, end, worst):

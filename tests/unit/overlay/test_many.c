@@ -4,6 +4,10 @@
  */
 #include "tests/unit/support/overlay_fixture.h"
 
+#include <pthread.h>
+
+#include "core/delta/moment.h"
+#include "core/lib/array.h"
 #include "core/overlay/inode.h"
 
 #define STEPS 3000
@@ -200,11 +204,137 @@ static void test_revert__adds_only_what_it_reverts(void **state)
 	assert_true(after.journal_bytes - before.journal_bytes < 1024);
 }
 
+/* The delta as lines of text, one for each inode and name. */
+struct lines {
+	char (*line)[64];
+	size_t count;
+	size_t cap;
+};
+
+static void add_line(struct lines *l, const char *text)
+{
+	assert_int_equal(array_reserve(&l->line, &l->cap, l->count + 1), 0);
+	(void)snprintf(l->line[l->count++], sizeof(*l->line), "%s", text);
+}
+
+static void inode_line(void *arg, struct inode *i)
+{
+	const struct delta *d = i->delta;
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "inode %llx %o %u %d",
+		       (unsigned long long)i->ino, d->attr.mode, d->attr.nlink,
+		       d->owns_xattrs);
+	add_line(arg, text);
+}
+
+static void name_line(void *arg, const struct dentry *d)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "name %llx %s %llx %d",
+		       (unsigned long long)d->dir, d->name,
+		       (unsigned long long)d->ino, d->over_base);
+	add_line(arg, text);
+}
+
+static int line_of_inode(void *arg, struct inode *i)
+{
+	inode_line(arg, i);
+	return 0;
+}
+
+static int line_of_name(void *arg, const struct dentry *d)
+{
+	name_line(arg, d);
+	return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static void assert_same_lines(struct lines *a, struct lines *b)
+{
+	assert_int_equal(a->count, b->count);
+	qsort(a->line, a->count, sizeof(*a->line), by_text);
+	qsort(b->line, b->count, sizeof(*b->line), by_text);
+	for (size_t n = 0; n < a->count; n++)
+		assert_string_equal(a->line[n], b->line[n]);
+	free(a->line);
+	free(b->line);
+}
+
+static struct overlay *the_overlay;
+
+static void put_inode(void *arg, struct inode *i)
+{
+	(void)arg;
+	overlay_put(the_overlay, i);
+}
+
+static void *take_steps(void *arg)
+{
+	struct fixture *f = arg;
+
+	for (int n = 0; n < 40; n++)
+		step(f);
+	if (next_random() % 4 == 0)
+		assert_int_equal(mapfs_rollback(f->v, "then", NULL, NULL, &why),
+				 0);
+	return NULL;
+}
+
+/*
+ * Goal: a copy of the delta is that of one moment, with each inode and name once.
+ * Method: random changes, and sometimes a rollback, between the moment and the
+ * copying; all that was handed over is compared with a list made before.
+ */
+static void test_moment__is_copied_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	struct overlay *o;
+
+	open_copy(f, MAPFS_STORE_DIR);
+	o = overlay_of(f->v);
+	assert_int_equal(mapfs_snapshot_create(f->v, "then", "", &why), 0);
+	for (int n = 0; n < 100; n++) {
+		struct lines before = { 0 };
+		struct lines copied = { 0 };
+		const struct moment m = {
+			.inode = inode_line,
+			.name = name_line,
+			.put = put_inode,
+			.arg = &copied,
+		};
+		pthread_t thread;
+
+		the_overlay = o;
+		take_steps(f);
+		assert_int_equal(itable_iterate_kept(o->itable, line_of_inode,
+						     &before),
+				 0);
+		assert_int_equal(namespace_iterate(&o->set.names, line_of_name,
+						   &before),
+				 0);
+		moment_begin(&o->set, &m, &o->ns_lock);
+		/* A thread of its own, as this one has the moment's lock. */
+		assert_int_equal(pthread_create(&thread, NULL, take_steps, f),
+				 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(moment_copy(&o->set, &o->ns_lock), 0);
+		moment_end(&o->set, &o->ns_lock);
+		assert_same_lines(&before, &copied);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test_with_copy(test_counts__are_those_of_a_full_count),
 		test_with_copy(test_revert__adds_only_what_it_reverts),
+		test_with_copy(test_moment__is_copied_as_it_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
