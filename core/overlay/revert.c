@@ -30,6 +30,7 @@
 
 #include "core/lib/path.h"
 #include "core/store/compact.h"
+#include "core/store/sync.h"
 #include "invalidate.h"
 #include "lost.h"
 #include "revert_apply.h"
@@ -683,6 +684,11 @@ int overlay_revert(struct mapfs_view *v, const char *path,
 	else if (!err)
 		err = revert_path(o, copy, inval, why);
 	free(copy);
+	if (!err && fn)
+		invalidation_tell(inval, fn, arg);
+	/* What was reverted is durable when the command ends [D1]. */
+	if (!err)
+		err = store_sync(o->store);
 	if (err == -ENOENT && reason_is_empty(why))
 		reason_set(
 			why,
@@ -690,8 +696,6 @@ int overlay_revert(struct mapfs_view *v, const char *path,
 			path);
 	else if (err && reason_is_empty(why))
 		reason_set(why, "%s: %s", path, reason_of(err));
-	if (!err && fn)
-		invalidation_tell(inval, fn, arg);
 	invalidation_destroy(inval);
 	return err;
 }
