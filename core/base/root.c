@@ -300,17 +300,14 @@ int base_open_again(struct base **out, const struct base *from)
 	assert(from->rootfd >= 0);
 	if (!b)
 		return -ENOMEM;
-	b->dev = from->dev;
-	b->mount_id = from->mount_id;
-	b->has_mount_id = from->has_mount_id;
 	b->noatime = from->noatime;
 	b->nodiratime = from->nodiratime;
-	b->atime_rule = from->atime_rule;
-	b->is_remote = from->is_remote;
-	b->has_generations = from->has_generations;
 	b->has_handles = from->has_handles;
-	b->may_hide_foreign = from->may_hide_foreign;
 	err = copy_root(b, from);
+	if (!err)
+		err = learn_root(b, true);
+	b->may_hide_foreign = from->may_hide_foreign;
+	b->atime_rule = from->atime_rule;
 	if (err) {
 		base_close(b);
 		return err;

@@ -13,6 +13,8 @@
  *                                         writes what the kernel allows
  *   CHOWN                      x     x    new files belong to that user, or
  *                                         to the caller
+ *   LEASE                      x     x    asks who writes to a file of
+ *                                         another user: core/base/writer.c
  *   SYS_RESOURCE               x     x    the part of the disk that is kept
  *                                         for root
  *   FSETID                           x    set-id bits survive a write of root
@@ -37,8 +39,8 @@
 
 #define READ_CAPS \
 	(BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_SYS_ADMIN))
-#define COPY_CAPS                                             \
-	(READ_CAPS | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_CHOWN) | \
+#define COPY_CAPS                                                              \
+	(READ_CAPS | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_CHOWN) | BIT(CAP_LEASE) | \
 	 BIT(CAP_SYS_RESOURCE))
 #define WRITE_CAPS                                                \
 	(COPY_CAPS | BIT(CAP_FSETID) | BIT(CAP_LINUX_IMMUTABLE) | \

@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
+from support.isolate import USER_UID
 from support.load import patience
-from support.sysc import read_file, write_file
+from support.sysc import fails, opened, read_file, write_file
 from support.view import binary, is_mounted, mapfs, status_of, wait_for
 
 PARTS = ("no_new_privs", "caps", "seccomp", "landlock")
@@ -134,3 +135,20 @@ def test_broker_ends_with_a_killed_daemon(view):
              lambda: not os.path.exists(f"/proc/{broker}/exe") or
              b") Z " in read_file(f"/proc/{broker}/stat"))
     view.mount()
+
+
+@pytest.mark.modes("copy", people=("root",), plain=False)
+def test_daemon_of_root_sees_who_writes_to_a_users_file(view):
+    """A lease on another user's file takes CAP_LEASE."""
+    view.keep_base_in_memory()
+    base = view.base / "f"
+    write_file(base, b"x")
+    os.truncate(base, 20 << 20)	# more than is copied up at once
+    os.chown(base, USER_UID, USER_UID)
+    view.expected.append("is open for writing")
+    writer = os.open(base, os.O_RDWR)
+    with opened(view / "f", os.O_RDWR) as fd:
+        os.pwrite(fd, b"y", 0)
+        with fails(errno.ETXTBSY):
+            os.fsync(fd)
+    os.close(writer)
