@@ -264,7 +264,8 @@ static int reserve(struct arena *a, uint64_t start, uint64_t len)
 	 * records that give space back, and to open the store again.
 	 */
 	if (!a->cannot_reserve)
-		err = io_check_headroom(a->fd, len << MAPFS_PAGE_SHIFT);
+		err = io_check_headroom(a->fd, len << MAPFS_PAGE_SHIFT,
+					IO_PAGES);
 	if (!a->cannot_reserve && !err)
 		err = io_reserve("arena.reserve", a->fd,
 				 start << MAPFS_PAGE_SHIFT,
@@ -431,7 +432,7 @@ int arena_check_room(struct arena *a, uint64_t count)
 	    count * MAPFS_PAGE_SIZE >
 		    (uint64_t)in_memory * (uint64_t)sysconf(_SC_PAGESIZE))
 		return -ENOSPC;
-	return io_check_headroom(a->fd, count << MAPFS_PAGE_SHIFT);
+	return io_check_headroom(a->fd, count << MAPFS_PAGE_SHIFT, IO_PAGES);
 }
 
 static void assert_live(const struct arena *a, uint64_t first, uint64_t count)

@@ -25,9 +25,8 @@
  *       began after it was freed has succeeded: arena_free() -> (sync begins)
  *       arena_seal_freed() -> (sync done) arena_release_sealed().  When the
  *       sync fails the sealed pages stay taken.
- *  [A2] pages leave some space of the disk to the journal: arena_alloc() fails
- *       with -ENOSPC while there is still space for the records that free
- *       pages.
+ *  [A2] pages leave some space of the disk to records: arena_alloc() fails with
+ *       -ENOSPC while there is still some (io_check_headroom()).
  * Chunks: space is reserved in chunks that grow with the arena from 16 KiB to
  * 64 MiB, so that a store of one changed byte stays tiny; where the file
  * system cannot reserve (-EOPNOTSUPP), arena_write() reports ENOSPC itself.

@@ -221,10 +221,23 @@ static void dentry_keep(struct namespace *ns, struct dentry *d)
 	ns->keep(ns->keep_arg, d);
 }
 
+static void count_live(struct namespace *ns, const struct dentry *d)
+{
+	ns->live += d->ino != 0;
+	ns->live_bytes += d->ino != 0 ? d->name_bytes : 0;
+}
+
+static void uncount_live(struct namespace *ns, const struct dentry *d)
+{
+	ns->live -= d->ino != 0;
+	ns->live_bytes -= d->ino != 0 ? d->name_bytes : 0;
+}
+
 /* The name left the list of its directory. */
 static void dentry_destroy(struct namespace *ns, struct dentry *d)
 {
 	dentry_keep(ns, d);
+	uncount_live(ns, d);
 	(*count_of(ns, d))--;
 	table_remove(&ns->dentries, &d->link);
 	free(d);
@@ -483,6 +496,7 @@ int namespace_insert(struct namespace *ns, const struct record_dentry *r,
 	}
 	dentry_place(ns, l, d, old);
 	(*count_of(ns, d))++;
+	count_live(ns, d);
 	l->version = ++ns->changes;
 	if (old)
 		dentry_destroy(ns, old);

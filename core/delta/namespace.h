@@ -79,6 +79,8 @@ struct namespace
 	void *keep_arg;
 	uint16_t moment; /* number of the newest one */
 	struct dirlist *dirs;
+	uint64_t live;		  /* dentries that are no whiteouts */
+	uint64_t live_bytes;	  /* of their names */
 	uint64_t next_slot;	  /* for the next new name */
 	uint64_t changes;	  /* so far; for namespace_version() */
 	struct past_name *past;	  /* a table of fixed size; NULL: empty */

@@ -198,11 +198,19 @@ struct record {
 };
 
 /* Encoded records that will be one atomic group of the journal. */
+/* How far a group may use the space that is kept back [A2]; not encoded. */
+enum group_space {
+	SPACE_GROWS, /* not at all: the store grows */
+	SPACE_FREES, /* removes something, or changes what is there */
+	SPACE_MUST,  /* all of it */
+};
+
 struct group {
 	uint8_t *buf;
 	size_t len_bytes;
 	size_t cap_bytes;
 	bool failed;
+	enum group_space space;
 };
 
 void group_init(struct group *g);

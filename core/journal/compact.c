@@ -45,6 +45,10 @@ int journal_compact_begin(struct journal *j, struct journal_compaction **out)
 		.flags = SEGMENT_FROM_NOTHING,
 	};
 	err = segment_create(&c->seg, &j->where, &j->id);
+	/* The segment was made from the spare, if there was one. */
+	rmutex_lock(&j->lock);
+	j->spare_bytes = 0;
+	rmutex_unlock(&j->lock);
 	if (err) {
 		free(c);
 		return err;
@@ -87,6 +91,11 @@ static void compact_install(struct journal_compaction *c, int err)
 	if (!err)
 		journal_remove_segments(j, first, c->seg.number);
 	free(c);
+}
+
+int journal_compact_reserve(struct journal_compaction *c, uint64_t bytes)
+{
+	return segment_reserve(&c->seg, bytes, false);
 }
 
 int journal_compact_end(struct journal_compaction *c)

@@ -30,6 +30,9 @@ int must_check journal_compact_begin(struct journal *j,
 /* Appends `len` bytes of records as one group. */
 int must_check journal_compact_append(struct journal_compaction *c,
 				      const void *records, size_t len);
+/* As journal_reserve(), for groups that follow the state. */
+int must_check journal_compact_reserve(struct journal_compaction *c,
+				       uint64_t bytes);
 int must_check journal_compact_end(struct journal_compaction *c);
 void journal_compact_abort(struct journal_compaction *c);
 

@@ -14,10 +14,13 @@
 #include "journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/lib/io.h"
+#include "core/lib/owner.h"
+#include "spare.h"
 #include "state.h"
 
 static int refuse_segment(void *arg, uint64_t number, bool tmp)
@@ -74,6 +77,41 @@ static int remove_leftover(void *arg, uint64_t number, bool tmp)
 	return 0;
 }
 
+/* On an error `s` can be used once more. */
+static int start_segment(struct journal *j, struct segment *s,
+			 const void *records, size_t len)
+{
+	const mapfs_lsn lsn = s->first_lsn;
+	const struct segment again = { .number = s->number, .first_lsn = lsn };
+	const mapfs_lsn last = len > 0 ? lsn + 1 : lsn - 1;
+	int err = segment_create(s, &j->where, &j->id);
+
+	if (!err && len > 0)
+		err = segment_append(s, GROUP_RECORDS, lsn, records, len);
+	if (!err && len > 0)
+		err = segment_append_mark(s, GROUP_SYNC, lsn + 1, lsn, 0);
+	if (!err)
+		err = segment_publish(s, &j->where, &j->id, last);
+	if (err) {
+		segment_discard(s, &j->where);
+		*s = again;
+	}
+	return err;
+}
+
+/* Space that the last writer of the newest segment reserved and did not use. */
+static void trim_last(const struct journal *j)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int fd = -1;
+
+	segment_name(j->last_number, false, name);
+	if (owner_open_file(j->where.dirfd, name, O_RDWR, &fd) != 0)
+		return;
+	(void)!ftruncate(fd, (off_t)j->unused_from);
+	close(fd);
+}
+
 int journal_start(struct journal *j)
 {
 	return journal_start_with(j, NULL, 0);
@@ -91,23 +129,60 @@ int journal_start_with(struct journal *j, const void *records, size_t len)
 
 	assert(j->seg.fd < 0);
 	assert(!j->where.ephemeral);
-	err = segment_create(&s, &j->where, &j->id);
-	if (!err && len > 0)
-		err = segment_append(&s, GROUP_RECORDS, lsn, records, len);
-	if (!err && len > 0)
-		err = segment_append_mark(&s, GROUP_SYNC, lsn + 1, lsn, 0);
-	if (!err)
-		err = segment_publish(&s, &j->where, &j->id, next - 1);
-	if (err) {
-		segment_discard(&s, &j->where);
-		return err;
+	err = start_segment(j, &s, records, len);
+	/* There is no spare, and no space for a new file. */
+	if (err == -ENOSPC || err == -EDQUOT) {
+		journal_tidy(j);
+		trim_last(j);
+		err = start_segment(j, &s, records, len);
 	}
+	if (err)
+		return err;
 	j->seg = s;
 	j->next_lsn = next;
 	j->flushed_lsn = next - 1;
 	/* A file that stays counts for nothing and costs only space. */
 	journal_tidy(j);
+	trim_last(j);
 	return 0;
+}
+
+int journal_reserve(struct journal *j, uint64_t bytes, bool grows)
+{
+	int err = -EROFS;
+
+	rmutex_lock(&j->lock);
+	assert(j->seg.fd >= 0);
+	if (!j->broken)
+		err = segment_reserve(&j->seg, bytes, grows);
+	rmutex_unlock(&j->lock);
+	return err;
+}
+
+int journal_make_spare(struct journal *j, uint64_t bytes)
+{
+	int err = 0;
+
+	if (j->where.ephemeral)
+		return 0;
+	rmutex_lock(&j->lock);
+	if (j->spare_bytes != bytes)
+		err = spare_make(&j->where, bytes);
+	/* Without such a call there is nothing to try again. */
+	if (err == -EOPNOTSUPP)
+		err = 0;
+	if (!err)
+		j->spare_bytes = bytes;
+	rmutex_unlock(&j->lock);
+	return err;
+}
+
+void journal_trim(struct journal *j)
+{
+	rmutex_lock(&j->lock);
+	if (!j->where.ephemeral)
+		segment_trim(&j->seg);
+	rmutex_unlock(&j->lock);
 }
 
 int journal_append(struct journal *j, const void *records, size_t len,
@@ -258,9 +333,6 @@ void journal_close(struct journal *j)
 {
 	if (!j)
 		return;
-	/* Gives back the space reserved for groups that were not appended. */
-	if (j->seg.fd >= 0 && !j->where.ephemeral &&
-	    j->seg.reserved > j->seg.end)
-		(void)!ftruncate(j->seg.fd, (off_t)j->seg.end);
+	journal_trim(j);
 	journal_free(j);
 }

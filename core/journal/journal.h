@@ -60,6 +60,18 @@ int must_check journal_start(struct journal *j);
 /* The same; it is published with these records and a mark that covers them. */
 int must_check journal_start_with(struct journal *j, const void *records,
 				  size_t len);
+/*
+ * The next `bytes` bytes of groups, of 32 bytes and their payload each, cannot
+ * fail for lack of space [A2].  `grows`: as for segment_reserve().
+ */
+int must_check journal_reserve(struct journal *j, uint64_t bytes, bool grows);
+/*
+ * Keeps so much space for the next segment (spare.h), whichever call creates
+ * it.  -ENOSPC, -EDQUOT: it has less.
+ */
+int must_check journal_make_spare(struct journal *j, uint64_t bytes);
+/* Gives back the space that was reserved for further groups. */
+void journal_trim(struct journal *j);
 /* Copies `len` bytes in, one atomic group; in the page cache on return [D3]. */
 int must_check journal_append(struct journal *j, const void *records,
 			      size_t len, mapfs_lsn *lsn);

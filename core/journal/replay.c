@@ -61,6 +61,7 @@ static int judge_last(struct journal *j, const struct segment_list *list,
 
 	if (err)
 		return err;
+	j->unused_from = v.end;
 	r->damage = v.damage;
 	if (v.damage.kind != JOURNAL_SOUND)
 		return journal_damage_error(v.damage.kind);

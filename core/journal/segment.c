@@ -26,6 +26,7 @@
 #include "core/lib/fault.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
+#include "spare.h"
 
 #define RESERVE_MIN_BYTES (16ULL << 10)
 #define RESERVE_MAX_BYTES (4ULL << 20)
@@ -108,14 +109,23 @@ int segment_iterate(int dirfd, int (*fn)(void *arg, uint64_t number, bool tmp),
 	return err;
 }
 
-/* Space for `need` bytes at the end of the segment [D5]. */
-static int reserve(struct segment *s, uint64_t need)
+static int reserve_more(struct segment *s, uint64_t more, bool grows)
+{
+	int err = grows ? io_check_headroom(s->fd, more, IO_RECORDS) : 0;
+
+	return err ? err :
+		     io_reserve("journal.reserve", s->fd, s->reserved, more);
+}
+
+int segment_reserve(struct segment *s, uint64_t need, bool grows)
 {
 	uint64_t least;
 	uint64_t more = s->reserved;
 	int err;
 
-	if (s->cannot_reserve || s->end + need <= s->reserved)
+	if (s->cannot_reserve)
+		return grows ? io_check_headroom(s->fd, need, IO_RECORDS) : 0;
+	if (s->end + need <= s->reserved)
 		return 0;
 	least = s->end + need - s->reserved;
 	if (more < RESERVE_MIN_BYTES)
@@ -124,10 +134,10 @@ static int reserve(struct segment *s, uint64_t need)
 		more = RESERVE_MAX_BYTES;
 	if (more < least)
 		more = least;
-	err = io_reserve("journal.reserve", s->fd, s->reserved, more);
+	err = reserve_more(s, more, grows);
 	if ((err == -ENOSPC || err == -EDQUOT) && more > least) {
 		more = least;
-		err = io_reserve("journal.reserve", s->fd, s->reserved, more);
+		err = reserve_more(s, more, grows);
 	}
 	/* Where nothing can be reserved, the write itself reports ENOSPC. */
 	if (err == -EOPNOTSUPP) {
@@ -187,9 +197,13 @@ int segment_create(struct segment *s, const struct journal_where *where,
 	if (err)
 		return err;
 	segment_name(s->number, true, name);
-	err = where->ephemeral ?
-		      io_tmpfile(where->dirfd, &fd) :
-		      owner_create_file(where->dirfd, name, O_RDWR, &fd);
+	err = where->ephemeral ? io_tmpfile(where->dirfd, &fd) :
+				 spare_take(where, name, &fd, &s->reserved);
+	/* Whatever is wrong with the spare, a new file needs none. */
+	if (err && !where->ephemeral) {
+		s->reserved = 0;
+		err = owner_create_file(where->dirfd, name, O_RDWR, &fd);
+	}
 	if (!err)
 		s->fd = fd;
 	return err;
@@ -253,6 +267,13 @@ void segment_note_flush(struct segment *s, uint64_t end, mapfs_lsn covers)
 		s->durable_covers = covers;
 }
 
+void segment_trim(struct segment *s)
+{
+	if (s->fd >= 0 && s->reserved > s->end &&
+	    ftruncate(s->fd, (off_t)s->end) == 0)
+		s->reserved = s->end;
+}
+
 void segment_end(struct segment *s)
 {
 	if (s->fd >= 0)
@@ -307,7 +328,7 @@ int segment_append(struct segment *s, enum group_kind kind, mapfs_lsn lsn,
 	p = scratch_room(s, total);
 	if (!p)
 		return -ENOMEM;
-	err = reserve(s, total);
+	err = segment_reserve(s, total, false);
 	if (err)
 		return err;
 	d.sum = le64_of(group_sum(&d, payload, len, s->seed));

@@ -158,7 +158,10 @@ int must_check segment_iterate(int dirfd,
 int must_check segment_open(const struct journal_where *where, uint64_t number,
 			    int *fd, uint64_t *file_bytes);
 
-/* number, first_lsn and flags of `s` are the caller's; the rest is set here. */
+/*
+ * number, first_lsn and flags of `s` are the caller's; the rest is set here.
+ * The spare (spare.h) becomes the file if there is one.
+ */
 int must_check segment_create(struct segment *s,
 			      const struct journal_where *where,
 			      const struct journal_id *id);
@@ -175,6 +178,13 @@ int must_check segment_append_mark(struct segment *s, enum group_kind kind,
 				   mapfs_lsn flushed);
 /* What was appended before `end`, and marks up to `covers`, was flushed. */
 void segment_note_flush(struct segment *s, uint64_t end, mapfs_lsn covers);
+/*
+ * Space for `need` bytes behind the last group [D5].  -ENOSPC, -EDQUOT: there
+ * is none, or, if the store `grows`, others need it (io_check_headroom()).
+ */
+int must_check segment_reserve(struct segment *s, uint64_t need, bool grows);
+/* Gives back the space behind the last group. */
+void segment_trim(struct segment *s);
 /* Ends the struct; the file stays. */
 void segment_end(struct segment *s);
 /* Ends the struct, and removes the file unless it is published. */

@@ -27,8 +27,11 @@ struct journal {
 	uint64_t last_number;	    /* newest that open saw; fixed then */
 	bool (*needs)(void *arg, uint64_t segment); /* fixed early */
 	void *needs_arg;			    /* fixed early */
-	bool broken; /* which name counts is not known; by lock */
-	bool closed; /* a GROUP_CLOSE was written; by lock */
+	uint64_t unused_from; /* offset in segment last_number, behind
+				       what open read; fixed then */
+	uint64_t spare_bytes; /* of the spare; 0: unknown; by lock */
+	bool broken;	      /* which name counts is not known; by lock */
+	bool closed;	      /* a GROUP_CLOSE was written; by lock */
 };
 
 /* A journal without a segment, which begins at lsn 1; NULL: no memory. */

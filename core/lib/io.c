@@ -197,7 +197,7 @@ static int tmpfile_by_name(int dirfd, int *fd)
 	return -EEXIST;
 }
 
-/* The space that pages leave to the journal [A2]; 0: its size is not known. */
+/* The space that pages leave to records [A2]; 0: its size is not known. */
 static uint64_t headroom_of(const struct statvfs *v)
 {
 	const uint64_t most = 4U << 20;
@@ -206,15 +206,18 @@ static uint64_t headroom_of(const struct statvfs *v)
 	return part < most ? part : most;
 }
 
-int io_check_headroom(int fd, uint64_t len)
+int io_check_headroom(int fd, uint64_t len, enum io_use use)
 {
 	struct statvfs v;
+	uint64_t rest;
 
 	if (fstatvfs(fd, &v) < 0)
 		return -errno;
+	rest = headroom_of(&v);
+	if (use == IO_RECORDS)
+		rest /= 2;
 	/* Memory, or a file system that reports no size. */
-	if (v.f_blocks == 0 ||
-	    (uint64_t)v.f_bavail * v.f_frsize >= len + headroom_of(&v))
+	if (v.f_blocks == 0 || (uint64_t)v.f_bavail * v.f_frsize >= len + rest)
 		return 0;
 	return -ENOSPC;
 }

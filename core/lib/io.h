@@ -42,9 +42,14 @@ int must_check io_reserve(const char *point, int fd, uint64_t off,
 int must_check io_punch(int fd, uint64_t off, uint64_t len);
 /*
  * -ENOSPC when taking `len` more bytes would leave the file's file system with
- * less than a sixteenth of itself or 4 MiB, whichever is less.
+ * too little: for pages a sixteenth of itself or 4 MiB, whichever is less, and
+ * for records half of that.  Others may take the rest at any moment.
  */
-int must_check io_check_headroom(int fd, uint64_t len);
+enum io_use {
+	IO_PAGES,
+	IO_RECORDS
+};
+int must_check io_check_headroom(int fd, uint64_t len, enum io_use use);
 /* fstatvfs(3), less the space that pages can certainly not use. */
 int must_check io_statvfs_for_pages(int fd, struct statvfs *out);
 /* Is it a file of memfd_create(2), on no file system of known size? */

@@ -234,7 +234,7 @@ static int create_once(void *ctx)
 	if (err)
 		return err;
 	rwlock_write(&o->ns_lock);
-	err = overlay_copy_up(o, c->dir, false);
+	err = overlay_copy_up(o, c->dir, false, SPACE_GROWS);
 	if (!err && c->dir->delta->attr.nlink == 0)
 		err = -ENOENT; /* removed, but still a process's cwd */
 	if (!err)

@@ -250,6 +250,7 @@ static int fallocate_locked(const struct fallocate_ctx *c, struct inode *i)
 	if (err)
 		return err;
 	new_pages_begin(&n, c->o, i);
+	n.group.space = SPACE_FREES;
 	err = overlay_add_drop_caps(c->o, i, &n.group);
 	if (!err && punch)
 		err = add_hole(&n, c->off, c->end);
@@ -265,7 +266,9 @@ static int fallocate_once(void *ctx)
 {
 	const struct fallocate_ctx *c = ctx;
 	struct inode *i;
-	int err = overlay_data_begin(c->o, c->ino, &i);
+	const enum group_space space =
+		c->mode & FALLOC_FL_PUNCH_HOLE ? SPACE_FREES : SPACE_GROWS;
+	int err = overlay_data_begin(c->o, c->ino, space, &i);
 
 	if (err)
 		return err;

@@ -167,10 +167,11 @@ static int look(struct overlay *o, struct inode *i)
 	return err;
 }
 
-int overlay_data_begin(struct overlay *o, mapfs_ino ino, struct inode **out)
+int overlay_data_begin(struct overlay *o, mapfs_ino ino, enum group_space space,
+		       struct inode **out)
 {
 	struct inode *i;
-	int err = overlay_change_begin(o, ino, &i);
+	int err = overlay_change_begin(o, ino, space, &i);
 
 	if (err)
 		return err;
@@ -188,5 +189,5 @@ int overlay_data_begin(struct overlay *o, mapfs_ino ino, struct inode **out)
 			i->is_guarded = true;
 	}
 	overlay_put(o, i);
-	return err ? err : overlay_change_begin(o, ino, out);
+	return err ? err : overlay_change_begin(o, ino, space, out);
 }

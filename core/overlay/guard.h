@@ -20,6 +20,6 @@
  * it is too large to be copied.
  */
 int must_check overlay_data_begin(struct overlay *o, mapfs_ino ino,
-				  struct inode **out);
+				  enum group_space space, struct inode **out);
 
 #endif

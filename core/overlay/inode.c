@@ -80,6 +80,7 @@ static void reap_locked(struct overlay *o, mapfs_ino ino)
 	if (i->delta && i->delta->attr.nlink == 0 && !is_tombstone(o, i) &&
 	    inode_is_idle(o->itable, i)) {
 		group_init(&g);
+		g.space = SPACE_FREES;
 		group_add(&g, &(struct record){
 				      .type = RECORD_INODE_GONE,
 				      .ino = ino,
@@ -234,7 +235,8 @@ void overlay_inode_record(const struct statx *stx, mapfs_ino ino,
 	};
 }
 
-int overlay_copy_up(struct overlay *o, struct inode *i, bool locked)
+int overlay_copy_up(struct overlay *o, struct inode *i, bool locked,
+		    enum group_space space)
 {
 	struct record r = { .type = RECORD_INODE };
 	struct statx stx;
@@ -262,6 +264,7 @@ int overlay_copy_up(struct overlay *o, struct inode *i, bool locked)
 	r.inode.text = path;
 	r.inode.text_bytes = strlen(path);
 	group_init(&g);
+	g.space = space;
 	group_add(&g, &r);
 	err = store_apply(o->store, &g, locked ? i : NULL);
 	group_fini(&g);
@@ -269,7 +272,8 @@ int overlay_copy_up(struct overlay *o, struct inode *i, bool locked)
 	return err;
 }
 
-int overlay_change_begin(struct overlay *o, mapfs_ino ino, struct inode **out)
+int overlay_change_begin(struct overlay *o, mapfs_ino ino,
+			 enum group_space space, struct inode **out)
 {
 	struct inode *i;
 	int err = overlay_get(o, ino, &i);
@@ -278,7 +282,7 @@ int overlay_change_begin(struct overlay *o, mapfs_ino ino, struct inode **out)
 		return err;
 	rwlock_read(&o->ns_lock);
 	rwlock_write(delta_stripe(&o->set, i));
-	err = overlay_copy_up(o, i, true);
+	err = overlay_copy_up(o, i, true, space);
 	if (err) {
 		overlay_change_end(o, i);
 		return err;

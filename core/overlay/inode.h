@@ -83,11 +83,13 @@ void overlay_inode_record(const struct statx *stx, mapfs_ino ino,
 /*
  * Puts the inode into the delta with the attributes that it has in the base;
  * no page is copied.  `locked`: the caller holds its stripe for writing.
+ * `space`: as that of the change for which it is done.
  */
-int must_check overlay_copy_up(struct overlay *o, struct inode *i, bool locked);
+int must_check overlay_copy_up(struct overlay *o, struct inode *i, bool locked,
+			       enum group_space space);
 /* Gives a hold on the inode, which is in the delta, and locks it. */
 int must_check overlay_change_begin(struct overlay *o, mapfs_ino ino,
-				    struct inode **out);
+				    enum group_space space, struct inode **out);
 void overlay_change_end(struct overlay *o, struct inode *i);
 /*
  * Runs `change`.  If that fails for lack of space and a sync point frees some,

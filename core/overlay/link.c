@@ -20,6 +20,13 @@ struct link_ctx {
 	struct mapfs_entry *out;
 };
 
+struct remove_ctx {
+	struct overlay *o;
+	mapfs_ino dir;
+	const char *name;
+	bool want_dir;
+};
+
 void overlay_add_name(struct group *g, const struct inode *dir,
 		      const char *name, const struct lookup_result *was,
 		      const struct inode *i)
@@ -97,11 +104,11 @@ static int link_locked(const struct link_ctx *c, struct inode *i,
 		err = -EEXIST;
 	}
 	if (!err)
-		err = overlay_copy_up(o, dir, false);
+		err = overlay_copy_up(o, dir, false, SPACE_GROWS);
 	if (!err && dir->delta->attr.nlink == 0)
 		err = -ENOENT;
 	if (!err)
-		err = overlay_copy_up(o, i, false);
+		err = overlay_copy_up(o, i, false, SPACE_GROWS);
 	if (!err && i->delta->attr.nlink >= MAPFS_LINK_MAX)
 		err = -EMLINK;
 	if (err)
@@ -177,13 +184,14 @@ static int remove_locked(struct overlay *o, struct inode *dir, const char *name,
 	const struct timespec now = overlay_now();
 	const bool is_dir = S_ISDIR(was->inode->type);
 	struct group g;
-	int err = overlay_copy_up(o, dir, false);
+	int err = overlay_copy_up(o, dir, false, SPACE_FREES);
 
 	if (!err)
-		err = overlay_copy_up(o, was->inode, false);
+		err = overlay_copy_up(o, was->inode, false, SPACE_FREES);
 	if (err)
 		return err;
 	group_init(&g);
+	g.space = SPACE_FREES;
 	overlay_add_name(&g, dir, name, was, NULL);
 	add_links(&g, was->inode, -1, now);
 	overlay_add_dir_change(&g, dir, is_dir ? -1 : 0, now);
@@ -192,23 +200,24 @@ static int remove_locked(struct overlay *o, struct inode *dir, const char *name,
 	return err;
 }
 
-static int remove_name(struct overlay *o, mapfs_ino dir_ino, const char *name,
-		       bool want_dir)
+static int remove_once(void *ctx)
 {
+	const struct remove_ctx *c = ctx;
+	struct overlay *o = c->o;
 	struct lookup_result was = { 0 };
 	struct inode *dir;
-	int err = overlay_dir_get(o, dir_ino, &dir);
+	int err = overlay_dir_get(o, c->dir, &dir);
 
 	if (err)
 		return err;
 	rwlock_write(&o->ns_lock);
-	err = overlay_find(o, dir, name, &was);
+	err = overlay_find(o, dir, c->name, &was);
 	if (!err && !was.inode)
 		err = -ENOENT;
 	if (!err)
-		err = check_removal(o, was.inode, want_dir);
+		err = check_removal(o, was.inode, c->want_dir);
 	if (!err)
-		err = remove_locked(o, dir, name, &was);
+		err = remove_locked(o, dir, c->name, &was);
 	rwlock_unlock(&o->ns_lock);
 	if (was.inode)
 		overlay_put(o, was.inode);
@@ -216,12 +225,25 @@ static int remove_name(struct overlay *o, mapfs_ino dir_ino, const char *name,
 	return err;
 }
 
+static int remove_name(struct mapfs_view *v, mapfs_ino dir, const char *name,
+		       bool want_dir)
+{
+	struct remove_ctx c = {
+		.o = overlay_of(v),
+		.dir = dir,
+		.name = name,
+		.want_dir = want_dir,
+	};
+
+	return overlay_retry_full(c.o, remove_once, &c);
+}
+
 int overlay_unlink(struct mapfs_view *v, mapfs_ino dir, const char *name)
 {
-	return remove_name(overlay_of(v), dir, name, false);
+	return remove_name(v, dir, name, false);
 }
 
 int overlay_rmdir(struct mapfs_view *v, mapfs_ino dir, const char *name)
 {
-	return remove_name(overlay_of(v), dir, name, true);
+	return remove_name(v, dir, name, true);
 }

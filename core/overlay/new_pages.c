@@ -56,6 +56,9 @@ static void give_back(struct new_pages *n)
 
 int new_pages_end(struct new_pages *n, int err)
 {
+	/* Bytes were written in place, if any. */
+	if (n->count == 0)
+		n->group.space = SPACE_FREES;
 	if (!err)
 		err = store_apply(n->o->store, &n->group, n->i);
 	if (err)

@@ -66,18 +66,26 @@ static int check_rename(struct rename_ctx *r)
 	return r->dst.inode ? check_replacing(r) : 0;
 }
 
+/* A name is there less after it if another one is replaced. */
+static enum group_space space_of(const struct rename_ctx *r)
+{
+	return r->dst.inode && !r->exchange && !r->whiteout ? SPACE_FREES :
+							      SPACE_GROWS;
+}
+
 static int copy_up_all(struct rename_ctx *r)
 {
-	int err = overlay_copy_up(r->o, r->dir, false);
+	const enum group_space space = space_of(r);
+	int err = overlay_copy_up(r->o, r->dir, false, space);
 
 	if (!err)
-		err = overlay_copy_up(r->o, r->newdir, false);
+		err = overlay_copy_up(r->o, r->newdir, false, space);
 	if (!err && r->newdir->delta->attr.nlink == 0)
 		err = -ENOENT;
 	if (!err)
-		err = overlay_copy_up(r->o, r->src.inode, false);
+		err = overlay_copy_up(r->o, r->src.inode, false, space);
 	if (!err && r->dst.inode)
-		err = overlay_copy_up(r->o, r->dst.inode, false);
+		err = overlay_copy_up(r->o, r->dst.inode, false, space);
 	return err;
 }
 
@@ -149,6 +157,7 @@ static int commit_rename(struct rename_ctx *r)
 	int err = 0;
 
 	group_init(&g);
+	g.space = space_of(r);
 	overlay_add_name(&g, r->dir, r->rename->name, &r->src,
 			 r->exchange ? r->dst.inode : NULL);
 	overlay_add_name(&g, r->newdir, r->rename->newname, &r->dst,

@@ -89,12 +89,14 @@ static int setattr_once(void *ctx)
 			  c->set->size_bytes > 0;
 	struct new_pages n;
 	struct inode *i;
-	int err = cuts ? overlay_data_begin(c->o, c->ino, &i) :
-			 overlay_change_begin(c->o, c->ino, &i);
+	int err = cuts ? overlay_data_begin(c->o, c->ino, SPACE_FREES, &i) :
+			 overlay_change_begin(c->o, c->ino, SPACE_FREES, &i);
 
 	if (err)
 		return err;
 	new_pages_begin(&n, c->o, i);
+	/* Also where truncating through a page copies it: one page at most. */
+	n.group.space = SPACE_FREES;
 	if ((c->set->valid & MAPFS_SET_SIZE) && !S_ISREG(i->type))
 		err = S_ISDIR(i->type) ? -EISDIR : -EINVAL;
 	if (!err)

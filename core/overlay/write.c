@@ -88,7 +88,7 @@ static int write_once(void *ctx)
 	const struct mapfs_write *w = c->write;
 	const bool is_cached = w->flags & MAPFS_WRITE_CACHED;
 	struct inode *i;
-	int err = overlay_data_begin(c->o, c->ino, &i);
+	int err = overlay_data_begin(c->o, c->ino, SPACE_GROWS, &i);
 
 	/*
 	 * A rollback removed the inode and all that was written to it.  An

@@ -365,7 +365,7 @@ static int setxattr_once(void *ctx)
 	err = check_namespace(name);
 	if (err)
 		return err;
-	err = overlay_change_begin(o, c->ino, &i);
+	err = overlay_change_begin(o, c->ino, SPACE_GROWS, &i);
 	if (err)
 		return err;
 	group_init(&g);
@@ -398,25 +398,43 @@ int overlay_setxattr(struct mapfs_view *v, mapfs_ino ino,
 	return overlay_retry_full(c.o, setxattr_once, &c);
 }
 
-int overlay_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
+struct removexattr_ctx {
+	struct overlay *o;
+	mapfs_ino ino;
+	const char *name;
+};
+
+static int removexattr_once(void *ctx)
 {
-	struct overlay *o = overlay_of(v);
+	const struct removexattr_ctx *c = ctx;
 	struct inode *i;
 	struct group g;
-	int err = overlay_change_begin(o, ino, &i);
+	int err = overlay_change_begin(c->o, c->ino, SPACE_FREES, &i);
 
 	if (err)
 		return err;
 	group_init(&g);
-	err = check_existence(o, i, name, XATTR_REPLACE);
+	g.space = SPACE_FREES;
+	err = check_existence(c->o, i, c->name, XATTR_REPLACE);
 	if (!err)
-		err = overlay_add_own_xattrs(o, i, &g);
+		err = overlay_add_own_xattrs(c->o, i, &g);
 	if (!err) {
-		add_xattr_gone(&g, i->ino, name);
+		add_xattr_gone(&g, i->ino, c->name);
 		add_ctime(i, &g);
-		err = store_apply(o->store, &g, i);
+		err = store_apply(c->o->store, &g, i);
 	}
 	group_fini(&g);
-	overlay_change_end(o, i);
+	overlay_change_end(c->o, i);
 	return err;
+}
+
+int overlay_removexattr(struct mapfs_view *v, mapfs_ino ino, const char *name)
+{
+	struct removexattr_ctx c = {
+		.o = overlay_of(v),
+		.ino = ino,
+		.name = name,
+	};
+
+	return overlay_retry_full(c.o, removexattr_once, &c);
 }

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/journal/spare.h"
 #include "core/lib/io.h"
 #include "core/lib/path.h"
 #include "anchor_file.h"
@@ -105,12 +106,14 @@ static int add_name(void *arg, const char *name)
 	return 0;
 }
 
-/* N or N.tmp */
+/* N, N.tmp or the spare */
 static int add_segment(void *arg, const char *name)
 {
 	struct contents *c = arg;
 	size_t digits = 0;
 
+	if (strcmp(name, SPARE_NAME) == 0)
+		return 0;
 	while (isdigit((unsigned char)name[digits]))
 		digits++;
 	if (digits > 0 && name[digits] == '\0')

@@ -157,12 +157,23 @@ int store_holder_write(int lockfd, const char *mountpoint)
 	char text[PATH_MAX + 64];
 	int n = snprintf(text, sizeof(text), MOUNTED "%s by process %d\n",
 			 mountpoint ? mountpoint : NOTHING, (int)getpid());
+	int err;
 
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -ENAMETOOLONG;
-	if (ftruncate(lockfd, 0) < 0)
-		return -errno;
-	return io_pwrite_all("store.lock", lockfd, text, (size_t)n, 0);
+	/*
+	 * Over the old text, whose space it needs on a full disk; the NUL hides
+	 * the rest of that until it is cut.  The lock is held in any case:
+	 * without a text nobody is told by whom.
+	 */
+	err = io_pwrite_all("store.lock", lockfd, text, (size_t)n + 1, 0);
+	if (err == -ENOSPC || err == -EDQUOT) {
+		n = 0;
+		err = 0;
+	}
+	if (!err && ftruncate(lockfd, n) < 0)
+		err = -errno;
+	return err;
 }
 
 int store_holder_write_mount(int lockfd, dev_t dev)

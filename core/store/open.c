@@ -12,6 +12,7 @@
 #include "lock.h"
 #include "reasons.h"
 #include "recover.h"
+#include "room.h"
 #include "state.h"
 #include "store.h"
 #include "sums.h"
@@ -184,6 +185,8 @@ int store_close(struct store *st)
 			err = anchor_renew_locked(st, true);
 		if (err)
 			store_latch(st, err, "last sync failed");
+		else
+			room_hand_over(st);
 	}
 	store_drop_pins(st);
 	store_free(st);

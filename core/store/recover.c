@@ -33,6 +33,7 @@
 #include "lineage.h"
 #include "peek.h"
 #include "reasons.h"
+#include "room.h"
 #include "snapshot.h"
 #include "state.h"
 #include "store.h"
@@ -246,6 +247,7 @@ static int renew_base(struct store *st)
 	head = head_of(st);
 	group_init(&g);
 	head_add_base(&g, &head);
+	g.space = SPACE_MUST;
 	err = store_apply(st, &g, NULL);
 	group_fini(&g);
 	return err;
@@ -397,7 +399,10 @@ static int start_journal(struct store *st, const struct journal_id *id)
 	/* Before the first change: a store that changes is not closed [S4]. */
 	if (!err)
 		err = anchor_renew_locked(st, true);
-	return err ? err : renew_base(st);
+	if (err)
+		return err;
+	room_renew(st);
+	return renew_base(st);
 }
 
 int recover_journal(struct store *st, const struct store_options *opt,

@@ -247,6 +247,7 @@ static int delete_locked(struct store *st, const char *name, uint64_t *held,
 			      .type = RECORD_SNAPSHOT_GONE,
 			      .snapshot_id = one->rec.id,
 		      });
+	g.space = SPACE_FREES;
 	err = store_apply(st, &g, NULL);
 	group_fini(&g);
 	return err;

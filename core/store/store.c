@@ -9,6 +9,7 @@
 #include "core/delta/record_decode.h"
 #include "core/lib/io.h"
 #include "core/lib/log.h"
+#include "room.h"
 #include "state.h"
 
 void store_latch(struct store *st, int err, const char *what)
@@ -72,7 +73,9 @@ int store_apply(struct store *st, const struct group *g,
 		return err;
 	if (all.count == 0)
 		return 0;
-	err = journal_append(st->journal, g->buf, g->len_bytes, &lsn);
+	err = room_for_group(st, g, &all);
+	if (!err)
+		err = journal_append(st->journal, g->buf, g->len_bytes, &lsn);
 	if (err)
 		goto free_records;
 	atomic_fetch_add(&st->changes, 1);

@@ -43,7 +43,8 @@ int must_check store_may_change(struct store *st);
 /*
  * Journals the group [D3], then applies it to the delta.  `locked`: as for
  * delta_set_apply().  A group that group_verify() does not accept is refused
- * with its errno; then nothing was written and nothing happened.
+ * with its errno, and so is one for which there is no room [A2] (-ENOSPC,
+ * -EDQUOT; group.space); then nothing was written and nothing happened.
  */
 int must_check store_apply(struct store *st, const struct group *g,
 			   const struct inode *locked);

@@ -64,6 +64,70 @@ def test_removing_files_makes_room_again(small):
     wait_for("room", fits)
 
 
+def _mkdir_with_xattr(view, n):
+    os.mkdir(view / f"n{n}")
+    os.setxattr(view / f"n{n}", "user.x", b"x" * 3500)
+
+
+def _make_long_name(view, n):
+    os.mknod(view / f"n{n:0200}")
+
+
+def _rename(view, n):
+    os.rename(view / ("old" if n == 0 else f"n{n - 1}"), view / f"n{n}")
+
+
+def _fill_with(view, grow):
+    """Grows the store without pages until nothing fits, in 2 MiB."""
+    with sysc.opened(view.store / "../others", os.O_RDWR | os.O_CREAT) as fd:
+        disk = os.fstatvfs(fd)
+        sysc.fallocate(fd, 0, 0, disk.f_bavail * disk.f_frsize - 2 * MIB)
+    failed = 0
+    for n in range(20_000):
+        try:
+            grow(view, n)
+        except OSError as e:
+            assert e.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
+            failed += 1
+            if failed == 20:
+                return
+    raise AssertionError("2 MiB took 20,000 changes")
+
+
+def _fill_the_rest(view):
+    """Others take what is left of the disk, to the last byte."""
+    with sysc.opened(view.store / "../others", os.O_WRONLY) as fd:
+        os.lseek(fd, 0, os.SEEK_END)
+        with fails(errno.ENOSPC):
+            while os.write(fd, b"x" * 4096):
+                pass
+
+
+def _remove_all(view):
+    for name in os.listdir(view.top):
+        try:
+            os.rmdir(view / name)
+        except NotADirectoryError:
+            os.unlink(view / name)
+
+
+@pytest.mark.parametrize("grow", [_mkdir_with_xattr, _make_long_name, _rename])
+def test_all_can_be_removed_from_a_store_full_of_names(small, grow):
+    """[A2] The journal's growth leaves what removals and closing need."""
+    write_file(small / "new", b"n" * 5000)
+    os.setxattr(small / "new", "user.x", b"x")
+    _fill_with(small, grow)
+    _fill_the_rest(small)
+    os.removexattr(small / "new", "user.x")
+    os.truncate(small / "new", 4096)
+    small.unmount()
+    small.mount()
+    _remove_all(small)
+    small.unmount()
+    small.mount()
+    assert os.listdir(small.top) == []
+
+
 def _unlink(view, name):
     os.unlink(view / name)
 

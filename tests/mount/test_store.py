@@ -234,7 +234,7 @@ def test_store_without_permission_is_refused(kept_view, scratch):
 
 def _segments(view):
     return sorted(p for p in (view.store / "journal").iterdir()
-                  if p.stat().st_size)
+                  if p.name.isdigit() and p.stat().st_size)
 
 
 def test_store_of_a_newer_format_is_refused(kept_view):
@@ -438,7 +438,8 @@ def test_a_long_history_is_compacted_and_survives_a_kill(view):
         os.chmod(view / "busy", 0o600 | n & 0o77)
     wait_for("a compacted journal", lambda: newest() > first)
     wait_for("old segments to go",
-             lambda: os.listdir(journal) == [str(newest())])
+             lambda: [n for n in os.listdir(journal) if n != "spare"]
+             == [str(newest())])
     assert (journal / str(newest())).stat().st_size < 8 << 20
     os.chmod(view / "busy", 0o640)
     before = view.look()

@@ -5,6 +5,7 @@
  */
 #include "tests/unit/support/overlay_fixture.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <sys/stat.h>
 
@@ -357,7 +358,7 @@ static void read_features(struct fixture *f, uint64_t *any, uint64_t *all)
 	while ((e = readdir(dir))) {
 		int fd;
 
-		if (e->d_name[0] == '.')
+		if (!isdigit((unsigned char)e->d_name[0]))
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/journal/%s", f->store,
 			       e->d_name);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "spare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/lib/fault.h"
+#include "core/lib/io.h"
+#include "core/lib/owner.h"
+
+/* Never written to: space that was only reserved is a hole to SEEK_DATA. */
+static bool is_blank(int fd, uint64_t *bytes)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0)
+		return false;
+	*bytes = (uint64_t)st.st_size;
+	return lseek(fd, 0, SEEK_DATA) < 0 && errno == ENXIO;
+}
+
+static int open_spare(const struct journal_where *where, int *fd,
+		      uint64_t *bytes)
+{
+	int err = owner_open_file(where->dirfd, SPARE_NAME, O_RDWR, fd);
+
+	if (err)
+		return err;
+	if (is_blank(*fd, bytes))
+		return 0;
+	close(*fd);
+	(void)unlinkat(where->dirfd, SPARE_NAME, 0);
+	return -ENOENT;
+}
+
+int spare_take(const struct journal_where *where, const char *name, int *fd,
+	       uint64_t *bytes)
+{
+	int err = open_spare(where, fd, bytes);
+
+	if (err)
+		return err;
+	err = fault_point("spare.rename");
+	if (!err && renameat(where->dirfd, SPARE_NAME, where->dirfd, name) < 0)
+		err = -errno;
+	if (err)
+		close(*fd);
+	return err;
+}
+
+int spare_make(const struct journal_where *where, uint64_t bytes)
+{
+	uint64_t has = 0;
+	int fd = -1;
+	int err = open_spare(where, &fd, &has);
+
+	if (err == -ENOENT)
+		err = owner_create_file(where->dirfd, SPARE_NAME, O_RDWR, &fd);
+	if (err)
+		return err;
+	if (has < bytes)
+		err = io_reserve("spare.reserve", fd, has, bytes - has);
+	else if (has > bytes && ftruncate(fd, (off_t)bytes) < 0)
+		err = -errno;
+	close(fd);
+	/* A file without space would be in the way of one with space. */
+	if (err && has == 0)
+		(void)unlinkat(where->dirfd, SPARE_NAME, 0);
+	return err;
+}

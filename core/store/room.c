@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "room.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/delta/record_decode.h"
+#include "core/lib/log.h"
+#include "state.h"
+
+#define CLOSE_BYTES (8ULL << 10)
+/* The rest: a quarter of the journal, within these bounds. */
+#define REST_MIN_BYTES (16ULL << 10)
+#define REST_MAX_BYTES (1ULL << 20)
+/* Of the spare while the store is open. */
+#define SPARE_BYTES (16ULL << 10)
+
+#define GROUP_HEADER_BYTES 40U /* and padding */
+/* A name goes: a dentry, and attributes of its inode and of the directory. */
+#define NAME_GONE_BYTES 264U
+/* An inode goes, in a group of its own. */
+#define INODE_GONE_BYTES 64U
+
+static uint64_t names_bytes(uint64_t live, uint64_t live_bytes)
+{
+	return live * NAME_GONE_BYTES + live_bytes;
+}
+
+uint64_t room_of_delta(const struct delta_set *s)
+{
+	return CLOSE_BYTES + names_bytes(s->names.live, s->names.live_bytes) +
+	       s->counts.inodes * INODE_GONE_BYTES;
+}
+
+static uint64_t rest_bytes(struct store *st)
+{
+	const uint64_t part = journal_bytes(st->journal) / 4;
+
+	if (part < REST_MIN_BYTES)
+		return REST_MIN_BYTES;
+	return part < REST_MAX_BYTES ? part : REST_MAX_BYTES;
+}
+
+/* Of a dentry: what the names need more after it, or less. */
+static int64_t dentry_bytes(const struct delta_set *s, const struct record *r)
+{
+	const struct record_dentry *n = &r->dentry;
+	const struct dentry *was =
+		namespace_lookup(&s->names, n->dir, n->name, n->name_bytes);
+	const int64_t one = (int64_t)names_bytes(1, n->name_bytes);
+	const bool is_live = r->type == RECORD_DENTRY && n->ino != 0;
+
+	return (is_live ? one : 0) - (was && was->ino != 0 ? one : 0);
+}
+
+/* What the names and inodes need more after the group, or less. */
+static int64_t group_bytes(const struct delta_set *s, const struct records *all)
+{
+	int64_t sum = 0;
+
+	for (size_t n = 0; n < all->count; n++) {
+		const struct record *r = &all->list[n];
+
+		if (r->type == RECORD_DENTRY || r->type == RECORD_DENTRY_GONE)
+			sum += dentry_bytes(s, r);
+		else if (r->type == RECORD_INODE)
+			sum += INODE_GONE_BYTES;
+		else if (r->type == RECORD_INODE_GONE)
+			sum -= INODE_GONE_BYTES;
+	}
+	return sum;
+}
+
+int room_for_group(struct store *st, const struct group *g,
+		   const struct records *all)
+{
+	const bool grows = g->space == SPACE_GROWS;
+	uint64_t room = g->len_bytes + GROUP_HEADER_BYTES;
+	int err = 0;
+
+	/* Memory is on no disk. */
+	if (st->dir.dirfd < 0 || g->space == SPACE_MUST)
+		return 0;
+	room += (uint64_t)((int64_t)room_of_delta(st->set) +
+			   group_bytes(st->set, all));
+	if (grows) {
+		room += rest_bytes(st);
+		err = journal_make_spare(st->journal, SPARE_BYTES);
+	}
+	return err ? err : journal_reserve(st->journal, room, grows);
+}
+
+void room_renew(struct store *st)
+{
+	int err = journal_reserve(st->journal, room_of_delta(st->set), false);
+
+	if (!err)
+		err = journal_make_spare(st->journal, SPARE_BYTES);
+	/* The next change that grows the store fails, and this one does not. */
+	if (err)
+		log_line(
+			LOG_NOTICE,
+			"store %s: no space can be kept back for removing files: %s",
+			st->dir.path, strerror(-err));
+}
+
+void room_hand_over(struct store *st)
+{
+	const uint64_t bytes =
+		SEGMENT_HEADER_BYTES + room_of_delta(st->set) + rest_bytes(st);
+	int err;
+
+	/* First: on a full disk that is the space. */
+	journal_trim(st->journal);
+	err = journal_make_spare(st->journal, bytes);
+	if (err)
+		log_line(
+			LOG_WARNING,
+			"store %s: no space can be kept back for the next mount: %s",
+			st->dir.path, strerror(-err));
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAPFS_CORE_STORE_ROOM_H
+#define MAPFS_CORE_STORE_ROOM_H
+
+/*
+ * The space of the journal that a change must leave [A2].  All of it is
+ * reserved on disk, behind the last group and in the spare, so nobody else can
+ * take it:
+ *
+ *	close	marks, and what opening and closing append
+ *	names	for each name and inode of the delta the records that remove it
+ *	rest	for changes that do not make the store larger
+ *
+ * A group that grows the store leaves all three, one that does not leaves
+ * close and names.  A removal uses no more than what was kept for its name, so
+ * everything can be removed from a full store.
+ *
+ * Lifetime: as the store.
+ * Errors:   0 or a negative errno; -ENOSPC, -EDQUOT: there is no room.
+ * Locking:  the caller holds ns_lock, or the store has no second thread.
+ */
+#include "core/lib/types.h"
+
+struct delta_set;
+struct group;
+struct records;
+struct store;
+
+/* May the group be journaled?  `all` is the group, decoded. */
+int must_check room_for_group(struct store *st, const struct group *g,
+			      const struct records *all);
+/* Space for the close and the names of this delta. */
+uint64_t room_of_delta(const struct delta_set *s);
+/* After the store got a new segment: whatever space can be had. */
+void room_renew(struct store *st);
+/* The store is about to be closed: the room moves into the spare. */
+void room_hand_over(struct store *st);
+
+#endif
