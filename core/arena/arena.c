@@ -585,6 +585,18 @@ void arena_release_sealed(struct arena *a)
 	rmutex_unlock(&a->layout);
 }
 
+void arena_give_back(struct arena *a)
+{
+	struct page_range all = { .begin = 0 };
+
+	rmutex_lock(&a->layout);
+	rmutex_lock(&a->lock);
+	all.end = a->end;
+	rmutex_unlock(&a->lock);
+	punch_runs(a, WANT_READY, all);
+	rmutex_unlock(&a->layout);
+}
+
 void arena_free_replayed(struct arena *a, mapfs_apage first, uint64_t count)
 {
 	struct page_range in = { first, first + count };

@@ -89,6 +89,9 @@ void arena_seal_freed(struct arena *a);
  */
 void arena_release_sealed(struct arena *a);
 
+/* Gives back the space that is reserved for pages not handed out yet. */
+void arena_give_back(struct arena *a);
+
 /* Replay: they left the delta; free at once, except for pinned pages. */
 void arena_free_replayed(struct arena *a, mapfs_apage first, uint64_t count);
 
