@@ -15,7 +15,9 @@
 #include "compact.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "state.h"
 
@@ -96,6 +98,27 @@ static void compact_install(struct journal_compaction *c, int err)
 int journal_compact_reserve(struct journal_compaction *c, uint64_t bytes)
 {
 	return segment_reserve(&c->seg, bytes, false);
+}
+
+bool journal_compact_saves(const struct journal_compaction *c)
+{
+	const struct journal *j = c->j;
+	char name[SEGMENT_NAME_BYTES];
+	uint64_t bytes = j->seg.end;
+	struct stat st;
+
+	if (j->where.ephemeral)
+		return c->seg.end < bytes;
+	if (journal_needs_segment(j, j->seg.number))
+		bytes = 0;
+	for (uint64_t n = j->first_number; n < j->seg.number; n++) {
+		segment_name(n, false, name);
+		if (!journal_needs_segment(j, n) &&
+		    fstatat(j->where.dirfd, name, &st, AT_SYMLINK_NOFOLLOW) ==
+			    0)
+			bytes += (uint64_t)st.st_size;
+	}
+	return c->seg.end < bytes;
 }
 
 int journal_compact_end(struct journal_compaction *c)

@@ -33,6 +33,8 @@ int must_check journal_compact_append(struct journal_compaction *c,
 /* As journal_reserve(), for groups that follow the state. */
 int must_check journal_compact_reserve(struct journal_compaction *c,
 				       uint64_t bytes);
+/* Will it be smaller than the segments that its end removes? */
+bool journal_compact_saves(const struct journal_compaction *c);
 int must_check journal_compact_end(struct journal_compaction *c);
 void journal_compact_abort(struct journal_compaction *c);
 

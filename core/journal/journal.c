@@ -130,11 +130,14 @@ int journal_start_with(struct journal *j, const void *records, size_t len)
 	assert(j->seg.fd < 0);
 	assert(!j->where.ephemeral);
 	err = start_segment(j, &s, records, len);
-	/* There is no spare, and no space for a new file. */
+	/* There is no spare, or no space for its new name. */
 	if (err == -ENOSPC || err == -EDQUOT) {
 		journal_tidy(j);
 		trim_last(j);
-		err = start_segment(j, &s, records, len);
+		spare_drop(&j->where);
+		/* btrfs has the space only after a commit. */
+		if (io_fsync("journal.dir", j->where.dirfd) == 0)
+			err = start_segment(j, &s, records, len);
 	}
 	if (err)
 		return err;
@@ -177,11 +180,11 @@ int journal_make_spare(struct journal *j, uint64_t bytes)
 	return err;
 }
 
-void journal_trim(struct journal *j)
+void journal_trim(struct journal *j, uint64_t keep)
 {
 	rmutex_lock(&j->lock);
 	if (!j->where.ephemeral)
-		segment_trim(&j->seg);
+		segment_trim(&j->seg, keep);
 	rmutex_unlock(&j->lock);
 }
 
@@ -333,6 +336,6 @@ void journal_close(struct journal *j)
 {
 	if (!j)
 		return;
-	journal_trim(j);
+	journal_trim(j, 0);
 	journal_free(j);
 }

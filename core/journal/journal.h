@@ -70,8 +70,8 @@ int must_check journal_reserve(struct journal *j, uint64_t bytes, bool grows);
  * it.  -ENOSPC, -EDQUOT: it has less.
  */
 int must_check journal_make_spare(struct journal *j, uint64_t bytes);
-/* Gives back the space that was reserved for further groups. */
-void journal_trim(struct journal *j);
+/* Gives back the space reserved for further groups, but for `keep` bytes. */
+void journal_trim(struct journal *j, uint64_t keep);
 /* Copies `len` bytes in, one atomic group; in the page cache on return [D3]. */
 int must_check journal_append(struct journal *j, const void *records,
 			      size_t len, mapfs_lsn *lsn);

@@ -109,6 +109,11 @@ int segment_iterate(int dirfd, int (*fn)(void *arg, uint64_t number, bool tmp),
 	return err;
 }
 
+static bool is_full(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
+}
+
 static int reserve_more(struct segment *s, uint64_t more, bool grows)
 {
 	int err = grows ? io_check_headroom(s->fd, more, IO_RECORDS) : 0;
@@ -121,7 +126,7 @@ int segment_reserve(struct segment *s, uint64_t need, bool grows)
 {
 	uint64_t least;
 	uint64_t more = s->reserved;
-	int err;
+	int err = -ENOSPC;
 
 	if (s->cannot_reserve)
 		return grows ? io_check_headroom(s->fd, need, IO_RECORDS) : 0;
@@ -134,10 +139,19 @@ int segment_reserve(struct segment *s, uint64_t need, bool grows)
 		more = RESERVE_MAX_BYTES;
 	if (more < least)
 		more = least;
-	err = reserve_more(s, more, grows);
-	if ((err == -ENOSPC || err == -EDQUOT) && more > least) {
+	/*
+	 * More than is needed is not taken from a disk that is nearly full, but
+	 * a part of it saves asking again for each group.
+	 */
+	while (more > least) {
+		err = reserve_more(s, more, true);
+		if (!is_full(err))
+			break;
+		more /= 4;
+	}
+	if (is_full(err)) {
 		more = least;
-		err = reserve_more(s, more, grows);
+		err = reserve_more(s, least, grows);
 	}
 	/* Where nothing can be reserved, the write itself reports ENOSPC. */
 	if (err == -EOPNOTSUPP) {
@@ -267,11 +281,13 @@ void segment_note_flush(struct segment *s, uint64_t end, mapfs_lsn covers)
 		s->durable_covers = covers;
 }
 
-void segment_trim(struct segment *s)
+void segment_trim(struct segment *s, uint64_t keep)
 {
-	if (s->fd >= 0 && s->reserved > s->end &&
-	    ftruncate(s->fd, (off_t)s->end) == 0)
-		s->reserved = s->end;
+	const uint64_t end = s->end + keep;
+
+	if (s->fd >= 0 && s->reserved > end &&
+	    ftruncate(s->fd, (off_t)end) == 0)
+		s->reserved = end;
 }
 
 void segment_end(struct segment *s)

@@ -183,8 +183,8 @@ void segment_note_flush(struct segment *s, uint64_t end, mapfs_lsn covers);
  * is none, or, if the store `grows`, others need it (io_check_headroom()).
  */
 int must_check segment_reserve(struct segment *s, uint64_t need, bool grows);
-/* Gives back the space behind the last group. */
-void segment_trim(struct segment *s);
+/* Gives back the space behind the last group, but for `keep` bytes of it. */
+void segment_trim(struct segment *s, uint64_t keep);
 /* Ends the struct; the file stays. */
 void segment_end(struct segment *s);
 /* Ends the struct, and removes the file unless it is published. */

@@ -10,6 +10,10 @@
  *               spare_make             spare_take
  *   no file ----------------> spare ----------------> N.tmp, see segment.h
  *
+ * Beside it is an empty file, which becomes the spare, or the segment, where a
+ * new file cannot be created either: some file systems want more free space for
+ * that than a whole segment takes.
+ *
  * Only a file that was never written to is a spare: groups of an attempt that
  * was given up could otherwise look like groups of the segment.
  *
@@ -20,6 +24,7 @@
 #include "where.h"
 
 #define SPARE_NAME "spare"
+#define SPARE_EMPTY_NAME "spare.empty"
 
 /* Renames the spare to `name` and opens it; `bytes` of it have space. */
 int must_check spare_take(const struct journal_where *where, const char *name,
@@ -29,5 +34,7 @@ int must_check spare_take(const struct journal_where *where, const char *name,
  * none, or a smaller one; -EOPNOTSUPP: the file system cannot reserve.
  */
 int must_check spare_make(const struct journal_where *where, uint64_t bytes);
+/* Gives its space back, where even renaming it takes some. */
+void spare_drop(const struct journal_where *where);
 
 #endif

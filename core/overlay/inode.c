@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "core/lib/timespec.h"
-#include "core/store/sync.h"
+#include "core/store/make_room.h"
 
 /*
  * The kernel stamps files with the coarse clock.  A finer one here would let

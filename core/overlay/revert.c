@@ -30,6 +30,7 @@
 
 #include "core/lib/path.h"
 #include "core/store/compact.h"
+#include "core/store/reasons.h"
 #include "core/store/sync.h"
 #include "invalidate.h"
 #include "lost.h"
@@ -695,7 +696,7 @@ int overlay_revert(struct mapfs_view *v, const char *path,
 			"%s: neither the view nor the base has it; check the path",
 			path);
 	else if (err && reason_is_empty(why))
-		reason_set(why, "%s: %s", path, reason_of(err));
+		reason_set(why, "%s: %s", path, reason_of_replacing(err));
 	invalidation_destroy(inval);
 	return err;
 }

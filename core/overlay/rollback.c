@@ -156,7 +156,7 @@ int overlay_rollback(struct mapfs_view *v, const char *name,
 	}
 	if (err && reason_is_empty(why))
 		reason_set(why, "rollback to snapshot %s: %s", name,
-			   reason_of(err));
+			   reason_of_replacing(err));
 	if (!err && fn)
 		invalidation_tell(inval, fn, arg);
 	invalidation_destroy(inval);

@@ -63,7 +63,7 @@ static int write_chunk(struct overlay *o, struct inode *i,
 	int err;
 
 	new_pages_begin(&n, o, i);
-	err = store_may_change(o->store);
+	err = store_may_overwrite(o->store);
 	/*
 	 * File capabilities: the kernel has removed them already at a write(2)
 	 * to its cache.  If the file has any now, they were set later, and a

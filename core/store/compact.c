@@ -14,6 +14,7 @@
 #include "core/lib/log.h"
 #include "anchor_renew.h"
 #include "head.h"
+#include "room.h"
 #include "state.h"
 #include "store.h"
 #include "sums.h"
@@ -23,6 +24,9 @@
 #define COMPACT_MIN_BYTES (8ULL << 20)
 #define COMPACT_GROWTH 4
 #define GROUP_BYTES (256U << 10)
+/* How much longer a full journal must be than when that was last tried. */
+#define FULL_MIN_BYTES (16ULL << 10)
+#define FULL_SHARE 64
 
 /* A journal that is being replaced. */
 struct compaction {
@@ -114,39 +118,89 @@ static int compaction_write(struct store *st, struct delta_set *state,
 	return err;
 }
 
-/* sync_lock and ns_lock are held, so nothing changes meanwhile. */
-static int replace_journal(struct store *st, struct delta_set *state)
+static bool is_full(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
+}
+
+/* The new journal and the room that it needs, under its temporary name. */
+static int write_new(struct store *st, struct delta_set *state,
+		     struct journal_compaction **out)
+{
+	int err = journal_compact_begin(st->journal, out);
+
+	if (err)
+		return err;
+	err = compaction_write(st, state, *out);
+	if (!err && st->dir.dirfd >= 0)
+		err = journal_compact_reserve(*out, room_of_delta(state));
+	if (err)
+		journal_compact_abort(*out);
+	return err;
+}
+
+/*
+ * As write_new(); on a full disk with the space that the store has reserved for
+ * later changes.  A mere compaction leaves what removals need, because others
+ * may take what is given back.
+ */
+static int write_new_when_full(struct store *st, struct delta_set *state,
+			       bool must_save, struct journal_compaction **out)
+{
+	int err = write_new(st, state, out);
+
+	if (!is_full(err))
+		return err;
+	arena_give_back(st->arena);
+	journal_trim(st->journal, must_save ? room_of_delta(st->set) : 0);
+	return write_new(st, state, out);
+}
+
+static int install_new(struct store *st, struct delta_set *state,
+		       bool must_save)
 {
 	const bool began = st->lineage.parent.begins;
 	struct journal_compaction *c;
+	int err;
+
+	/* The new journal has the whole delta, that of the parent included. */
+	st->lineage.parent.begins = false;
+	err = write_new_when_full(st, state, must_save, &c);
+	if (!err && must_save && !journal_compact_saves(c)) {
+		journal_compact_abort(c);
+		err = -ENOSPC;
+	} else if (!err) {
+		err = journal_compact_end(c);
+		/* The old anchor says nothing of the new segment. */
+		if (!err)
+			anchor_renew_after_locked(st);
+		/* After the rename the old journal takes no more groups. */
+		if (err && !is_full(err))
+			store_latch(st, err, "cannot replace the journal");
+	}
+	if (err)
+		st->lineage.parent.begins = began;
+	if (st->progress)
+		st->progress(st->progress_arg, 0, 0);
+	return err;
+}
+
+/*
+ * sync_lock and ns_lock are held, so nothing changes meanwhile.  `must_save`:
+ * not unless it makes space.
+ */
+static int replace_journal(struct store *st, struct delta_set *state,
+			   bool must_save)
+{
 	int err = store_sync_locked(st);
 
 	if (err) {
 		store_latch(st, err, "sync failed");
 		return err;
 	}
-	err = journal_compact_begin(st->journal, &c);
-	if (err)
-		return err;
-	/* The new journal has the whole delta, that of the parent included. */
-	st->lineage.parent.begins = false;
-	err = compaction_write(st, state, c);
-	if (err) {
-		if (st->progress)
-			st->progress(st->progress_arg, 0, 0);
-		st->lineage.parent.begins = began;
-		journal_compact_abort(c);
-		return err;
-	}
-	err = journal_compact_end(c);
-	/* The old anchor says nothing of the new segment, but does no harm. */
-	if (!err)
-		anchor_renew_after_locked(st);
-	if (st->progress)
-		st->progress(st->progress_arg, 0, 0);
-	/* The rename may have happened: the old journal takes no more groups. */
-	if (err && err != -ENOSPC)
-		store_latch(st, err, "cannot replace the journal");
+	err = install_new(st, state, must_save);
+	if (!st->latched)
+		room_renew(st, err ? st->set : state);
 	return err;
 }
 
@@ -161,7 +215,7 @@ void store_compact_if_grown(struct store *st)
 		limit = COMPACT_MIN_BYTES;
 	if (!st->latched && journal_bytes(st->journal) > limit) {
 		rwlock_write(st->ns_lock);
-		err = replace_journal(st, st->set);
+		err = replace_journal(st, st->set, false);
 		rwlock_unlock(st->ns_lock);
 		st->compacted_bytes = journal_bytes(st->journal);
 	}
@@ -171,6 +225,28 @@ void store_compact_if_grown(struct store *st)
 			 "store %s: its journal was not compacted: %s",
 			 st->dir.path ? st->dir.path : "(temporary)",
 			 strerror(-err));
+}
+
+void store_compact_if_full(struct store *st)
+{
+	const uint64_t bytes = journal_bytes(st->journal);
+	uint64_t least = bytes / FULL_SHARE;
+	int err;
+
+	if (least < FULL_MIN_BYTES)
+		least = FULL_MIN_BYTES;
+	/* While the store is being opened there is no lock yet. */
+	if ((bytes >= st->tried_bytes && bytes - st->tried_bytes < least) ||
+	    !st->ns_lock)
+		return;
+	rwlock_write(st->ns_lock);
+	err = replace_journal(st, st->set, true);
+	rwlock_unlock(st->ns_lock);
+	st->tried_bytes = journal_bytes(st->journal);
+	if (err)
+		return;
+	st->compacted_bytes = st->tried_bytes;
+	atomic_fetch_add(&st->made_room, 1);
 }
 
 uint64_t store_new_base_version(const struct store *st)
@@ -219,7 +295,7 @@ int store_replace(struct store *st, struct delta_set *state,
 	counters->base_version = base_version;
 	if (counters->next_base_version <= base_version)
 		counters->next_base_version = base_version + 1;
-	err = replace_journal(st, state);
+	err = replace_journal(st, state, false);
 	if (err) {
 		*counters = was;
 		return err;

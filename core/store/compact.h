@@ -10,7 +10,8 @@
  * Lifetime: as the store.
  * Errors:   0 or a negative errno.  An error before the journal was replaced
  *           changes nothing, but for a failed sync, which latches the store
- *           like every later error [D4].
+ *           like every later error [D4].  -ENOSPC, -EDQUOT: also the space
+ *           that is reserved for later use was not enough.
  * Locking:  store_replace() between store_lock() and store_unlock();
  *           store_compact_if_grown() takes both of their locks.
  */
@@ -21,6 +22,11 @@ struct store;
 
 /* Compacts if that is worth while.  A failure is logged. */
 void store_compact_if_grown(struct store *st);
+/*
+ * Compacts a journal that has no room, if that makes some; counted in
+ * made_room.  Holding sync_lock.
+ */
+void store_compact_if_full(struct store *st);
 /*
  * The delta becomes that of `state` (NULL: empty), whose arena pages must be
  * pinned, and the base version `base_version`; durable on return.

@@ -106,13 +106,14 @@ static int add_name(void *arg, const char *name)
 	return 0;
 }
 
-/* N, N.tmp or the spare */
+/* N, N.tmp or a spare */
 static int add_segment(void *arg, const char *name)
 {
 	struct contents *c = arg;
 	size_t digits = 0;
 
-	if (strcmp(name, SPARE_NAME) == 0)
+	if (strcmp(name, SPARE_NAME) == 0 ||
+	    strcmp(name, SPARE_EMPTY_NAME) == 0)
 		return 0;
 	while (isdigit((unsigned char)name[digits]))
 		digits++;

@@ -66,6 +66,18 @@ void reason_snapshot_damaged(struct reason *why, const char *store,
 		store, snapshot, segment, segment, store);
 }
 
+const char *reason_of_replacing(int err)
+{
+	switch (err) {
+	case -ENOSPC:
+		return "no space for the new journal, and nothing was changed; free some space on the store's file system, delete a snapshot, or remove files in the view";
+	case -EDQUOT:
+		return "the quota has no space for the new journal, and nothing was changed; free some space, delete a snapshot, or remove files in the view";
+	default:
+		return reason_of(err);
+	}
+}
+
 void reason_not_a_store(struct reason *why, const char *path)
 {
 	reason_set(why, "%s: not a store; name one", path);

@@ -30,6 +30,8 @@ void reason_copy(struct reason *why, const char *store);
 /* Nor this: only a snapshot is lost. */
 void reason_snapshot_damaged(struct reason *why, const char *store,
 			     const char *snapshot, uint64_t segment);
+/* Why a rollback or revert failed. */
+const char *reason_of_replacing(int err);
 void reason_not_a_store(struct reason *why, const char *path);
 void reason_no_snapshot(struct reason *why, const char *store,
 			const char *name);

@@ -401,7 +401,7 @@ static int start_journal(struct store *st, const struct journal_id *id)
 		err = anchor_renew_locked(st, true);
 	if (err)
 		return err;
-	room_renew(st);
+	room_renew(st, st->set);
 	return renew_base(st);
 }
 

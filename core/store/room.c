@@ -16,8 +16,12 @@
 #define SPARE_BYTES (16ULL << 10)
 
 #define GROUP_HEADER_BYTES 40U /* and padding */
-/* A name goes: a dentry, and attributes of its inode and of the directory. */
-#define NAME_GONE_BYTES 264U
+#define MARK_BYTES (GROUP_HEADER_BYTES + sizeof(struct mark_disk))
+/*
+ * A name goes: a dentry, attributes of its inode and of the directory, and a
+ * sync point after it; with padding and headers.
+ */
+#define NAME_GONE_BYTES 320U
 /* An inode goes, in a group of its own. */
 #define INODE_GONE_BYTES 64U
 
@@ -28,6 +32,8 @@ static uint64_t names_bytes(uint64_t live, uint64_t live_bytes)
 
 uint64_t room_of_delta(const struct delta_set *s)
 {
+	if (!s)
+		return CLOSE_BYTES;
 	return CLOSE_BYTES + names_bytes(s->names.live, s->names.live_bytes) +
 	       s->counts.inodes * INODE_GONE_BYTES;
 }
@@ -71,6 +77,14 @@ static int64_t group_bytes(const struct delta_set *s, const struct records *all)
 	return sum;
 }
 
+int room_for_mark(struct store *st)
+{
+	if (st->dir.dirfd < 0)
+		return 0;
+	return journal_reserve(st->journal, room_of_delta(st->set) + MARK_BYTES,
+			       false);
+}
+
 int room_for_group(struct store *st, const struct group *g,
 		   const struct records *all)
 {
@@ -90,10 +104,47 @@ int room_for_group(struct store *st, const struct group *g,
 	return err ? err : journal_reserve(st->journal, room, grows);
 }
 
-void room_renew(struct store *st)
+static bool is_full(int err)
 {
-	int err = journal_reserve(st->journal, room_of_delta(st->set), false);
+	return err == -ENOSPC || err == -EDQUOT;
+}
 
+static int reserve_in_segment(struct store *st, uint64_t bytes)
+{
+	return journal_reserve(st->journal, bytes, false);
+}
+
+static int reserve_in_spare(struct store *st, uint64_t bytes)
+{
+	return journal_make_spare(st->journal, SEGMENT_HEADER_BYTES + bytes);
+}
+
+/*
+ * Space for `bytes` and the rest, or without the rest; -ENOSPC, -EDQUOT: as much
+ * of it as can be had.
+ */
+static int reserve_most(struct store *st, uint64_t bytes,
+			int (*reserve)(struct store *st, uint64_t bytes))
+{
+	int err = reserve(st, bytes + rest_bytes(st));
+
+	if (!is_full(err))
+		return err;
+	err = reserve(st, bytes);
+	while (is_full(err) && bytes > CLOSE_BYTES) {
+		bytes = bytes / 8 * 7;
+		if (!is_full(reserve(st, bytes)))
+			break;
+	}
+	return err;
+}
+
+void room_renew(struct store *st, const struct delta_set *s)
+{
+	int err = 0;
+
+	if (st->dir.dirfd >= 0)
+		err = reserve_most(st, room_of_delta(s), reserve_in_segment);
 	if (!err)
 		err = journal_make_spare(st->journal, SPARE_BYTES);
 	/* The next change that grows the store fails, and this one does not. */
@@ -101,21 +152,20 @@ void room_renew(struct store *st)
 		log_line(
 			LOG_NOTICE,
 			"store %s: no space can be kept back for removing files: %s",
-			st->dir.path, strerror(-err));
+			st->dir.path ? st->dir.path : "(temporary)",
+			strerror(-err));
 }
 
 void room_hand_over(struct store *st)
 {
-	const uint64_t bytes =
-		SEGMENT_HEADER_BYTES + room_of_delta(st->set) + rest_bytes(st);
 	int err;
 
 	/* First: on a full disk that is the space. */
-	journal_trim(st->journal);
-	err = journal_make_spare(st->journal, bytes);
+	journal_trim(st->journal, 0);
+	err = reserve_most(st, room_of_delta(st->set), reserve_in_spare);
 	if (err)
 		log_line(
-			LOG_WARNING,
-			"store %s: no space can be kept back for the next mount: %s",
+			LOG_NOTICE,
+			"store %s: less space than needed is kept back for the next mount: %s",
 			st->dir.path, strerror(-err));
 }

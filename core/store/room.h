@@ -29,10 +29,12 @@ struct store;
 /* May the group be journaled?  `all` is the group, decoded. */
 int must_check room_for_group(struct store *st, const struct group *g,
 			      const struct records *all);
-/* Space for the close and the names of this delta. */
+/* May there be another sync point?  Bytes are written in place. */
+int must_check room_for_mark(struct store *st);
+/* Space for the close and the names of this delta; NULL: it is empty. */
 uint64_t room_of_delta(const struct delta_set *s);
-/* After the store got a new segment: whatever space can be had. */
-void room_renew(struct store *st);
+/* Reserves what can be had for this delta; the journal got a new segment. */
+void room_renew(struct store *st, const struct delta_set *s);
 /* The store is about to be closed: the room moves into the spare. */
 void room_hand_over(struct store *st);
 

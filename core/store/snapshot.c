@@ -330,6 +330,8 @@ int store_snapshot_delete(struct store *st, const char *name,
 			store_latch(st, err, "sync failed");
 	}
 	if (!err) {
+		/* A compaction may make room that it did not before. */
+		st->tried_bytes = 0;
 		rwlock_read(st->ns_lock);
 		anchor_renew_after_locked(st);
 		journal_tidy(st->journal);

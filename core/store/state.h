@@ -53,7 +53,9 @@ struct store {
 				       point covers; by sync_lock */
 	uint64_t compacted_bytes;   /* size of the journal after the last
 				       compaction; by sync_lock */
-	_Atomic uint64_t made_room; /* sync points that released pages */
+	_Atomic uint64_t made_room; /* how often space was released */
+	uint64_t tried_bytes;	    /* size of the journal when it was last
+				       compacted for room; by sync_lock */
 	pthread_t thread;	    /* fixed by store_start() */
 	bool has_thread;	    /* of the thread that opens and closes */
 	pthread_mutex_t stop_lock;

@@ -29,6 +29,13 @@ int store_may_change(struct store *st)
 	return st->latched || st->use != STORE_CHANGE ? -EROFS : 0;
 }
 
+int store_may_overwrite(struct store *st)
+{
+	int err = store_may_change(st);
+
+	return err ? err : room_for_mark(st);
+}
+
 bool store_is_past(const struct store *st)
 {
 	return st->use == STORE_PAST;

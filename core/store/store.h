@@ -40,6 +40,8 @@ const char *store_path_of(const struct store *st, unsigned int arena);
 const struct base_identity *store_base_identity(const struct store *st);
 /* -EROFS: the store is latched, or was not opened for changes. */
 int must_check store_may_change(struct store *st);
+/* The same, and -ENOSPC, -EDQUOT: a sync point would have no room [A2]. */
+int must_check store_may_overwrite(struct store *st);
 /*
  * Journals the group [D3], then applies it to the delta.  `locked`: as for
  * delta_set_apply().  A group that group_verify() does not accept is refused

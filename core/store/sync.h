@@ -8,7 +8,7 @@
  * Lifetime: as the store.
  * Errors:   0 or a negative errno.  -EIO: the store is latched.  A sync that
  *           fails latches the store [D4], unless the call says otherwise.
- * Locking:  store_sync() and store_make_room() take RANK_SYNC.
+ * Locking:  store_sync() takes RANK_SYNC.
  */
 #include "core/lib/types.h"
 
@@ -21,17 +21,5 @@ int must_check store_sync(struct store *st);
  * latch the store: the caller does.
  */
 int must_check store_sync_locked(struct store *st);
-/*
- * Freed pages are not reused before a sync point [A1]; a change that finds no
- * space must not fail while such pages wait.  Calling sequence:
- *
- *   made = store_made_room(); change; if it failed and
- *   store_make_room(err, made): change, once more
- *
- * store_make_room() is true if pages became free since store_made_room(); it
- * runs a sync point if `err` is -ENOSPC or -EDQUOT and pages wait.
- */
-uint64_t store_made_room(struct store *st);
-bool must_check store_make_room(struct store *st, int err, uint64_t made);
 
 #endif

@@ -2,15 +2,26 @@
 """A full disk below the store [D5]: the error, and the recovery from it."""
 import errno
 import os
+import shutil
 
 import pytest
 
 from support import sysc
 from support.disk import file_system
 from support.sysc import fails, read_file, write_file, write_synced
-from support.view import View, wait_for
+from support.view import View, mapfs, run, wait_for
 
 MIB = 1 << 20
+
+
+def _view(scratch, store):
+    v = View(scratch, "kept")
+    v.store = store
+    write_file(v.base / "old", b"o" * MIB)
+    v.mount()
+    yield v
+    if v.mounted:
+        v.unmount()
 
 
 @pytest.fixture
@@ -19,13 +30,21 @@ def small(scratch):
     if os.geteuid() != 0:
         pytest.skip("needs root")
     with file_system(scratch, "tmpfs", "size=16m") as disk:
-        v = View(scratch, "kept")
-        v.store = disk / "store"
-        write_file(v.base / "old", b"o" * MIB)
-        v.mount()
-        yield v
-        if v.mounted:
-            v.unmount()
+        yield from _view(scratch, disk / "store")
+
+
+@pytest.fixture
+def limited(scratch):
+    """A view whose store has a quota of 6 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if not shutil.which("btrfs"):
+        pytest.skip("btrfs is missing")
+    with file_system(scratch, "btrfs") as disk:
+        run("btrfs", "quota", "enable", disk)
+        run("btrfs", "subvolume", "create", disk / "part")
+        run("btrfs", "qgroup", "limit", str(6 * MIB), disk / "part")
+        yield from _view(scratch, disk / "part/store")
 
 
 def _fill(view):
@@ -73,15 +92,14 @@ def _make_long_name(view, n):
     os.mknod(view / f"n{n:0200}")
 
 
-def _rename(view, n):
-    os.rename(view / ("old" if n == 0 else f"n{n - 1}"), view / f"n{n}")
-
-
-def _fill_with(view, grow):
-    """Grows the store without pages until nothing fits, in 2 MiB."""
+def _leave_two_mebibytes(view):
     with sysc.opened(view.store / "../others", os.O_RDWR | os.O_CREAT) as fd:
         disk = os.fstatvfs(fd)
         sysc.fallocate(fd, 0, 0, disk.f_bavail * disk.f_frsize - 2 * MIB)
+
+
+def _fill_with(view, grow):
+    """Grows the store without pages until nothing fits."""
     failed = 0
     for n in range(20_000):
         try:
@@ -91,7 +109,7 @@ def _fill_with(view, grow):
             failed += 1
             if failed == 20:
                 return
-    raise AssertionError("2 MiB took 20,000 changes")
+    raise AssertionError("20,000 changes fit")
 
 
 def _fill_the_rest(view):
@@ -111,11 +129,12 @@ def _remove_all(view):
             os.unlink(view / name)
 
 
-@pytest.mark.parametrize("grow", [_mkdir_with_xattr, _make_long_name, _rename])
+@pytest.mark.parametrize("grow", [_mkdir_with_xattr, _make_long_name])
 def test_all_can_be_removed_from_a_store_full_of_names(small, grow):
     """[A2] The journal's growth leaves what removals and closing need."""
     write_file(small / "new", b"n" * 5000)
     os.setxattr(small / "new", "user.x", b"x")
+    _leave_two_mebibytes(small)
     _fill_with(small, grow)
     _fill_the_rest(small)
     os.removexattr(small / "new", "user.x")
@@ -126,6 +145,38 @@ def test_all_can_be_removed_from_a_store_full_of_names(small, grow):
     small.unmount()
     small.mount()
     assert os.listdir(small.top) == []
+    os.mkdir(small / "new")
+
+
+def test_renaming_does_not_fill_a_store(small):
+    """The journal is compacted when it finds no space."""
+    write_file(small / "n0", b"n")
+    _leave_two_mebibytes(small)
+    for n in range(6000):
+        os.rename(small / f"n{n}", small / f"n{n + 1}")
+
+
+def test_a_store_at_its_quota_can_be_emptied_and_used_again(limited):
+    _fill_with(limited, _mkdir_with_xattr)
+    limited.unmount()
+    limited.mount()
+    _remove_all(limited)
+    os.mkdir(limited / "new")
+
+
+@pytest.mark.parametrize("command", ["rollback", "revert"])
+def test_a_rollback_and_a_revert_free_a_full_store(small, command):
+    mapfs("snapshot", small.top, "before")
+    _leave_two_mebibytes(small)
+    _fill_with(small, _mkdir_with_xattr)
+    if command == "rollback":
+        mapfs(command, "-y", small.top, "before")
+    else:
+        mapfs(command, small.top, ".")
+    assert os.listdir(small.top) == ["old"]
+    # Its segment has everything that came after it, too.
+    mapfs("snapshot", "-d", small.top, "before")
+    os.mkdir(small / "new")
 
 
 def _unlink(view, name):
