@@ -567,6 +567,7 @@ static int change_delta(struct revert_ctx *r)
 	if (revert_set_count(&r->set) > all / 2)
 		return replace_by_rest(r);
 	group_init(&g);
+	g.space = SPACE_FREES;
 	err = revert_group(&r->set, &g);
 	if (!err && g.len_bytes > GROUP_MAX_BYTES)
 		err = replace_by_rest(r);

@@ -95,6 +95,7 @@ static void test_room__all_can_be_removed_from_a_full_store(void **state)
 {
 	static const int errs[] = { ENOSPC, EDQUOT };
 	struct fixture *f = *state;
+	char name[256];
 
 	open_copy(f, MAPFS_STORE_DIR);
 	for (size_t k = 0; k < 2; k++) {
@@ -104,7 +105,9 @@ static void test_room__all_can_be_removed_from_a_full_store(void **state)
 			assert_int_equal(make_dir(f, n), 0);
 		fault_arm_name("journal.reserve", errs[k]);
 		count = fill(f, 100, -errs[k]);
-		remove_dirs(f, count);
+		name_of(count - 1, name);
+		assert_int_equal(mapfs_revert(f->v, name, NULL, NULL, &why), 0);
+		remove_dirs(f, count - 1);
 		fault_disarm();
 		reopen_copy(f);
 	}
