@@ -131,14 +131,19 @@ void arena_set_named(struct arena *a, mapfs_apage first, uint64_t count)
 	rmutex_unlock(&a->lock);
 }
 
-bool arena_has_unrecorded(struct arena *a)
+uint64_t arena_unrecorded_pages(struct arena *a)
 {
-	bool has;
+	uint64_t n;
 
 	rmutex_lock(&a->lock);
-	has = a->sums.unrecorded > 0;
+	n = a->sums.unrecorded;
 	rmutex_unlock(&a->lock);
-	return has;
+	return n;
+}
+
+bool arena_has_unrecorded(struct arena *a)
+{
+	return arena_unrecorded_pages(a) > 0;
 }
 
 uint64_t arena_take_unrecorded(struct arena *a, uint64_t from, uint64_t *first,

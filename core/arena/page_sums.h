@@ -49,6 +49,8 @@ uint64_t arena_forget_in_flight(struct arena *a);
 /* A record names the pages from now on, so their sums are to be recorded. */
 void arena_set_named(struct arena *a, mapfs_apage first, uint64_t count);
 bool arena_has_unrecorded(struct arena *a);
+/* How many pages have sums that the next sync point records. */
+uint64_t arena_unrecorded_pages(struct arena *a);
 /*
  * The first run of own pages at or after `from`, and their sums, that the
  * journal does not have yet; it is taken for recorded then.  0: none.

@@ -197,7 +197,6 @@ struct record {
 	};
 };
 
-/* Encoded records that will be one atomic group of the journal. */
 /* How far a group may use the space that is kept back [A2]; not encoded. */
 enum group_space {
 	SPACE_GROWS, /* not at all: the store grows */
@@ -205,6 +204,7 @@ enum group_space {
 	SPACE_MUST,  /* all of it */
 };
 
+/* Encoded records that will be one atomic group of the journal. */
 struct group {
 	uint8_t *buf;
 	size_t len_bytes;

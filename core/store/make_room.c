@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/arena/page_sums.h"
 #include "compact.h"
 #include "state.h"
 #include "store.h"
@@ -19,7 +20,8 @@ bool store_make_room(struct store *st, int err, uint64_t made)
 		return false;
 	rmutex_lock(&st->sync_lock);
 	/* A concurrent sync point may have released the pages already. */
-	if (!st->latched && arena_waiting_pages(st->arena) > 0) {
+	if (!st->latched && (arena_waiting_pages(st->arena) > 0 ||
+			     arena_has_unrecorded(st->arena))) {
 		err = store_sync_locked(st);
 		if (err)
 			store_latch(st, err, "sync failed");

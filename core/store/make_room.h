@@ -4,7 +4,7 @@
 
 /*
  * Space that removals have freed and that cannot be used yet: pages wait for a
- * sync point [A1], and the records of what was removed for a compaction.  A
+ * sync point [A1], space for their sums too, and the records of what was removed for a compaction.  A
  * change that finds no space must not fail for that reason.
  *
  * Calling sequence:

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/arena/page_sums.h"
 #include "core/delta/record_decode.h"
 #include "core/lib/log.h"
 #include "state.h"
@@ -16,7 +17,10 @@
 #define SPARE_BYTES (16ULL << 10)
 
 #define GROUP_HEADER_BYTES 40U /* and padding */
-#define MARK_BYTES (GROUP_HEADER_BYTES + sizeof(struct mark_disk))
+/* Overwriting takes a mark, and records that a region is in flight or not. */
+#define OVERWRITE_BYTES 512U
+/* The sum of a page that is a run of its own. */
+#define SUM_BYTES 40U
 /*
  * A name goes: a dentry, attributes of its inode and of the directory, and a
  * sync point after it; with padding and headers.
@@ -36,6 +40,12 @@ uint64_t room_of_delta(const struct delta_set *s)
 		return CLOSE_BYTES;
 	return CLOSE_BYTES + names_bytes(s->names.live, s->names.live_bytes) +
 	       s->counts.inodes * INODE_GONE_BYTES;
+}
+
+static uint64_t sums_bytes(struct store *st)
+{
+	return st->ephemeral ? 0 :
+			       arena_unrecorded_pages(st->arena) * SUM_BYTES;
 }
 
 static uint64_t rest_bytes(struct store *st)
@@ -59,7 +69,7 @@ static int64_t dentry_bytes(const struct delta_set *s, const struct record *r)
 	return (is_live ? one : 0) - (was && was->ino != 0 ? one : 0);
 }
 
-/* What the names and inodes need more after the group, or less. */
+/* What names, inodes and sums need more after the group, or less. */
 static int64_t group_bytes(const struct delta_set *s, const struct records *all)
 {
 	int64_t sum = 0;
@@ -73,6 +83,8 @@ static int64_t group_bytes(const struct delta_set *s, const struct records *all)
 			sum += INODE_GONE_BYTES;
 		else if (r->type == RECORD_INODE_GONE)
 			sum -= INODE_GONE_BYTES;
+		else if (r->type == RECORD_PAGES && r->pages.kind == PT_ARENA)
+			sum += (int64_t)(r->pages.count * SUM_BYTES);
 	}
 	return sum;
 }
@@ -81,7 +93,9 @@ int room_for_mark(struct store *st)
 {
 	if (st->dir.dirfd < 0)
 		return 0;
-	return journal_reserve(st->journal, room_of_delta(st->set) + MARK_BYTES,
+	return journal_reserve(st->journal,
+			       room_of_delta(st->set) + sums_bytes(st) +
+				       OVERWRITE_BYTES,
 			       false);
 }
 
@@ -95,6 +109,7 @@ int room_for_group(struct store *st, const struct group *g,
 	/* Memory is on no disk. */
 	if (st->dir.dirfd < 0 || g->space == SPACE_MUST)
 		return 0;
+	room += sums_bytes(st);
 	room += (uint64_t)((int64_t)room_of_delta(st->set) +
 			   group_bytes(st->set, all));
 	if (grows) {

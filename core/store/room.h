@@ -9,10 +9,11 @@
  *
  *	close	marks, and what opening and closing append
  *	names	for each name and inode of the delta the records that remove it
+ *	sums	that the next sync point records
  *	rest	for changes that do not make the store larger
  *
- * A group that grows the store leaves all three, one that does not leaves
- * close and names.  A removal uses no more than what was kept for its name, so
+ * A group that grows the store leaves all four, one that does not leaves all but
+ * the rest.  A removal uses no more than what was kept for its name, so
  * everything can be removed from a full store.
  *
  * Lifetime: as the store.
