@@ -214,10 +214,12 @@ static void keep_fitting_sums(struct arena *a, uint64_t first, size_t count,
 		    page_sum(bytes, first + n) == wanted[n])
 			sum = wanted[n];
 		rmutex_lock(&a->lock);
+		/* As one of the journal: nobody has verified the bytes. */
 		if (sum)
-			sums_set(&a->sums, first + n, sum, false);
+			sums_set(&a->sums, first + n, sum, true);
 		else
 			page_range_add(&a->unsummed, first + n, first + n + 1);
+		sums_set_unrecorded(&a->sums, first + n, 1);
 		rmutex_unlock(&a->lock);
 	}
 }
@@ -229,7 +231,7 @@ static int write_summed(struct arena *a, uint64_t off, const void *buf,
 	const uint64_t first = off >> MAPFS_PAGE_SHIFT;
 	const size_t count = page_ceil(offset_in_page(off) + len);
 	uint64_t was[WRITE_PAGES];
-	uint64_t sum[WRITE_PAGES];
+	uint64_t sum[WRITE_PAGES] = { 0 };
 	int err = sum_pages(a, off, buf, len, sum);
 
 	if (err)

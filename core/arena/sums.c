@@ -61,7 +61,8 @@ int sums_reserve(struct sums *s, uint64_t first, uint64_t count)
 		if (n < s->count && s->chunk[n])
 			continue;
 		if (fault_point("arena.sums") != 0 ||
-		    array_reserve(&s->chunk, &s->cap, n + 1))
+		    array_reserve_bytes(&s->chunk, sizeof(void *), &s->cap,
+					n + 1))
 			return -ENOMEM;
 		while (s->count <= n)
 			s->chunk[s->count++] = NULL;

@@ -2,6 +2,7 @@
 #include "verify.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,11 +22,12 @@ static int refuse(struct commit_ctx *ctx, uint32_t object,
 				  (size_t)(r->len_bytes - at) :
 				  sizeof(page)) != -EBADMSG)
 		at += MAPFS_PAGE_SIZE;
+	at += r->off_bytes;
 	(void)snprintf(
 		text, sizeof(text),
-		"bytes %llu to %llu are damaged in the store, so they are not committed; commit the other paths by their names, or write these bytes once more in a view",
-		(unsigned long long)(r->off_bytes + at),
-		(unsigned long long)(r->off_bytes + at + MAPFS_PAGE_SIZE - 1));
+		"bytes %" PRIu64 " to %" PRIu64
+		" are damaged in the store, so they are not committed; commit the other paths by their names, or write these bytes once more in a view",
+		at, at + MAPFS_PAGE_SIZE - 1);
 	return commit_ctx_refuse(ctx, object, text, -EIO);
 }
 

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/arena/page_sums.h"
 #include "core/delta/delta.h"
 #include "core/delta/dump.h"
 
@@ -48,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(fd >= 0);
 	must(ftruncate(fd, (off_t)ARENA_PAGES * MAPFS_PAGE_SIZE) == 0);
 	must(arena_open(&arena, fd) == 0);
+	arena_use_sums(arena);
 	must(itable_create(&table, ROOT_INO) == 0);
 	delta_set_init(&set, table, arena);
 	set.replaying = true;
