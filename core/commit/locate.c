@@ -9,14 +9,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/lib/beneath.h"
 #include "core/lib/fault.h"
 #include "stage.h"
 
-/* Directories of the plan that are kept open. */
-#define DIRFDS_MAX 200
+/* Directories of the plan that are kept open, if so many are allowed. */
+#define DIRFDS_MAX 200U
+
+static unsigned int dirfds_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur >= 2 * DIRFDS_MAX)
+		return DIRFDS_MAX;
+	/* The rest of the process needs some, too. */
+	return limit.rlim_cur > LOCATE_DESCRIPTORS_MIN ?
+		       1 + (unsigned int)(limit.rlim_cur -
+					  LOCATE_DESCRIPTORS_MIN) /
+				       2 :
+		       1;
+}
 
 void locate_forget(struct commit_ctx *ctx)
 {
@@ -193,7 +209,7 @@ int locate_dir(struct commit_ctx *ctx, uint32_t id, int *fd)
 	err = locate_object(ctx, id, &got);
 	if (err)
 		return err;
-	if (ctx->search.open_dirs >= DIRFDS_MAX)
+	if (ctx->search.open_dirs >= dirfds_max())
 		locate_forget(ctx);
 	o->dirfd = got;
 	ctx->search.open_dirs++;

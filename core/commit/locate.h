@@ -15,6 +15,9 @@
  */
 #include "ctx.h"
 
+/* Fewer descriptors than this are too few for a commit. */
+#define LOCATE_DESCRIPTORS_MIN 64U
+
 /* An O_PATH descriptor of the object. */
 int must_check locate_object(struct commit_ctx *ctx, uint32_t id, int *fd);
 /* The same of a directory, borrowed. */

@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "stage.h"
+#include "locate.h"
+#include "trial.h"
 
 /* The new bytes must fit; what is removed is not counted. */
 int precheck_space(const struct commit_ctx *ctx)
@@ -40,33 +42,41 @@ int precheck_space(const struct commit_ctx *ctx)
 	return -ENOSPC;
 }
 
-/* A file of a view may be larger than the file system of the base allows. */
-static int check_sizes(const struct planning_ctx *c)
+/* New objects need an inode each. */
+static int check_inodes(const struct planning_ctx *c)
 {
 	struct commit_ctx *ctx = c->commit;
-	int fd =
-		openat(ctx->fd.root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	int err = 0;
+	struct statvfs v;
+	uint64_t count = 0;
 
-	/* Where such a file cannot be made the size is found out later. */
-	if (fd < 0)
+	if (fstatvfs(ctx->fd.root, &v) < 0)
+		return -errno;
+	for (uint32_t i = 0; i < ctx->plan->object_count; i++)
+		count += plan_creates(ctx->plan->objects[i], PLAN_AFTER);
+	/* Some file systems have no such number. */
+	if (v.f_files == 0 || count == 0 || v.f_favail >= count)
 		return 0;
-	for (uint32_t i = 0; !err && i < ctx->plan->object_count; i++) {
-		const struct plan_object *o = ctx->plan->objects[i];
-		const struct plan_state *after = &o->side[PLAN_AFTER];
+	reason_set(
+		ctx->why,
+		"base %s: %llu objects would be made, and %llu inodes are free, so nothing was written; remove files first",
+		base_path(ctx->overlay->base), (unsigned long long)count,
+		(unsigned long long)v.f_favail);
+	return -ENOSPC;
+}
 
-		if (!after->exists || !S_ISREG(after->mode) ||
-		    (o->side[PLAN_BEFORE].exists && !o->has_data))
-			continue;
-		if (ftruncate(fd, (off_t)after->size_bytes) < 0 &&
-		    errno == EFBIG)
-			err = commit_ctx_refuse(
-				ctx, i,
-				"it is larger than the file system of the base allows, and nothing was written; truncate it in the view",
-				-EFBIG);
-	}
-	close(fd);
-	return err;
+static int check_descriptors(const struct planning_ctx *c)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur >= LOCATE_DESCRIPTORS_MIN)
+		return 0;
+	reason_set(
+		c->commit->why,
+		"base %s: this process may have %llu open files, and a commit needs %u, so nothing was written; raise that limit with `ulimit -n`",
+		base_path(c->overlay->base), (unsigned long long)limit.rlim_cur,
+		LOCATE_DESCRIPTORS_MIN);
+	return -EMFILE;
 }
 
 /* Immutable objects, and a root that may not be written to. */
@@ -118,47 +128,20 @@ static int check_rights(const struct planning_ctx *c)
 	return 0;
 }
 
-/*
- * A commit begins with a directory in the root.  Only making one tells whether
- * that is possible: a view of windows has a root that looks like any other.
- */
-static int check_root(const struct commit_ctx *ctx)
-{
-	struct stat was;
-	int err = fstat(ctx->fd.root, &was) < 0 ? -errno : 0;
-
-	if (err)
-		return err;
-	if (mkdirat(ctx->fd.root, STAGE_TRY, 0700) < 0 && errno != EEXIST) {
-		err = -errno;
-		reason_set(
-			ctx->why,
-			"base %s: cannot make a directory beside its files, as a commit has to, and nothing was written: %s",
-			base_path(ctx->overlay->base), reason_of(err));
-		return err;
-	}
-	if (unlinkat(ctx->fd.root, STAGE_TRY, AT_REMOVEDIR) < 0)
-		return -errno;
-	/* Its owner may: a commit that ends here leaves the times as they were. */
-	(void)!futimens(ctx->fd.root, (const struct timespec[]){
-					      { .tv_nsec = UTIME_OMIT },
-					      was.st_mtim,
-				      });
-	return 0;
-}
-
 int precheck_commit(const struct planning_ctx *c)
 {
 	int err = precheck_space(c->commit);
 
 	if (!err)
-		err = check_sizes(c);
+		err = check_inodes(c);
+	if (!err)
+		err = check_descriptors(c);
 	if (!err)
 		err = check_locks(c);
 	if (!err)
 		err = check_rights(c);
 	/* The last one, because it changes times of the root. */
 	if (!err)
-		err = check_root(c->commit);
+		err = trial_of_plan(c->commit);
 	return err;
 }

@@ -4,8 +4,9 @@
 
 /*
  * Obstacles that would stop a commit halfway are found before it begins: too
- * little space, files that are too large for the base, immutable files, rights
- * that the user does not have.  Nothing was written to the base when one of these
+ * little space or too few inodes, a quota, files, names, links and extended
+ * attributes that are too large for the base (trial.h), too few descriptors,
+ * immutable files, rights that the user does not have.  Nothing was written to the base when one of these
  * is found.
  *
  * Errors:   0 or a negative errno, and a sentence in ctx->why.

@@ -168,15 +168,27 @@ static int wipe_all(const struct commit_ctx *ctx, bool *is_full)
 	return err;
 }
 
+/* What a power cut brought back of trial.c. */
+static void remove_trial(const struct commit_ctx *ctx)
+{
+	int fd;
+
+	if (beneath_open(ctx->fd.root, STAGE_TRY, O_RDONLY | O_DIRECTORY, &fd))
+		return;
+	(void)unlinkat(fd, STAGE_TRY_FILE, 0);
+	(void)unlinkat(fd, STAGE_TRY_LINK, 0);
+	close(fd);
+	(void)unlinkat(ctx->fd.root, STAGE_TRY, AT_REMOVEDIR);
+}
+
 int stage_remove(struct commit_ctx *ctx, bool *is_full)
 {
 	int err;
 
 	*is_full = false;
 	err = wipe_all(ctx, is_full);
-	if (!err && unlinkat(ctx->fd.root, STAGE_TRY, AT_REMOVEDIR) < 0 &&
-	    errno != ENOENT && errno != ENOTDIR && errno != ENOTEMPTY)
-		err = -errno;
+	if (!err)
+		remove_trial(ctx);
 	if (!err)
 		err = fault_point("commit.unstage");
 	if (!err && !*is_full &&

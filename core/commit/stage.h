@@ -25,6 +25,8 @@
  * power cut may bring it back; then stage_remove() removes it.
  */
 #define STAGE_TRY ".mapfs-commit-try"
+#define STAGE_TRY_FILE "file"
+#define STAGE_TRY_LINK "link"
 
 /* -ENOENT: it is not there, and `create` is false. */
 int must_check stage_open(struct commit_ctx *ctx, bool create);
