@@ -299,6 +299,10 @@ static void test_overlay__no_space_is_final_only_if_none_waits(void **state)
 		}
 		fault_arm(n, ENOSPC);
 		assert_int_equal(write_at(f->v, ino, buf, 100, 0), 100);
+		fault_disarm();
+		/* Sums of pages wait for a sync point, too. */
+		assert_int_equal(mapfs_fsync(f->v, mapfs_file_of(ino), false),
+				 0);
 		fault_arm(n, ENOSPC);
 		if (write_at(f->v, ino, buf, 100, 8192) == -ENOSPC)
 			failed++;
