@@ -269,6 +269,16 @@ struct mapfs_setxattr {
 	bool kill_sgid; /* the caller loses the set-gid bit when it sets an ACL */
 };
 
+/* What the delta of a view has, counted while it changes; nothing is compared. */
+struct mapfs_counts {
+	uint64_t inodes;      /* with a delta */
+	uint64_t base_files;  /* files of the base that changed or moved */
+	uint64_t names_added; /* of new objects, where the base has no name */
+	uint64_t names_replaced; /* ... where it has one */
+	uint64_t names_moved;	 /* new names of objects of the base */
+	uint64_t names_hidden;	 /* names of the base that are gone */
+};
+
 /* The status of a view; strings live as long as the view. */
 struct mapfs_info {
 	enum mapfs_mode mode;
@@ -278,6 +288,7 @@ struct mapfs_info {
 	uint64_t journal_bytes;
 	uint64_t inodes_known; /* in memory */
 	uint64_t inodes_changed;
+	struct mapfs_counts counts;
 	bool is_latched;     /* [D4] a sync failed: no change is possible */
 	bool store_is_new;   /* the store was made when the view was opened */
 	const char *warning; /* a sentence about the store for the user who

@@ -74,6 +74,23 @@ static int overlay_statfs(struct mapfs_view *v, struct statvfs *out)
 	return err;
 }
 
+static void fill_counts(struct overlay *o, struct mapfs_counts *out)
+{
+	struct name_counts names;
+
+	rwlock_read(&o->ns_lock);
+	names = o->set.names.counts;
+	rwlock_unlock(&o->ns_lock);
+	*out = (struct mapfs_counts){
+		.inodes = o->set.counts.inodes,
+		.base_files = o->set.counts.base_files,
+		.names_added = names.added,
+		.names_replaced = names.replaced,
+		.names_moved = names.moved,
+		.names_hidden = names.hidden,
+	};
+}
+
 static void overlay_info(struct mapfs_view *v, struct mapfs_info *out)
 {
 	struct overlay *o = overlay_of(v);
@@ -83,6 +100,7 @@ static void overlay_info(struct mapfs_view *v, struct mapfs_info *out)
 		.base = base_path(o->base),
 		.inodes_known = itable_count(o->itable),
 	};
+	fill_counts(o, &out->counts);
 	store_info(o->store, out);
 }
 

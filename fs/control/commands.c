@@ -53,6 +53,16 @@ static int status(struct mount *m, struct job *job)
 	return mapfs_drift(m->view, put_drift, job);
 }
 
+static int counts(struct mount *m, struct job *job)
+{
+	struct mapfs_info info;
+
+	mapfs_view_info(m->view, &info);
+	wire_put(&job->result, info.is_latched);
+	wire_put_counts(&job->result, &info.counts);
+	return job->result.err;
+}
+
 static int rollback(struct mount *m, struct job *job)
 {
 	struct kernel_refresh refresh;
@@ -230,6 +240,8 @@ int commands_run(struct mount *m, struct job *job)
 			m->view, mapfs_file_of(job->ask.ino), put_run, job);
 	case MAPFS_COMMAND_DAMAGE:
 		return mapfs_damage(m->view, put_damage, job);
+	case MAPFS_COMMAND_COUNTS:
+		return counts(m, job);
 	case MAPFS_COMMAND_MARK:
 	case MAPFS_COMMAND_COUNT:
 		break;

@@ -126,6 +126,8 @@ enum mapfs_command {
 	MAPFS_COMMAND_PAGES_OF_WHOLE,
 	/* Result: the damaged pages that the view has met. */
 	MAPFS_COMMAND_DAMAGE,
+	/* Result: is_latched, then the fields of struct mapfs_counts. */
+	MAPFS_COMMAND_COUNTS,
 	MAPFS_COMMAND_COUNT
 };
 

@@ -130,6 +130,26 @@ void wire_take_snapshot(struct wire_in *in, struct mapfs_snapshot *out)
 	out->is_reachable = wire_take(in) != 0;
 }
 
+void wire_put_counts(struct wire_out *o, const struct mapfs_counts *c)
+{
+	wire_put(o, c->inodes);
+	wire_put(o, c->base_files);
+	wire_put(o, c->names_added);
+	wire_put(o, c->names_replaced);
+	wire_put(o, c->names_moved);
+	wire_put(o, c->names_hidden);
+}
+
+void wire_take_counts(struct wire_in *in, struct mapfs_counts *out)
+{
+	out->inodes = wire_take(in);
+	out->base_files = wire_take(in);
+	out->names_added = wire_take(in);
+	out->names_replaced = wire_take(in);
+	out->names_moved = wire_take(in);
+	out->names_hidden = wire_take(in);
+}
+
 void wire_put_drift(struct wire_out *o, const char *path, bool is_gone)
 {
 	wire_put_string(o, path);

@@ -41,6 +41,7 @@ void wire_out_fini(struct wire_out *o);
 
 void wire_put_snapshot(struct wire_out *o, const struct mapfs_snapshot *s);
 void wire_put_entry(struct wire_out *o, const struct mapfs_diff_entry *e);
+void wire_put_counts(struct wire_out *o, const struct mapfs_counts *c);
 void wire_put_drift(struct wire_out *o, const char *path, bool is_gone);
 void wire_put_window(struct wire_out *o, const struct mapfs_window *w);
 void wire_put_damage(struct wire_out *o, const struct mapfs_damage *d);
@@ -56,6 +57,7 @@ void wire_take_snapshot(struct wire_in *in, struct mapfs_snapshot *out);
  */
 void wire_take_entry(struct wire_in *in, struct mapfs_diff_entry *out,
 		     struct mapfs_range **ranges);
+void wire_take_counts(struct wire_in *in, struct mapfs_counts *out);
 void wire_take_drift(struct wire_in *in, const char **path, bool *is_gone);
 void wire_take_window(struct wire_in *in, struct mapfs_window *out);
 void wire_take_damage(struct wire_in *in, struct mapfs_damage *out);

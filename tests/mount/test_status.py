@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """mapfs status of a mounted view and of an unmounted store."""
+import json
 import os
 
 import pytest
@@ -54,6 +55,24 @@ def test_changes_are_counted_live_and_at_rest_alike(view):
     assert {k: rest[k] for k in COUNTS} == {k: live[k] for k in COUNTS}
     assert rest["mountpoint"] is None
     assert "mounted on   nothing" in mapfs("status", view.store).text
+
+
+def test_counting_without_comparing_tells_what_was_done(view):
+    _change(view)
+    out = json.loads(mapfs("status", "--json", "--count", view.mnt).text)
+    # "t" was removed and made again, and "same" has the bytes that it had.
+    assert [out[k] for k in ("added", "modified", "deleted", "renamed",
+                             "retyped")] == [1, 3, 2, 1, 0]
+    assert out["compared"] is False and out["drift"] is None
+    assert "changed_bytes" not in out
+    text = mapfs("status", "--count", view.mnt).text
+    assert "(counted; mapfs status --all compares)" in text
+    assert "drift        not looked for" in text
+    assert status_of(view.mnt)["compared"] is True
+    view.unmount()
+    rest = json.loads(mapfs("status", "--json", "--count", view.store).text)
+    assert {k: rest[k] for k in out if k in COUNTS} == \
+        {k: out[k] for k in out if k in COUNTS}
 
 
 def test_unwritten_pages_count(view):

@@ -27,6 +27,23 @@
 #include "tools/lib/windows.h"
 #include "tools/lib/writers.h"
 
+/*
+ * Comparing so many changed objects takes a second at most.  With more of them
+ * the counters of the delta are shown, unless the caller asks for more.
+ */
+#define COMPARED_MOST 20000
+
+enum depth {
+	DEPTH_AUTO,
+	DEPTH_COUNT,   /* show counters */
+	DEPTH_COMPARE, /* compare, however many there are */
+};
+
+struct status_args {
+	struct look_args look;
+	enum depth depth;
+};
+
 struct drifted {
 	char *path;
 	bool is_gone;
@@ -38,6 +55,8 @@ struct status {
 	struct mapfs_info view;	       /* of a store that is not mounted */
 	struct history history;
 	struct changes changes;
+	struct mapfs_counts counts;
+	enum depth depth;
 	struct window_list windows; /* of a mount */
 	struct drifted *drift;
 	size_t drift_count;
@@ -121,7 +140,33 @@ static int add_drift(void *arg, const char *path, bool is_gone)
 	return 0;
 }
 
-static int look_live(struct status *s)
+static bool is_compared(const struct status *s)
+{
+	const struct mapfs_counts *c = &s->counts;
+
+	return s->depth == DEPTH_COMPARE ||
+	       (s->depth == DEPTH_AUTO &&
+		c->inodes + c->names_hidden <= COMPARED_MOST);
+}
+
+static int look_at_counts(struct status *s)
+{
+	const struct control_call call = { .command = MAPFS_COMMAND_COUNTS };
+	struct control_result result;
+	struct wire_in in;
+	int err = control_run(s->t.fd, s->t.shown, &call, &result, &s->why);
+
+	if (err)
+		return err;
+	in = control_result_wire(&result);
+	s->is_latched = wire_take(&in) != 0;
+	wire_take_counts(&in, &s->counts);
+	s->private_pages = s->t.info.private_pages;
+	control_result_fini(&result);
+	return 0;
+}
+
+static int look_for_drift(struct status *s)
 {
 	const struct control_call call = { .command = MAPFS_COMMAND_STATUS };
 	struct control_result result;
@@ -132,7 +177,6 @@ static int look_live(struct status *s)
 		return err;
 	in = control_result_wire(&result);
 	s->is_latched = wire_take(&in) != 0;
-	s->private_pages = s->t.info.private_pages;
 	while (!err && !wire_is_over(&in)) {
 		const char *path;
 		bool is_gone;
@@ -143,6 +187,13 @@ static int look_live(struct status *s)
 	}
 	control_result_fini(&result);
 	return err;
+}
+
+static int look_live(struct status *s)
+{
+	int err = look_at_counts(s);
+
+	return err || !is_compared(s) ? err : look_for_drift(s);
 }
 
 /* A daemon of an older version has no sandbox. */
@@ -165,8 +216,10 @@ static int look_resting(struct status *s)
 		return err;
 	mapfs_view_info(v, &s->view);
 	s->private_pages = s->view.private_pages;
+	s->counts = s->view.counts;
 	/* Without the base there is nothing to compare. */
-	err = reason_is_empty(&s->lost) ? mapfs_drift(v, add_drift, s) : 0;
+	if (reason_is_empty(&s->lost) && is_compared(s))
+		err = mapfs_drift(v, add_drift, s);
 	/* A view that is only read has nothing to sync. */
 	(void)!mapfs_view_close(v);
 	return err;
@@ -243,7 +296,9 @@ static int look(struct status *s)
 	err = is_live ? look_live(s) : look_resting(s);
 	if (!err)
 		err = history_read(&s->history, &s->t, &s->why);
-	if (!err && (is_live || reason_is_empty(&s->lost)))
+	if (!is_compared(s))
+		changes_of_counts(&s->changes, &s->counts);
+	else if (!err && (is_live || reason_is_empty(&s->lost)))
 		err = count_changes(s);
 	/* The last one: comparing meets what is damaged. */
 	if (!err && is_live)
@@ -253,6 +308,8 @@ static int look(struct status *s)
 
 static void print_drift(const struct status *s)
 {
+	if (!is_compared(s))
+		row("drift", "not looked for; mapfs status --all does");
 	if (s->drift_count == 0)
 		return;
 	row("drift",
@@ -325,7 +382,10 @@ static void print_changes(const struct status *s)
 		snprintf(text, sizeof(text), "unknown: a file cannot be read");
 	else if (reason_is_empty(&s->lost))
 		changes_text(&s->changes, text);
-	row("changes", "%s", text);
+	row("changes", "%s%s", text,
+	    is_compared(s) || !reason_is_empty(&s->lost) ?
+		    "" :
+		    " (counted; mapfs status --all compares)");
 	row("snapshots", "%zu", s->history.count);
 	print_drift(s);
 	print_writers(s);
@@ -443,7 +503,9 @@ static void json_add_counts(cJSON *o, const struct status *s)
 	cJSON_AddNumberToObject(o, "deleted", (double)s->changes.deleted);
 	cJSON_AddNumberToObject(o, "renamed", (double)s->changes.renamed);
 	cJSON_AddNumberToObject(o, "retyped", (double)s->changes.retyped);
-	cJSON_AddNumberToObject(o, "changed_bytes", (double)s->changes.bytes);
+	if (is_compared(s))
+		cJSON_AddNumberToObject(o, "changed_bytes",
+					(double)s->changes.bytes);
 }
 
 static void json_add_writers(cJSON *o, const struct status *s)
@@ -471,6 +533,11 @@ static void json_add_changes(cJSON *o, const struct status *s)
 		json_add_counts(o, s);
 	cJSON_AddNumberToObject(o, "snapshots", (double)s->history.count);
 	cJSON_AddBoolToObject(o, "latched", s->is_latched);
+	cJSON_AddBoolToObject(o, "compared", is_compared(s));
+	if (!is_compared(s)) {
+		cJSON_AddNullToObject(o, "drift");
+		return;
+	}
 	drift = cJSON_AddArrayToObject(o, "drift");
 	for (size_t i = 0; i < s->drift_count; i++) {
 		cJSON *one = cJSON_CreateObject();
@@ -564,8 +631,9 @@ static void status_fini(struct status *s)
 	free(s);
 }
 
-static int status_run(const struct look_args *args)
+static int status_run(const struct status_args *all)
 {
+	const struct look_args *args = &all->look;
 	struct status *s = calloc(1, sizeof(*s));
 	int status = COMMAND_FAILED;
 	int err;
@@ -576,6 +644,7 @@ static int status_run(const struct look_args *args)
 	}
 	err = target_find(&s->t, args->target, &s->why);
 	s->t.is_trusted = args->is_trusted;
+	s->depth = all->depth;
 	if (!err)
 		err = target_refuse_snapshot(&s->t, &s->why);
 	if (!err) {
@@ -601,7 +670,33 @@ static int status_run(const struct look_args *args)
 	return status;
 }
 
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct status_args *args = state->input;
+	error_t err;
+
+	switch (key) {
+	case 'a':
+		args->depth = DEPTH_COMPARE;
+		return 0;
+	case 'c':
+		args->depth = DEPTH_COUNT;
+		return 0;
+	default:
+		break;
+	}
+	state->input = &args->look;
+	err = look_args_parse(key, arg, state);
+	state->input = args;
+	return err;
+}
+
 static const struct argp_option status_options[] = {
+	{ "all", 'a', NULL, 0,
+	  "Compare all changes with the base, and look for drift, however many "
+	  "changes there are",
+	  0 },
+	{ "count", 'c', NULL, 0, "Only count the changes, at once", 0 },
 	{ "json", 'j', NULL, 0, "Print a JSON object", 0 },
 	TRUST_OPTION,
 	{ 0 },
@@ -609,14 +704,17 @@ static const struct argp_option status_options[] = {
 
 static const struct argp status_argp = {
 	.options = status_options,
-	.parser = look_args_parse,
+	.parser = parse,
 	.args_doc = "MOUNTPOINT|STORE",
 	.doc = "Shows the state of a view or a store: mode, base, changes, "
 	       "drift, space.\v"
 	       "Drift is a change that others made in the "
 	       "base to an object after the view had changed it. Of such a "
 	       "file only the pages that the view itself has can be read, "
-	       "and mapfs commit reports a conflict. If the base of a "
+	       "and mapfs commit reports a conflict. A view with more than "
+	       "20000 changed objects is not compared unless --all asks for "
+	       "it: then the changes are counted as they were made, and drift "
+	       "is not looked for. If the base of a "
 	       "store was replaced or is gone, its changes cannot be "
 	       "counted.\n\n"
 	       "Damaged are pages that a mounted view has met whose bytes "
@@ -633,7 +731,9 @@ static const struct argp status_argp = {
 	       "branches (store, snapshot), parent, "
 	       "parent_snapshot, commits, commit_interrupted, "
 	       "undo_interrupted, "
-	       "space_left_bytes; a mount also has what mapfs list --json "
+	       "space_left_bytes, compared (false: the changes are "
+	       "counted only, drift is null, and changed_bytes is missing); a "
+	       "mount also has what mapfs list --json "
 	       "has, windows (name, path, offset, length or null), and "
 	       "sandbox (no_new_privs, caps, seccomp, landlock: whether the "
 	       "daemon has it in force).\n\n"
@@ -644,7 +744,7 @@ static const struct argp status_argp = {
 
 int cmd_status(int argc, char **argv)
 {
-	struct look_args args = { 0 };
+	struct status_args args = { 0 };
 
 	if (argp_parse(&status_argp, argc, argv, 0, NULL, &args))
 		return COMMAND_USAGE;

@@ -191,6 +191,23 @@ int changes_count(struct changes *out, const struct target *t, const char *from,
 	return changes_iterate(&query, why);
 }
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* A renamed file has a delta, and leaves a hidden name behind. */
+void changes_of_counts(struct changes *out, const struct mapfs_counts *c)
+{
+	*out = (struct changes){
+		.added = c->names_added,
+		.modified =
+			less(c->base_files, c->names_moved) + c->names_replaced,
+		.deleted = less(c->names_hidden, c->names_moved),
+		.renamed = c->names_moved,
+	};
+}
+
 void changes_text(const struct changes *c, char out[CHANGES_TEXT])
 {
 	const struct {

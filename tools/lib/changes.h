@@ -37,6 +37,12 @@ struct changes {
 /* Counts them; `from` as in struct changes_query. */
 int must_check changes_count(struct changes *out, const struct target *t,
 			     const char *from, struct reason *why);
+/*
+ * The same from what the delta has, without comparing: a file that was written
+ * with the bytes that it had counts, and so does each name below a removed
+ * directory.
+ */
+void changes_of_counts(struct changes *out, const struct mapfs_counts *c);
 /* Gives "3 added, 1 deleted", or "none". */
 #define CHANGES_TEXT 160
 void changes_text(const struct changes *c, char out[CHANGES_TEXT]);
