@@ -111,16 +111,16 @@ int must_check mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
  * the whole page heals it.  `path` is in the view.  Non-zero stops and is
  * returned.
  */
-struct mapfs_damage {
+struct mapfs_bad_page {
 	const char *path;
 	mapfs_ino ino;
 	uint64_t off_bytes;  /* of the page, in the file */
 	const char *store;   /* which has the page: this one or a parent */
 	uint64_t store_page; /* of STORE/pages */
 };
-typedef int (*mapfs_damage_fn)(void *arg, const struct mapfs_damage *d);
-int must_check mapfs_damage(struct mapfs_view *v, mapfs_damage_fn fn,
-			    void *arg);
+typedef int (*mapfs_bad_page_fn)(void *arg, const struct mapfs_bad_page *d);
+int must_check mapfs_bad_pages(struct mapfs_view *v, mapfs_bad_page_fn fn,
+			       void *arg);
 
 /* How much of an object the view has, if the base may have lost it. */
 enum mapfs_held {

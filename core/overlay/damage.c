@@ -35,7 +35,7 @@ void overlay_note_damage(struct overlay *o, struct inode *i,
 
 /* The page as others see it, with a path that the caller frees. */
 static int describe(struct overlay *o, const struct damaged_page *page,
-		    struct mapfs_damage *out, char **path)
+		    struct mapfs_bad_page *out, char **path)
 {
 	int err = overlay_find_path(&o->view, page->ino, path);
 
@@ -43,7 +43,7 @@ static int describe(struct overlay *o, const struct damaged_page *page,
 		return err;
 	if (err)
 		*path = NULL;
-	*out = (struct mapfs_damage){
+	*out = (struct mapfs_bad_page){
 		.path = *path ? *path : "(without a name)",
 		.ino = page->ino,
 		.off_bytes = page->pgno * MAPFS_PAGE_SIZE,
@@ -56,7 +56,7 @@ static int describe(struct overlay *o, const struct damaged_page *page,
 void overlay_tell_damage(struct overlay *o)
 {
 	struct damaged_page page;
-	struct mapfs_damage one;
+	struct mapfs_bad_page one;
 	char *path;
 
 	while (damage_list_take_untold(&o->damage, &page)) {
@@ -104,7 +104,7 @@ static int compare(const void *a, const void *b)
 	return (x->pgno > y->pgno) - (x->pgno < y->pgno);
 }
 
-int overlay_damage(struct mapfs_view *v, mapfs_damage_fn fn, void *arg)
+int overlay_damage(struct mapfs_view *v, mapfs_bad_page_fn fn, void *arg)
 {
 	struct overlay *o = overlay_of(v);
 	struct damaged_page page[DAMAGE_MOST];
@@ -113,7 +113,7 @@ int overlay_damage(struct mapfs_view *v, mapfs_damage_fn fn, void *arg)
 
 	qsort(page, count, sizeof(*page), compare);
 	for (size_t n = 0; n < count && !err; n++) {
-		struct mapfs_damage one;
+		struct mapfs_bad_page one;
 		char *path;
 
 		if (!is_still(o, &page[n])) {

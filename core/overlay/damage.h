@@ -23,6 +23,6 @@ void overlay_note_damage(struct overlay *o, struct inode *i,
 			 const struct pt_run *run, uint64_t count);
 /* Logs what was noted; no lock is held. */
 void overlay_tell_damage(struct overlay *o);
-int overlay_damage(struct mapfs_view *v, mapfs_damage_fn fn, void *arg);
+int overlay_damage(struct mapfs_view *v, mapfs_bad_page_fn fn, void *arg);
 
 #endif

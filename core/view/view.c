@@ -530,7 +530,7 @@ int mapfs_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
 	return v->ops->drift ? v->ops->drift(v, fn, arg) : 0;
 }
 
-int mapfs_damage(struct mapfs_view *v, mapfs_damage_fn fn, void *arg)
+int mapfs_bad_pages(struct mapfs_view *v, mapfs_bad_page_fn fn, void *arg)
 {
 	return v->ops->damage ? v->ops->damage(v, fn, arg) : 0;
 }

@@ -116,7 +116,7 @@ struct view_ops {
 	int (*snapshot_iterate)(struct mapfs_view *v, mapfs_snapshot_fn fn,
 				void *arg);
 	int (*drift)(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
-	int (*damage)(struct mapfs_view *v, mapfs_damage_fn fn, void *arg);
+	int (*damage)(struct mapfs_view *v, mapfs_bad_page_fn fn, void *arg);
 	int (*held)(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out);
 	int (*find_path)(struct mapfs_view *v, mapfs_ino ino, char **out);
 	void (*invalidated)(struct mapfs_view *v, mapfs_ino ino);

@@ -40,9 +40,9 @@ int window_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg)
 	return mapfs_drift(v->below, fn, arg);
 }
 
-int window_damage(struct mapfs_view *v, mapfs_damage_fn fn, void *arg)
+int window_damage(struct mapfs_view *v, mapfs_bad_page_fn fn, void *arg)
 {
-	return mapfs_damage(v->below, fn, arg);
+	return mapfs_bad_pages(v->below, fn, arg);
 }
 
 int window_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out)

@@ -20,7 +20,7 @@ int window_snapshot_delete(struct mapfs_view *v, const char *name,
 int window_snapshot_iterate(struct mapfs_view *v, mapfs_snapshot_fn fn,
 			    void *arg);
 int window_drift(struct mapfs_view *v, mapfs_drift_fn fn, void *arg);
-int window_damage(struct mapfs_view *v, mapfs_damage_fn fn, void *arg);
+int window_damage(struct mapfs_view *v, mapfs_bad_page_fn fn, void *arg);
 int window_held(struct mapfs_view *v, mapfs_ino ino, enum mapfs_held *out);
 void window_invalidated(struct mapfs_view *v, mapfs_ino ino);
 int window_rollback(struct mapfs_view *v, const char *name,

@@ -187,7 +187,7 @@ static int put_run(void *arg, const struct mapfs_run *run)
 	return job_is_wanted(job) ? job->result.err : -ECANCELED;
 }
 
-static int put_damage(void *arg, const struct mapfs_damage *d)
+static int put_damage(void *arg, const struct mapfs_bad_page *d)
 {
 	struct job *job = arg;
 
@@ -239,7 +239,7 @@ int commands_run(struct mount *m, struct job *job)
 		return mapfs_pages_of_whole(
 			m->view, mapfs_file_of(job->ask.ino), put_run, job);
 	case MAPFS_COMMAND_DAMAGE:
-		return mapfs_damage(m->view, put_damage, job);
+		return mapfs_bad_pages(m->view, put_damage, job);
 	case MAPFS_COMMAND_COUNTS:
 		return counts(m, job);
 	case MAPFS_COMMAND_MARK:

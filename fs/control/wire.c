@@ -162,7 +162,7 @@ void wire_take_drift(struct wire_in *in, const char **path, bool *is_gone)
 	*is_gone = wire_take(in) != 0;
 }
 
-void wire_put_damage(struct wire_out *o, const struct mapfs_damage *d)
+void wire_put_damage(struct wire_out *o, const struct mapfs_bad_page *d)
 {
 	wire_put_string(o, d->path);
 	wire_put(o, d->ino);
@@ -171,7 +171,7 @@ void wire_put_damage(struct wire_out *o, const struct mapfs_damage *d)
 	wire_put(o, d->store_page);
 }
 
-void wire_take_damage(struct wire_in *in, struct mapfs_damage *out)
+void wire_take_damage(struct wire_in *in, struct mapfs_bad_page *out)
 {
 	out->path = wire_take_string(in);
 	out->ino = wire_take(in);

@@ -44,7 +44,7 @@ void wire_put_entry(struct wire_out *o, const struct mapfs_diff_entry *e);
 void wire_put_counts(struct wire_out *o, const struct mapfs_counts *c);
 void wire_put_drift(struct wire_out *o, const char *path, bool is_gone);
 void wire_put_window(struct wire_out *o, const struct mapfs_window *w);
-void wire_put_damage(struct wire_out *o, const struct mapfs_damage *d);
+void wire_put_damage(struct wire_out *o, const struct mapfs_bad_page *d);
 void wire_put_run(struct wire_out *o, const struct mapfs_run *run);
 
 bool wire_is_over(const struct wire_in *in);
@@ -60,7 +60,7 @@ void wire_take_entry(struct wire_in *in, struct mapfs_diff_entry *out,
 void wire_take_counts(struct wire_in *in, struct mapfs_counts *out);
 void wire_take_drift(struct wire_in *in, const char **path, bool *is_gone);
 void wire_take_window(struct wire_in *in, struct mapfs_window *out);
-void wire_take_damage(struct wire_in *in, struct mapfs_damage *out);
+void wire_take_damage(struct wire_in *in, struct mapfs_bad_page *out);
 void wire_take_run(struct wire_in *in, struct mapfs_run *out);
 
 #endif

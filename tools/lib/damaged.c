@@ -12,7 +12,7 @@
 #include "core/lib/array.h"
 #include "fs/control/wire.h"
 
-static int add(struct damaged *d, const struct mapfs_damage *one)
+static int add(struct damaged *d, const struct mapfs_bad_page *one)
 {
 	struct damaged_page *page;
 	int err = array_reserve(&d->page, &d->cap, d->count + 1);
@@ -35,7 +35,7 @@ int damaged_read(struct damaged *out, int fd, const char *shown,
 {
 	const struct control_call call = { .command = MAPFS_COMMAND_DAMAGE };
 	struct control_result result;
-	struct mapfs_damage one;
+	struct mapfs_bad_page one;
 	struct wire_in in;
 	int err = control_run(fd, shown, &call, &result, why);
 

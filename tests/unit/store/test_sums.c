@@ -115,7 +115,7 @@ static void assert_pages(struct fixture *f, const char *want)
 	assert_string_equal(got, want);
 }
 
-static int count_damage(void *arg, const struct mapfs_damage *d)
+static int count_damage(void *arg, const struct mapfs_bad_page *d)
 {
 	assert_string_equal(d->path, "f");
 	*(uint64_t *)arg += 1 + d->off_bytes;
@@ -127,7 +127,7 @@ static uint64_t damage_of(struct fixture *f)
 {
 	uint64_t sum = 0;
 
-	assert_int_equal(mapfs_damage(f->v, count_damage, &sum), 0);
+	assert_int_equal(mapfs_bad_pages(f->v, count_damage, &sum), 0);
 	return sum;
 }
 
