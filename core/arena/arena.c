@@ -37,6 +37,8 @@
 /* Shorter holes would cost the file system more than the space is worth. */
 #define PUNCH_MIN_PAGES 16ULL
 #define MAX_PAGES (1ULL << MAPFS_APAGE_BITS)
+/* 4 TiB, so that records cannot ask for more than 512 MiB of bitmaps. */
+#define SHORT_FILE_PAGES (1ULL << 30)
 
 int arena_open(struct arena **out, int fd)
 {
@@ -92,6 +94,12 @@ void arena_close(struct arena *a)
 void arena_set_limit(struct arena *a, uint64_t pages)
 {
 	a->limit = pages;
+}
+
+void arena_accept_short_file(struct arena *a)
+{
+	if (a->file_bytes < SHORT_FILE_PAGES << MAPFS_PAGE_SHIFT)
+		a->file_bytes = SHORT_FILE_PAGES << MAPFS_PAGE_SHIFT;
 }
 
 int arena_add_parent(struct arena *a, int fd)
