@@ -106,6 +106,9 @@ struct mapfs_options {
 				 the store is in use; or NULL */
 	bool look_only;	      /* nothing changes; several views may look at one
 				 store at once; -EBUSY: it is mounted */
+	bool salvage;	      /* as look_only, also if the store is damaged:
+				 shows what is sound, and writes nothing; the
+				 log says what is missing */
 	bool is_part;	      /* makes a new store, which counts as one only
 				 after mapfs_store_finish() */
 	bool without_base;    /* with one of the two above: the base is not

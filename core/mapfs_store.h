@@ -206,6 +206,7 @@ struct mapfs_store_info {
 	char *parent_snapshot;
 	char **branches;      /* stores that are branches of it; NULL ends */
 	char **branches_of;   /* the snapshot of each branch */
+	bool is_damaged;      /* its journal is: only snapshots may be sound */
 	bool commit_is_open;  /* an interrupted commit must be finished */
 	bool commit_is_undo;  /* ... or rather its undo */
 	unsigned int commits; /* that can be undone */

@@ -307,7 +307,7 @@ static enum store_use use_of(const struct mapfs_options *opt)
 {
 	if (opt->snapshot)
 		return STORE_PAST;
-	return opt->look_only ? STORE_LOOK : STORE_CHANGE;
+	return opt->look_only || opt->salvage ? STORE_LOOK : STORE_CHANGE;
 }
 
 /* The base is open; replays the delta. */
@@ -320,6 +320,8 @@ static int open_store(struct overlay *o, const struct mapfs_options *opt,
 		.is_trusted = opt->is_trusted,
 		.for_commit = purpose == OVERLAY_COMMIT,
 		.is_part = opt->is_part,
+		.salvage = opt->salvage || purpose == OVERLAY_CHECK,
+		.for_check = purpose == OVERLAY_CHECK,
 		.kind = opt->store_kind,
 		.path = opt->store,
 		.size_bytes = opt->size_bytes,

@@ -17,6 +17,7 @@
 enum overlay_purpose {
 	OVERLAY_SERVE,
 	OVERLAY_COMMIT, /* also if an unfinished commit waits in the store */
+	OVERLAY_CHECK,	/* what is sound, also of a store in use */
 };
 
 int must_check overlay_open(struct mapfs_view **out,

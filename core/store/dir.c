@@ -114,14 +114,20 @@ bool store_dir_has_pages(const struct store_dir *d)
 	       st.st_size > 0;
 }
 
-static int open_pages(struct store_dir *d, enum store_use use, bool is_store)
+static int open_pages(struct store_dir *d, const struct store_options *opt,
+		      bool is_store)
 {
+	const enum store_use use = opt->use;
+
 	if (!is_store)
 		return owner_create_file(d->dirfd, STORE_PAGES, O_RDWR,
 					 &d->pagesfd);
 	d->pagesfd = openat(d->dirfd, STORE_PAGES,
 			    (use == STORE_CHANGE ? O_RDWR : O_RDONLY) |
 				    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	/* All pages are lost, but not the names. */
+	if (d->pagesfd < 0 && errno == ENOENT && opt->salvage)
+		return io_tmpfile(-1, &d->pagesfd);
 	if (d->pagesfd < 0)
 		return -errno;
 	return use == STORE_CHANGE ? owner_check_target(d->dirfd, d->pagesfd) :
@@ -135,7 +141,7 @@ static int open_parts(struct store_dir *d, const struct store_options *opt,
 	const char *journal = opt->is_part && !is_store ? STORE_JOURNAL_PART :
 							  STORE_JOURNAL;
 	const enum store_use use = opt->use;
-	int err = open_pages(d, use, is_store);
+	int err = open_pages(d, opt, is_store);
 
 	if (!err && !is_store) {
 		set_nocow(d->pagesfd);
@@ -280,6 +286,17 @@ static int check_contents(const struct store_dir *d, bool *is_store,
 	return -ENOTEMPTY;
 }
 
+/* A store that lost its pages looks like one that is being removed. */
+static int find_contents(const struct store_dir *d,
+			 const struct store_options *opt, bool *is_store,
+			 struct reason *why)
+{
+	if (!opt->salvage)
+		return check_contents(d, is_store, why);
+	*is_store = has_journal(d);
+	return 0;
+}
+
 static int open_lock(struct store_dir *d, const struct store_options *opt,
 		     struct reason *why)
 {
@@ -288,6 +305,8 @@ static int open_lock(struct store_dir *d, const struct store_options *opt,
 							     O_RDONLY,
 				  &d->lockfd);
 
+	if (err == -ENOENT && opt->salvage)
+		return 0; /* nobody can hold it */
 	if (err) {
 		reason_set(why, "store %s: cannot open its lock: %s", d->path,
 			   reason_of(err));
@@ -352,7 +371,7 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 		err = store_trust_check(d->dirfd, d->path, opt->is_trusted,
 					why);
 	if (!err)
-		err = check_contents(d, &is_store, why);
+		err = find_contents(d, opt, &is_store, why);
 	if (!err && !is_store && opt->use != STORE_CHANGE) {
 		reason_not_a_store(why, opt->path);
 		err = -ENOENT;
@@ -364,7 +383,7 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 		err = owner_create_dir(d->dirfd, STORE_JOURNAL_PART);
 		is_begun = err == 0;
 	}
-	if (!err && opt->use != STORE_PAST) {
+	if (!err && opt->use != STORE_PAST && !opt->for_check) {
 		err = open_lock(d, opt, why);
 		/* The process that held it may have made a store meanwhile. */
 		if (!err && !is_store)
@@ -380,7 +399,7 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 			   opt->path);
 		err = -EEXIST;
 	}
-	if (!err && !opt->for_commit)
+	if (!err && !opt->for_commit && !opt->salvage)
 		err = check_no_commit(d, why);
 	if (!err)
 		err = open_parts(d, opt, is_store);

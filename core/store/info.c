@@ -126,6 +126,7 @@ static int describe(int fd, struct store_facts *facts,
 	out->base = facts->base;
 	facts->base = NULL;
 	out->created = facts->created;
+	out->is_damaged = facts->is_damaged;
 	out->commit_is_open = faccessat(fd, STORE_COMMIT_OPEN, F_OK,
 					AT_SYMLINK_NOFOLLOW) == 0;
 	out->commit_is_undo = out->commit_is_open &&

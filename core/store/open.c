@@ -89,6 +89,8 @@ int store_open(struct store **out, const struct store_options *opt,
 		arena_use_sums(st->arena);
 	if (st->limit_pages)
 		arena_set_limit(st->arena, st->limit_pages);
+	if (opt->salvage)
+		arena_accept_short_file(st->arena);
 	set->arena = st->arena;
 	err = opt->use == STORE_PAST ? recover_snapshot(st, opt, why) :
 				       recover_journal(st, opt, why);

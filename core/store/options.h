@@ -22,6 +22,11 @@ struct store_options {
 	enum store_use use;
 	const char *snapshot; /* STORE_PAST */
 	bool is_trusted;      /* also if another user could have written it */
+	bool salvage;	      /* STORE_LOOK, STORE_PAST: damage is no
+				 obstacle, and nothing is written */
+	bool for_check;	      /* with salvage: nobody is told, no lock is
+				 taken, and a snapshot of another version of
+				 the base may be opened */
 	bool for_commit;      /* an unfinished commit is no obstacle */
 	bool is_part;	      /* a new store, which counts as one only after
 				 store_dir_finish(); -EEXIST: there is one */

@@ -12,13 +12,18 @@
 #include "anchor.h"
 #include "epoch.h"
 #include "layout.h"
+#include "lock.h"
 #include "reasons.h"
+#include "survey.h"
 
 #define LOOKS 20 /* 10 ms apart: a segment may be being replaced meanwhile */
 
 struct peek {
 	struct store_facts *facts;
 	bool seen_head;
+	/* Of a damaged journal: records may build on others that are lost. */
+	const struct journal_survey *survey;
+	uint64_t head_segment; /* the last one that began with a head */
 };
 
 /* Why a look failed. */
@@ -98,16 +103,37 @@ static int peek_at_record(struct peek *p, const struct record *r)
 	return 0;
 }
 
+/* A segment that starts from nothing lists the snapshots that there are. */
+static void peek_at_beginning(struct peek *p, mapfs_lsn lsn)
+{
+	const struct journal_survey *s = p->survey;
+
+	for (size_t n = s->first; n < s->count; n++) {
+		const struct survey_segment *seg = &s->segment[n];
+
+		if (!seg->is_readable || !seg->from_nothing ||
+		    seg->first_lsn != lsn)
+			continue;
+		snapshots_fini(&p->facts->snapshots, NULL);
+		snapshots_init(&p->facts->snapshots);
+		p->head_segment = seg->number;
+	}
+}
+
 static int peek_at_group(void *arg, mapfs_lsn lsn, const void *records,
 			 size_t len)
 {
+	struct peek *p = arg;
 	struct record r;
 	size_t pos = 0;
 	int ret;
 
-	(void)lsn;
+	if (p->survey)
+		peek_at_beginning(p, lsn);
 	while ((ret = record_next(records, len, &pos, &r)) > 0) {
-		ret = peek_at_record(arg, &r);
+		ret = peek_at_record(p, &r);
+		if (ret == -EUCLEAN && p->survey)
+			continue;
 		if (ret)
 			break;
 	}
@@ -167,11 +193,94 @@ static int peek_once(struct store_facts *f, int dirfd,
 	return err;
 }
 
+/* May a lost head have begun another version of the base? */
+static bool has_lost_head(const struct peek *p)
+{
+	const struct journal_survey *s = p->survey;
+
+	for (size_t n = 0; n < s->fault_count; n++)
+		if (s->fault[n].segment > p->head_segment &&
+		    s->fault[n].kind != JOURNAL_GROUPS)
+			return true;
+	for (size_t n = 0; n < s->count; n++)
+		if (s->segment[n].number > p->head_segment &&
+		    s->segment[n].is_readable && s->segment[n].from_nothing)
+			return true;
+	return false;
+}
+
+/* Only a commit makes a new version of the base, and leaves a directory. */
+static bool had_commit(int dirfd)
+{
+	return faccessat(dirfd, STORE_COMMIT, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int peek_at_survey(struct store_facts *f, int dirfd,
+			  const struct journal_survey *s)
+{
+	struct peek arg = { .facts = f, .survey = s };
+	const struct journal_replay replay = {
+		.fn = peek_at_group,
+		.arg = &arg,
+	};
+	int err;
+
+	if (s->first == s->count)
+		return -EUCLEAN;
+	snapshots_init(&f->snapshots);
+	err = journal_survey_replay(s, 0, LSN_MAX, &replay);
+	memcpy(f->uuid, s->id.uuid, sizeof(f->uuid));
+	f->is_damaged = true;
+	f->may_be_old = has_lost_head(&arg) && had_commit(dirfd);
+	return err || arg.seen_head ? err : -EUCLEAN;
+}
+
+/* What the sound groups of a damaged journal state. */
+static int peek_damaged(struct store_facts *f, int dirfd)
+{
+	struct journal_survey survey;
+	int fd = openat(dirfd, STORE_JOURNAL,
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = store_survey(&survey, dirfd, fd, NULL, NULL);
+	if (!err) {
+		err = peek_at_survey(f, dirfd, &survey);
+		journal_survey_fini(&survey);
+	}
+	close(fd);
+	return err;
+}
+
+/* Nobody replaces a segment of a store that nobody holds. */
+static bool may_be_replaced(int dirfd)
+{
+	struct store_holder holder;
+	bool is_held = true;
+	int err;
+	int fd = openat(dirfd, STORE_LOCK,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return errno != ENOENT;
+	err = store_holder_read(fd, &holder, &is_held);
+	close(fd);
+	return err || is_held;
+}
+
+static bool is_damage(int err)
+{
+	return err == -EUCLEAN || err == -EBADMSG;
+}
+
 int store_peek(struct store_facts *f, int dirfd, const char *path,
 	       struct reason *why)
 {
 	const struct timespec tick = { .tv_nsec = 10000000 };
 	struct peek_failure failure = { .path = path, .why = why };
+	int looks = LOOKS;
 	int err;
 
 	for (int n = 0;; n++) {
@@ -180,10 +289,22 @@ int store_peek(struct store_facts *f, int dirfd, const char *path,
 		if (!err)
 			return 0;
 		store_facts_fini(f);
-		if ((err != -ENOENT && err != -EUCLEAN && err != -EBADMSG) ||
-		    n == LOOKS)
+		/* The holder may have ended since: then it is looked again. */
+		if (n == 0 && is_damage(err) && !may_be_replaced(dirfd))
+			looks = 1;
+		if ((err != -ENOENT && !is_damage(err)) || n >= looks)
 			break;
 		nanosleep(&tick, NULL);
+	}
+	if (is_damage(err)) {
+		int again = peek_damaged(f, dirfd);
+
+		if (again) {
+			store_facts_fini(f);
+		} else {
+			reason_clear(why);
+			return 0;
+		}
 	}
 	if (err == -ENOENT)
 		reason_not_a_store(why, path);

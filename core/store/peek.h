@@ -10,7 +10,8 @@
  * Errors:   0 or a negative errno and a sentence in `why`; then there is
  *           nothing to free.  -ENOENT: no store.
  * Locking:  none: another process may be writing the journal, so a look that
- *           fails is repeated for a fifth of a second.
+ *           fails is repeated for a fifth of a second, and only then the
+ *           journal is called damaged.
  */
 #include "core/delta/snapshot.h"
 #include "core/journal/journal.h"
@@ -26,6 +27,13 @@ struct store_facts {
 	bool is_copy; /* taken while the store was in use (anchor.h) */
 	bool has_parent;
 	struct record_parent parent; /* its path is allocated */
+	/*
+	 * The journal is damaged, and these are the facts that its sound groups
+	 * state: snapshots may be missing, or deleted by now.
+	 */
+	bool is_damaged;
+	/* A lost segment may have begun another version of the base. */
+	bool may_be_old;
 };
 
 /* `dirfd` is the store, `path` is for people. */

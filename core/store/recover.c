@@ -34,6 +34,7 @@
 #include "peek.h"
 #include "reasons.h"
 #include "room.h"
+#include "salvage.h"
 #include "snapshot.h"
 #include "state.h"
 #include "store.h"
@@ -303,6 +304,21 @@ static int warn_of_snapshots(struct store *st)
 	return 0;
 }
 
+/* With salvage it says what is missing, and refuses nothing. */
+static int look_at_anchor(struct store *st, const struct store_options *opt,
+			  struct reason *why)
+{
+	int err = anchor_look(&st->anchor, st->dir.dirfd,
+			      st->use == STORE_CHANGE);
+
+	if (opt->salvage) {
+		if (err)
+			st->anchor.err = err; /* it says nothing */
+		return 0;
+	}
+	return err ? err : anchor_check_pages(&st->anchor, st->dir.path, why);
+}
+
 /*
  * Replays the whole journal and checks the base.  1: there is no segment yet, to
  * an opener that may create one.
@@ -321,20 +337,17 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		.untrusted = replay_untrusted,
 		.arg = &rp,
 	};
-	int err = anchor_look(&st->anchor, st->dir.dirfd,
-			      st->use == STORE_CHANGE);
+	int err = look_at_anchor(st, opt, why);
 
-	if (err)
-		return err;
-	err = anchor_check_pages(&st->anchor, st->dir.path, why);
 	if (err)
 		return err;
 	replay.bound = anchor_bound(&st->anchor);
 	st->set->replaying = true;
-	err = journal_open(&st->journal, where, id, st->use != STORE_CHANGE,
-			   &replay);
+	err = opt->salvage ? salvage_replay(st, id, opt, &replay, why) :
+			     journal_open(&st->journal, where, id,
+					  st->use != STORE_CHANGE, &replay);
 	st->set->replaying = false;
-	if (err == -ENOENT) {
+	if (err == -ENOENT && !opt->salvage) {
 		err = anchor_check(&st->anchor, NULL, 0, st->dir.path, why);
 		return err ? err : st->use == STORE_CHANGE ? 1 : -ENOENT;
 	}
@@ -346,11 +359,12 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		return err;
 	if (!rp.seen_head)
 		return -EUCLEAN;
-	err = anchor_check(&st->anchor, st->journal, id->must_refuse,
-			   st->dir.path, why);
-	if (!err)
+	if (!opt->salvage)
+		err = anchor_check(&st->anchor, st->journal, id->must_refuse,
+				   st->dir.path, why);
+	if (!err && !opt->salvage)
 		err = warn_of_copy(st);
-	if (!err)
+	if (!err && !opt->salvage)
 		err = warn_of_snapshots(st);
 	if (err)
 		return err;
@@ -426,15 +440,17 @@ int recover_journal(struct store *st, const struct store_options *opt,
 			       create_journal(st, &where, &id);
 	if (err)
 		return err;
-	journal_set_needs(st->journal, is_needed, st);
+	if (st->journal)
+		journal_set_needs(st->journal, is_needed, st);
 	return st->use == STORE_CHANGE ? start_journal(st, &id) : 0;
 }
 
 /* Finds a snapshot by name and holds it, so that nobody deletes it. */
-static int hold_snapshot(struct store *st, const char *name,
+static int hold_snapshot(struct store *st, const struct store_options *opt,
 			 struct store_facts *facts, struct snapshot **out,
 			 struct reason *why)
 {
+	const char *name = opt->snapshot;
 	const struct snapshot *one;
 	uint64_t id = 0;
 	int err;
@@ -457,8 +473,29 @@ static int hold_snapshot(struct store *st, const char *name,
 			return err;
 	}
 	*out = (struct snapshot *)one;
-	return store_snapshot_may_show(&facts->snapshots, one, st->dir.path,
-				       why);
+	return opt->for_check ? 0 :
+				store_snapshot_may_show(&facts->snapshots, one,
+							st->dir.path, why);
+}
+
+/* What a damaged journal leaves unknown about a snapshot that is intact. */
+static int judge_facts(const struct store *st, const struct store_options *opt,
+		       const struct store_facts *facts, struct reason *why)
+{
+	if (!facts->is_damaged || opt->for_check)
+		return 0;
+	if (facts->may_be_old && !opt->salvage) {
+		reason_set(
+			why,
+			"store %s: its journal is damaged, and a commit may have changed the base since snapshot %s; look at it with `mapfs mount -o salvage`",
+			st->dir.path, opt->snapshot);
+		return -EUCLEAN;
+	}
+	log_line(
+		LOG_WARNING,
+		"store %s: its journal is damaged, but not where snapshot %s is; see `mapfs check %s`",
+		st->dir.path, opt->snapshot, st->dir.path);
+	return 0;
 }
 
 int recover_snapshot(struct store *st, const struct store_options *opt,
@@ -466,8 +503,10 @@ int recover_snapshot(struct store *st, const struct store_options *opt,
 {
 	struct store_facts facts = { 0 };
 	struct snapshot *one = NULL;
-	int err = hold_snapshot(st, opt->snapshot, &facts, &one, why);
+	int err = hold_snapshot(st, opt, &facts, &one, why);
 
+	if (!err)
+		err = judge_facts(st, opt, &facts, why);
 	if (!err)
 		err = store_check_base(opt, st->dir.path, facts.base,
 				       &facts.base_id, why);

@@ -89,6 +89,7 @@ static const struct word words[] = {
 	{ "sandbox=", WORD_SANDBOX, 0, NULL },
 	{ "nosandbox", WORD_SANDBOX, 0, NULL },
 	{ "trust", WORD_SET, AT(is_trusted), NULL },
+	{ "salvage", WORD_SET, AT(salvage), NULL },
 	{ "remount", WORD_SET, AT(remount), NULL },
 	{ "suid", WORD_OFF, MS_NOSUID, NULL },
 	{ "nosuid", WORD_ON, MS_NOSUID, NULL },
@@ -629,11 +630,18 @@ int options_complete(struct fs_options *opt, struct reason *why)
 	reason_set(why, "out of memory; try again later");
 	if (pass_flags(opt))
 		return -ENOMEM;
-	if (opt->read_only && !opt->has_mode && !opt->snapshot && has_base)
+	if (opt->salvage && opt->store_kind != MAPFS_STORE_DIR) {
+		reason_set(why,
+			   "option salvage: is for a kept store; name it with "
+			   "-s STORE");
+		return -EINVAL;
+	}
+	if (opt->read_only && !opt->has_mode && !opt->snapshot &&
+	    !opt->salvage && has_base)
 		opt->mode = MAPFS_READ;
 	if (!has_base && complete_none(opt, why))
 		return -EINVAL;
-	if (opt->mode == MAPFS_READ || opt->snapshot)
+	if (opt->mode == MAPFS_READ || opt->snapshot || opt->salvage)
 		opt->read_only = true;
 	/* The kernel refuses ACLs that name a user outside its namespace. */
 	if (!opt->xattr || !are_all_mapped("/proc/self/uid_map") ||
@@ -668,6 +676,7 @@ int options_check_remount(const struct fs_options *was,
 		{ "writeback", AT(writeback) },
 		{ "uring", AT(uring) },
 		{ "debug", AT(debug) },
+		{ "salvage", AT(salvage) },
 	};
 	const unsigned long changed = was->flags ^ opt->flags;
 	const char *name = NULL;

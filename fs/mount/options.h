@@ -57,6 +57,7 @@ struct fs_options {
 	bool has_mode;	   /* an option named the mode */
 	bool read_only;	   /* the kernel refuses every change */
 	bool is_trusted;   /* use the store whoever owns it */
+	bool salvage;	   /* show what is sound of a damaged store */
 	bool allow_other;
 	bool acl;
 	bool xattr;

@@ -257,6 +257,7 @@ static int server_open_view(struct server *s, struct reason *why)
 		.size_bytes = opt->size_bytes,
 		.snapshot = opt->snapshot,
 		.is_trusted = opt->is_trusted,
+		.salvage = opt->salvage,
 		.noatime = opt->flags & MS_NOATIME,
 		.nodiratime = opt->flags & MS_NODIRATIME,
 		.relatime = opt->is_relatime && !(opt->flags & MS_NOATIME),

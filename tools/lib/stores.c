@@ -70,6 +70,12 @@ static void judge(struct store_row *row)
 			&row->note,
 			"store %s has a commit that was interrupted; finish it with `mapfs commit %s`",
 			row->path, row->path);
+	} else if (row->info.is_damaged) {
+		row->state = STORE_DAMAGED;
+		reason_set(
+			&row->note,
+			"store %s: its journal is damaged; see `mapfs check %s`",
+			row->path, row->path);
 	} else if (mapfs_base_state(row->path, &base, &row->note)) {
 		row->state = STORE_UNREADABLE;
 	} else if (base == MAPFS_BASE_GONE) {
