@@ -14,9 +14,11 @@
 #include "sums.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/lib/checksum.h"
 #include "core/lib/io.h"
@@ -259,5 +261,58 @@ int sums_check(struct commit_ctx *ctx, bool may_skip)
 	free(s.is_needed);
 	free(s.is_bad);
 	free(s.file);
+	return err;
+}
+
+/* All blocks of `fd`; the rest of the payload of `sums` is their sums. */
+static int compare_all(int fd, const uint8_t *sums, uint64_t saved_bytes,
+		       int (*fn)(void *arg, uint64_t off, size_t len),
+		       void *arg)
+{
+	const uint64_t seed = checksum64(sums, HEAD_BYTES, 0);
+	uint8_t block[BLOCK_BYTES];
+	le64 sum;
+	int err = 0;
+
+	for (uint64_t n = 0; !err && n < block_count(saved_bytes); n++) {
+		const size_t len = block_bytes(saved_bytes, n);
+		int ret = io_pread_all(fd, block, len, n * BLOCK_BYTES);
+
+		memcpy(&sum, sums + HEAD_BYTES + n * sizeof(sum), sizeof(sum));
+		if (ret || block_sum(seed, n, block, len) != le64_get(sum))
+			err = fn(arg, n * BLOCK_BYTES, len);
+	}
+	return err;
+}
+
+int sums_find_damage(int dirfd, int (*fn)(void *arg, uint64_t off, size_t len),
+		     void *arg, struct reason *why)
+{
+	struct bytes_reader r = { 0 };
+	uint64_t saved_bytes;
+	uint8_t *buf = NULL;
+	size_t len = 0;
+	int fd;
+	int err = saved_file_read(dirfd, SAVED_FILE_SUMS, &buf, &len, why);
+
+	if (err)
+		return err;
+	r.at = buf;
+	r.left_bytes = len;
+	(void)bytes_get64(&r);
+	(void)bytes_get64(&r);
+	saved_bytes = bytes_get64(&r);
+	if (r.bad || r.left_bytes % sizeof(le64) != 0 ||
+	    r.left_bytes / sizeof(le64) != block_count(saved_bytes)) {
+		free(buf);
+		saved_file_refuse(dirfd, SAVED_FILE_SUMS, len, why);
+		return -EUCLEAN;
+	}
+	fd = openat(dirfd, "saved",
+		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	err = fd < 0 ? -errno : compare_all(fd, buf, saved_bytes, fn, arg);
+	if (fd >= 0)
+		close(fd);
+	free(buf);
 	return err;
 }

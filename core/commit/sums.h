@@ -26,4 +26,13 @@ int must_check sums_write(struct commit_ctx *ctx);
  */
 int must_check sums_check(struct commit_ctx *ctx, bool may_skip);
 
+/*
+ * Compares all of `saved` in `dirfd`, which is STORE/commit/N, and calls back
+ * for each block that is damaged; non-zero stops and is returned.  -ENOENT: the
+ * commit has no such files.
+ */
+int must_check sums_find_damage(int dirfd,
+				int (*fn)(void *arg, uint64_t off, size_t len),
+				void *arg, struct reason *why);
+
 #endif
