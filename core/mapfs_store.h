@@ -196,6 +196,93 @@ int must_check mapfs_leftover(const char *path, enum mapfs_leftover *out,
  */
 int must_check mapfs_store_finish(const char *path, struct reason *why);
 
+/*
+ * Checking a store [S5]: the checksums of its journal, of its pages and of what
+ * commits keep, and whether each state can be replayed.  Nothing is written,
+ * and the store may be in use.
+ */
+enum mapfs_damage_kind {
+	MAPFS_DAMAGE_JOURNAL,  /* a part of the journal is lost */
+	MAPFS_DAMAGE_SNAPSHOT, /* a state cannot be replayed */
+	MAPFS_DAMAGE_PAGES,    /* bytes of a file are lost */
+	MAPFS_DAMAGE_COMMIT,   /* what a commit keeps, for undoing it */
+	MAPFS_DAMAGE_BRANCH,   /* between branches and their parent */
+};
+
+/* Strings are borrowed until the callback returns. */
+struct mapfs_check_damage {
+	enum mapfs_damage_kind kind;
+	const char *text;   /* a sentence without a next step */
+	const char *path;   /* PAGES: in the view; NULL: the file has no name */
+	uint64_t off_bytes; /* PAGES: of the file */
+	uint64_t len_bytes;
+	const char *file;  /* in the store; NULL: no file alone */
+	uint64_t file_off; /* in it */
+	uint64_t file_len;
+	const char *const *snapshots; /* that it concerns, oldest first */
+	size_t snapshot_count;
+	bool is_present; /* it concerns the present state */
+};
+
+/* How far a check came: all pages of earlier states and inodes are read. */
+struct mapfs_check_position {
+	uint64_t snapshot; /* UINT64_MAX: the present state; 0: no page was
+			      read */
+	mapfs_ino ino;
+	struct mapfs_check_run {
+		uint64_t first;
+		uint64_t count;
+	} * bad; /* pages of the arena that were found damaged */
+	size_t bad_count;
+};
+
+struct mapfs_check_result {
+	uint8_t uuid[16];
+	uint64_t lsn; /* of the last sound group */
+	uint64_t damages;
+	/* Sound ones that cannot be applied, because one before is lost. */
+	uint64_t operations_skipped;
+	uint64_t pages; /* that were read */
+	uint64_t pages_damaged;
+	unsigned int snapshots;
+	unsigned int snapshots_damaged;	      /* that cannot be shown at all */
+	struct mapfs_check_position position; /* after -EINTR */
+};
+
+struct mapfs_check_options {
+	const char *store;
+	bool is_trusted;    /* as in struct mapfs_options */
+	bool without_pages; /* pages are not read */
+	/* All may be NULL; non-zero stops the check, progress with -EINTR. */
+	int (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);
+	int (*fn)(void *arg, const struct mapfs_check_damage *d);
+	/*
+	 * Asked once `uuid` and `lsn` are known: the position of an interrupted
+	 * check of the same store and lsn, borrowed; NULL: from the start.
+	 */
+	const struct mapfs_check_position *(*resume)(
+		void *arg, const struct mapfs_check_result *so_far);
+	void *arg;
+};
+
+/*
+ * 0: it was checked, and out->damages tells.  *out is filled also after
+ * -EINTR; the caller ends it.
+ */
+int must_check mapfs_check(const struct mapfs_check_options *opt,
+			   struct mapfs_check_result *out, struct reason *why);
+/*
+ * The same, and then makes a new store of what is sound: its newest sound state
+ * and the snapshots that can be shown.  Damaged pages stay damaged (EIO), and
+ * commits can no longer be undone.  `to` is a new or an empty directory; the
+ * old store is not changed, and the new one can take its place.  -EBUSY: it is
+ * in use, or a commit of it is unfinished; -EUCLEAN: nothing of it is sound.
+ */
+int must_check mapfs_repair(const struct mapfs_check_options *opt,
+			    const char *to, struct mapfs_check_result *out,
+			    struct reason *why);
+void mapfs_check_result_fini(struct mapfs_check_result *r);
+
 /* What can be read of a store by any process, whether it is in use or not. */
 struct mapfs_store_info {
 	char *path;	  /* absolute */

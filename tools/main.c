@@ -32,6 +32,7 @@ static const struct command {
 	{ "commit", cmd_commit, "write the changes of a store to its base" },
 	{ "revert", cmd_revert, "reset files to what the base has" },
 	{ "discard", cmd_discard, "remove a store and its changes" },
+	{ "check", cmd_check, "check a store for damage, and repair it" },
 	{ "prune", cmd_prune, "remove stores that were not used for long" },
 	{ "snapshot", cmd_snapshot, "name the current state of a view" },
 	{ "log", cmd_log, "list the snapshots of a store" },

@@ -27,22 +27,18 @@ struct journal_compaction {
 	mapfs_lsn next_lsn;
 };
 
-int journal_compact_begin(struct journal *j, struct journal_compaction **out)
+static int begin(struct journal *j, uint64_t number,
+		 struct journal_compaction **out)
 {
-	struct journal_compaction *c;
+	struct journal_compaction *c = calloc(1, sizeof(*c));
 	int err;
 
-	assert(j->seg.fd >= 0);
-	assert(!j->closed);
-	if (j->broken)
-		return -EROFS;
-	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->j = j;
 	c->next_lsn = j->next_lsn;
 	c->seg = (struct segment){
-		.number = j->seg.number + 1,
+		.number = number,
 		.first_lsn = c->next_lsn,
 		.flags = SEGMENT_FROM_NOTHING,
 	};
@@ -57,6 +53,35 @@ int journal_compact_begin(struct journal *j, struct journal_compaction **out)
 	}
 	*out = c;
 	return 0;
+}
+
+int journal_compact_begin(struct journal *j, struct journal_compaction **out)
+{
+	assert(j->seg.fd >= 0);
+	assert(!j->closed);
+	return j->broken ? -EROFS : begin(j, j->seg.number + 1, out);
+}
+
+int journal_compact_new(struct journal **out, const struct journal_where *where,
+			const struct journal_id *id,
+			const struct journal_start_at *at,
+			struct journal_compaction **c)
+{
+	struct journal *j = journal_alloc(where, id);
+	int err;
+
+	assert(!where->ephemeral);
+	if (!j)
+		return -ENOMEM;
+	j->next_lsn = at->lsn;
+	/* So that no segment before it is removed. */
+	j->first_number = at->segment;
+	err = begin(j, at->segment, c);
+	if (err)
+		journal_free(j);
+	else
+		*out = j;
+	return err;
 }
 
 int journal_compact_append(struct journal_compaction *c, const void *records,

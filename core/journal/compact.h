@@ -20,13 +20,28 @@
  * Locking:  end takes RANK_JOURNAL.  The caller keeps appends, flushes and
  *           other compactions away from begin to end or abort.
  */
-#include "core/lib/types.h"
+#include "where.h"
 
 struct journal;
 struct journal_compaction;
 
 int must_check journal_compact_begin(struct journal *j,
 				     struct journal_compaction **out);
+/* Where a journal that is made of another one begins. */
+struct journal_start_at {
+	uint64_t segment;
+	mapfs_lsn lsn;
+};
+/*
+ * The same for a journal that has no present state yet: segments before this
+ * one, if there are any, belong to snapshots.  *out is the journal, which the
+ * caller closes after end or abort.
+ */
+int must_check journal_compact_new(struct journal **out,
+				   const struct journal_where *where,
+				   const struct journal_id *id,
+				   const struct journal_start_at *at,
+				   struct journal_compaction **c);
 /* Appends `len` bytes of records as one group. */
 int must_check journal_compact_append(struct journal_compaction *c,
 				      const void *records, size_t len);

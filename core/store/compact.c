@@ -118,6 +118,11 @@ static int compaction_write(struct store *st, struct delta_set *state,
 	return err;
 }
 
+int store_write_state(struct store *st, struct journal_compaction *c)
+{
+	return compaction_write(st, st->set, c);
+}
+
 static bool is_full(int err)
 {
 	return err == -ENOSPC || err == -EDQUOT;

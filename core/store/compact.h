@@ -18,6 +18,7 @@
 #include "core/lib/types.h"
 
 struct delta_set;
+struct journal_compaction;
 struct store;
 
 /* Compacts if that is worth while.  A failure is logged. */
@@ -33,6 +34,9 @@ void store_compact_if_full(struct store *st);
  */
 int must_check store_replace(struct store *st, struct delta_set *state,
 			     uint64_t base_version);
+/* The delta and the snapshots of the store, into a journal of another one. */
+int must_check store_write_state(struct store *st,
+				 struct journal_compaction *c);
 /* A base version that was never used. */
 uint64_t store_new_base_version(const struct store *st);
 

@@ -34,6 +34,8 @@ int cmd_branch(int argc, char **argv);
 int cmd_revert(int argc, char **argv);
 int cmd_discard(int argc, char **argv);
 int cmd_prune(int argc, char **argv);
+/* 0 sound, 1 damaged, 2 could not be checked. */
+int cmd_check(int argc, char **argv);
 int cmd_partitions(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_export(int argc, char **argv);

@@ -16,6 +16,7 @@
 
 #include "command.h"
 #include "fs/mount/options.h"
+#include "tools/lib/damage.h"
 #include "tools/lib/mounting.h"
 #include "tools/lib/remount.h"
 #include "tools/lib/text.h"
@@ -153,6 +154,8 @@ static int mount_run(struct mount_args *a)
 		say("%s", a->why.text);
 		return COMMAND_USAGE;
 	}
+	if (a->opt.salvage)
+		damage_say(a->opt.store, a->opt.is_trusted);
 	warning_begin(&warning, a);
 	if (a->foreground)
 		warning_end(&warning, true);
@@ -297,6 +300,8 @@ static const struct argp mount_argp = {
 	       "nosuid and nodev unless suid and dev are given; by root "
 	       "through mount(8) or fstab, only if nosuid and nodev are "
 	       "given. With "
+	       "salvage, what is sound of a damaged store is shown, "
+	       "read-only, and nothing is written to it. With "
 	       "noatime, reading leaves the access times of BASE as they "
 	       "are in write mode, too. remount changes ro, rw and the "
 	       "options of the kernel of an existing mount.\n\n"
