@@ -442,6 +442,10 @@ void inode_set_kept(struct itable *t, struct inode *i, bool kept)
 
 	rmutex_lock(&t->lock);
 	i->kept = kept;
+	if (!kept) {
+		i->read_ctime_ns = 0;
+		i->is_guarded = false;
+	}
 	sweep_locked(t, i, &r);
 	rmutex_unlock(&t->lock);
 	remains_fini(&r);

@@ -43,6 +43,8 @@ struct inode {
 	_Atomic uint64_t change_cookie; /* write mode: of the version that
 					   the kernel was told of last; 0:
 					   of none */
+	_Atomic int64_t read_ctime_ns;	/* of the base object when the first
+					   bytes of it were read; 0: none */
 	_Atomic bool is_stale;		/* copy mode: the kernel's cached pages
 					   are of another time */
 	struct inode *pin_prev;		/* by itable.lock */
@@ -56,8 +58,6 @@ struct inode {
 	bool kept;			/* by itable.lock */
 	_Atomic bool is_stand_in; /* copy mode: for a directory that the base
 				     lost and the delta never had */
-	_Atomic bool was_read;	  /* copy mode: the kernel may have bytes of
-				     the base object */
 	_Atomic bool is_guarded;  /* copy mode: a store of others into the base
 				     object moves a time stamp */
 	_Atomic bool is_foreign;  /* a foreign directory, as each lookup
@@ -113,7 +113,10 @@ bool itable_forget(struct itable *t, mapfs_ino ino, uint64_t n);
 bool inode_is_idle(struct itable *t, struct inode *i);
 /* Does the kernel know it?  The root always, any other by its count. */
 bool inode_is_known(struct itable *t, const struct inode *i);
-/* A kept inode stays in the table whatever its counts are. */
+/*
+ * A kept inode stays in the table whatever its counts are.  One that is kept no
+ * more begins again: nothing of it was read, and it is not guarded.
+ */
 void inode_set_kept(struct itable *t, struct inode *i, bool kept);
 /*
  * The object moved, or (parent NULL) has no name any more.  -ESTALE as

@@ -11,6 +11,8 @@
 
 #include "core/lib/io.h"
 #include "core/lib/mapping.h"
+#include "core/lib/timespec.h"
+#include "inode.h"
 #include "only_file.h"
 #include "resolve.h"
 #include "root.h"
@@ -47,26 +49,29 @@ static int stat_data(const struct base *b, int fd, struct stat *st)
 	return 0;
 }
 
-static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
-			 size_t len, uint64_t off)
+/* An open file, as it was before it is read. */
+struct held {
+	struct base *b;
+	struct base_fd *f;
+	struct stat st;
+};
+
+static ssize_t read_held(const struct held *h, void *buf, size_t len,
+			 uint64_t off)
 {
 	struct mapping *m = NULL;
-	struct stat st;
+	const int fd = base_fd_of(h->f);
 	uint64_t left;
-	int fd = base_fd_of(f);
-	int err = stat_data(b, fd, &st);
 
-	if (err)
-		return err;
-	if (off >= (uint64_t)st.st_size)
+	if (off >= (uint64_t)h->st.st_size)
 		return 0;
-	left = (uint64_t)st.st_size - off;
+	left = (uint64_t)h->st.st_size - off;
 	if (len > left)
 		len = left;
-	if (st.st_size > MAP_FROM_BYTES && !has_holes(&st))
-		m = fd_cache_mapping(b->fds, f);
+	if (h->st.st_size > MAP_FROM_BYTES && !has_holes(&h->st))
+		m = fd_cache_mapping(h->b->fds, h->f);
 	if (m && mapping_read(m, buf, len, off) == 0) {
-		touch_mapped(b, fd, &st, off);
+		touch_mapped(h->b, fd, &h->st, off);
 		return (ssize_t)len;
 	}
 	/*
@@ -76,17 +81,31 @@ static ssize_t read_held(struct base *b, struct base_fd *f, void *buf,
 	return io_pread_some(fd, buf, len, off);
 }
 
+/* The first reader notes the version. */
+static void note_version(struct inode *i, const struct stat *st)
+{
+	int64_t none = 0;
+
+	if (i->read_ctime_ns == 0)
+		(void)atomic_compare_exchange_strong(&i->read_ctime_ns, &none,
+						     timespec_ns(st->st_ctim));
+}
+
 ssize_t base_read(struct base *b, struct inode *i, void *buf, size_t len,
 		  uint64_t off)
 {
-	struct base_fd *f;
+	struct held h = { .b = b };
 	ssize_t n;
-	int err = base_hold(b, i, BASE_READ, &f);
+	int err = base_hold(b, i, BASE_READ, &h.f);
 
 	if (err)
 		return err;
-	n = read_held(b, f, buf, len, off);
-	base_put(b, f);
+	n = stat_data(b, base_fd_of(h.f), &h.st);
+	if (n == 0) {
+		note_version(i, &h.st);
+		n = read_held(&h, buf, len, off);
+	}
+	base_put(b, h.f);
 	return n;
 }
 

@@ -143,7 +143,7 @@ static int copy_rest(struct overlay *o, struct inode *i)
 static bool must_guard(const struct overlay *o, const struct inode *i)
 {
 	return S_ISREG(i->type) && !i->is_guarded && i->delta->base &&
-	       (i->was_read || base_hides_stores(o->base)) &&
+	       (i->read_ctime_ns || base_hides_stores(o->base)) &&
 	       base_end(i->delta) > 0;
 }
 
@@ -171,7 +171,7 @@ int overlay_data_begin(struct overlay *o, mapfs_ino ino, enum group_space space,
 		       struct inode **out)
 {
 	struct inode *i;
-	int err = overlay_change_begin(o, ino, space, &i);
+	int err = overlay_bytes_begin(o, ino, space, &i);
 
 	if (err)
 		return err;
@@ -189,5 +189,5 @@ int overlay_data_begin(struct overlay *o, mapfs_ino ino, enum group_space space,
 			i->is_guarded = true;
 	}
 	overlay_put(o, i);
-	return err ? err : overlay_change_begin(o, ino, space, out);
+	return err ? err : overlay_bytes_begin(o, ino, space, out);
 }

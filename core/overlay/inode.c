@@ -235,8 +235,8 @@ void overlay_inode_record(const struct statx *stx, mapfs_ino ino,
 	};
 }
 
-int overlay_copy_up(struct overlay *o, struct inode *i, bool locked,
-		    enum group_space space)
+static int copy_up(struct overlay *o, struct inode *i, bool locked,
+		   enum group_space space, int64_t ctime_ns)
 {
 	struct record r = { .type = RECORD_INODE };
 	struct statx stx;
@@ -261,6 +261,8 @@ int overlay_copy_up(struct overlay *o, struct inode *i, bool locked,
 	overlay_inode_record(&stx, i->ino,
 			     i->base_parent ? i->base_parent->ino : i->ino,
 			     &r.inode);
+	if (ctime_ns)
+		r.inode.sig.ctime = timespec_of_ns(ctime_ns);
 	r.inode.text = path;
 	r.inode.text_bytes = strlen(path);
 	group_init(&g);
@@ -272,8 +274,14 @@ int overlay_copy_up(struct overlay *o, struct inode *i, bool locked,
 	return err;
 }
 
-int overlay_change_begin(struct overlay *o, mapfs_ino ino,
-			 enum group_space space, struct inode **out)
+int overlay_copy_up(struct overlay *o, struct inode *i, bool locked,
+		    enum group_space space)
+{
+	return copy_up(o, i, locked, space, 0);
+}
+
+static int change_begin(struct overlay *o, mapfs_ino ino,
+			enum group_space space, bool bytes, struct inode **out)
 {
 	struct inode *i;
 	int err = overlay_get(o, ino, &i);
@@ -282,13 +290,26 @@ int overlay_change_begin(struct overlay *o, mapfs_ino ino,
 		return err;
 	rwlock_read(&o->ns_lock);
 	rwlock_write(delta_stripe(&o->set, i));
-	err = overlay_copy_up(o, i, true, space);
+	err = copy_up(o, i, true, space,
+		      bytes && S_ISREG(i->type) ? i->read_ctime_ns : 0);
 	if (err) {
 		overlay_change_end(o, i);
 		return err;
 	}
 	*out = i;
 	return 0;
+}
+
+int overlay_change_begin(struct overlay *o, mapfs_ino ino,
+			 enum group_space space, struct inode **out)
+{
+	return change_begin(o, ino, space, false, out);
+}
+
+int overlay_bytes_begin(struct overlay *o, mapfs_ino ino,
+			enum group_space space, struct inode **out)
+{
+	return change_begin(o, ino, space, true, out);
 }
 
 void overlay_change_end(struct overlay *o, struct inode *i)

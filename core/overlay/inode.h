@@ -90,6 +90,13 @@ int must_check overlay_copy_up(struct overlay *o, struct inode *i, bool locked,
 /* Gives a hold on the inode, which is in the delta, and locks it. */
 int must_check overlay_change_begin(struct overlay *o, mapfs_ino ino,
 				    enum group_space space, struct inode **out);
+/*
+ * The same for a change of bytes, beside which others of the base go on to
+ * show.  The kernel may hold bytes of the version that was read first, and
+ * write them back: so that version is the one of the signature.
+ */
+int must_check overlay_bytes_begin(struct overlay *o, mapfs_ino ino,
+				   enum group_space space, struct inode **out);
 void overlay_change_end(struct overlay *o, struct inode *i);
 /*
  * Runs `change`.  If that fails for lack of space and a sync point frees some,

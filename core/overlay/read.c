@@ -137,8 +137,6 @@ ssize_t overlay_read(struct mapfs_view *v, struct mapfs_file file, void *buf,
 	changed = i->delta != NULL;
 	if (changed)
 		n = read_changed(o, i, buf, len, off);
-	else
-		i->was_read = true;
 	rwlock_unlock(stripe);
 	/* An unchanged file needs no lock while the disk is read. */
 	if (!changed)
