@@ -469,6 +469,8 @@ void arena_unalloc(struct arena *a, mapfs_apage first, uint64_t count)
 	rmutex_lock(&a->lock);
 	assert_live(a, first, count);
 	assert(bitmaps_count(&a->bits, MAP_PINNED, first, count) == 0);
+	/* What was written to them will not be recorded. */
+	sums_forget(&a->sums, first, count);
 	space_make_free(a, first, count);
 	rmutex_unlock(&a->lock);
 }
