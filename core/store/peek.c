@@ -231,7 +231,9 @@ static int peek_at_survey(struct store_facts *f, int dirfd,
 	err = journal_survey_replay(s, 0, LSN_MAX, &replay);
 	memcpy(f->uuid, s->id.uuid, sizeof(f->uuid));
 	f->is_damaged = true;
-	f->may_be_old = has_lost_head(&arg) && had_commit(dirfd);
+	/* Without the anchor the newest segment may be lost. */
+	f->may_be_old = (has_lost_head(&arg) || !s->has_bound) &&
+			had_commit(dirfd);
 	return err || arg.seen_head ? err : -EUCLEAN;
 }
 

@@ -98,14 +98,18 @@ static const char *warning(struct fixture *f)
 }
 
 /* Its errno; the store is only read. */
+/* A damaged store can be described, too, but says that it is damaged. */
 static int describe(const struct fixture *f)
 {
 	struct mapfs_store_info info;
 	int err = mapfs_store_describe(f->store, &info, &why);
+	bool is_damaged;
 
-	if (!err)
-		mapfs_store_info_fini(&info);
-	return err;
+	if (err)
+		return err;
+	is_damaged = info.is_damaged;
+	mapfs_store_info_fini(&info);
+	return is_damaged ? -EUCLEAN : 0;
 }
 
 static void expect_damage(struct fixture *f, const char *words)
