@@ -25,26 +25,32 @@ static bool is_blank(int fd, uint64_t *bytes)
 static int open_blank(const struct journal_where *where, const char *spare,
 		      int *fd, uint64_t *bytes)
 {
-	int err = owner_open_file(where->dirfd, spare, O_RDWR, fd);
+	int err = owner_open_file(where->spare_dirfd, spare, O_RDWR, fd);
 
 	if (err)
 		return err;
 	if (is_blank(*fd, bytes))
 		return 0;
 	close(*fd);
-	(void)unlinkat(where->dirfd, spare, 0);
+	(void)unlinkat(where->spare_dirfd, spare, 0);
 	return -ENOENT;
 }
 
+/* A name, and the directory that has it or gets it. */
+struct place {
+	int dirfd;
+	const char *name;
+};
+
 static int take(const struct journal_where *where, const char *spare,
-		const char *name, int *fd, uint64_t *bytes)
+		struct place to, int *fd, uint64_t *bytes)
 {
 	int err = open_blank(where, spare, fd, bytes);
 
 	if (err)
 		return err;
 	err = fault_point("spare.rename");
-	if (!err && renameat(where->dirfd, spare, where->dirfd, name) < 0)
+	if (!err && renameat(where->spare_dirfd, spare, to.dirfd, to.name) < 0)
 		err = -errno;
 	if (err)
 		close(*fd);
@@ -54,15 +60,19 @@ static int take(const struct journal_where *where, const char *spare,
 int spare_take(const struct journal_where *where, const char *name, int *fd,
 	       uint64_t *bytes)
 {
-	int err = take(where, SPARE_NAME, name, fd, bytes);
+	const struct place to = { .dirfd = where->dirfd, .name = name };
+	int err = -ENOENT;
 
-	return err == -ENOENT ? take(where, SPARE_EMPTY_NAME, name, fd, bytes) :
-				err;
+	if (where->spare_dirfd > 0)
+		err = take(where, SPARE_NAME, to, fd, bytes);
+	if (err == -ENOENT && where->spare_dirfd > 0)
+		err = take(where, SPARE_EMPTY_NAME, to, fd, bytes);
+	return err;
 }
 
 static bool has_empty(const struct journal_where *where)
 {
-	return faccessat(where->dirfd, SPARE_EMPTY_NAME, F_OK,
+	return faccessat(where->spare_dirfd, SPARE_EMPTY_NAME, F_OK,
 			 AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -73,12 +83,15 @@ static int open_or_create(const struct journal_where *where, int *fd,
 	int err = open_blank(where, SPARE_NAME, fd, has);
 
 	if (err == -ENOENT)
-		err = owner_create_file(where->dirfd, SPARE_NAME, O_RDWR, fd);
+		err = owner_create_file(where->spare_dirfd, SPARE_NAME, O_RDWR,
+					fd);
 	if ((err == -ENOSPC || err == -EDQUOT) && has_empty(where))
-		return take(where, SPARE_EMPTY_NAME, SPARE_NAME, fd, has);
+		return take(where, SPARE_EMPTY_NAME,
+			    (struct place){ where->spare_dirfd, SPARE_NAME },
+			    fd, has);
 	if (!err && !has_empty(where) &&
-	    owner_create_file(where->dirfd, SPARE_EMPTY_NAME, O_RDWR, &empty) ==
-		    0)
+	    owner_create_file(where->spare_dirfd, SPARE_EMPTY_NAME, O_RDWR,
+			      &empty) == 0)
 		close(empty);
 	return err;
 }
@@ -87,8 +100,10 @@ int spare_make(const struct journal_where *where, uint64_t bytes)
 {
 	uint64_t has = 0;
 	int fd = -1;
-	int err = open_or_create(where, &fd, &has);
+	int err = -EOPNOTSUPP;
 
+	if (where->spare_dirfd > 0)
+		err = open_or_create(where, &fd, &has);
 	if (err)
 		return err;
 	if (has < bytes)
@@ -101,5 +116,6 @@ int spare_make(const struct journal_where *where, uint64_t bytes)
 
 void spare_drop(const struct journal_where *where)
 {
-	(void)unlinkat(where->dirfd, SPARE_NAME, 0);
+	if (where->spare_dirfd > 0)
+		(void)unlinkat(where->spare_dirfd, SPARE_NAME, 0);
 }

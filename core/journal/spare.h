@@ -3,7 +3,7 @@
 #define MAPFS_CORE_JOURNAL_SPARE_H
 
 /*
- * The spare: a file beside the segments that has space and no bytes.  The next
+ * The spare: a file in the store that has space and no bytes.  The next
  * segment is created from it by a rename, so that a store can be opened, and
  * its journal be replaced, where no space can be had [A2].
  *

@@ -17,8 +17,9 @@
 #define JOURNAL_UUID_BYTES 16
 
 struct journal_where {
-	int dirfd;	/* directory of segments (borrowed), or of tmpfiles */
-	bool ephemeral; /* unlinked files; dirfd < 0: memory; never flushed */
+	int dirfd;	 /* directory of segments (borrowed), or of tmpfiles */
+	int spare_dirfd; /* of the spare (spare.h); borrowed; 0: none */
+	bool ephemeral;	 /* unlinked files; dirfd < 0: memory; never flushed */
 };
 
 struct journal_id {

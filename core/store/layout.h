@@ -12,6 +12,7 @@
  *     journal.part  instead of journal, while a branch or an import is being
  *                   made
  *     anchor        how far the journal reaches (anchor.h)
+ *     spare, spare.empty   space for the next segment (core/journal/spare.h)
  *     readers       byte locks on snapshots (holds.h)
  *     branches/U    a file for each branch of this store (branches.h)
  *     commit/       saved files and states of commits (core/commit)

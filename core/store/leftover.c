@@ -33,9 +33,9 @@
 
 /* The names of a store's files; a bit each in struct contents. */
 static const char *const names[] = {
-	STORE_LOCK,    STORE_PAGES,	   STORE_README,
-	STORE_READERS, STORE_JOURNAL,	   STORE_BRANCHES,
-	STORE_COMMIT,  STORE_JOURNAL_PART, STORE_ANCHOR,
+	STORE_LOCK,    STORE_PAGES,    STORE_README,	 STORE_READERS,
+	STORE_JOURNAL, STORE_BRANCHES, STORE_COMMIT,	 STORE_JOURNAL_PART,
+	STORE_ANCHOR,  SPARE_NAME,     SPARE_EMPTY_NAME,
 };
 
 enum file_bit {
@@ -48,9 +48,11 @@ enum file_bit {
 	HAS_COMMIT = 64,
 	HAS_JOURNAL_PART = 128,
 	HAS_ANCHOR = 256,
+	HAS_SPARE = 512,
+	HAS_SPARE_EMPTY = 1024,
 };
 
-static_assert(HAS_ANCHOR == 1U << (sizeof(names) / sizeof(*names) - 1),
+static_assert(HAS_SPARE_EMPTY == 1U << (sizeof(names) / sizeof(*names) - 1),
 	      "a bit for each name, in their order");
 
 struct contents {
@@ -106,15 +108,12 @@ static int add_name(void *arg, const char *name)
 	return 0;
 }
 
-/* N, N.tmp or a spare */
+/* N or N.tmp */
 static int add_segment(void *arg, const char *name)
 {
 	struct contents *c = arg;
 	size_t digits = 0;
 
-	if (strcmp(name, SPARE_NAME) == 0 ||
-	    strcmp(name, SPARE_EMPTY_NAME) == 0)
-		return 0;
 	while (isdigit((unsigned char)name[digits]))
 		digits++;
 	if (digits > 0 && name[digits] == '\0')
@@ -182,8 +181,10 @@ static enum mapfs_leftover judge(const struct contents *c)
 	if (c->has_others)
 		return MAPFS_LEFTOVER_NONE;
 	if (c->has & HAS_JOURNAL) {
+		/* With the anchor it only lost its pages. */
 		if (!(c->has & HAS_PAGES))
-			return MAPFS_LEFTOVER_REMOVED;
+			return c->has & HAS_ANCHOR ? MAPFS_LEFTOVER_NONE :
+						     MAPFS_LEFTOVER_REMOVED;
 		return c->has_segments || c->had_segments || has_more ||
 				       !c->pages_are_empty ?
 			       MAPFS_LEFTOVER_NONE :

@@ -424,6 +424,7 @@ int recover_journal(struct store *st, const struct store_options *opt,
 {
 	struct journal_where where = {
 		.dirfd = st->ephemeral ? st->dir.dirfd : st->dir.journalfd,
+		.spare_dirfd = st->ephemeral ? 0 : st->dir.dirfd,
 		.ephemeral = st->ephemeral,
 	};
 	struct journal_id id = { 0 };

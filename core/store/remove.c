@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/journal/spare.h"
 #include "core/lib/fault.h"
 #include "layout.h"
 
@@ -77,14 +78,15 @@ static int remove_file(int dirfd, const char *name)
 }
 
 /*
- * Pages are removed first, and the journal after everything else that can be
- * opened: one without the other is a leftover (leftover.h), so a removal that
- * was interrupted can be repeated.  `readers` stays until then, so that no hold
+ * Pages are removed before the journal: one without the other is a leftover
+ * (leftover.h), so a removal that was interrupted can be repeated.  The anchor
+ * goes before the pages, so that a store which only lost its pages is none.  `readers` stays until then, so that no hold
  * can be taken of a store that is being removed.
  */
 int store_remove(int dirfd, const char *path)
 {
-	static const char *const files[] = { STORE_PAGES, STORE_ANCHOR,
+	static const char *const files[] = { STORE_ANCHOR, STORE_PAGES,
+					     SPARE_NAME, SPARE_EMPTY_NAME,
 					     STORE_README };
 	static const char *const dirs[] = { STORE_COMMIT, STORE_BRANCHES,
 					    STORE_JOURNAL_PART, STORE_JOURNAL };

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/journal/spare.h"
 #include "core/lib/owner.h"
 #include "core/lib/path.h"
 #include "core/mapfs.h"
@@ -92,7 +93,8 @@ static int check_all(struct trust_finding *f, int dirfd)
 		{ STORE_README, 0 },	   { STORE_READERS, 0 },
 		{ STORE_ANCHOR, 0 },	   { STORE_JOURNAL, 1 },
 		{ STORE_JOURNAL_PART, 1 }, { STORE_BRANCHES, 1 },
-		{ STORE_COMMIT, 2 },
+		{ STORE_COMMIT, 2 },	   { SPARE_NAME, 0 },
+		{ SPARE_EMPTY_NAME, 0 },
 	};
 	int err = owner_check(dirfd, &f->why);
 

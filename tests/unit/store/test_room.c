@@ -60,7 +60,7 @@ static void remove_dirs(struct fixture *f, int count)
 	}
 }
 
-/* The inode number of STORE/journal/NAME; the newest segment for NULL. */
+/* The inode number of STORE/NAME; of the newest segment for NULL. */
 static ino_t file_of(struct fixture *f, const char *name)
 {
 	char path[512];
@@ -78,8 +78,7 @@ static ino_t file_of(struct fixture *f, const char *name)
 			newest = strtol(e->d_name, NULL, 10);
 	closedir(dir);
 	if (name)
-		(void)snprintf(path, sizeof(path), "%s/journal/%s", f->store,
-			       name);
+		(void)snprintf(path, sizeof(path), "%s/%s", f->store, name);
 	else
 		(void)snprintf(path, sizeof(path), "%s/journal/%ld", f->store,
 			       newest);
@@ -167,7 +166,7 @@ static void test_room__a_spare_with_bytes_is_not_used(void **state)
 	assert_int_equal(make_dir(f, 0), 0);
 	close_copy(f);
 	spare = file_of(f, "spare");
-	(void)snprintf(path, sizeof(path), "%s/journal/spare", f->store);
+	(void)snprintf(path, sizeof(path), "%s/spare", f->store);
 	fd = open(path, O_WRONLY);
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, "x", 1, 5000), 1);
