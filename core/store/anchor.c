@@ -92,24 +92,26 @@ static int refuse_no_segment(const struct anchor *a, const char *store,
 	return -EUCLEAN;
 }
 
+void anchor_judge_copy(struct anchor *a, mapfs_lsn last)
+{
+	const struct journal_bound *b = &a->facts.bound;
+
+	/* Closed, and nothing was appended since: a store like any other. */
+	a->is_copy = !a->err && a->is_moved && !(b->closed && last == b->lsn);
+}
+
 int anchor_check(struct anchor *a, struct journal *j, uint64_t must_refuse,
 		 const char *store, struct reason *why)
 {
-	const struct journal_bound *b = &a->facts.bound;
-	mapfs_lsn last;
-
 	if (!j)
-		return !a->err && b->segment ?
+		return !a->err && a->bound.segment ?
 			       refuse_no_segment(a, store, why) :
 			       0;
 	if (a->err)
 		return must_refuse & SEGMENT_HAS_ANCHOR ?
 			       refuse(a, store, why) :
 			       0;
-	/* Closed, and nothing was appended since: a copy is a store like others. */
-	last = journal_last_lsn(j);
-	a->is_copy = !(b->closed && last == b->lsn) &&
-		     (a->is_moved || a->facts.was_copied);
+	anchor_judge_copy(a, journal_last_lsn(j));
 	return 0;
 }
 
@@ -174,7 +176,6 @@ int anchor_write(struct anchor *a, struct journal *j,
 
 	journal_durable(j, &facts.bound);
 	facts.segments = journal_segments(j);
-	facts.was_copied = a->is_copy && !facts.bound.closed;
 	err = anchor_file_write(&a->file, &facts, flush);
 	if (!err)
 		a->written = facts.bound;

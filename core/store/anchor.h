@@ -43,8 +43,8 @@ struct anchor {
 	bool has_bad_slot; /* one of the two is damaged */
 	bool is_moved;	   /* the facts are of another arena's file */
 	struct journal_bound written; /* by sync_lock */
-	bool is_copy; /* taken while the store was in use, and not closed since;
-			 fixed by anchor_check() */
+	bool is_copy; /* taken while the store was in use, and not opened for
+			 changes since; fixed by anchor_judge_copy() */
 };
 
 /* Numbers that the anchor records, too. */
@@ -68,6 +68,11 @@ int must_check anchor_check(struct anchor *a, struct journal *j,
 /* -EUCLEAN: the arena's file is shorter than when the store was closed. */
 int must_check anchor_check_pages(const struct anchor *a, const char *store,
 				  struct reason *why);
+/*
+ * Sets is_copy, as anchor_check() does; `last` is the lsn of the last group
+ * that counts, 0: not known.
+ */
+void anchor_judge_copy(struct anchor *a, mapfs_lsn last);
 /* The anchor that was read is going to be written. */
 int must_check anchor_resume(struct anchor *a);
 /* A new anchor; durable on return. */

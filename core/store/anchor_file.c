@@ -20,7 +20,6 @@
 
 enum anchor_flag {
 	ANCHOR_CLOSED = 1,
-	ANCHOR_COPIED = 2,
 };
 
 /*
@@ -87,8 +86,7 @@ static void encode(const struct anchor_facts *f, uint64_t sequence,
 	struct anchor_disk d = {
 		.magic = le64_of(ANCHOR_MAGIC),
 		.version = le32_of(ANCHOR_VERSION),
-		.flags = le32_of((b->closed ? ANCHOR_CLOSED : 0U) |
-				 (f->was_copied ? ANCHOR_COPIED : 0U)),
+		.flags = le32_of(b->closed ? ANCHOR_CLOSED : 0U),
 		.sequence = le64_of(sequence),
 		.segment = le64_of(b->segment),
 		.header_sum = le64_of(b->header_sum),
@@ -122,7 +120,7 @@ static int decode(const struct anchor_disk *d, unsigned int slot,
 	if (le32_get(d->version) > ANCHOR_VERSION)
 		return -EPROTONOSUPPORT;
 	if (le64_get(d->sum) != slot_sum(d, slot) ||
-	    (flags & ~(uint32_t)(ANCHOR_CLOSED | ANCHOR_COPIED)) ||
+	    (flags & ~(uint32_t)ANCHOR_CLOSED) ||
 	    le64_get(d->sequence) % SLOTS != slot)
 		return -EBADMSG;
 	*out = (struct anchor_facts){
@@ -134,7 +132,6 @@ static int decode(const struct anchor_disk *d, unsigned int slot,
 			.end = le64_get(d->end),
 			.closed = flags & ANCHOR_CLOSED,
 		},
-		.was_copied = flags & ANCHOR_COPIED,
 		.segments = le64_get(d->segments),
 		.snapshots = le64_get(d->snapshots),
 		.private_pages = le64_get(d->private_pages),

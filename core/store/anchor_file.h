@@ -24,7 +24,6 @@
 /* What the anchor says. */
 struct anchor_facts {
 	struct journal_bound bound;
-	bool was_copied; /* the store is a copy, not closed since (anchor.h) */
 	uint64_t segments; /* that count */
 	uint64_t snapshots;
 	uint64_t private_pages;

@@ -51,8 +51,8 @@ void reason_copy(struct reason *why, const char *store)
 {
 	reason_set(
 		why,
-		"store %s is a copy that was taken while the store was in use: it shows the last sync point that was copied, and what changed meanwhile may be missing or mixed; compare it with the original, or see `mapfs check %s`",
-		store, store);
+		"store %s is a copy that was taken while the store was in use: it shows the last sync point that was copied, and what changed later is missing; compare it with the original",
+		store);
 }
 
 void reason_snapshot_damaged(struct reason *why, const char *store,

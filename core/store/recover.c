@@ -26,6 +26,7 @@
 #include "core/lib/timespec.h"
 #include "anchor_renew.h"
 #include "base_record.h"
+#include "copy.h"
 #include "epoch.h"
 #include "head.h"
 #include "holds.h"
@@ -254,19 +255,6 @@ static int renew_base(struct store *st)
 	return err;
 }
 
-/* Of a copy; a second time until it was closed once. */
-static int warn_of_copy(struct store *st)
-{
-	struct reason text;
-
-	if (!st->anchor.is_copy)
-		return 0;
-	reason_copy(&text, st->dir.path);
-	log_line(LOG_NOTICE, "%s", text.text);
-	st->warning = strdup(text.text);
-	return st->warning ? 0 : -ENOMEM;
-}
-
 static bool has_segments(const struct store *st, uint64_t first, uint64_t last,
 			 uint64_t *missing)
 {
@@ -359,11 +347,11 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		return err;
 	if (!rp.seen_head)
 		return -EUCLEAN;
-	if (!opt->salvage)
+	if (opt->salvage)
+		anchor_judge_copy(&st->anchor, 0);
+	else
 		err = anchor_check(&st->anchor, st->journal, id->must_refuse,
 				   st->dir.path, why);
-	if (!err && !opt->salvage)
-		err = warn_of_copy(st);
 	if (!err && !opt->salvage)
 		err = warn_of_snapshots(st);
 	if (err)
@@ -375,6 +363,10 @@ static int replay_journal(struct store *st, const struct journal_where *where,
 		err = lineage_renew_signatures(&st->lineage, st->set);
 	if (!err)
 		err = sums_recover(st, replay.after_cut);
+	if (!err && !opt->salvage)
+		err = copy_check(st, why);
+	if (!err && !opt->salvage)
+		err = copy_warn(st);
 	if (!err && replay.discarded)
 		log_line(
 			LOG_NOTICE,
@@ -515,7 +507,7 @@ int recover_snapshot(struct store *st, const struct store_options *opt,
 		keep_maker(st, &facts.base_id);
 	st->anchor.is_copy = facts.is_copy;
 	if (!err)
-		err = warn_of_copy(st);
+		err = copy_warn(st);
 	if (!err)
 		err = store_snapshot_load(st, one, &facts.snapshots, st->set,
 					  why);

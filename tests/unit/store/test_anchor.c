@@ -472,6 +472,47 @@ static void test_anchor__copy_of_a_store_in_use_is_known(void **state)
 	close_copy(&copy);
 }
 
+/* The page was read before it was overwritten, and the journal after. */
+static void
+test_anchor__copy_that_does_not_fit_together_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture copy = *f;
+	struct mapfs_options opt = {
+		.mode = MAPFS_COPY,
+		.store_kind = MAPFS_STORE_DIR,
+		.store = copy.store,
+		.base = f->base,
+		.salvage = true,
+	};
+	char before[8] = "";
+
+	(void)snprintf(copy.store, sizeof(copy.store), "%.60s/copy", place);
+	copy.v = NULL;
+	open_copy(f, MAPFS_STORE_DIR);
+	put(f, "one");
+	assert_int_equal(sync_view(f), 0);
+	sh("cp %s/pages %s", f->store, place);
+	put(f, "two");
+	assert_int_equal(sync_view(f), 0);
+	sh("cp -r %s %s && cp %s/pages %s", f->store, copy.store, place,
+	   copy.store);
+	close_copy(f);
+	for (int n = 0; n < 2; n++) {
+		assert_int_equal(try_open_copy(&copy, MAPFS_STORE_DIR, &why),
+				 -EBADMSG);
+		assert_non_null(strstr(why.text, "1 pages of 1 files"));
+	}
+	/* What is sound can be seen, and never the page. */
+	assert_int_equal(mapfs_view_open(&copy.v, &opt, &why), 0);
+	assert_int_equal(
+		mapfs_read(copy.v,
+			   mapfs_file_of(ino_of(&copy, root_ino(&copy), "big")),
+			   before, 3, 0),
+		-EIO);
+	assert_int_equal(mapfs_view_close(copy.v), 0);
+}
+
 static void test_anchor__moved_store_is_no_copy(void **state)
 {
 	struct fixture *f = *state;
@@ -517,6 +558,8 @@ int main(void)
 		test_in_place(test_anchor__older_anchor_is_never_wrong),
 		test_in_place(test_anchor__death_or_failure_at_each_step),
 		test_in_place(test_anchor__copy_of_a_store_in_use_is_known),
+		test_in_place(
+			test_anchor__copy_that_does_not_fit_together_is_refused),
 		test_in_place(test_anchor__moved_store_is_no_copy),
 		test_in_place(test_anchor__segment_of_a_snapshot_is_missed),
 	};
