@@ -31,11 +31,14 @@ int arena_set_sums(struct arena *a, mapfs_apage first, const le64 *sums,
 
 	if (!a->has_sums)
 		return 0;
-	if (apage_arena(first) > 0) {
-		err = parents_check(&a->parents, first, count);
-		if (err)
-			return err;
-	}
+	if (apage_arena(first) > a->parents.count)
+		return -EUCLEAN;
+	/*
+	 * A parent may have given back pages that no snapshot has; the history
+	 * of its snapshots keeps their sums.
+	 */
+	if (apage_arena(first) > 0)
+		count = parents_within(&a->parents, first, count);
 	rmutex_lock(&a->lock);
 	/* Own pages behind the end are free, and free ones have no sum. */
 	if (apage_arena(first) == 0 && page >= a->end)

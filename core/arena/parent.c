@@ -59,17 +59,25 @@ void parents_fini(struct arena_parents *p)
 	*p = (struct arena_parents){ .count = 0 };
 }
 
-int parents_check(const struct arena_parents *p, mapfs_apage first,
-		  uint64_t count)
+uint64_t parents_within(const struct arena_parents *p, mapfs_apage first,
+			uint64_t count)
 {
 	unsigned int n = apage_arena(first);
 	uint64_t page = first & PAGE_MASK;
 	uint64_t in_file;
 
-	if (n > p->count)
-		return -EUCLEAN;
+	assert(n > 0 && n <= p->count);
 	in_file = p->list[n - 1].file_bytes >> MAPFS_PAGE_SHIFT;
-	if (count == 0 || page >= in_file || count > in_file - page)
+	if (page >= in_file)
+		return 0;
+	return count < in_file - page ? count : in_file - page;
+}
+
+int parents_check(const struct arena_parents *p, mapfs_apage first,
+		  uint64_t count)
+{
+	if (apage_arena(first) > p->count || count == 0 ||
+	    parents_within(p, first, count) < count)
 		return -EUCLEAN;
 	return 0;
 }

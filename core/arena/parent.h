@@ -30,6 +30,9 @@ int must_check parents_add(struct arena_parents *p, int fd);
 /* 0: the parent's file has all these pages. */
 int must_check parents_check(const struct arena_parents *p, mapfs_apage first,
 			     uint64_t count);
+/* How many of these pages of a parent, which exists, its file has. */
+uint64_t parents_within(const struct arena_parents *p, mapfs_apage first,
+			uint64_t count);
 /* `off`: of the byte, with the number of the arena as in mapfs_apage. */
 int must_check parents_read(const struct arena_parents *p, uint64_t off,
 			    void *buf, size_t len);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -272,6 +273,25 @@ static void test_page_sums__settling_and_writing_agree(void **state)
 	close_arena(&f);
 }
 
+/* A branch was refused after its parent had given back its last pages. */
+static void test_page_sums__parent_may_have_given_pages_back(void **state)
+{
+	const mapfs_apage parent = 1ULL << MAPFS_APAGE_BITS;
+	struct fixture f = open_summed();
+	int fd = memfd_create("parent", MFD_CLOEXEC);
+	const le64 sums[4] = { { { 1 } } }; /* of the first page, wrong */
+	char c;
+
+	assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
+	assert_int_equal(arena_add_parent(f.a, fd), 0);
+	assert_int_equal(arena_set_sums(f.a, parent + 1, sums, 4), 0);
+	assert_int_equal(arena_set_sums(f.a, parent + 9, sums, 4), 0);
+	assert_int_equal(read_byte(f.a, (parent + 1) * PAGE, &c), -EBADMSG);
+	assert_int_equal(read_byte(f.a, parent * PAGE, &c), 0);
+	assert_int_equal(arena_set_sums(f.a, 2 * parent, sums, 4), -EUCLEAN);
+	close_arena(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +304,8 @@ int main(void)
 			test_page_sums__replay_gives_them_to_pages_in_use),
 		cmocka_unit_test(test_page_sums__failed_write_keeps_the_sum),
 		cmocka_unit_test(test_page_sums__settling_and_writing_agree),
+		cmocka_unit_test(
+			test_page_sums__parent_may_have_given_pages_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
