@@ -21,6 +21,7 @@ STEPS = {
     "tsan": "meson test -C build-tsan -v '{suite}'",
     "mount": "/usr/bin/python3 -m pytest '{node}'",
     "machines": "/usr/bin/python3 -m pytest '{node}'",
+    "crash": "/usr/bin/python3 -m pytest '{node}'",
 }
 SHOWN = 20	# failed tests, and
 EXAMPLES = 3	# tests that one reason skipped
@@ -34,6 +35,10 @@ class Test:
         self.place = case.get("classname") or ""
         self.skipped = case.find("skipped")
         self.output = [e.text or "" for e in case.iter("system-out")]
+        # What the test counted: properties "counted THINGS".
+        self.counted = {p.get("name").removeprefix("counted "):
+                        int(p.get("value")) for p in case.iter("property")
+                        if p.get("name").startswith("counted ")}
         if case.find("failure") is not None or case.find("error") is not None:
             self.result = "failed"
         else:
@@ -71,6 +76,11 @@ def phrase(tests):
     words = [f"{count(tests, result)} {result}"
              for result in ("passed", "failed", "skipped")
              if count(tests, result)]
+    counted = {}
+    for test in tests:
+        for what, number in test.counted.items():
+            counted[what] = counted.get(what, 0) + number
+    words += [f"{number:,} {what}" for what, number in counted.items()]
     return ", ".join(words) or "no tests"
 
 
