@@ -137,6 +137,9 @@ static bool begins_as(int dirfd, const char *name, const char *text)
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		n = io_pread_some(fd, buf, sizeof(buf), 0);
 	close(fd);
+	/* A power cut leaves zeros where bytes did not reach the disk. */
+	while (n > 0 && buf[n - 1] == '\0')
+		n--;
 	if (n > (ssize_t)strlen(text))
 		n = (ssize_t)strlen(text);
 	return n >= 0 && strncmp(buf, text, (size_t)n) == 0;

@@ -377,6 +377,26 @@ static void test_leftover__is_nothing_of_somebodys(void **state)
 	expect_none(&s, ".");
 }
 
+/* A power cut: the sizes are on the disk, and zeros in place of the bytes. */
+static void test_leftover__may_have_zeros_for_texts(void **state)
+{
+	static const char zeros[33];
+	struct scene s = scene_of(state);
+	enum mapfs_leftover kind;
+	char path[256];
+
+	remove_all(&s);
+	(void)snprintf(path, sizeof(path), "%s/journal.part", s.made);
+	assert_int_equal(mkdir(s.made, 0700), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	put_file(s.made, "lock", zeros, sizeof(zeros));
+	put_file(s.made, "README", zeros, sizeof(zeros));
+	assert_int_equal(mapfs_leftover(s.made, &kind, &why), 0);
+	assert_int_equal(kind, MAPFS_LEFTOVER_PART);
+	assert_int_equal(mapfs_discard(s.made, &why), 0);
+	assert_false(is_there(s.made));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +406,7 @@ int main(void)
 		test_with_copy(
 			test_store__killed_while_new_can_be_used_or_discarded),
 		test_with_copy(test_leftover__is_nothing_of_somebodys),
+		test_with_copy(test_leftover__may_have_zeros_for_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
