@@ -116,7 +116,8 @@ uint64_t arena_forget_in_flight(struct arena *a)
 			if (sums_get(&a->sums, page) == 0 ||
 			    bitmaps_has(&a->bits, WANT_PINNED, page))
 				continue;
-			sums_forget(&a->sums, page, 1);
+			/* Or a snapshot would keep the sum of older bytes. */
+			sums_revoke(&a->sums, page);
 			page_range_add(&a->unsummed, page, page + 1);
 			forgotten++;
 		}
@@ -166,6 +167,14 @@ void arena_put_unrecorded(struct arena *a, uint64_t first, uint64_t count)
 {
 	rmutex_lock(&a->lock);
 	sums_set_unrecorded(&a->sums, first, count);
+	for (uint64_t page = first; page < first + count && page < a->end;
+	     page++) {
+		if (sums_get(&a->sums, page) != 0 ||
+		    !bitmaps_has(&a->bits, WANT_TAKEN, page))
+			continue;
+		sums_revoke(&a->sums, page);
+		page_range_add(&a->unsummed, page, page + 1);
+	}
 	rmutex_unlock(&a->lock);
 }
 

@@ -122,6 +122,15 @@ void sums_forget(struct sums *s, uint64_t first, uint64_t count)
 	}
 }
 
+void sums_revoke(struct sums *s, uint64_t page)
+{
+	struct sums_chunk *c = chunk_of(s, page);
+
+	sums_forget(s, page, 1);
+	if (c)
+		set_unrecorded(s, c, page, true);
+}
+
 void sums_set(struct sums *s, uint64_t page, uint64_t sum, bool is_recorded)
 {
 	struct sums_chunk *c = chunk_of(s, page);

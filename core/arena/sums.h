@@ -40,6 +40,8 @@ uint64_t page_sum(const void *bytes, uint64_t page);
 int must_check sums_reserve(struct sums *s, uint64_t first, uint64_t count);
 /* These pages have no sum any more: they are about to change. */
 void sums_forget(struct sums *s, uint64_t first, uint64_t count);
+/* The page has no sum, and that is to be recorded: the journal has one. */
+void sums_revoke(struct sums *s, uint64_t page);
 /*
  * One sum, or none (0), in the room that sums_reserve() made; `is_recorded`:
  * it came from the journal, else the bytes are ours.

@@ -550,6 +550,43 @@ static void test_sums__power_cut_keeps_those_of_quiet_regions(void **state)
 	assert_true(points_kill(&t, &d) > 1);
 }
 
+static int overwrite_and_die(void *arg)
+{
+	struct dying *d = arg;
+
+	begin(d);
+	(void)write_at(d->f.v, d->ino, page_of_byte('B'), PAGE, PAGE);
+	(void)raise(SIGKILL);
+	return 0;
+}
+
+static int snapshot_and_die(void *arg)
+{
+	struct dying *d = arg;
+
+	begin(arg);
+	(void)!mapfs_snapshot_create(d->f.v, "s", "", &why);
+	(void)raise(SIGKILL);
+	return 0;
+}
+
+/*
+ * The snapshot kept the sum of the bytes before the overwrite, because nothing
+ * said that the pages had none since the first death: they were EIO.
+ */
+static void test_sums__snapshot_after_a_kill_can_be_read(void **state)
+{
+	struct dying d = { .f = *(struct fixture *)*state };
+
+	prepare(&d);
+	assert_int_equal(child_run(overwrite_and_die, &d), -SIGKILL);
+	assert_int_equal(child_run(snapshot_and_die, &d), -SIGKILL);
+	lose_power(&d.f);
+	begin(&d);
+	assert_pages(&d.f, "aBcdefgh");
+	close_copy(&d.f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -562,6 +599,7 @@ int main(void)
 		test_with_copy(test_sums__failed_overwrite_leaves_no_damage),
 		test_with_copy(
 			test_sums__power_cut_keeps_those_of_quiet_regions),
+		test_with_copy(test_sums__snapshot_after_a_kill_can_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
