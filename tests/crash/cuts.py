@@ -118,15 +118,17 @@ class Run:
         log = Log(self.ground.log)
         cutter = Cutter(self.ground, log)
         failures = []
-        for cut, how in cuts or self.choose(log):
+        cuts = cuts or self.choose(log)
+        for n, (cut, how) in enumerate(cuts, 1):
             pending = cutter.make(cut, how, self.args.seed)
             self.ground.mount(cutter.image)
             try:
                 self._judge_one(log.notes_before(cut), f"{cut} {how}")
             except Exception:	# any is a failure of this cut
                 failures.append((cut, how, pending, traceback.format_exc()))
-                print(f"FAILED at {cut} of {len(log.entries)}, {pending} "
-                      f"writes {how}:\n{failures[-1][-1]}", flush=True)
+                print(f"FAILED, cut {n} of {len(cuts)}: at {cut} of "
+                      f"{len(log.entries)}, {pending} writes {how}:\n"
+                      f"{failures[-1][-1]}", flush=True)
             self.ground.umount()
         return failures
 
