@@ -254,7 +254,7 @@ int diff_candidates_find(struct differ *d)
 	if (!err)
 		err = add_places(d);
 	/* New names are added at the end, so the loop reaches them too. */
-	for (struct diff_name *dn = d->names; dn && !err; dn = dn->hh.next) {
+	for (struct diff_name *dn = d->first_name; dn && !err; dn = dn->next) {
 		err = add_names_alone(d, dn->target[OLD].dir, OLD);
 		if (!err)
 			err = add_names_alone(d, dn->target[NEW].dir, NEW);

@@ -23,7 +23,7 @@ struct comparison {
 	struct differ *d;
 	const struct diff_object *object[SIDES];
 	struct difference *out;
-	char *buf[SIDES];
+	char *buf[SIDES];   /* of the differ, once a span is read */
 	uint64_t next_page; /* pages below it are counted already */
 };
 
@@ -110,10 +110,27 @@ static int skip_holes(struct comparison *c, uint64_t *off)
 	return 0;
 }
 
+/*
+ * The buffers serve all files of a comparison: most files need none, and large
+ * ones that come and go would make the C library change the address space of the
+ * daemon each time, for which every thread waits.
+ */
+static int prepare_buffers(struct comparison *c)
+{
+	for (int i = OLD; i < SIDES; i++) {
+		if (!c->d->buf[i])
+			c->d->buf[i] = malloc(CHUNK_BYTES);
+		if (!c->d->buf[i])
+			return -ENOMEM;
+		c->buf[i] = c->d->buf[i];
+	}
+	return 0;
+}
+
 /* `off` is the beginning of a page. */
 static int compare_span(struct comparison *c, uint64_t off, uint64_t end)
 {
-	int err = 0;
+	int err = off < end ? prepare_buffers(c) : 0;
 
 	while (off < end && !err) {
 		size_t len = end - off < CHUNK_BYTES ? (size_t)(end - off) :
@@ -293,18 +310,11 @@ int content_compare(struct differ *d, const struct diff_object *a,
 		.object = { a, b },
 		.out = out,
 	};
-	int err = 0;
+	int err;
 
 	if (a->id == b->id && !a->o && !b->o)
 		return 0;
-	c.buf[OLD] = malloc(CHUNK_BYTES);
-	c.buf[NEW] = malloc(CHUNK_BYTES);
-	if (!c.buf[OLD] || !c.buf[NEW])
-		err = -ENOMEM;
-	if (!err)
-		err = compare_bytes(&c, a->id == b->id);
+	err = compare_bytes(&c, a->id == b->id);
 	out->what |= what;
-	free(c.buf[OLD]);
-	free(c.buf[NEW]);
 	return err;
 }

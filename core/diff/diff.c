@@ -27,7 +27,7 @@ struct change {
 	enum mapfs_change kind;
 	const struct diff_name *name;
 	const struct diff_name *from; /* where the old object is */
-	char *path;
+	char *path; /* borrowed, as the next one; often the same string */
 	char *old_path;
 };
 
@@ -72,6 +72,41 @@ static bool is_asked_for(const struct differ *d, const struct change *c)
 	return opt->paths == NULL;
 }
 
+/* Is the directory in the same place on both sides, and so each one above? */
+static int is_unmoved(struct differ *d, struct diff_dir *dir, bool *unmoved)
+{
+	*unmoved = true;
+	while (*unmoved && dir && dir != d->root) {
+		const struct place *was;
+		const struct place *is;
+		int err = dir_place(d, dir, OLD, &was);
+
+		if (!err)
+			err = dir_place(d, dir, NEW, &is);
+		if (err)
+			return err;
+		*unmoved = was->is_present && is->is_present &&
+			   was->parent == is->parent &&
+			   strcmp(was->name, is->name) == 0;
+		dir = was->parent;
+	}
+	return 0;
+}
+
+/* Most changes have the same path on both sides, and then it is stored once. */
+static int old_path_of(struct differ *d, struct change *c)
+{
+	bool unmoved = false;
+	int err = 0;
+
+	if (c->from == c->name)
+		err = is_unmoved(d, c->name->dir, &unmoved);
+	c->old_path = c->path;
+	if (err || unmoved)
+		return err;
+	return dir_path(d, c->from->dir, c->from->name, OLD, &c->old_path);
+}
+
 static int add_change(struct differ *d, struct changes *all,
 		      enum mapfs_change kind, const struct diff_name *dn,
 		      const struct diff_name *from)
@@ -82,13 +117,9 @@ static int add_change(struct differ *d, struct changes *all,
 	if (!err)
 		err = dir_path(d, dn->dir, dn->name, NEW, &c.path);
 	if (!err)
-		err = dir_path(d, from->dir, from->name, OLD, &c.old_path);
-	if (!err && is_asked_for(d, &c)) {
+		err = old_path_of(d, &c);
+	if (!err && is_asked_for(d, &c))
 		all->change[all->count++] = c;
-		return 0;
-	}
-	free(c.path);
-	free(c.old_path);
 	return err;
 }
 
@@ -169,7 +200,7 @@ static int collect_changes(struct differ *d, struct changes *all)
 {
 	int err = 0;
 
-	for (struct diff_name *dn = d->names; dn && !err; dn = dn->hh.next)
+	for (struct diff_name *dn = d->first_name; dn && !err; dn = dn->next)
 		err = add_changes_of(d, all, dn);
 	if (!err && all->count > 1)
 		qsort(all->change, all->count, sizeof(*all->change), by_path);
@@ -216,13 +247,12 @@ static int tell(struct differ *d, const struct change *c,
 		const struct diff_object *a, const struct diff_object *b,
 		const struct difference *diff)
 {
-	const struct mapfs_diff_entry entry = {
+	struct mapfs_diff_side shown[SIDES];
+	struct mapfs_diff_entry entry = {
 		.change = c->kind,
 		.what = diff->what,
 		.path = c->path,
 		.old_path = c->old_path,
-		.old_side = object_show(d, a),
-		.new_side = object_show(d, b),
 		.pages = diff->pages,
 		.bytes = diff->bytes,
 		.ranges = diff->ranges,
@@ -231,6 +261,9 @@ static int tell(struct differ *d, const struct change *c,
 
 	if (c->kind == MAPFS_MODIFIED && diff->what == 0)
 		return 0;
+	objects_show(d, a, b, shown);
+	entry.old_side = shown[OLD];
+	entry.new_side = shown[NEW];
 	return d->fn(d->arg, &entry);
 }
 
@@ -263,10 +296,10 @@ static int compare_and_tell(struct differ *d, const struct change *c)
 static int compare_sides(struct differ *d, struct overlay *from)
 {
 	struct changes all = { 0 };
-	int err = side_load(&d->side[OLD], from, NULL);
+	int err = side_load(&d->side[OLD], from, NULL, &d->mem);
 
 	if (!err)
-		err = side_load(&d->side[NEW], d->to, &d->side[OLD]);
+		err = side_load(&d->side[NEW], d->to, &d->side[OLD], &d->mem);
 	if (!err)
 		err = dirs_load(d);
 	if (!err)
@@ -277,12 +310,8 @@ static int compare_sides(struct differ *d, struct overlay *from)
 		err = diff_renames_find(d);
 	if (!err)
 		err = collect_changes(d, &all);
-	for (size_t n = 0; n < all.count; n++) {
-		if (!err)
-			err = compare_and_tell(d, &all.change[n]);
-		free(all.change[n].path);
-		free(all.change[n].old_path);
-	}
+	for (size_t n = 0; n < all.count && !err; n++)
+		err = compare_and_tell(d, &all.change[n]);
 	free(all.change);
 	return err;
 }
@@ -353,6 +382,7 @@ int mapfs_diff(struct mapfs_view *from, struct mapfs_view *to,
 	to = view_whole(to);
 	from = from ? view_whole(from) : NULL;
 	d.to = overlay_of(to);
+	names_init(&d);
 	if (from) {
 		err = check_same_base(overlay_of(from), d.to);
 		d.shares_pages = is_one_store(from, to);
@@ -364,5 +394,8 @@ int mapfs_diff(struct mapfs_view *from, struct mapfs_view *to,
 	dirs_unload(&d);
 	side_unload(&d.side[OLD]);
 	side_unload(&d.side[NEW]);
+	free(d.buf[OLD]);
+	free(d.buf[NEW]);
+	pool_fini(&d.mem);
 	return err;
 }

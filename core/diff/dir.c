@@ -450,7 +450,8 @@ int dir_path(struct differ *d, struct diff_dir *dir, const char *name,
 					       path_prepend(&w, name);
 	}
 	if (!err) {
-		*out = w.buf ? strdup(w.buf + w.at) : strdup("");
+		*out = pool_copy(&d->mem, w.buf ? w.buf + w.at : "",
+				 w.buf ? w.cap - w.at - 1 : 0);
 		err = *out ? 0 : -ENOMEM;
 	}
 	free(w.buf);

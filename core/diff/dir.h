@@ -75,7 +75,7 @@ int must_check dir_is_moved(struct differ *d, struct diff_dir *dir,
 int must_check dir_inode(struct differ *d, struct diff_dir *dir,
 			 struct inode **out);
 /*
- * The path of `name` in `dir` on a side, for the caller to free.  Above a
+ * The path of `name` in `dir` on a side, in differ.mem.  Above a
  * directory that the side does not have, the path is that of the other side.
  */
 int must_check dir_path(struct differ *d, struct diff_dir *dir,

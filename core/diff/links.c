@@ -46,9 +46,9 @@ static struct linked *linked_find(const struct walk *w, mapfs_ino ino)
 	return l;
 }
 
-static int count_name(struct walk *w, struct diff_name *dn,
-		      const struct base_facts *f)
+static int count_name(struct walk *w, struct diff_name *dn, enum side s)
 {
+	const struct base_facts *f = dn->facts[s];
 	struct linked *l;
 
 	if (f->ino == 0 || S_ISDIR(f->mode) || f->nlink < 2 ||
@@ -69,7 +69,7 @@ static int count_name(struct walk *w, struct diff_name *dn,
 		}
 	}
 	l->known++;
-	if (f == &dn->facts[OLD])
+	if (s == OLD)
 		l->name = dn;
 	return 0;
 }
@@ -78,11 +78,12 @@ static int count_names(struct walk *w)
 {
 	int err = 0;
 
-	for (struct diff_name *dn = w->d->names; dn && !err; dn = dn->hh.next) {
-		err = count_name(w, dn, &dn->facts[OLD]);
+	for (struct diff_name *dn = w->d->first_name; dn && !err;
+	     dn = dn->next) {
+		err = count_name(w, dn, OLD);
 		/* Without a replacement both are the same name. */
 		if (!err && dn->dir && dn->dir->replacement)
-			err = count_name(w, dn, &dn->facts[NEW]);
+			err = count_name(w, dn, NEW);
 	}
 	return err;
 }
@@ -194,7 +195,7 @@ static int visit_name(void *arg, const char *name, uint64_t ino, mode_t type,
 	struct walk *w = arg;
 	struct diff_dir *dir;
 	struct diff_name *dn;
-	unsigned int before = HASH_COUNT(w->d->names);
+	const uint64_t before = w->d->names.count;
 	int err;
 
 	(void)cookie;
@@ -207,7 +208,7 @@ static int visit_name(void *arg, const char *name, uint64_t ino, mode_t type,
 	err = dir_of_path(w->d, w->dir->path, strlen(w->dir->path), &dir);
 	if (!err)
 		err = name_add(w->d, dir, name, strlen(name), &dn);
-	if (!err && HASH_COUNT(w->d->names) > before && --w->missing == 0)
+	if (!err && w->d->names.count > before && --w->missing == 0)
 		return 1;
 	return err;
 }

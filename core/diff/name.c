@@ -12,34 +12,91 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/lib/checksum.h"
 #include "core/lib/path.h"
 #include "core/lib/timespec.h"
 #include "core/overlay/lookup.h"
 #include "core/overlay/lost.h"
 
-struct name_key {
-	struct diff_dir *dir;
-	char name[NAME_MAX + 1];
-};
-
-/* Bytes of the key in front of the name. */
-#define KEY_BYTES offsetof(struct name_key, name)
-static_assert(offsetof(struct diff_name, name) -
-			      offsetof(struct diff_name, dir) ==
-		      KEY_BYTES,
-	      "a name holds its key");
-
-static struct diff_name *name_find(const struct differ *d, struct diff_dir *dir,
-				   const char *name, size_t name_bytes)
+static uint64_t hash_of(const struct diff_dir *dir, const char *name,
+			size_t name_bytes)
 {
-	struct name_key key = { .dir = dir };
-	struct diff_name *dn = NULL;
+	return checksum64(name, name_bytes, (uint64_t)(uintptr_t)dir);
+}
 
-	if (!d->names)
-		return NULL;
-	memcpy(key.name, name, name_bytes);
-	HASH_FIND(hh, d->names, &key, KEY_BYTES + name_bytes, dn);
-	return dn;
+static uint64_t name_hash(const struct table_link *l)
+{
+	const struct diff_name *dn = (const struct diff_name *)l;
+
+	static_assert(offsetof(struct diff_name, link) == 0,
+		      "a cast is enough");
+	return hash_of(dn->dir, dn->name, dn->name_bytes);
+}
+
+void names_init(struct differ *d)
+{
+	table_init(&d->names, name_hash);
+	d->names.mem = &d->mem;
+}
+
+static struct diff_name *name_find(const struct differ *d,
+				   const struct diff_dir *dir, const char *name,
+				   size_t name_bytes)
+{
+	struct table_link *l =
+		table_chain(&d->names, hash_of(dir, name, name_bytes));
+
+	for (; l; l = l->next) {
+		struct diff_name *dn = (struct diff_name *)l;
+
+		if (dn->dir == dir && dn->name_bytes == name_bytes &&
+		    memcmp(dn->name, name, name_bytes) == 0)
+			return dn;
+	}
+	return NULL;
+}
+
+static const struct base_facts no_facts;
+
+static int name_create(struct differ *d, struct diff_dir *dir, const char *name,
+		       size_t name_bytes, struct diff_name **out)
+{
+	struct diff_name *dn =
+		pool_alloc(&d->mem, sizeof(*dn) + name_bytes + 1);
+
+	if (!dn)
+		return -ENOMEM;
+	dn->dir = dir;
+	dn->name_bytes = (uint16_t)name_bytes;
+	memcpy(dn->name, name, name_bytes);
+	dn->facts[OLD] = &no_facts;
+	dn->facts[NEW] = &no_facts;
+	if (table_insert(&d->names, &dn->link))
+		return -ENOMEM;
+	if (d->last_name)
+		d->last_name->next = dn;
+	else
+		d->first_name = dn;
+	d->last_name = dn;
+	*out = dn;
+	return 0;
+}
+
+static int set_facts(struct differ *d, struct diff_name *dn, enum side s,
+		     const struct base_facts *facts)
+{
+	struct base_facts *copy;
+
+	if (facts->ino == 0) {
+		dn->facts[s] = &no_facts;
+		return 0;
+	}
+	copy = pool_alloc(&d->mem, sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = *facts;
+	dn->facts[s] = copy;
+	return 0;
 }
 
 static int object_of_dentry(const struct differ *d,
@@ -110,14 +167,14 @@ static int object_of_place(struct differ *d, const struct diff_dir *dir,
 
 static int resolve(struct differ *d, struct diff_name *dn, enum side s)
 {
-	const struct base_facts *f = &dn->facts[s];
+	const struct base_facts *f = dn->facts[s];
 	const struct side_dentry *de;
 	struct diff_dir *dir;
 	int err = dir_on(d, dn->dir, s, &dir);
 
 	if (err || !dir)
 		return err;
-	de = side_dentry(&d->side[s], dir->id, dn->name, strlen(dn->name));
+	de = side_dentry(&d->side[s], dir->id, dn->name, dn->name_bytes);
 	if (de)
 		return object_of_dentry(d, de, &dn->target[s]);
 	if (!f->ino || !side_inode(&d->side[s], f->ino))
@@ -134,31 +191,39 @@ static int resolve(struct differ *d, struct diff_name *dn, enum side s)
 static int recall_base(struct differ *d, struct diff_name *dn)
 {
 	const struct side_dentry *de = side_dentry(&d->side[NEW], dn->dir->id,
-						   dn->name, strlen(dn->name));
+						   dn->name, dn->name_bytes);
 	struct name_target was = { 0 };
 	int err = object_of_place(d, dn->dir, dn->name, NEW, &was);
 
 	if (!err && !was.id && de && de->over_base)
 		was.id = ANOTHER_OBJECT | ++d->unseen;
-	dn->facts[OLD] = (struct base_facts){ .ino = was.id, .mode = was.type };
-	return err;
+	return err ? err :
+		     set_facts(d, dn, OLD,
+			       &(struct base_facts){ .ino = was.id,
+						     .mode = was.type });
 }
 
 static int look_at_base(struct differ *d, struct diff_name *dn)
 {
+	struct base_facts facts;
 	struct diff_dir *dir;
-	int err =
-		base_is_absent(d->to->base) ?
-			recall_base(d, dn) :
-			dir_base_lookup(d, dn->dir, dn->name, &dn->facts[OLD]);
+	int err;
 
-	if (err || base_is_absent(d->to->base))
+	if (base_is_absent(d->to->base))
+		return recall_base(d, dn);
+	err = dir_base_lookup(d, dn->dir, dn->name, &facts);
+	if (!err)
+		err = set_facts(d, dn, OLD, &facts);
+	if (err)
 		return err;
 	dn->facts[NEW] = dn->facts[OLD];
 	err = dir_on(d, dn->dir, NEW, &dir);
 	/* The replacement has a place of its own in the base, or none. */
-	if (!err && dir && dir != dn->dir)
-		err = dir_base_lookup(d, dir, dn->name, &dn->facts[NEW]);
+	if (!err && dir && dir != dn->dir) {
+		err = dir_base_lookup(d, dir, dn->name, &facts);
+		if (!err)
+			err = set_facts(d, dn, NEW, &facts);
+	}
 	return err;
 }
 
@@ -187,16 +252,9 @@ int name_add(struct differ *d, struct diff_dir *dir, const char *name,
 	*out = name_find(d, dir, name, name_bytes);
 	if (*out)
 		return 0;
-	dn = calloc(1, sizeof(*dn) + name_bytes + 1);
-	if (!dn)
-		return -ENOMEM;
-	dn->dir = dir;
-	memcpy(dn->name, name, name_bytes);
-	HASH_ADD(hh, d->names, dir, KEY_BYTES + name_bytes, dn);
-	if (!dn->hh.tbl) {
-		free(dn);
-		return -ENOMEM;
-	}
+	err = name_create(d, dir, name, name_bytes, &dn);
+	if (err)
+		return err;
 	err = look_at_base(d, dn);
 	for (int s = OLD; s < SIDES && !err; s++)
 		err = resolve(d, dn, s);
@@ -206,7 +264,6 @@ int name_add(struct differ *d, struct diff_dir *dir, const char *name,
 
 int name_add_root(struct differ *d)
 {
-	struct base_facts *facts;
 	struct statx stx = { .stx_ino = d->root->id, .stx_mode = S_IFDIR };
 	struct diff_name *dn;
 	bool foreign;
@@ -215,25 +272,23 @@ int name_add_root(struct differ *d)
 	if (!base_is_absent(d->to->base))
 		err = base_stat(d->to->base, d->root->inode, NULL, &stx,
 				&foreign);
+	if (!err)
+		err = name_create(d, NULL, "", 0, &dn);
+	if (!err)
+		err = set_facts(
+			d, dn, OLD,
+			&(struct base_facts){
+				.ino = stx.stx_ino,
+				.mode = stx.stx_mode,
+				.nlink = stx.stx_nlink,
+				.uid = stx.stx_uid,
+				.gid = stx.stx_gid,
+				.size_bytes = stx.stx_size,
+				.mtime = timespec_of_statx(stx.stx_mtime),
+			});
 	if (err)
 		return err;
-	dn = calloc(1, sizeof(*dn) + 1);
-	if (!dn)
-		return -ENOMEM;
-	HASH_ADD(hh, d->names, dir, KEY_BYTES, dn);
-	if (!dn->hh.tbl) {
-		free(dn);
-		return -ENOMEM;
-	}
-	facts = &dn->facts[OLD];
-	facts->ino = stx.stx_ino;
-	facts->mode = stx.stx_mode;
-	facts->nlink = stx.stx_nlink;
-	facts->uid = stx.stx_uid;
-	facts->gid = stx.stx_gid;
-	facts->size_bytes = stx.stx_size;
-	facts->mtime = timespec_of_statx(stx.stx_mtime);
-	dn->facts[NEW] = *facts;
+	dn->facts[NEW] = dn->facts[OLD];
 	for (int s = OLD; s < SIDES; s++)
 		dn->target[s] = (struct name_target){
 			.id = d->root->id,
@@ -245,15 +300,9 @@ int name_add_root(struct differ *d)
 
 void names_unload(struct differ *d)
 {
-	struct diff_name *dn = d->names;
-
-	HASH_CLEAR(hh, d->names);
-	while (dn) {
-		struct diff_name *next = dn->hh.next;
-
-		free(dn);
-		dn = next;
-	}
+	table_fini(&d->names);
+	d->first_name = NULL;
+	d->last_name = NULL;
 }
 
 int name_target(struct differ *d, const struct diff_name *dn, enum side s,

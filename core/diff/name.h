@@ -6,7 +6,7 @@
  * A name in a directory at which the sides may differ, and its target: the
  * object that it means on each side.
  *
- * Lifetime: until names_unload().
+ * Lifetime: names_init() to names_unload(); the memory is differ.mem.
  * Errors:   0 or a negative errno; -EUCLEAN: a delta contradicts itself.
  * Locking:  none; one thread.
  * Invariants: a directory and its replacement share their names; the
@@ -21,16 +21,20 @@ struct name_target {
 };
 
 struct diff_name {
-	UT_hash_handle hh;
+	struct table_link link;
+	struct diff_name *next;
 	struct name_target target[SIDES];
 	/* In the base, where that side's directory has a place there. */
-	struct base_facts facts[SIDES];
+	const struct base_facts *facts[SIDES];
 	struct diff_name *from; /* the new file was renamed from there */
-	bool is_source;		/* the old file was renamed away */
-	struct diff_dir *dir;	/* the key: this and the name behind it;
-				   NULL: this is the root */
+	struct diff_dir *dir;	/* the key: this and the name; NULL: this is
+				   the root */
+	uint16_t name_bytes;
+	bool is_source; /* the old file was renamed away */
 	char name[];
 };
+
+void names_init(struct differ *d);
 
 /* Finds or adds; `dir` is the directory as any side has it. */
 int must_check name_add(struct differ *d, struct diff_dir *dir,

@@ -45,7 +45,7 @@ static void show_base(const struct base_facts *f, struct mapfs_diff_side *out)
 static int open_base(struct differ *d, const struct diff_name *dn,
 		     enum side where, struct diff_object *out)
 {
-	const struct base_facts *f = &dn->facts[where];
+	const struct base_facts *f = dn->facts[where];
 	struct diff_dir *dir = dn->dir;
 	struct inode *above;
 	int err = 0;
@@ -76,7 +76,7 @@ static int open_base(struct differ *d, const struct diff_name *dn,
 int object_init(struct differ *d, enum side s,
 		const struct object_of_name *which, struct diff_object *out)
 {
-	const struct base_facts *facts = &which->name->facts[which->where];
+	const struct base_facts *facts = which->name->facts[which->where];
 	struct side_inode *si = side_inode(&d->side[s], which->id);
 
 	*out = (struct diff_object){ .id = which->id, .changed = si };
@@ -109,19 +109,35 @@ ssize_t object_getxattr(struct differ *d, const struct diff_object *o,
 	return base_getxattr(d->to->base, o->inode, name, buf, len);
 }
 
-struct mapfs_diff_side object_show(struct differ *d,
-				   const struct diff_object *o)
+/* It gives rights as a set-uid bit of root does. */
+static bool has_capability(struct differ *d, const struct diff_object *o)
 {
-	struct mapfs_diff_side shown = o->shown;
+	return S_ISREG(o->shown.mode) && o->inode &&
+	       object_getxattr(d, o, "security.capability", NULL, 0) > 0;
+}
 
-	if (S_ISCHR(shown.mode) || S_ISBLK(shown.mode))
-		shown.rdev = o->rdev;
-	/* It gives rights as a set-uid bit of root does. */
-	if (S_ISREG(shown.mode) && o->inode)
-		shown.has_capability =
-			object_getxattr(d, o, "security.capability", NULL, 0) >
-			0;
-	return shown;
+static bool owns_xattrs(const struct diff_object *o)
+{
+	return o->changed && o->changed->owns_xattrs;
+}
+
+void objects_show(struct differ *d, const struct diff_object *a,
+		  const struct diff_object *b,
+		  struct mapfs_diff_side out[SIDES])
+{
+	const struct diff_object *const both[SIDES] = { a, b };
+
+	for (int s = OLD; s < SIDES; s++) {
+		out[s] = both[s]->shown;
+		if (S_ISCHR(out[s].mode) || S_ISBLK(out[s].mode))
+			out[s].rdev = both[s]->rdev;
+	}
+	out[OLD].has_capability = has_capability(d, a);
+	/* One file, and the xattrs of both are those of the base. */
+	if (a->inode == b->inode && !owns_xattrs(a) && !owns_xattrs(b))
+		out[NEW].has_capability = out[OLD].has_capability;
+	else
+		out[NEW].has_capability = has_capability(d, b);
 }
 
 ssize_t object_listxattr(struct differ *d, const struct diff_object *o,

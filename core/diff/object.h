@@ -36,9 +36,10 @@ struct object_of_name {
 int must_check object_init(struct differ *d, enum side s,
 			   const struct object_of_name *which,
 			   struct diff_object *out);
-/* The object as entries show it. */
-struct mapfs_diff_side object_show(struct differ *d,
-				   const struct diff_object *o);
+/* The objects of both sides, or nothing, as an entry shows them. */
+void objects_show(struct differ *d, const struct diff_object *a,
+		  const struct diff_object *b,
+		  struct mapfs_diff_side out[SIDES]);
 /* As getxattr(2), listxattr(2), readlink(2) and pread(2). */
 ssize_t must_check object_getxattr(struct differ *d,
 				   const struct diff_object *o,

@@ -16,7 +16,7 @@
 struct unmatched {
 	struct diff_name *name;
 	mapfs_ino id;
-	char *path;
+	char *path; /* borrowed */
 };
 
 struct unmatched_list {
@@ -39,13 +39,6 @@ static int unmatched_add(struct differ *d, struct unmatched_list *all,
 	return 0;
 }
 
-static void unmatched_free(struct unmatched_list *all)
-{
-	for (size_t n = 0; n < all->count; n++)
-		free(all->list[n].path);
-	free(all->list);
-}
-
 static int by_id_and_path(const void *a, const void *b)
 {
 	const struct unmatched *x = a;
@@ -56,27 +49,47 @@ static int by_id_and_path(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-/* Names of files that only the old side has, and that only the new has. */
-static int collect_unmatched(struct differ *d, struct unmatched_list all[SIDES])
+static int by_id(const void *key, const void *element)
+{
+	const mapfs_ino *id = key;
+	const struct unmatched *u = element;
+
+	if (*id == u->id)
+		return 0;
+	return *id < u->id ? -1 : 1;
+}
+
+static bool has_id(const struct unmatched_list *all, mapfs_ino id)
+{
+	return all->count > 0 && bsearch(&id, all->list, all->count,
+					 sizeof(*all->list), by_id) != NULL;
+}
+
+/*
+ * The names of files that only side `s` has, sorted; `other` is NULL, or the
+ * names of the other side: most new files have none among those, and need no
+ * path here.
+ */
+static int collect_unmatched(struct differ *d, enum side s,
+			     const struct unmatched_list *other,
+			     struct unmatched_list *out)
 {
 	int err = 0;
 
-	for (struct diff_name *dn = d->names; dn && !err; dn = dn->hh.next) {
-		struct name_target was = { 0 };
-		struct name_target is = { 0 };
+	for (struct diff_name *dn = d->first_name; dn && !err; dn = dn->next) {
+		struct name_target here = { 0 };
+		struct name_target there = { 0 };
 
-		err = name_target(d, dn, OLD, &was);
+		err = name_target(d, dn, s, &here);
 		if (!err)
-			err = name_target(d, dn, NEW, &is);
-		if (!err && was.id && !was.dir && !is.id)
-			err = unmatched_add(d, &all[OLD], dn, was.id, OLD);
-		else if (!err && is.id && !is.dir && !was.id)
-			err = unmatched_add(d, &all[NEW], dn, is.id, NEW);
+			err = name_target(d, dn, s == OLD ? NEW : OLD, &there);
+		if (!err && here.id && !here.dir && !there.id &&
+		    (!other || has_id(other, here.id)))
+			err = unmatched_add(d, out, dn, here.id, s);
 	}
-	for (int s = OLD; s < SIDES; s++)
-		if (all[s].count > 1)
-			qsort(all[s].list, all[s].count, sizeof(*all[s].list),
-			      by_id_and_path);
+	if (out->count > 1)
+		qsort(out->list, out->count, sizeof(*out->list),
+		      by_id_and_path);
 	return err;
 }
 
@@ -85,8 +98,10 @@ int diff_renames_find(struct differ *d)
 	struct unmatched_list all[SIDES] = { 0 };
 	size_t i = 0;
 	size_t j = 0;
-	int err = collect_unmatched(d, all);
+	int err = collect_unmatched(d, OLD, NULL, &all[OLD]);
 
+	if (!err && all[OLD].count > 0)
+		err = collect_unmatched(d, NEW, &all[OLD], &all[NEW]);
 	while (!err && i < all[OLD].count && j < all[NEW].count) {
 		struct unmatched *was = &all[OLD].list[i];
 		struct unmatched *is = &all[NEW].list[j];
@@ -98,7 +113,7 @@ int diff_renames_find(struct differ *d)
 		i += was->id <= is->id;
 		j += is->id <= was->id;
 	}
-	unmatched_free(&all[OLD]);
-	unmatched_free(&all[NEW]);
+	free(all[OLD].list);
+	free(all[NEW].list);
 	return err;
 }

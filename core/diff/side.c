@@ -28,6 +28,7 @@
 struct capture {
 	struct overlay *o;
 	struct rmutex lock;	   /* RANK_LEAF */
+	struct pool *mem;	   /* by lock */
 	struct side_inode *inodes; /* by lock */
 	struct side_dentry *names; /* by lock; chained by next_in_dir */
 	int err;		   /* by lock */
@@ -117,57 +118,71 @@ static mapfs_ino id_of(const struct diff_side *old, const struct side_inode *is)
 	return was && !same_birth(was, is) ? ino | ID_CLASH : ino;
 }
 
-static void capture_failed(struct capture *c, int err)
+static struct side_inode *add_copy_locked(struct capture *c,
+					  const char *base_path)
 {
-	rmutex_lock(&c->lock);
-	c->err = err;
-	rmutex_unlock(&c->lock);
+	struct side_inode *si = pool_alloc(c->mem, sizeof(*si));
+
+	if (si && base_path) {
+		si->base_path = pool_copy(c->mem, base_path, strlen(base_path));
+		if (!si->base_path)
+			return NULL;
+	}
+	if (si) {
+		si->next = c->inodes;
+		c->inodes = si;
+	}
+	return si;
 }
 
 static void capture_inode(void *arg, struct inode *i)
 {
 	const struct delta *delta = i->delta;
 	struct capture *c = arg;
-	struct side_inode *si = calloc(1, sizeof(*si));
-	int err = si ? 0 : -ENOMEM;
+	struct side_inode *si = NULL;
+	char *base_path = NULL;
+	int err = 0;
 
-	if (!err && delta->base)
-		err = inode_base_path(c->o->itable, i, &si->base_path);
-	if (err) {
-		free(si);
-		capture_failed(c, err);
-		return;
-	}
-	si->attr = delta->attr;
-	si->rdev = delta->rdev;
-	si->btime = delta->btime;
-	si->owns_xattrs = delta->owns_xattrs;
-	si->inode = i;
-	inode_hold(c->o->itable, i);
+	if (delta->base)
+		err = inode_base_path(c->o->itable, i, &base_path);
 	rmutex_lock(&c->lock);
-	si->next = c->inodes;
-	c->inodes = si;
+	if (!err)
+		si = add_copy_locked(c, base_path);
+	if (si) {
+		si->attr = delta->attr;
+		si->rdev = delta->rdev;
+		si->btime = delta->btime;
+		si->owns_xattrs = delta->owns_xattrs;
+		si->inode = i;
+	} else {
+		c->err = err ? err : -ENOMEM;
+	}
 	rmutex_unlock(&c->lock);
+	/* The caller has a hold, too. */
+	if (si)
+		inode_hold(c->o->itable, i);
+	free(base_path);
 }
 
 static void capture_name(void *arg, const struct dentry *from)
 {
 	struct capture *c = arg;
-	struct side_dentry *de = calloc(1, sizeof(*de) + from->name_bytes + 1);
+	struct side_dentry *de;
 
-	if (!de) {
-		capture_failed(c, -ENOMEM);
-		return;
-	}
-	de->dir = from->dir;
-	de->id = from->ino;
-	de->type = from->type;
-	de->over_base = from->over_base;
-	de->name_bytes = from->name_bytes;
-	memcpy(de->name, from->name, from->name_bytes);
 	rmutex_lock(&c->lock);
-	de->next_in_dir = c->names;
-	c->names = de;
+	de = pool_alloc(c->mem, sizeof(*de) + from->name_bytes + 1);
+	if (de) {
+		de->dir = from->dir;
+		de->id = from->ino;
+		de->type = from->type;
+		de->over_base = from->over_base;
+		de->name_bytes = from->name_bytes;
+		memcpy(de->name, from->name, from->name_bytes);
+		de->next_in_dir = c->names;
+		c->names = de;
+	} else {
+		c->err = -ENOMEM;
+	}
 	rmutex_unlock(&c->lock);
 }
 
@@ -195,7 +210,6 @@ static int capture_run(struct capture *c)
 	return err ? err : c->err;
 }
 
-/* The memory is the side's in any case. */
 static int add_inode(struct diff_side *side, const struct diff_side *old,
 		     struct side_inode *si)
 {
@@ -219,32 +233,27 @@ static struct side_inode *find_ino(const struct diff_side *side, mapfs_ino ino)
 	return si ? si : side_inode(side, ino);
 }
 
-/* Takes the memory. */
 static int add_dentry(struct diff_side *side, struct side_dentry *de)
 {
 	struct side_inode *dir = find_ino(side, de->dir);
 	struct side_inode *i = de->id ? find_ino(side, de->id) : NULL;
 
-	if (dir && !(de->id && !i)) {
-		de->dir = dir->id;
-		de->id = i ? i->id : 0;
-		if (table_insert(&side->dentries, &de->link)) {
-			free(de);
-			return -ENOMEM;
-		}
-		de->next_in_dir = dir->dentries;
-		dir->dentries = de;
-		if (i) {
-			de->next_of_object = i->names;
-			i->names = de;
-		}
-		return 0;
+	if (!dir || (de->id && !i))
+		return -EUCLEAN;
+	de->dir = dir->id;
+	de->id = i ? i->id : 0;
+	if (table_insert(&side->dentries, &de->link))
+		return -ENOMEM;
+	de->next_in_dir = dir->dentries;
+	dir->dentries = de;
+	if (i) {
+		de->next_of_object = i->names;
+		i->names = de;
 	}
-	free(de);
-	return -EUCLEAN;
+	return 0;
 }
 
-/* Takes the copies, also after an error. */
+/* The side has the holds of all inodes, also after an error. */
 static int make_tables(struct diff_side *side, const struct diff_side *old,
 		       struct capture *c, int err)
 {
@@ -256,28 +265,28 @@ static int make_tables(struct diff_side *side, const struct diff_side *old,
 		ret = add_inode(side, old, si);
 		err = err ? err : ret;
 	}
-	while (c->names) {
+	while (c->names && !err) {
 		struct side_dentry *de = c->names;
 
 		c->names = de->next_in_dir;
-		if (err)
-			free(de);
-		else
-			err = add_dentry(side, de);
+		err = add_dentry(side, de);
 	}
 	return err;
 }
 
 int side_load(struct diff_side *side, struct overlay *o,
-	      const struct diff_side *old)
+	      const struct diff_side *old, struct pool *mem)
 {
-	struct capture c = { .o = o };
+	struct capture c = { .o = o, .mem = mem };
 	int err;
 
 	side->o = o;
 	table_init(&side->inodes, inode_hash);
 	table_init(&side->places, place_hash);
 	table_init(&side->dentries, dentry_hash);
+	side->inodes.mem = mem;
+	side->places.mem = mem;
+	side->dentries.mem = mem;
 	if (!o)
 		return 0;
 	err = capture_run(&c);
@@ -286,25 +295,9 @@ int side_load(struct diff_side *side, struct overlay *o,
 
 void side_unload(struct diff_side *side)
 {
-	for (uint64_t n = 0; n < table_buckets(&side->dentries); n++) {
-		struct table_link *l = table_bucket(&side->dentries, n);
-
-		while (l) {
-			struct table_link *next = l->next;
-
-			free(l);
-			l = next;
-		}
-	}
 	table_fini(&side->dentries);
 	table_fini(&side->places);
 	table_fini(&side->inodes);
-	while (side->all) {
-		struct side_inode *si = side->all;
-
-		side->all = si->next;
-		overlay_put(side->o, si->inode);
-		free(si->base_path);
-		free(si);
-	}
+	for (; side->all; side->all = side->all->next)
+		overlay_put(side->o, side->all->inode);
 }

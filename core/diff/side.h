@@ -14,6 +14,7 @@
  *           through the overlay, which takes its own.
  * Invariants: an id names the same object on both sides; 0 names none.
  */
+#include "core/lib/pool.h"
 #include "core/lib/table.h"
 #include "core/overlay/inode.h"
 
@@ -62,10 +63,11 @@ struct diff_side {
 
 /*
  * Copies the delta of `o`; NULL: there is none.  `old` is the side that was
- * loaded before, with which ids must agree, or NULL.
+ * loaded before, with which ids must agree, or NULL.  The copy is in `mem`,
+ * which outlives the side.
  */
 int must_check side_load(struct diff_side *side, struct overlay *o,
-			 const struct diff_side *old);
+			 const struct diff_side *old, struct pool *mem);
 struct side_inode *side_inode(const struct diff_side *side, mapfs_ino id);
 /* The changed inode whose path in the base this is; or NULL. */
 struct side_inode *side_place(const struct diff_side *side, const char *path);

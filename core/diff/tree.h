@@ -26,6 +26,7 @@
  * Errors:   none here.
  * Locking:  none; one thread.
  */
+#include "core/lib/pool.h"
 #include "core/mapfs.h"
 #include "side.h"
 
@@ -38,15 +39,19 @@ struct differ {
 	void *arg;
 	struct overlay *to;
 	bool shares_pages; /* both sides' pages are in one arena */
+	struct pool mem;   /* of sides, names and paths */
 	struct diff_side side[SIDES];
 	struct diff_dir *by_id;
 	struct diff_dir *by_path;
 	struct diff_dir *dirs;
 	struct diff_dir *root;
 	struct diff_dir *queue; /* directories to be listed */
-	struct diff_name *names;
+	struct table names;
+	struct diff_name *first_name; /* of all names, in the order in which */
+	struct diff_name *last_name;  /* they were found */
 	uint64_t unseen; /* objects of an absent base that got a number */
 	uint64_t done_bytes;
+	char *buf[SIDES]; /* for the bytes of two files; NULL: not needed yet */
 };
 
 #endif

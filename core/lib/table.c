@@ -28,7 +28,7 @@ void table_init(struct table *t, uint64_t (*hash)(const struct table_link *l))
 
 void table_fini(struct table *t)
 {
-	for (uint64_t n = 0; n << SEGMENT_SHIFT < t->buckets; n++)
+	for (uint64_t n = 0; !t->mem && n << SEGMENT_SHIFT < t->buckets; n++)
 		free(t->segments[n]);
 	free(t->segments);
 	table_init(t, t->hash);
@@ -63,7 +63,8 @@ static int add_segment(struct table *t)
 
 	if (err)
 		return err;
-	t->segments[n] = calloc(1, sizeof(*t->segments[n]));
+	t->segments[n] = t->mem ? pool_alloc(t->mem, sizeof(*t->segments[n])) :
+				  calloc(1, sizeof(*t->segments[n]));
 	return t->segments[n] ? 0 : -ENOMEM;
 }
 

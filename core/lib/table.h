@@ -26,6 +26,7 @@
  * Errors:   -ENOMEM: the table has no memory at all; the first insert only.
  * Locking:  the caller's.
  */
+#include "pool.h"
 #include "types.h"
 
 struct table_link {
@@ -36,6 +37,8 @@ struct table_segment;
 
 struct table {
 	uint64_t (*hash)(const struct table_link *l);
+	struct pool *mem; /* of the buckets, if it is set before the first
+			       insert; or NULL: malloc(3) */
 	struct table_segment **segments;
 	size_t segment_cap;
 	uint64_t buckets;
