@@ -28,6 +28,13 @@ uint64_t commands_flags(uint32_t command)
 		       0;
 }
 
+bool commands_free_much(const struct mapfs_control_start *ask)
+{
+	return ask->command == MAPFS_COMMAND_ROLLBACK ||
+	       ask->command == MAPFS_COMMAND_REVERT ||
+	       (ask->command == MAPFS_COMMAND_DIFF && ask->name[0]);
+}
+
 static int put_snapshot(void *arg, const struct mapfs_snapshot *s)
 {
 	struct job *job = arg;

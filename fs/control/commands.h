@@ -17,6 +17,8 @@
 bool commands_has(uint32_t command);
 /* The flags that the command accepts. */
 uint64_t commands_flags(uint32_t command);
+/* Does it leave much free memory behind, as far as one can say? */
+bool commands_free_much(const struct mapfs_control_start *ask);
 /*
  * Waits until the requests are finished that the kernel sent before the job was
  * started, then runs the command.

@@ -116,13 +116,17 @@ static int job_run(struct mount *m, struct job *job)
 }
 
 /*
- * A comparison of a million changes needs memory for each of them, and the C
- * library would keep it for the next one.
+ * A command that drops a million changes, or a second view of as many, leaves
+ * free memory, which the C library would keep.  Threads that allocate wait while
+ * it looks for whole pages, so it does not look after commands that leave none.
  */
-static void return_memory(void)
+static void return_memory(const struct job *job)
 {
 #ifdef __GLIBC__
-	(void)malloc_trim(0);
+	if (commands_free_much(&job->ask))
+		(void)malloc_trim(0);
+#else
+	(void)job;
 #endif
 }
 
@@ -135,7 +139,7 @@ static void *queue_run(void *arg)
 		job->err = job_run(q->m, job);
 		if (job->err)
 			wire_out_fini(&job->result);
-		return_memory();
+		return_memory(job);
 		rmutex_lock(&q->lock);
 		job->state = job->err ? MAPFS_JOB_FAILED : MAPFS_JOB_DONE;
 		job_touch(job);
