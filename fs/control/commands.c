@@ -99,7 +99,8 @@ static int put_entry(void *arg, const struct mapfs_diff_entry *e)
 	struct job *job = arg;
 
 	wire_put_entry(&job->result, e);
-	return job->result.err;
+	job_offer(job);
+	return job_is_wanted(job) ? job->result.err : -ECANCELED;
 }
 
 static int on_progress(void *arg, uint64_t done_bytes)

@@ -142,6 +142,7 @@ static void *queue_run(void *arg)
 		return_memory(job);
 		rmutex_lock(&q->lock);
 		job->state = job->err ? MAPFS_JOB_FAILED : MAPFS_JOB_DONE;
+		job->result_bytes = job->parted_bytes + job->result.len;
 		job_touch(job);
 		rmutex_unlock(&q->lock);
 	}
@@ -233,8 +234,9 @@ static void poll_fill(struct mount *m, struct job *job,
 	};
 	if (!job_is_over(job))
 		return;
+	job->is_told = true;
 	out->err = job->err;
-	out->result_bytes = job->result.len;
+	out->result_bytes = job->err ? 0 : job->result_bytes;
 	/* The field is shorter than a reason. */
 	memcpy(out->why, job->why.text, sizeof(out->why));
 	out->why[sizeof(out->why) - 1] = '\0';
@@ -252,7 +254,7 @@ int job_queue_poll(struct job_queue *q, struct mapfs_control_poll *poll)
 		err = 0;
 		job_touch(*at);
 		poll_fill(q->m, *at, poll);
-		if (job_is_over(*at) && poll->result_bytes == 0)
+		if (job_is_over(*at) && (*at)->read_bytes >= poll->result_bytes)
 			queue_drop_locked(q, at);
 	}
 	rmutex_unlock(&q->lock);
@@ -261,32 +263,31 @@ int job_queue_poll(struct job_queue *q, struct mapfs_control_poll *poll)
 
 static void read_fill(struct job *job, struct mapfs_control_read *out)
 {
-	size_t left = job->result.len - (size_t)out->off;
+	const size_t at = (size_t)(out->off - job->reading_off);
+	const size_t left = job->reading.len - at;
 
 	out->bytes = sizeof(*out);
 	out->len = left < CONTROL_READ_BYTES ? (uint32_t)left :
 					       CONTROL_READ_BYTES;
 	memset(out->chunk, 0, sizeof(out->chunk));
-	memcpy(out->chunk, job->result.mem + out->off, out->len);
+	memcpy(out->chunk, job->reading.mem + at, out->len);
+	job->read_bytes = out->off + out->len;
 }
 
 int job_queue_read(struct job_queue *q, struct mapfs_control_read *read)
 {
 	struct job **at;
-	int err = 0;
+	int err = -ENOENT;
 
 	rmutex_lock(&q->lock);
 	at = queue_find_locked(q, read->job);
-	if (!at)
-		err = -ENOENT;
-	else if ((*at)->state != MAPFS_JOB_DONE)
-		err = -EAGAIN;
-	else if (read->off >= (*at)->result.len)
-		err = -EINVAL;
-	if (!err) {
+	if (at) {
 		job_touch(*at);
+		err = job_find_part(*at, read->off);
+	}
+	if (!err) {
 		read_fill(*at, read);
-		if (read->off + read->len == (*at)->result.len)
+		if ((*at)->is_told && (*at)->read_bytes == (*at)->result_bytes)
 			queue_drop_locked(q, at);
 	}
 	rmutex_unlock(&q->lock);

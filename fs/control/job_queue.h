@@ -29,7 +29,7 @@ int must_check job_queue_start(struct job_queue *q,
 			       struct mapfs_control_start *ask);
 int must_check job_queue_poll(struct job_queue *q,
 			      struct mapfs_control_poll *poll);
-/* -EAGAIN: the job is not DONE; -EINVAL: the result ends before `off`. */
+/* -EAGAIN: not yet; -EINVAL: the result ends before `off`, or that was read. */
 int must_check job_queue_read(struct job_queue *q,
 			      struct mapfs_control_read *read);
 /*

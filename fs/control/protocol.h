@@ -18,7 +18,11 @@
  *    syncfs(fd)                       the kernel sends its dirty pages
  *    START with the command, and the moment in `since`   -> a job
  *    POLL                             until its state is DONE or FAILED
- *    READ                             from 0 to result_bytes of POLL
+ *    READ                             from 0 to result_bytes of POLL, in order
+ *
+ * A result that grows with the view, that of DIFF, may also be read while the job
+ * runs: so the daemon does not keep it.  READ is then -EAGAIN where nothing is
+ * there yet.  The job may still fail.
  *
  * If the client dies, its job ends by itself.  A result is forgotten when its
  * last byte was read; or a minute after the last POLL or READ, two seconds if
@@ -33,7 +37,7 @@
  * Errors:   of START: -EINVAL: the struct is not as described below;
  *           -EOPNOTSUPP: unknown command; -EBUSY: too many jobs; -ESHUTDOWN:
  *           the mount ends.  Of POLL and READ: -ENOENT: no such job (any more).
- *           Of READ: -EAGAIN: the job is not DONE; -EINVAL: nothing at `off`.
+ *           Of READ: -EAGAIN: not yet; -EINVAL: nothing at `off`, or no more.
  * Locking:  none; the numbers are those of one moment.
  */
 #include <stdint.h>

@@ -635,3 +635,19 @@ def test_a_full_output_is_trouble(changed):
                            stderr=subprocess.PIPE, timeout=patience())
     assert p.returncode == 2
     assert b"No space left on device" in p.stderr
+
+
+def test_reader_that_waits_stops_nobody_and_loses_nothing(kept_view):
+    """The daemon sends the list while it makes it; but a pager that shows only
+    the first page of it must not keep other commands from the daemon."""
+    kept_view.mount()
+    names = [f"{'n' * 240}{n:04}" for n in range(1500)]
+    for name in names:
+        os.close(os.open(kept_view.mnt / name, os.O_CREAT | os.O_WRONLY))
+    with subprocess.Popen([binary(), "diff", "--name-only", kept_view.mnt],
+                          stdout=subprocess.PIPE) as p:
+        first = p.stdout.readline()
+        mapfs("snapshot", kept_view.mnt, "meanwhile")
+        shown = first + p.stdout.read()
+        assert p.wait(patience()) == 1
+    assert os.fsdecode(shown).split() == names

@@ -45,28 +45,31 @@ static int join_paths(const struct mapfs_diff_options *opt, char *out,
 	return 0;
 }
 
-static int take_entries(const struct changes_query *q,
-			const struct control_result *result, struct reason *why)
+struct live_query {
+	const struct changes_query *q;
+	struct mapfs_range *ranges;
+	bool is_bad;
+};
+
+static int take_entries(void *arg, struct wire_in *in, bool is_over)
 {
-	struct wire_in in = control_result_wire(result);
-	struct mapfs_range *ranges = NULL;
+	struct live_query *l = arg;
 	struct mapfs_diff_entry e;
 	int err = 0;
 
-	while (!err && !wire_is_over(&in)) {
-		wire_take_entry(&in, &e, &ranges);
-		if (in.is_bad)
-			break;
-		err = q->fn(q->arg, &e);
+	while (!err && !wire_is_over(in)) {
+		const struct wire_in before = *in;
+
+		wire_take_entry(in, &e, &l->ranges);
+		if (!in->is_bad) {
+			err = l->q->fn(l->q->arg, &e);
+			continue;
+		}
+		*in = before;
+		l->is_bad = is_over;
+		return is_over ? -EBADMSG : 0;
 	}
-	free(ranges);
-	if (!in.is_bad)
-		return err;
-	reason_set(why,
-		   "%s: the answer of its daemon, which is of another version, "
-		   "cannot be read; unmount and mount again",
-		   q->target->shown);
-	return -EBADMSG;
+	return err;
 }
 
 /* "Input/output error" does not say of which file. */
@@ -98,7 +101,11 @@ static int iterate_live(const struct changes_query *q, struct reason *why)
 		.progress = on_progress,
 		.progress_arg = (void *)q->opt,
 	};
-	struct control_result result;
+	const struct control_place place = {
+		.fd = q->target->fd,
+		.shown = q->target->shown,
+	};
+	struct live_query l = { .q = q };
 	int err = join_paths(q->opt, paths, sizeof(paths));
 
 	if (err) {
@@ -108,13 +115,15 @@ static int iterate_live(const struct changes_query *q, struct reason *why)
 			q->target->shown);
 		return err;
 	}
-	err = control_run(q->target->fd, q->target->shown, &call, &result, why);
+	err = control_stream(&place, &call, take_entries, &l, why);
+	free(l.ranges);
+	if (l.is_bad)
+		reason_set(why,
+			   "%s: the answer of its daemon, which is of another "
+			   "version, cannot be read; unmount and mount again",
+			   q->target->shown);
 	if (err == -EIO)
 		name_damaged(q->target, why);
-	if (err)
-		return err;
-	err = take_entries(q, &result, why);
-	control_result_fini(&result);
 	return err;
 }
 

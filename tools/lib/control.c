@@ -6,6 +6,8 @@
 #include "control.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/lib/array.h"
 #include "progress.h"
 
 #define PAUSE_FIRST_NS 100000
 #define PAUSE_MOST_NS 50000000
+#define PAUSE_PART_NS 2000000
 
 struct run {
 	int fd;
@@ -126,19 +130,37 @@ static int start(struct run *r)
 	return 0;
 }
 
+static int ask_poll(const struct run *r, struct mapfs_control_poll *p)
+{
+	*p = (struct mapfs_control_poll){
+		.bytes = sizeof(*p),
+		.job = r->job,
+	};
+	return ioctl(r->fd, MAPFS_IOC_POLL, p) < 0 ? refuse(r, -errno) : 0;
+}
+
+static int job_failed(const struct run *r, struct mapfs_control_poll *p)
+{
+	p->why[sizeof(p->why) - 1] = '\0';
+	if (p->why[0] == '\0')
+		return refuse(r, p->err);
+	reason_set(r->why, "%s", p->why);
+	return p->err;
+}
+
 static int wait_for_end(const struct run *r, struct mapfs_control_poll *p)
 {
 	struct timespec pause = { .tv_nsec = PAUSE_FIRST_NS };
 
 	for (;;) {
-		*p = (struct mapfs_control_poll){
-			.bytes = sizeof(*p),
-			.job = r->job,
-		};
-		if (ioctl(r->fd, MAPFS_IOC_POLL, p) < 0)
-			return refuse(r, -errno);
-		if (p->state == MAPFS_JOB_DONE || p->state == MAPFS_JOB_FAILED)
-			break;
+		int err = ask_poll(r, p);
+
+		if (err)
+			return err;
+		if (p->state == MAPFS_JOB_DONE)
+			return 0;
+		if (p->state == MAPFS_JOB_FAILED)
+			return job_failed(r, p);
 		progress_note(PROGRESS_COMPACTION, p->done, p->all);
 		if (r->call->progress && p->all == 0)
 			r->call->progress(r->call->progress_arg, p->done);
@@ -146,13 +168,6 @@ static int wait_for_end(const struct run *r, struct mapfs_control_poll *p)
 		if (pause.tv_nsec < PAUSE_MOST_NS)
 			pause.tv_nsec += pause.tv_nsec / 2;
 	}
-	if (p->state == MAPFS_JOB_DONE)
-		return 0;
-	p->why[sizeof(p->why) - 1] = '\0';
-	if (p->why[0] == '\0')
-		return refuse(r, p->err);
-	reason_set(r->why, "%s", p->why);
-	return p->err;
 }
 
 static int read_result(const struct run *r, struct control_result *out)
@@ -216,4 +231,236 @@ void control_result_fini(struct control_result *r)
 {
 	free(r->bytes);
 	*r = (struct control_result){ 0 };
+}
+
+/*
+ * The result of a command that is read while it runs.  A thread of its own reads,
+ * so that the daemon gets rid of its part of the result also if the caller waits,
+ * for a terminal say.
+ */
+struct stream {
+	struct run r;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	char *bytes; /* by lock: read, but not taken */
+	size_t len;
+	size_t cap;
+	uint64_t done; /* by lock; as in struct mapfs_control_poll */
+	uint64_t all;
+	int err; /* by lock */
+	struct reason why;
+	bool is_over;	  /* by lock: nothing follows, or an error */
+	bool is_unwanted; /* by lock: the caller has ended */
+};
+
+static int stream_add(struct stream *s, const struct mapfs_control_read *chunk)
+{
+	int err;
+
+	pthread_mutex_lock(&s->lock);
+	err = array_reserve(&s->bytes, &s->cap, s->len + chunk->len);
+	if (!err) {
+		memcpy(s->bytes + s->len, chunk->chunk, chunk->len);
+		s->len += chunk->len;
+		pthread_cond_signal(&s->more);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+/* Reads what is there from *have on. */
+static int stream_read(struct stream *s, struct mapfs_control_read *chunk,
+		       uint64_t *have)
+{
+	int err = 0;
+
+	while (!err) {
+		chunk->bytes = sizeof(*chunk);
+		chunk->job = s->r.job;
+		chunk->off = *have;
+		if (ioctl(s->r.fd, MAPFS_IOC_READ, chunk) < 0)
+			err = -errno;
+		else if (chunk->len == 0 || chunk->len > sizeof(chunk->chunk))
+			err = -EIO;
+		else
+			err = stream_add(s, chunk);
+		if (!err)
+			*have += chunk->len;
+	}
+	return err;
+}
+
+static bool stream_is_unwanted(struct stream *s,
+			       const struct mapfs_control_poll *p)
+{
+	bool is_unwanted;
+
+	pthread_mutex_lock(&s->lock);
+	s->done = p->done;
+	s->all = p->all;
+	is_unwanted = s->is_unwanted;
+	pthread_mutex_unlock(&s->lock);
+	return is_unwanted;
+}
+
+/* Until all was read, or the command failed. */
+static int stream_drain(struct stream *s, struct mapfs_control_read *chunk)
+{
+	struct timespec pause = { .tv_nsec = PAUSE_FIRST_NS };
+	struct mapfs_control_poll p;
+	uint64_t have = 0;
+	uint64_t before;
+	int err;
+
+	for (;;) {
+		err = ask_poll(&s->r, &p);
+		if (err || p.state == MAPFS_JOB_FAILED)
+			return err ? err : job_failed(&s->r, &p);
+		if (p.state == MAPFS_JOB_DONE && have >= p.result_bytes)
+			return 0;
+		before = have;
+		err = stream_read(s, chunk, &have);
+		if (p.state == MAPFS_JOB_DONE)
+			return have == p.result_bytes ? 0 : refuse(&s->r, err);
+		/* -EINVAL: it is done since. */
+		if (err != -EAGAIN && err != -EINVAL)
+			return refuse(&s->r, err);
+		if (stream_is_unwanted(s, &p))
+			return 0;
+		/* Parts of a result come more often than its end. */
+		if (have > before && pause.tv_nsec > PAUSE_PART_NS)
+			pause.tv_nsec = PAUSE_PART_NS;
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < PAUSE_MOST_NS)
+			pause.tv_nsec += pause.tv_nsec / 2;
+	}
+}
+
+static void *stream_run(void *arg)
+{
+	struct stream *s = arg;
+	struct mapfs_control_read *chunk = calloc(1, sizeof(*chunk));
+	int err = chunk ? stream_drain(s, chunk) : refuse(&s->r, -ENOMEM);
+
+	free(chunk);
+	pthread_mutex_lock(&s->lock);
+	s->err = err;
+	s->is_over = true;
+	pthread_cond_signal(&s->more);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* Bytes that the caller has, of which the last record may be incomplete. */
+struct taken {
+	char *bytes;
+	size_t len;
+	size_t cap;
+};
+
+/*
+ * Waits for more bytes and adds them to `to`.  1: there are more; 0: that was
+ * all.
+ */
+static int stream_take(struct stream *s, struct taken *to)
+{
+	struct timespec until;
+	uint64_t done;
+	uint64_t all;
+	int ret = 1;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += PAUSE_MOST_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&s->lock);
+	if (s->len == 0 && !s->is_over)
+		pthread_cond_timedwait(&s->more, &s->lock, &until);
+	if (s->err)
+		ret = s->err;
+	else if (s->len == 0 && s->is_over)
+		ret = 0;
+	else if (array_reserve(&to->bytes, &to->cap, to->len + s->len + 1))
+		ret = refuse(&s->r, -ENOMEM);
+	if (ret > 0 && s->len > 0 && to->bytes) {
+		memcpy(to->bytes + to->len, s->bytes, s->len);
+		to->len += s->len;
+		s->len = 0;
+	}
+	done = s->done;
+	all = s->all;
+	pthread_mutex_unlock(&s->lock);
+	progress_note(PROGRESS_COMPACTION, done, all);
+	if (ret > 0 && s->r.call->progress && all == 0)
+		s->r.call->progress(s->r.call->progress_arg, done);
+	return ret;
+}
+
+static int stream_deliver(struct stream *s, control_take_fn take, void *arg)
+{
+	struct taken t = { 0 };
+	bool is_over = false;
+	int err = 0;
+
+	while (!err && !is_over) {
+		struct wire_in in;
+
+		err = stream_take(s, &t);
+		if (err < 0)
+			break;
+		is_over = err == 0;
+		in = (struct wire_in){ .at = t.bytes, .left = t.len };
+		err = take(arg, &in, is_over);
+		if (!err && in.left > 0 && t.bytes)
+			memmove(t.bytes, in.at, in.left);
+		t.len = in.left;
+	}
+	free(t.bytes);
+	return err;
+}
+
+static int stream_start(struct stream *s, pthread_t *thread)
+{
+	sigset_t all;
+	sigset_t before;
+	int err;
+
+	/* Signals are for the thread that shows the progress. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(thread, NULL, stream_run, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err ? refuse(&s->r, -err) : 0;
+}
+
+int control_stream(const struct control_place *place,
+		   const struct control_call *call, control_take_fn take,
+		   void *arg, struct reason *why)
+{
+	struct stream s = {
+		.r = { .fd = place->fd, .shown = place->shown, .call = call },
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.more = PTHREAD_COND_INITIALIZER,
+	};
+	pthread_t thread;
+	int err;
+
+	s.r.why = &s.why;
+	err = start(&s.r);
+	if (!err)
+		err = stream_start(&s, &thread);
+	if (err) {
+		*why = s.why;
+		return err;
+	}
+	err = stream_deliver(&s, take, arg);
+	pthread_mutex_lock(&s.lock);
+	s.is_unwanted = true;
+	pthread_mutex_unlock(&s.lock);
+	pthread_join(thread, NULL);
+	progress_note(PROGRESS_COMPACTION, 0, 0);
+	if (s.why.text[0])
+		*why = s.why;
+	free(s.bytes);
+	return err;
 }

@@ -41,6 +41,23 @@ struct control_result {
 int must_check control_run(int fd, const char *shown,
 			   const struct control_call *call,
 			   struct control_result *out, struct reason *why);
+/*
+ * The same for a result that is read while the command runs: `take` is called
+ * again and again with what is there.  It takes whole records and leaves `in` at
+ * the first one that is not complete; if `is_over`, nothing follows.  Its
+ * non-zero result ends the call and is returned; then `why` is its own.
+ */
+struct control_place {
+	int fd;
+	const char *shown;
+};
+
+typedef int (*control_take_fn)(void *arg, struct wire_in *in, bool is_over);
+
+int must_check control_stream(const struct control_place *place,
+			      const struct control_call *call,
+			      control_take_fn take, void *arg,
+			      struct reason *why);
 struct wire_in control_result_wire(const struct control_result *r);
 void control_result_fini(struct control_result *r);
 
