@@ -283,6 +283,31 @@ static bool is_there(const struct branch_entry *e)
 	return there;
 }
 
+static bool is_same_directory(const char *path, int fd)
+{
+	struct stat there;
+	struct stat here;
+
+	return stat(path, &there) == 0 && fstat(fd, &here) == 0 &&
+	       there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
+bool branches_is_elsewhere(int dirfd, const uint8_t *uuid, int branchfd)
+{
+	char path[PATH_MAX];
+	char name[UUID_TEXT_BYTES];
+	struct branch_entry e = { .uuid = name, .path = path };
+	int dir = -1;
+	int err = branches_open(dirfd, false, &dir);
+
+	if (err)
+		return false;
+	uuid_text(uuid, name);
+	err = read_branch(dir, &e, path);
+	close(dir);
+	return !err && !is_same_directory(path, branchfd) && is_there(&e);
+}
+
 void branches_refuse(const char *what, const char *store,
 		     const struct branch_entry *e, struct reason *why)
 {

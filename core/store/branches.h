@@ -32,6 +32,11 @@ int must_check branches_unregister(int dirfd, const uint8_t *uuid);
 /* Non-zero stops with it.  A store without branches is no error. */
 int must_check branches_iterate(int dirfd, branches_fn fn, void *arg);
 /*
+ * Is another store with this uuid at the path where the parent has it?  A
+ * branch that was repaired or copied has that of the old one.
+ */
+bool branches_is_elsewhere(int dirfd, const uint8_t *uuid, int branchfd);
+/*
  * Is at the path of the branch only what a killed command left of it?  Then it
  * never was a branch, or is none any more.  No new branch of the snapshot may
  * be in the making, and no lock may be held, as for branches_refuse().

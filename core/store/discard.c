@@ -117,7 +117,8 @@ static void unregister(const struct store_dir *d,
 	fd = open(facts->parent.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (may_unregister(d, fd))
+	if (may_unregister(d, fd) &&
+	    !branches_is_elsewhere(fd, facts->uuid, d->dirfd))
 		(void)!branches_unregister(fd, facts->uuid);
 	close(fd);
 }

@@ -231,6 +231,24 @@ def test_repair_falls_back_to_a_snapshot(place):
     assert read_file(mnt / "late9") == b"9" * 5000
 
 
+def test_repaired_branch_still_holds_its_parent(place):
+    """Discarding the old branch, which has the same uuid, must not make the
+    parent forget the repaired one."""
+    store, mnt = place / "store", place / "mnt"
+    old, new, branch = (place / n for n in ("old", "new", "branch"))
+    mapfs("branch", f"{store}@s2", branch)
+    mapfs("check", "--repair", new, branch)
+    branch.rename(old)
+    new.rename(branch)
+    mapfs("discard", "-y", old)
+    assert f"has a branch, {branch}" in refused("discard", "-y", store)
+    mapfs("mount", "-s", branch, place / "base", mnt)
+    assert read_file(mnt / "late9") == b"9" * 5000
+    mapfs("umount", mnt)
+    mapfs("discard", "-y", branch)
+    mapfs("discard", "-y", store)
+
+
 def test_repair_is_refused_while_the_store_is_used(place):
     mapfs("mount", "-s", place / "store", place / "base", place / "mnt")
     p = mapfs("check", "--repair", place / "new", place / "store", check=False)
