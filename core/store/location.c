@@ -126,3 +126,25 @@ int location_check_base(int storefd, const struct store_options *opt,
 		opt->base, opt->path);
 	return -EINVAL;
 }
+
+int location_check_apart(int fd, int from, const char *path, const char *name,
+			 struct reason *why)
+{
+	struct stat store = { 0 };
+	bool below = false;
+	int err = fstat(from, &store) < 0 ? -errno : 0;
+
+	if (!err)
+		err = is_below(fd, &store, &below);
+	if (err) {
+		reason_set(why, "store %s: %s", name, reason_of(err));
+		return err;
+	}
+	if (!below)
+		return 0;
+	reason_set(
+		why,
+		"store %s lies inside the store %s; choose a directory outside",
+		name, path);
+	return -EINVAL;
+}

@@ -10,11 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/base.h"
 #include "core/journal/journal.h"
 #include "core/lib/io.h"
 #include "core/lib/owner.h"
@@ -22,6 +24,7 @@
 #include "compact.h"
 #include "epoch.h"
 #include "layout.h"
+#include "location.h"
 #include "remove.h"
 #include "state.h"
 #include "store.h"
@@ -242,6 +245,43 @@ static int take_base(struct store *st)
 	return 0;
 }
 
+/* For the check that the new store is outside; -1: the base is elsewhere. */
+static int open_base(const struct store *st)
+{
+	struct base_identity id;
+	int fd;
+
+	if (st->base_id.kind == BASE_KIND_NONE)
+		return -1;
+	fd = open(st->base, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (base_identify(fd, &id) == 0 &&
+	    base_is_same(&id, &st->base_id, false))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int check_place(const struct rebuild *b, struct reason *why)
+{
+	const struct store_dir *from = &b->from->dir;
+	char *copy = strdup(b->opt->to);
+	int err = 0;
+	int fd;
+
+	if (!copy)
+		return -ENOMEM;
+	fd = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		err = location_check_apart(fd, from->dirfd, from->path,
+					   b->opt->to, why);
+		close(fd);
+	}
+	free(copy);
+	return err;
+}
+
 int store_rebuild(struct store *st, const struct store_rebuild *r,
 		  struct reason *why)
 {
@@ -259,10 +299,16 @@ int store_rebuild(struct store *st, const struct store_rebuild *r,
 		return err;
 	opt.base = st->base;
 	opt.base_id = st->base_id;
+	err = check_place(&b, why);
+	if (err)
+		return err;
 	b.buf = malloc(COPY_BYTES);
 	if (!b.buf)
 		return -ENOMEM;
+	opt.base_fd = open_base(st);
 	err = store_dir_open(&b.to, &opt, why);
+	if (opt.base_fd >= 0)
+		close(opt.base_fd);
 	if (!err) {
 		err = fill(&b);
 		if (err)

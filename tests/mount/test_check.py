@@ -249,6 +249,14 @@ def test_repaired_branch_still_holds_its_parent(place):
     mapfs("discard", "-y", store)
 
 
+def test_repair_makes_no_store_in_the_base_or_in_the_old_one(place):
+    base, store = place / "base", place / "store"
+    for where, word in (base, "base"), (store, "store"):
+        p = mapfs("check", "--repair", where / "new", store, check=False)
+        assert p.returncode == 2 and f"lies inside the {word}" in p.text
+    assert os.listdir(base) == ["f"] and not (store / "new").exists()
+
+
 def test_repair_is_refused_while_the_store_is_used(place):
     mapfs("mount", "-s", place / "store", place / "base", place / "mnt")
     p = mapfs("check", "--repair", place / "new", place / "store", check=False)
