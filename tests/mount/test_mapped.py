@@ -90,7 +90,7 @@ def test_programs_that_can_change_the_base_are_named(view):
     m = _map_at_work(view.base / "db")
     with opened(view.base / "log", os.O_WRONLY | os.O_CREAT) as _:
         said = mapfs("mount", "-s", view.store, view.base, view.mnt).text
-        assert f"(process {os.getpid()}), and so are 1 others" in said
+        assert f"(process {os.getpid()}), and `mapfs status` lists 1 more" in said
         in_use = status_of(view.mnt)["in_use"]
         assert {(u["path"], u["pid"], u["mapped"]) for u in in_use} == {
             ("db", os.getpid(), True), ("log", os.getpid(), False)}

@@ -52,6 +52,7 @@ struct check_run {
 	char *store;  /* absolute */
 	cJSON *array; /* --json */
 	bool resumed;
+	bool pages_only; /* all damage so far, so the store can be mounted */
 	struct mapfs_check_position from;
 };
 
@@ -96,6 +97,8 @@ static int tell_damage(void *arg, const struct mapfs_check_damage *d)
 	char *text;
 	char *line;
 
+	if (d->kind != MAPFS_DAMAGE_PAGES)
+		run->pages_only = false;
 	if (run->array) {
 		add_damage(run->array, d);
 	} else if (!run->args->quiet) {
@@ -143,8 +146,16 @@ static void print_next(const struct check_run *run)
 
 	if (to) {
 		printf("%s: the new store, without what is lost; when it is "
-		       "what you want, move %s away and it there\n",
+		       "what you want, move %s away and it there, and only "
+		       "then discard the old one\n",
 		       to, run->store);
+		return;
+	}
+	if (run->pages_only) {
+		printf("all else is sound: write these bytes once more in a "
+		       "view, or reset the file with `mapfs revert %s PATH`; "
+		       "a snapshot keeps the damage until it is deleted\n",
+		       run->store);
 		return;
 	}
 	printf("look at what is sound with `mapfs mount -o salvage -s %s BASE "
@@ -153,20 +164,27 @@ static void print_next(const struct check_run *run)
 	       run->store, run->store);
 }
 
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void print_people(const struct check_run *run,
 			 const struct mapfs_check_result *r)
 {
 	char *store = text_escape(run->store);
 
 	if (r->damages == 0)
-		printf("%s: sound; %" PRIu64 " pages, %u snapshots\n", store,
-		       r->pages, r->snapshots);
+		printf("%s: sound; %" PRIu64 " page%s, %u snapshot%s\n", store,
+		       r->pages, plural(r->pages), r->snapshots,
+		       plural(r->snapshots));
 	else
-		printf("%s: damaged in %" PRIu64 " places; %" PRIu64
-		       " of %" PRIu64 " pages are damaged, and %u of %u "
-		       "snapshots cannot be shown\n",
-		       store, r->damages, r->pages_damaged, r->pages,
-		       r->snapshots_damaged, r->snapshots);
+		printf("%s: damaged in %" PRIu64 " place%s; %" PRIu64
+		       " of %" PRIu64 " page%s damaged, %u of %u snapshot%s "
+		       "cannot be shown\n",
+		       store, r->damages, plural(r->damages), r->pages_damaged,
+		       r->pages, plural(r->pages), r->snapshots_damaged,
+		       r->snapshots, plural(r->snapshots));
 	free(store);
 	if (r->damages || run->args->repair)
 		print_next(run);
@@ -292,7 +310,7 @@ static int find_store(const char *arg, char **out, struct reason *why)
 
 static enum check_status check_run(const struct check_args *args)
 {
-	struct check_run run = { .args = args };
+	struct check_run run = { .args = args, .pages_only = true };
 	enum check_status status = CHECK_FAILED;
 	struct reason why;
 

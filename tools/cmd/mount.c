@@ -83,7 +83,8 @@ static void write_warning(const struct mount_args *a, int fd)
 	one = w.writers;
 	if (w.count > 1)
 		(void)snprintf(others, sizeof(others),
-			       ", and so are %zu others", w.count - 1);
+			       ", and `mapfs status` lists %zu more",
+			       w.count - 1);
 	dprintf(fd,
 		"%s%s%s: %s by %s (process %d)%s; where the view changes such "
 		"a file, too, reading it can fail: end the program, or mount a "

@@ -23,7 +23,7 @@ static void print_states(FILE *to, const struct mapfs_check_damage *d)
 		count++;
 	}
 	if (count > NAMES_MOST)
-		fprintf(to, ", %zu more snapshots", count - NAMES_MOST);
+		fprintf(to, ", %zu more", count - NAMES_MOST);
 	if (d->is_present)
 		fprintf(to, "%sthe present state", count ? " and " : "");
 	else if (!count)
@@ -77,9 +77,9 @@ void damage_say(const char *store, bool is_trusted)
 	struct reason why;
 
 	if (mapfs_check(&opt, &result, &why) == 0 && result.damages)
-		say("%s: what is sound of it is shown, read-only (%" PRIu64
-		    " operations behind the damage cannot be applied); see "
-		    "`mapfs check %s`",
+		say("%s: only what is sound of it can be shown, read-only "
+		    "(operations behind the damage that cannot be applied: "
+		    "%" PRIu64 "); see `mapfs check %s`",
 		    store, result.operations_skipped, store);
 	mapfs_check_result_fini(&result);
 }
