@@ -25,8 +25,8 @@
  *                                  and undoing did not
  *     UNDONE   not there           not there              the before side
  *
- * abandon.c ends a commit that is BEGUN or UNDOING as it stands: the base stays
- * between both sides, and `open` and `after` are removed.
+ * abandon.c ends a commit that is BEGUN or UNDOING as it stands [S6]: the base
+ * stays between both sides, and `open` and `after` are removed.
  *
  * BEGUN and UNDOING survive a crash: the next open of the store finds them.
  * In any other state nothing is under way, and the store can be mounted.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A commit, or an undo, that was interrupted can be ended as it stands, whatever
- * is wrong with its files or with the base; the store is usable then.
+ * is wrong with its files or with the base; the store is usable then [S6].
  */
 #include <errno.h>
 #include <fcntl.h>
