@@ -249,7 +249,7 @@ int mapfs_discard(const char *path, struct reason *why)
 	if (!err)
 		err = mapfs_store_describe(path, &info, why);
 	if (err)
-		return err;
+		goto explain;
 	err = store_dir_lock_only(&d, &opt, why);
 	if (err)
 		goto fini_info;
@@ -269,10 +269,11 @@ int mapfs_discard(const char *path, struct reason *why)
 		err = leave_parent(&d, &facts);
 	if (!err)
 		err = store_remove(d.dirfd, d.path);
-	explain_removal(err, path, why);
 	store_facts_fini(&facts);
 	store_dir_close(&d);
 fini_info:
 	mapfs_store_info_fini(&info);
+explain:
+	explain_removal(err, path, why);
 	return err;
 }
