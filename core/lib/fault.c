@@ -6,6 +6,7 @@
 #include "fault.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -60,17 +61,48 @@ static int fault_judge(const char *name)
 	return 0;
 }
 
-int fault_point(const char *name)
+/* A short count is no error here, but shortens *len. */
+static int fault_shorten(int err, size_t *len)
+{
+	if (err > -FAULT_SHORT)
+		return err;
+	if (!len || *len < 2)
+		return 0;
+	*len /= 2;
+	if (err == -FAULT_FULL) {
+		fault.mode = FAULT_ORDINAL;
+		fault.left = 0;
+		fault.err = ENOSPC;
+	}
+	return 0;
+}
+
+static int fault_pass(const char *name, size_t *len)
 {
 	int err;
 
 	if (!atomic_load_explicit(&fault.active, memory_order_relaxed))
 		return 0;
 	pthread_mutex_lock(&fault.lock);
+	/* A short count is armed at a point with bytes. */
+	if (fault.err >= FAULT_SHORT && !len) {
+		pthread_mutex_unlock(&fault.lock);
+		return 0;
+	}
 	fault.passed++;
-	err = fault_judge(name);
+	err = fault_shorten(fault_judge(name), len);
 	pthread_mutex_unlock(&fault.lock);
 	return err;
+}
+
+int fault_point(const char *name)
+{
+	return fault_pass(name, NULL);
+}
+
+int fault_transfer(const char *name, size_t *len)
+{
+	return fault_pass(name, len);
 }
 
 static void fault_set(enum fault_mode mode, unsigned int n, const char *name,
@@ -125,6 +157,7 @@ void fault_reset(void)
 {
 	pthread_mutex_lock(&fault.lock);
 	fault.passed = 0;
+	fault.err = 0;
 	atomic_store(&fault.active, true);
 	pthread_mutex_unlock(&fault.lock);
 }

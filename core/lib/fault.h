@@ -19,6 +19,17 @@
 
 /* Called where a system call or an allocation could fail. */
 int must_check fault_point(const char *name);
+/*
+ * The same where up to *len bytes are transferred: of a short count that is
+ * armed, *len is what the call is to transfer.
+ */
+int must_check fault_transfer(const char *name, size_t *len);
+
+/* In the place of an errno; points without bytes do not count then. */
+enum fault_count {
+	FAULT_SHORT = 4096, /* a part of the bytes, as after a signal */
+	FAULT_FULL,	    /* ... and ENOSPC at the point that follows */
+};
 
 /* The n-th point from now on (0 is the next) fails once with -err. */
 void fault_arm(unsigned int n, int err);

@@ -20,19 +20,43 @@
 
 #define TMPFILE_TRIES 16
 
+/* One pread(2), which the fault points of tests shorten or interrupt. */
+static ssize_t read_part(int fd, void *buf, size_t len, uint64_t off)
+{
+	int err = fault_transfer("io.read", &len);
+	ssize_t n;
+
+	if (err)
+		return err;
+	n = pread(fd, buf, len, (off_t)off);
+	return n < 0 ? -errno : n;
+}
+
+/* The same of pwrite(2). */
+static ssize_t write_part(const char *point, int fd, const void *buf,
+			  size_t len, uint64_t off)
+{
+	int err = fault_transfer(point, &len);
+	ssize_t n;
+
+	if (err)
+		return err;
+	n = pwrite(fd, buf, len, (off_t)off);
+	return n < 0 ? -errno : n;
+}
+
 ssize_t io_pread_some(int fd, void *buf, size_t len, uint64_t off)
 {
 	char *p = buf;
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n =
-			pread(fd, p + done, len - done, (off_t)(off + done));
+		ssize_t n = read_part(fd, p + done, len - done, off + done);
 
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return n;
 		if (n == 0)
 			break;
 		done += (size_t)n;
@@ -53,17 +77,14 @@ int io_pwrite_all(const char *point, int fd, const void *buf, size_t len,
 		  uint64_t off)
 {
 	const char *p = buf;
-	int err = fault_point(point);
 
-	if (err)
-		return err;
 	while (len > 0) {
-		ssize_t n = pwrite(fd, p, len, (off_t)off);
+		ssize_t n = write_part(point, fd, p, len, off);
 
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		if (n == 0)
 			return -EIO;
 		p += n;
@@ -78,92 +99,86 @@ ssize_t io_pwrite_some(const char *point, int fd, const void *buf, size_t len,
 {
 	const char *p = buf;
 	size_t done = 0;
-	int err = fault_point(point);
 
-	while (!err && done < len) {
+	while (done < len) {
 		ssize_t n =
-			pwrite(fd, p + done, len - done, (off_t)(off + done));
+			write_part(point, fd, p + done, len - done, off + done);
 
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
+		if (n == 0)
+			n = -EIO;
 		if (n < 0)
-			err = -errno;
-		else if (n == 0)
-			err = -EIO;
-		else
-			done += (size_t)n;
+			return done > 0 ? (ssize_t)done : n;
+		done += (size_t)n;
 	}
-	return done > 0 || !err ? (ssize_t)done : err;
+	return (ssize_t)done;
 }
 
 int io_write_back(const char *point, int fd)
 {
-	int err = fault_point(point);
+	int err;
 
-	if (err)
-		return err;
-	while (sync_file_range(fd, 0, 0,
-			       SYNC_FILE_RANGE_WAIT_BEFORE |
-				       SYNC_FILE_RANGE_WRITE |
-				       SYNC_FILE_RANGE_WAIT_AFTER) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
+	do {
+		err = fault_point(point);
+		if (!err && sync_file_range(fd, 0, 0,
+					    SYNC_FILE_RANGE_WAIT_BEFORE |
+						    SYNC_FILE_RANGE_WRITE |
+						    SYNC_FILE_RANGE_WAIT_AFTER))
+			err = -errno;
+	} while (err == -EINTR);
+	return err;
 }
 
 int io_fdatasync(const char *point, int fd)
 {
-	int err = fault_point(point);
+	int err;
 
-	if (err)
-		return err;
-	while (fdatasync(fd) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
+	do {
+		err = fault_point(point);
+		if (!err && fdatasync(fd) < 0)
+			err = -errno;
+	} while (err == -EINTR);
+	return err;
 }
 
 int io_fsync(const char *point, int fd)
 {
-	int err = fault_point(point);
+	int err;
 
-	if (err)
-		return err;
-	while (fsync(fd) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
+	do {
+		err = fault_point(point);
+		if (!err && fsync(fd) < 0)
+			err = -errno;
+	} while (err == -EINTR);
+	return err;
 }
 
 /* -EOPNOTSUPP for each errno by which a file system says that. */
-static int fallocate_complete(int fd, int mode, uint64_t off, uint64_t len)
+static int fallocate_complete(const char *point, int fd, int mode, uint64_t off,
+			      uint64_t len)
 {
-	while (fallocate(fd, mode, (off_t)off, (off_t)len) < 0) {
-		if (errno == EINTR)
-			continue;
-		if (errno == EOPNOTSUPP || errno == ENOSYS)
-			return -EOPNOTSUPP;
-		return -errno;
-	}
-	return 0;
+	int err;
+
+	do {
+		err = fault_point(point);
+		if (!err && fallocate(fd, mode, (off_t)off, (off_t)len) < 0)
+			err = errno == ENOSYS ? -EOPNOTSUPP : -errno;
+	} while (err == -EINTR);
+	return err;
 }
 
 int io_reserve(const char *point, int fd, uint64_t off, uint64_t len)
 {
-	int err = fault_point(point);
-
 	/* Not posix_fallocate(): its emulation writes into the file. */
-	return err ? err : fallocate_complete(fd, 0, off, len);
+	return fallocate_complete(point, fd, 0, off, len);
 }
 
 int io_punch(int fd, uint64_t off, uint64_t len)
 {
-	int err = fault_point("io.punch");
-
-	if (err)
-		return err;
-	return fallocate_complete(
-		fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len);
+	return fallocate_complete("io.punch", fd,
+				  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  off, len);
 }
 
 /* For file systems without O_TMPFILE: a random name, unlinked at once. */

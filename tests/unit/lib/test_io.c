@@ -199,6 +199,57 @@ static void test_io__every_change_has_a_fault_point(void **state)
 	close(fd);
 }
 
+static void test_io__short_counts_are_completed(void **state)
+{
+	int fd = temporary(-1);
+	char buf[8];
+
+	fault_reset();
+	fault_arm(0, FAULT_SHORT);
+	assert_int_equal(io_pwrite_all("p", fd, "12345678", 8, 0), 0);
+	fault_arm(0, FAULT_SHORT);
+	assert_int_equal(io_pwrite_some("p", fd, "abcd", 4, 0), 4);
+	/* A part more for each of the three. */
+	fault_arm(0, FAULT_SHORT);
+	assert_int_equal(io_pread_all(fd, buf, 8, 0), 0);
+	assert_memory_equal(buf, "abcd5678", 8);
+	assert_int_equal(fault_passed(), 6);
+	fault_disarm();
+	close(fd);
+}
+
+static void test_io__a_disk_may_be_full_in_the_middle(void **state)
+{
+	int fd = temporary(-1);
+
+	fault_arm(0, FAULT_FULL);
+	assert_int_equal(io_pwrite_all("p", fd, "12345678", 8, 0), -ENOSPC);
+	assert_int_equal(size_of(fd), 4);
+	fault_arm(0, FAULT_FULL);
+	assert_int_equal(io_pwrite_some("p", fd, "1234567890", 10, 0), 5);
+	fault_disarm();
+	close(fd);
+}
+
+static void test_io__interrupted_calls_are_repeated(void **state)
+{
+	int fd = temporary(-1);
+	char c;
+
+	for (int n = 0; n < 6; n++) {
+		fault_arm(0, EINTR);
+		assert_int_equal(n != 0 ? 0 : io_pwrite_all("p", fd, "x", 1, 0),
+				 0);
+		assert_int_equal(n != 1 ? 0 : io_pread_all(fd, &c, 1, 0), 0);
+		assert_int_equal(n != 2 ? 0 : io_fsync("p", fd), 0);
+		assert_int_equal(n != 3 ? 0 : io_fdatasync("p", fd), 0);
+		assert_int_equal(n != 4 ? 0 : io_reserve("p", fd, 0, 1), 0);
+		assert_int_equal(n != 5 ? 0 : io_punch(fd, 0, 1), 0);
+	}
+	fault_disarm();
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +262,9 @@ int main(void)
 		cmocka_unit_test(test_io__reserve_says_when_it_cannot),
 		cmocka_unit_test(test_io__punch_gives_back_and_keeps_the_size),
 		cmocka_unit_test(test_io__every_change_has_a_fault_point),
+		cmocka_unit_test(test_io__short_counts_are_completed),
+		cmocka_unit_test(test_io__a_disk_may_be_full_in_the_middle),
+		cmocka_unit_test(test_io__interrupted_calls_are_repeated),
 	};
 
 	if (!getenv("CMOCKA_MESSAGE_OUTPUT"))

@@ -41,7 +41,7 @@ static int kill_once(struct killed *k)
 
 unsigned int points_kill(const struct points_test *t, void *arg)
 {
-	struct killed k = { .test = t, .arg = arg };
+	struct killed k = { .test = t, .arg = arg, .point = t->first };
 
 	for (;; k.point += t->step ? t->step : 1) {
 		int end;
@@ -61,7 +61,7 @@ unsigned int points_fail(const struct points_test *t, int err, void *arg)
 	unsigned int failed = 0;
 	bool done = false;
 
-	for (unsigned int n = 0; !done; n++) {
+	for (unsigned int n = t->first; !done; n += t->step ? t->step : 1) {
 		int result;
 
 		if (t->prepare)

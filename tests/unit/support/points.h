@@ -26,8 +26,9 @@ struct points_test {
 	void (*check)(void *arg, int result);
 	/* points_kill(): begin() to check() once more after each death. */
 	bool dies_twice;
-	/* points_kill(): only each so many-th point; 0: each. */
+	/* Only each so many-th point, from `first` on; 0: each. */
 	unsigned int step;
+	unsigned int first;
 };
 
 /*
