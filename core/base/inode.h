@@ -45,8 +45,6 @@ struct inode {
 					   of none */
 	_Atomic int64_t read_ctime_ns;	/* of the base object when the first
 					   bytes of it were read; 0: none */
-	_Atomic bool is_stale;		/* copy mode: the kernel's cached pages
-					   are of another time */
 	struct inode *pin_prev;		/* by itable.lock */
 	struct inode *pin_next;		/* by itable.lock */
 	int pinned_fd;			/* by itable.lock; -1: none */
@@ -56,6 +54,8 @@ struct inode {
 	_Atomic uint16_t type;		/* S_IFMT bits; changes only with the
 					   generation */
 	bool kept;			/* by itable.lock */
+	_Atomic bool is_stale;	  /* copy mode: the kernel's cached pages are of
+				     another time */
 	_Atomic bool is_stand_in; /* copy mode: for a directory that the base
 				     lost and the delta never had */
 	_Atomic bool is_guarded;  /* copy mode: a store of others into the base

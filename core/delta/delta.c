@@ -98,7 +98,6 @@ static void delta_destroy(struct delta_set *s, struct delta *d)
 		return;
 	pagetable_fini(&d->pages, s ? pages_freed : NULL, s);
 	xattrs_clear(d);
-	free(d->base);
 	free(d->target);
 	free(d);
 }
@@ -210,7 +209,8 @@ void delta_set_unlock(struct delta_set *s)
 
 static struct delta *delta_create(const struct record_inode *r)
 {
-	struct delta *d = calloc(1, sizeof(*d));
+	struct delta *d =
+		calloc(1, sizeof(*d) + (r->has_base ? sizeof(*d->of_base) : 0));
 	bool is_link = S_ISLNK(r->attr.mode);
 
 	if (!d)
@@ -224,18 +224,17 @@ static struct delta *delta_create(const struct record_inode *r)
 			       page_ceil(r->attr.visible_base_bytes));
 	if (is_link && !r->has_base)
 		d->target = strndup(r->text, r->text_bytes);
-	if (r->has_base)
-		d->base = malloc(sizeof(*d->base));
-	if ((is_link && !r->has_base && !d->target) ||
-	    (r->has_base && !d->base)) {
+	if (is_link && !r->has_base && !d->target) {
 		delta_destroy(NULL, d);
 		return NULL;
 	}
-	if (r->has_base)
+	if (r->has_base) {
+		d->base = d->of_base;
 		*d->base = (struct delta_base){
 			.sig = r->sig,
 			.blocks_512 = r->base_blocks_512,
 		};
+	}
 	return d;
 }
 

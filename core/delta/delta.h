@@ -64,6 +64,7 @@ struct delta {
 	uint32_t moment;       /* see moment.h */
 	bool owns_xattrs;      /* `xattrs` are all; the base's do not count */
 	bool base_has_no_caps; /* known: the base file has no capabilities */
+	struct delta_base of_base[]; /* what `base` points to */
 };
 
 /* What copies the delta of one moment: moment.h. */

@@ -21,6 +21,7 @@
 #define FANOUT_SHIFT 6
 #define FANOUT (1U << FANOUT_SHIFT)
 #define HEIGHT_MAX 9 /* 64^9 pages hold every file of 2^63 bytes */
+#define COUNT_MASK ((1ULL << 56) - 1) /* ... and fewer can be counted */
 
 #define SLOT_BASE 0U
 #define SLOT_HOLE 1U
@@ -81,15 +82,14 @@ static void count_slot(struct pagetable *pt, uint64_t slot, mapfs_pgno at,
 		       uint64_t pages, bool add)
 {
 	const uint64_t hiding = over_base(pt, at, pages);
-	uint64_t *n;
+	const uint64_t change = add ? pages : -pages;
 
 	if ((slot & SLOT_KIND) == SLOT_ARENA)
-		n = &pt->arena_pages;
+		pt->arena_pages += change;
 	else if ((slot & SLOT_KIND) == SLOT_HOLE)
-		n = &pt->hole_pages;
+		pt->hole_pages = (pt->hole_pages + change) & COUNT_MASK;
 	else
 		return;
-	*n = add ? *n + pages : *n - pages;
 	pt->hiding_pages = add ? pt->hiding_pages + hiding :
 				 pt->hiding_pages - hiding;
 }

@@ -28,12 +28,12 @@ struct pt_run {
 };
 
 struct pagetable {
-	uint64_t root;	       /* slot, see pagetable.c */
-	unsigned int height;   /* levels of nodes below the root slot */
-	uint64_t arena_pages;  /* entries of kind PT_ARENA */
-	uint64_t hole_pages;   /* ... PT_HOLE */
-	mapfs_pgno base_end;   /* PT_BASE pages from here on read as zeros */
-	uint64_t hiding_pages; /* entries below base_end */
+	uint64_t root;		  /* slot, see pagetable.c */
+	uint64_t arena_pages;	  /* entries of kind PT_ARENA */
+	uint64_t hole_pages : 56; /* ... PT_HOLE */
+	uint64_t height : 8;	  /* levels of nodes below the root slot */
+	mapfs_pgno base_end;	  /* PT_BASE pages from here on read as zeros */
+	uint64_t hiding_pages;	  /* entries below base_end */
 };
 
 /* Called for arena pages that are no longer in the table. */
