@@ -367,9 +367,9 @@ static int say_left_out(const struct commit_run *r, const char *what)
 	const char *store = r->args->store;
 
 	if (r->args->undo)
-		say("store %s: the %s left these paths out, because others had "
-		    "changed the base since it began; the view has its changes "
-		    "of them again, see `mapfs diff %s`",
+		say("store %s: the %s left these paths out, for the reasons "
+		    "above; the view has its changes of them again, see `mapfs "
+		    "diff %s`",
 		    store, what, store);
 	else
 		say("store %s: the %s left these paths out, because others had "
@@ -461,8 +461,9 @@ static int finish_begun(struct commit_run *r)
 		    a->store, a->store, a->store);
 	else if (a->only_plan || a->path_count || a->resolution != MAPFS_STOP)
 		say("store %s: a commit was interrupted; finish it with `mapfs "
-		    "commit %s`, or undo it with `mapfs commit --undo %s`",
-		    a->store, a->store, a->store);
+		    "commit %s`, undo it with `mapfs commit --undo %s`, or end "
+		    "it as it is with `mapfs commit --abandon %s`, first",
+		    a->store, a->store, a->store, a->store);
 	else
 		return review_and_run(r);
 	return COMMAND_FAILED;
