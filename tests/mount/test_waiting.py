@@ -367,7 +367,7 @@ def test_two_mounts_of_a_new_store_at_once_lose_nothing(place):
         mapfs("mount", "-s", made, place / "base", place / "mnt")
         write_file(place / "mnt/f", b"new")
         mapfs("umount", place / "mnt")
-        for name in "pages", "journal", "readers":
+        for name in "pages", "anchor", "journal", "readers":
             os.rename(made / name, place / "store" / name)
     code, said = finish(p)
     assert code == 0, said
