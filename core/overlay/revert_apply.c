@@ -284,19 +284,22 @@ static int inode_record(const struct filter *f, struct inode *i,
 static int group_inode(const struct filter *f, const struct revert_inode *one,
 		       struct inode *i, struct group *g)
 {
+	const bool leaves = is_leaving(f, one->ino);
+	const bool stays = stays_linked(f, one->ino);
 	struct record r;
 	char *path;
 	int err = inode_record(f, i, &r.inode, &path);
 
-	if (!err)
+	/* The base may have lost what leaves. */
+	if (!err && (stays || !leaves))
 		err = adjust(f, &r.inode);
-	if (!err && is_leaving(f, one->ino))
+	if (!err && leaves)
 		group_add(g, &(struct record){ .type = RECORD_INODE_GONE,
 					       .ino = one->ino });
-	if (!err && stays_linked(f, one->ino)) {
+	if (!err && stays) {
 		r.type = RECORD_INODE;
 		group_add(g, &r);
-	} else if (!err && !is_leaving(f, one->ino)) {
+	} else if (!err && !leaves) {
 		group_add(g, &(struct record){ .type = RECORD_ATTR,
 					       .attr = r.inode.attr });
 	}
