@@ -38,6 +38,12 @@ def has_check():
     return mapfs("check", "--help", check=False).returncode == 0
 
 
+def is_store(view):
+    """Discarding a store removes its pages first."""
+    return os.path.exists(view.store / "pages") and \
+        mapfs("log", view.store, check=False).returncode == 0
+
+
 class TreeJudge:
     """Opens the store that a cut left, and compares it with a history."""
 
@@ -69,7 +75,7 @@ class TreeJudge:
     def _judge_discarded(self, view):
         """A store that was being discarded is whole, or is gone after
         another discard."""
-        if mapfs("log", view.store, check=False).returncode == 0:
+        if is_store(view):
             return False
         if view.store.exists():
             mapfs("discard", "-y", view.store)
@@ -119,8 +125,7 @@ class TreeJudge:
             must = all(new in m.branches for m in moments)
             branch = self.make_view()
             branch.store = view.store.parent / new
-            is_there = mapfs("log", branch.store,
-                             check=False).returncode == 0
+            is_there = is_store(branch)
             assert is_there or not must, f"{new} is gone"
             if is_there:
                 self._judge_branch(branch, new, moments)
