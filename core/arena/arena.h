@@ -68,7 +68,8 @@ void arena_close(struct arena *a);
 
 /*
  * Replay: these pages are in use.  -EUCLEAN: one already was, or the file
- * does not reach that far; nothing changed.
+ * does not reach that far; nothing changed.  The file of a parent need not: a
+ * page that its snapshot does not have may be gone.
  */
 int must_check arena_mark(struct arena *a, mapfs_apage first, uint64_t count);
 /*

@@ -73,15 +73,6 @@ uint64_t parents_within(const struct arena_parents *p, mapfs_apage first,
 	return count < in_file - page ? count : in_file - page;
 }
 
-int parents_check(const struct arena_parents *p, mapfs_apage first,
-		  uint64_t count)
-{
-	if (apage_arena(first) > p->count || count == 0 ||
-	    parents_within(p, first, count) < count)
-		return -EUCLEAN;
-	return 0;
-}
-
 struct sums *parents_sums(const struct arena_parents *p, unsigned int n)
 {
 	assert(n > 0 && n <= p->count);

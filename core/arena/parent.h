@@ -27,9 +27,6 @@ struct arena_parents {
 
 /* Takes the descriptor when it succeeds; -EMLINK: there are too many. */
 int must_check parents_add(struct arena_parents *p, int fd);
-/* 0: the parent's file has all these pages. */
-int must_check parents_check(const struct arena_parents *p, mapfs_apage first,
-			     uint64_t count);
 /* How many of these pages of a parent, which exists, its file has. */
 uint64_t parents_within(const struct arena_parents *p, mapfs_apage first,
 			uint64_t count);

@@ -289,6 +289,10 @@ static void test_page_sums__parent_may_have_given_pages_back(void **state)
 	assert_int_equal(read_byte(f.a, (parent + 1) * PAGE, &c), -EBADMSG);
 	assert_int_equal(read_byte(f.a, parent * PAGE, &c), 0);
 	assert_int_equal(arena_set_sums(f.a, 2 * parent, sums, 4), -EUCLEAN);
+	/* A record that no snapshot counts any more may name such a page. */
+	assert_int_equal(arena_mark(f.a, parent + 9, 1), 0);
+	assert_int_equal(read_byte(f.a, (parent + 9) * PAGE, &c), -EIO);
+	assert_int_equal(arena_mark(f.a, 2 * parent, 1), -EUCLEAN);
 	close_arena(&f);
 }
 
