@@ -16,8 +16,10 @@ from support.view import SUSPICIOUS, mapfs
 from .history import Seen, known, last_ended, moments_of, same_as_frozen, scan
 
 NEVER = re.compile(r"damage|checksum|does not fit|is a copy|EIO", re.I)
-# Pages in flight: what DESIGN.md excepts from [S3].
-FINE = re.compile(r"near an overwrite when the machine went down")
+# Pages in flight, which DESIGN.md excepts from [S3]; a rollback while the kernel
+# still has files that were closed just now.
+FINE = re.compile(r"near an overwrite when the machine went down|"
+                  r"open files? keeps? the size or time")
 
 
 class Verdict:
