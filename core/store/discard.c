@@ -179,7 +179,9 @@ static int leave_parent(const struct store_dir *d,
 
 	if (!facts->has_parent)
 		return 0;
-	if (unlinkat(d->dirfd, STORE_PAGES, 0) < 0 && errno != ENOENT)
+	/* The anchor first: with it the store only lost its pages. */
+	if ((unlinkat(d->dirfd, STORE_ANCHOR, 0) < 0 && errno != ENOENT) ||
+	    (unlinkat(d->dirfd, STORE_PAGES, 0) < 0 && errno != ENOENT))
 		return -errno;
 	err = io_fsync("store.discard", d->dirfd);
 	if (!err)
