@@ -135,7 +135,8 @@ def test_stale_stores_are_named_with_what_to_do(place):
     leave_part(place / "cut")
     for segment in (place / "damaged/journal").iterdir():
         os.truncate(segment, 100)
-    os.unlink(place / "left/pages")
+    for name in "anchor", "pages":
+        os.unlink(place / "left" / name)
     assert states() == {"fine": "kept", "damaged": "damaged",
                         "cut": "leftover", "left": "leftover"}
     text = mapfs("list", "--stores").text
