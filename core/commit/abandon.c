@@ -6,7 +6,8 @@
  *
  *   report     durable in STORE/commit/N/left, so that the directory is kept
  *   delta      what the view had changed before the commit is changed in it
- *              again, over the base as it is now
+ *              again, over the base as it is now; where that is damaged,
+ *              the delta stays as it is
  *   `after`    removed: what is not as it says can never be undone
  *   `open`     removed: from here on the store can be mounted
  *
@@ -90,11 +91,26 @@ static int open_files(struct commit_ctx *ctx, bool *has_plan)
 	return work_dir_open_alone(ctx);
 }
 
+/* *out: can the delta of before be brought back? */
+static int judge_delta(struct commit_ctx *ctx, bool *out)
+{
+	int err = commit_delta_judge(ctx);
+
+	*out = !err;
+	if (err != -EUCLEAN && err != -EBADMSG)
+		return err;
+	reason_clear(ctx->why);
+	return left_add_line(
+		ctx,
+		"the journal is damaged: what the view had changed before the commit cannot be read, and is not changed in it again");
+}
+
 /* Base and store are open. */
 static int abandon(struct mapfs_commit *c)
 {
 	struct commit_ctx *ctx = &c->ctx;
 	bool has_plan = false;
+	bool has_delta = false;
 	int err;
 
 	if (c->state != COMMIT_BEGUN && c->state != COMMIT_UNDOING)
@@ -104,10 +120,12 @@ static int abandon(struct mapfs_commit *c)
 		err = confirm(c);
 	if (!err && stage_open(ctx, false))
 		ctx->fd.stage = -1;
+	/* Without a plan the objects of the base cannot be told apart. */
+	if (!err && has_plan)
+		err = judge_delta(ctx, &has_delta);
 	if (!err)
 		err = report(ctx, has_plan, true);
-	/* Without a plan the objects of the base cannot be told apart. */
-	if (!err && has_plan) {
+	if (!err && has_delta) {
 		ctx->at.to = PLAN_BEFORE;
 		err = commit_delta_restore(ctx);
 	}

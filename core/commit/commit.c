@@ -484,11 +484,14 @@ static int run(struct mapfs_commit *c)
 	return err;
 }
 
-/* Pages may have been damaged since it was interrupted. */
+/* Pages, or the journal, may have been damaged since it was interrupted. */
 static int verify_and_run(struct mapfs_commit *c)
 {
 	int err = c->ctx.at.phase <= PHASE_DATA ? verify_pages(&c->ctx) : 0;
 
+	/* The rest of the delta is made of it. */
+	if (!err && c->ctx.plan->is_partial)
+		err = commit_delta_judge(&c->ctx);
 	if (!err)
 		return run(c);
 	say_how_to_go_on(c, err);
@@ -649,6 +652,8 @@ static int undo(struct mapfs_commit *c)
 		err = work_dir_read_plan(&c->ctx);
 	if (!err && c->state == COMMIT_ENDED)
 		err = check_undo(&c->ctx);
+	if (!err)
+		err = commit_delta_judge(&c->ctx);
 	if (!err)
 		err = check_saved(c);
 	if (!err && c->opt.confirm)

@@ -366,6 +366,7 @@ static int with_rewritten(struct commit_ctx *ctx, struct delta_set *kept,
 	return err;
 }
 
+/* Without `fn` it is only loaded. */
 static int with_kept(struct commit_ctx *ctx, const struct snapshot *one,
 		     bool only_rest, rewritten_fn fn, uint64_t arg)
 {
@@ -379,7 +380,7 @@ static int with_kept(struct commit_ctx *ctx, const struct snapshot *one,
 	err = store_snapshot_load(ctx->overlay->store, one,
 				  &ctx->overlay->set.snapshots, &kept,
 				  ctx->why);
-	if (!err)
+	if (!err && fn)
 		err = with_rewritten(ctx, &kept, only_rest, fn, arg);
 	delta_set_fini(&kept);
 	itable_destroy(table);
@@ -401,6 +402,13 @@ int commit_delta_empty(struct commit_ctx *ctx)
 	if (ctx->plan->is_partial)
 		return with_kept(ctx, one, true, replace, version);
 	return overlay_replace(ctx->overlay, NULL, version, NULL, NULL);
+}
+
+int commit_delta_judge(struct commit_ctx *ctx)
+{
+	const struct snapshot *one = find_snapshot(ctx);
+
+	return one ? with_kept(ctx, one, false, NULL, 0) : 0;
 }
 
 int commit_delta_restore(struct commit_ctx *ctx)

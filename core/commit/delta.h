@@ -18,6 +18,11 @@ int must_check commit_delta_keep(struct commit_ctx *ctx);
 int must_check commit_delta_drop(struct commit_ctx *ctx);
 /* Leaves in the delta only what was not committed, over the new base. */
 int must_check commit_delta_empty(struct commit_ctx *ctx);
+/*
+ * Can the delta of before the commit be read?  -EUCLEAN, -EBADMSG: it is
+ * damaged.  Asked before the base is written to: the delta comes last.
+ */
+int must_check commit_delta_judge(struct commit_ctx *ctx);
 /* The delta is again what it was, over the base as it is again. */
 int must_check commit_delta_restore(struct commit_ctx *ctx);
 /*

@@ -329,6 +329,45 @@ def _kill_when_begun(view, *args):
     pytest.skip("it was always too fast")
 
 
+def _flip_the_kept_delta(store):
+    with open(store / "journal/1", "r+b") as f:
+        f.seek(5000)
+        byte = f.read(1)[0]
+        f.seek(5000)
+        f.write(bytes([byte ^ 1]))
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_damage_of_the_kept_delta_stops_an_undo_before_the_base(view):
+    view.base_stays = False
+    for n in range(300):
+        write_file(view / f"f{n}", b"new")
+    view.unmount()
+    mapfs("commit", "-y", view.store)
+    after = tree.committed(view.base)
+    _flip_the_kept_delta(view.store)
+    text = refused("commit", "--undo", "-y", view.store)
+    assert "journal/1" in text and "nothing was changed" in text
+    tree.assert_same(after, tree.committed(view.base), "the base was changed")
+    assert not (view.store / "commit/open").exists()
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_undo_can_be_abandoned_when_the_kept_delta_is_damaged(view):
+    view.base_stays = False
+    for n in range(300):
+        write_file(view / f"f{n}", b"new")
+    view.unmount()
+    mapfs("commit", "-y", view.store)
+    _kill_when_begun(view, "--undo")
+    _flip_the_kept_delta(view.store)
+    assert "--abandon" in refused("commit", "--undo", "-y", view.store)
+    assert "cannot be read" in mapfs("commit", "--abandon", "-y", view.store,
+                                     check=False).text
+    mapfs("discard", "-y", view.store)
+    assert not view.store.exists()
+
+
 @pytest.mark.modes("kept", people=("root",))
 def test_what_was_interrupted_is_not_taken_for_something_else(view):
     view.base_stays = False
