@@ -22,6 +22,7 @@
 #include "dir.h"
 #include "holds.h"
 #include "layout.h"
+#include "leftover.h"
 #include "peek.h"
 #include "reasons.h"
 #include "remove.h"
@@ -51,25 +52,35 @@ static int check_no_branch(int dirfd, const char *path, struct reason *why)
 	return branches_iterate(dirfd, refuse_branch, &first);
 }
 
-static int check_discard(const struct mapfs_store_info *info,
-			 struct reason *why)
+static int check_discard(const struct store_dir *d, struct reason *why)
 {
-	int err = 0;
-	int fd;
+	int err = check_no_branch(d->dirfd, d->path, why);
 
-	if (info->branches && info->branches[0]) {
-		fd = open(info->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		err = check_no_branch(fd, info->path, why);
-		close(fd);
-	}
+	if (err == -EUCLEAN)
+		reason_bad_branch(why, d->path);
 	if (err)
 		return err;
-	if (info->commit_is_open) {
-		reason_commit_open(why, info->path);
-		return -EBUSY;
-	}
+	if (faccessat(d->dirfd, STORE_COMMIT_OPEN, F_OK, AT_SYMLINK_NOFOLLOW) <
+	    0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	reason_commit_open(why, d->path);
+	return -EBUSY;
+}
+
+/*
+ * What the journal states; nothing where it is so damaged that it states
+ * nothing: such a store can be removed, too.
+ */
+static int look_at_facts(struct store_facts *out, const struct store_dir *d,
+			 struct reason *why)
+{
+	int err = store_peek(out, d->dirfd, d->path, why);
+
+	if ((err != -EUCLEAN && err != -EBADMSG) ||
+	    !leftover_is_damaged_store(d->dirfd))
+		return err;
+	*out = (struct store_facts){ 0 };
+	reason_clear(why);
 	return 0;
 }
 
@@ -145,23 +156,24 @@ int mapfs_may_discard(const char *path, struct reason *why)
 		.kind = MAPFS_STORE_DIR,
 		.path = path,
 	};
-	struct mapfs_store_info info;
+	struct store_facts facts;
 	enum mapfs_leftover left;
 	struct store_dir d;
 	int err = mapfs_leftover(path, &left, why);
 
 	if (!err && left)
 		return may_discard_leftover(path, why);
-	if (!err)
-		err = mapfs_store_describe(path, &info, why);
-	if (err)
-		return err;
-	err = check_discard(&info, why);
-	mapfs_store_info_fini(&info);
 	if (err)
 		return err;
 	/* Taken only to find out whether it can be taken. */
 	err = store_dir_lock_only(&d, &opt, why);
+	if (err)
+		return err;
+	err = check_discard(&d, why);
+	if (!err)
+		err = look_at_facts(&facts, &d, why);
+	if (!err)
+		store_facts_fini(&facts);
 	store_dir_close(&d);
 	return err;
 }
@@ -240,7 +252,6 @@ int mapfs_discard(const char *path, struct reason *why)
 		.path = path,
 		.base = "/",
 	};
-	struct mapfs_store_info info;
 	struct store_facts facts = { 0 };
 	enum mapfs_leftover left;
 	struct store_dir d;
@@ -248,33 +259,27 @@ int mapfs_discard(const char *path, struct reason *why)
 
 	if (!err && left)
 		return discard_leftover(path, why);
+	/* Nothing is made in a directory that is no store, not even a lock. */
 	if (!err)
-		err = mapfs_store_describe(path, &info, why);
+		err = mapfs_may_discard(path, why);
+	if (!err)
+		err = store_dir_lock_only(&d, &opt, why);
 	if (err)
 		goto explain;
-	err = store_dir_lock_only(&d, &opt, why);
-	if (err)
-		goto fini_info;
-	err = check_discard(&info, why);
+	err = check_discard(&d, why);
 	if (!err)
 		err = check_no_readers(&d, why);
 	/* Again: a branch may have been made until now; from now on none can be. */
-	if (!err) {
-		mapfs_store_info_fini(&info);
-		err = mapfs_store_describe(path, &info, why);
-	}
 	if (!err)
-		err = check_discard(&info, why);
+		err = check_discard(&d, why);
 	if (!err)
-		err = store_peek(&facts, d.dirfd, path, why);
+		err = look_at_facts(&facts, &d, why);
 	if (!err)
 		err = leave_parent(&d, &facts);
 	if (!err)
 		err = store_remove(d.dirfd, d.path);
 	store_facts_fini(&facts);
 	store_dir_close(&d);
-fini_info:
-	mapfs_store_info_fini(&info);
 explain:
 	explain_removal(err, path, why);
 	return err;

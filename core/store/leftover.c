@@ -201,6 +201,21 @@ static enum mapfs_leftover judge(const struct contents *c)
 							   MAPFS_LEFTOVER_NONE;
 }
 
+bool leftover_is_damaged_store(int dirfd)
+{
+	struct contents c = { 0 };
+	struct stat st;
+
+	if (for_each_name(dirfd, STORE_JOURNAL, add_segment, &c) ||
+	    c.has_others)
+		return false;
+	if (had_segments(dirfd))
+		return true;
+	return fstatat(dirfd, STORE_README, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_size >= (off_t)strlen(STORE_README_TEXT) &&
+	       begins_as(dirfd, STORE_README, STORE_README_TEXT);
+}
+
 /* A directory that a command made for a store has these rights. */
 static bool is_made_for_store(int dirfd)
 {

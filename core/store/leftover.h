@@ -18,6 +18,12 @@
 #include "core/mapfs_store.h"
 
 int must_check leftover_find(int dirfd, enum mapfs_leftover *out);
+/*
+ * Is a directory whose journal cannot be read a store all the same, and not
+ * somebody's data under such names?  Nothing but segments is in its journal,
+ * and it has the anchor or the README of a store.
+ */
+bool leftover_is_damaged_store(int dirfd);
 /* What it is and what removes it; `path` is for people. */
 void leftover_explain(int dirfd, const char *path, enum mapfs_leftover kind,
 		      struct reason *why);

@@ -83,6 +83,26 @@ def test_a_parent_is_refused_and_names_the_branch(resting, view):
     assert not resting.exists()
 
 
+@pytest.mark.modes("kept", people=("root",))
+def test_a_store_without_its_journal_is_removed(resting):
+    for segment in (resting / "journal").iterdir():
+        segment.unlink()
+    text = mapfs("discard", "-y", resting).text
+    assert "missing" in text and "nothing was changed" not in text
+    assert not resting.exists()
+
+
+@pytest.mark.modes("kept", people=("root",))
+def test_data_under_the_names_of_a_damaged_store_stays(view):
+    view / ""
+    precious = view.scratch / "precious"
+    (precious / "journal").mkdir(parents=True)
+    for name in ("pages", "journal/1"):
+        write_file(precious / name, b"mine")
+    assert refused("discard", "-y", precious)
+    assert sorted(os.listdir(precious)) == ["journal", "pages"]
+
+
 def test_files_of_others_stay(resting):
     write_file(resting / "mine", b"precious")
     assert "not mapfs's" in refused("discard", "-y", resting)

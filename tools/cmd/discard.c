@@ -24,6 +24,18 @@ struct discard_args {
 	bool is_trusted;
 };
 
+/* The sentences of damage also say that nothing was changed: that is to come. */
+static void say_damage(struct reason *why)
+{
+	static const char words[] = "; nothing was changed";
+	char *at = strstr(why->text, words);
+
+	if (at)
+		memmove(at, at + sizeof(words) - 1,
+			strlen(at + sizeof(words) - 1) + 1);
+	say("%s", why->text);
+}
+
 /*
  * Prints what the user would lose.  A store that cannot be read can be removed
  * all the same.
@@ -46,7 +58,7 @@ static void say_contents(const struct target *t)
 	if (!err && reason_is_empty(&lost))
 		err = changes_count(&changes, t, NULL, &why);
 	if (err) {
-		say("%s", why.text);
+		say_damage(&why);
 		/* A view that is only read has nothing to sync. */
 		(void)!mapfs_view_close(v);
 		history_fini(&h);
@@ -94,7 +106,10 @@ static bool is_confirmed(const struct discard_args *args, const char *store)
 	return args->yes || confirm(store, "This cannot be undone. Discard?");
 }
 
-/* What a killed command left holds nothing that was kept. */
+/*
+ * What a killed command left holds nothing that was kept.  What a damaged store
+ * held cannot be told.
+ */
 static int leftover_run(const struct discard_args *args, const char *path)
 {
 	static const char *const texts[] = {
@@ -127,6 +142,19 @@ static int leftover_run(const struct discard_args *args, const char *path)
 	return err ? COMMAND_FAILED : COMMAND_OK;
 }
 
+/* A store whose journal states nothing; `why` says what is damaged. */
+static int damaged_run(const struct discard_args *args, struct reason *why)
+{
+	char path[PATH_MAX];
+
+	if (!realpath(args->store, path)) {
+		say("%s", why->text);
+		return COMMAND_FAILED;
+	}
+	say_damage(why);
+	return leftover_run(args, path);
+}
+
 static bool is_leftover(const char *arg, char path[PATH_MAX])
 {
 	enum mapfs_leftover left;
@@ -146,6 +174,8 @@ static int discard_run(const struct discard_args *args)
 	/* Neither in a mount, which could hang, nor a store. */
 	if (err == -EINVAL && is_leftover(args->store, path))
 		return leftover_run(args, path);
+	if (err == -EUCLEAN || err == -EBADMSG)
+		return damaged_run(args, &why);
 	t.is_trusted = args->is_trusted;
 	if (!err)
 		err = check(&t, &why);
