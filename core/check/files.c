@@ -22,6 +22,7 @@
 #include "core/store/anchor.h"
 #include "core/store/branches.h"
 #include "core/store/layout.h"
+#include "core/store/lost_commit.h"
 #include "core/store/survey.h"
 #include "names.h"
 
@@ -302,6 +303,32 @@ static int check_commit(struct check_ctx *c, int dirfd, unsigned int number)
 	return err == -ENOENT || is_damage(err) ? 0 : err;
 }
 
+/* While the store is used a commit may begin, or end, between two looks. */
+static int check_lost_commit(struct check_ctx *c)
+{
+	struct mapfs_check_damage d = {
+		.kind = MAPFS_DAMAGE_COMMIT,
+		.file = STORE_COMMIT_OPEN,
+	};
+	bool is_lost;
+	int fd;
+
+	if (c->in_use || !c->has_facts || !c->facts.base)
+		return 0;
+	fd = open(c->facts.base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	is_lost = lost_commit_exists(c->dirfd, fd);
+	close(fd);
+	return is_lost ?
+		       check_report(
+			       c, &d,
+			       STORE_COMMIT_OPEN
+			       " is missing, and a commit was interrupted; end that with `mapfs commit --abandon %s`",
+			       c->path) :
+		       0;
+}
+
 int files_check_commits(struct check_ctx *c)
 {
 	int top = openat(c->dirfd, STORE_COMMIT,
@@ -311,6 +338,8 @@ int files_check_commits(struct check_ctx *c)
 	if (top < 0)
 		return errno == ENOENT ? 0 : -errno;
 	err = check_saved(c, top, 0, SAVED_FILE_OPEN);
+	if (!err)
+		err = check_lost_commit(c);
 	for (unsigned int n = 1; !err; n++) {
 		char name[16];
 		int dirfd;

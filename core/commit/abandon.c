@@ -151,7 +151,7 @@ static int abandon_unknown(struct mapfs_commit *c)
 	if (!err)
 		err = left_add_line(
 			ctx,
-			"commit/open was damaged: how far the newest commit got cannot be told; its files are beside this one");
+			"commit/open was damaged or lost: how far the newest commit got cannot be told; its files are beside this one, and others may be in a directory .mapfs-commit-* of the base");
 	if (!err)
 		err = left_save(ctx);
 	return err ? err : position_remove(ctx->fd.top);
@@ -172,9 +172,9 @@ static int abandon_alone(struct mapfs_commit *c, const struct store_dir *d)
 	err = work_dir_open_top(ctx, false);
 	if (!err)
 		err = position_read(ctx->fd.top, &ctx->at, ctx->why);
-	if (err == -ENOENT)
+	if (err == -ENOENT && !c->open_is_lost)
 		return say_nothing_to_abandon(c);
-	if (err == -EUCLEAN || err == -EBADMSG) {
+	if (err == -ENOENT || err == -EUCLEAN || err == -EBADMSG) {
 		err = abandon_unknown(c);
 	} else {
 		if (!err)
@@ -215,6 +215,7 @@ int mapfs_commit_abandon(const struct mapfs_commit_options *opt,
 			 struct reason *why)
 {
 	struct mapfs_commit *c;
+	bool is_lost;
 	int err = commit_create(&c, opt, why);
 
 	if (err)
@@ -223,10 +224,12 @@ int mapfs_commit_abandon(const struct mapfs_commit_options *opt,
 	if (!err) {
 		err = abandon(c);
 	} else if (err != -EBUSY && err != -EPERM && err != -EINTR) {
+		is_lost = c->open_is_lost;
 		mapfs_commit_close(c);
 		err = commit_create(&c, opt, why);
 		if (err)
 			return err;
+		c->open_is_lost = is_lost;
 		err = abandon_without_base(c);
 	}
 	if (err && reason_is_empty(why))

@@ -28,6 +28,7 @@
 #include "collect.h"
 #include "core/lib/log.h"
 #include "core/overlay/open.h"
+#include "core/store/lost_commit.h"
 #include "core/store/sync.h"
 #include "delta.h"
 #include "earlier.h"
@@ -237,6 +238,11 @@ static int find_open(struct mapfs_commit *c)
 
 	if (!err)
 		err = position_read(ctx->fd.top, &ctx->at, ctx->why);
+	if (err == -ENOENT && lost_commit_exists(ctx->fd.store, ctx->fd.root)) {
+		c->open_is_lost = true;
+		lost_commit_explain(ctx->why, c->store);
+		return -EUCLEAN;
+	}
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	commit_move(c,

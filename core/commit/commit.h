@@ -50,6 +50,7 @@ struct mapfs_commit {
 	struct mapfs_view *view;
 	struct mapfs_commit_options opt; /* strings are the caller's */
 	enum commit_state state;
+	bool open_is_lost; /* commit/open, of a commit that had begun */
 	struct commit_ctx ctx;
 	struct planning_ctx planning; /* filled in PLANNED */
 	char *store;		      /* absolute path, for people */

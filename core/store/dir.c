@@ -35,6 +35,7 @@
 #include "layout.h"
 #include "leftover.h"
 #include "location.h"
+#include "lost_commit.h"
 #include "lock.h"
 #include "reasons.h"
 #include "remove.h"
@@ -316,8 +317,13 @@ static int open_lock(struct store_dir *d, const struct store_options *opt,
 }
 
 /* A base to which half a commit was applied must not be shown. */
-static int check_no_commit(const struct store_dir *d, struct reason *why)
+static int check_no_commit(const struct store_dir *d, int basefd,
+			   struct reason *why)
 {
+	if (lost_commit_exists(d->dirfd, basefd)) {
+		lost_commit_explain(why, d->path);
+		return -EBUSY;
+	}
 	if (faccessat(d->dirfd, STORE_COMMIT_OPEN, F_OK, AT_SYMLINK_NOFOLLOW) <
 	    0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
@@ -400,7 +406,7 @@ static int open_kept(struct store_dir *d, const struct store_options *opt,
 		err = -EEXIST;
 	}
 	if (!err && !opt->for_commit && !opt->salvage)
-		err = check_no_commit(d, why);
+		err = check_no_commit(d, opt->base_fd, why);
 	if (!err)
 		err = open_parts(d, opt, is_store);
 	if (err && reason_is_empty(why))

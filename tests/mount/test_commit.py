@@ -369,6 +369,32 @@ def test_undo_can_be_abandoned_when_the_kept_delta_is_damaged(view):
 
 
 @pytest.mark.modes("kept", people=("root",))
+def test_interrupted_commit_that_lost_its_file_open_is_noticed(view):
+    view.base_stays = False
+    for n in range(300):
+        write_file(view / f"f{n}", b"new")
+    view.unmount()
+    for _ in range(20):
+        _kill_when_begun(view)
+        # It may have been killed before the base was touched.
+        if any(view.base.glob(".mapfs-commit-*")):
+            break
+        mapfs("commit", "--undo", "-y", view.store)
+    else:
+        pytest.skip("it was always killed too early")
+    (view.store / "commit/open").unlink()
+    for what in (["commit", "-y", view.store],
+                 ["commit", "--undo", "-y", view.store],
+                 ["mount", "-s", view.store, view.base, view.mnt],
+                 ["check", view.store]):
+        text = refused(*what)
+        assert "commit/open is missing" in text and "--abandon" in text
+    mapfs("commit", "--abandon", "-y", view.store, check=False)
+    view.mount()
+    view.unmount()
+
+
+@pytest.mark.modes("kept", people=("root",))
 def test_what_was_interrupted_is_not_taken_for_something_else(view):
     view.base_stays = False
     for n in range(300):
