@@ -15,8 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/commit/kept.h"
+#include "core/commit/left.h"
 #include "core/commit/plan.h"
 #include "core/commit/plan_encode.h"
+#include "core/commit/position.h"
 #include "core/commit/saved_file.h"
 #include "core/commit/sums.h"
 #include "core/store/anchor.h"
@@ -282,6 +285,120 @@ static int report_block(void *arg, uint64_t off, size_t len)
 	return report_saved(w->c, w->number, "saved", off, len);
 }
 
+static int report_kept(void *arg, const char *name, const char *what)
+{
+	const struct saved_walk *w = arg;
+	struct mapfs_check_damage d = { .kind = MAPFS_DAMAGE_COMMIT };
+	char file[64];
+
+	(void)snprintf(file, sizeof(file), STORE_COMMIT "/%u/gone/%s",
+		       w->number, name);
+	d.file = file;
+	return check_report(w->c, &d,
+			    "%s %s, so the commit cannot be undone as a whole",
+			    file, what);
+}
+
+static int report_missing(struct check_ctx *c, unsigned int number,
+			  const char *name)
+{
+	struct mapfs_check_damage d = { .kind = MAPFS_DAMAGE_COMMIT };
+	char file[64];
+
+	(void)snprintf(file, sizeof(file), STORE_COMMIT "/%u/%s", number, name);
+	d.file = file;
+	return check_report(
+		c, &d,
+		"%s is missing from the store, so the commit cannot be undone",
+		file);
+}
+
+static bool has(int dirfd, const char *name)
+{
+	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool is_open(int dirfd, unsigned int number)
+{
+	struct commit_position at;
+	struct reason ignored;
+	int top = openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = top < 0 ? -errno : position_read(top, &at, &ignored);
+
+	if (top >= 0)
+		close(top);
+	/* Damaged, it may name any of them; that is reported. */
+	return err ? err != -ENOENT : at.number == number;
+}
+
+static bool plan_has_sums(int dirfd)
+{
+	struct reason ignored;
+	struct plan *plan;
+	uint8_t *buf;
+	size_t len;
+	bool ret;
+
+	if (saved_file_read(dirfd, SAVED_FILE_PLAN, &buf, &len, &ignored))
+		return false;
+	ret = plan_decode(&plan, buf, len) == 0;
+	free(buf);
+	if (!ret)
+		return false;
+	ret = plan->has_sums;
+	plan_destroy(plan);
+	return ret;
+}
+
+/* It has built something in the base, it has not ended, and nobody undid it. */
+static bool lost_its_end(const struct check_ctx *c, int dirfd,
+			 unsigned int number)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), ".commit-%u", number);
+	return !c->in_use && c->has_facts && has(dirfd, "inos") &&
+	       !has(dirfd, LEFT_FILE) &&
+	       snapshots_find(&c->facts.snapshots, name);
+}
+
+/* One that neither ended nor is under way is left over from planning. */
+static int check_missing(struct check_ctx *c, int dirfd, unsigned int number)
+{
+	static const char *const names[] = { "plan", "saved", "gone", "inos",
+					     "sums" };
+	const bool is_under_way = is_open(dirfd, number);
+	int err = 0;
+
+	if (!is_under_way && !has(dirfd, "after"))
+		return lost_its_end(c, dirfd, number) ?
+			       report_missing(c, number, "after") :
+			       0;
+	for (size_t n = 0; !err && n < sizeof(names) / sizeof(*names); n++) {
+		if (has(dirfd, names[n]) || (is_under_way && n == 3) ||
+		    (n == 4 && !plan_has_sums(dirfd)))
+			continue;
+		/* An undo that ends removes them, `after` first. */
+		if (has(dirfd, "after") || is_open(dirfd, number))
+			err = report_missing(c, number, names[n]);
+	}
+	return err;
+}
+
+/* What a commit that has ended keeps of the files that it removed. */
+static int check_kept(struct check_ctx *c, int dirfd, unsigned int number)
+{
+	struct saved_walk w = { .c = c, .number = number };
+	struct reason ignored;
+	int err;
+
+	/* An undo that is under way takes them away. */
+	if (c->in_use || is_open(dirfd, number))
+		return 0;
+	err = kept_find_damage(dirfd, report_kept, &w, &ignored);
+	return err == -ENOENT || is_damage(err) ? 0 : err;
+}
+
 static int check_commit(struct check_ctx *c, int dirfd, unsigned int number)
 {
 	static const enum saved_file_kind kinds[] = {
@@ -292,10 +409,12 @@ static int check_commit(struct check_ctx *c, int dirfd, unsigned int number)
 	};
 	struct saved_walk w = { .c = c, .number = number };
 	struct reason ignored;
-	int err = 0;
+	int err = check_missing(c, dirfd, number);
 
 	for (size_t n = 0; !err && n < sizeof(kinds) / sizeof(*kinds); n++)
 		err = check_saved(c, dirfd, number, kinds[n]);
+	if (!err)
+		err = check_kept(c, dirfd, number);
 	if (err || c->opt->without_pages)
 		return err;
 	err = sums_find_damage(dirfd, report_block, &w, &ignored);

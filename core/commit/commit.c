@@ -32,6 +32,7 @@
 #include "core/store/sync.h"
 #include "delta.h"
 #include "earlier.h"
+#include "kept.h"
 #include "left.h"
 #include "locate.h"
 #include "phases.h"
@@ -581,12 +582,26 @@ void mapfs_commit_close(struct mapfs_commit *c)
 	free(c);
 }
 
+/* A newer one whose file `after` others removed must not be passed over. */
+static int check_newest(struct commit_ctx *ctx)
+{
+	int err = work_dir_find_last(ctx);
+
+	if (err)
+		return err;
+	return commit_delta_is_kept(ctx) && work_dir_lost_its_end(ctx) ?
+		       work_dir_refuse_missing(ctx, "after") :
+		       0;
+}
+
 /* Nothing is under way: the newest commit that has ended is to be undone. */
 static int find_newest(struct mapfs_commit *c)
 {
 	struct commit_ctx *ctx = &c->ctx;
 	int err = work_dir_open_top(ctx, false);
 
+	if (!err)
+		err = check_newest(ctx);
 	if (!err)
 		err = work_dir_find_newest(ctx);
 	if (err == -ENOENT)
@@ -645,9 +660,30 @@ static bool needs_saved(const struct mapfs_commit *c)
 	return c->state == COMMIT_ENDED;
 }
 
+/* Once the objects are built nothing is taken from gone/ any more. */
+static bool needs_kept(const struct mapfs_commit *c)
+{
+	return c->state != COMMIT_UNDOING || c->ctx.at.phase == PHASE_BUILD;
+}
+
 static int check_saved(struct mapfs_commit *c)
 {
-	return needs_saved(c) ? sums_check(&c->ctx, c->opt.skip_damaged) : 0;
+	int err = needs_saved(c) ? sums_check(&c->ctx, c->opt.skip_damaged) : 0;
+
+	if (err || !needs_kept(c))
+		return err;
+	return kept_check(&c->ctx, c->state == COMMIT_ENDED,
+			  c->opt.skip_damaged);
+}
+
+/* From then on the commit has the file `inos`. */
+static bool has_built(const struct mapfs_commit *c)
+{
+	const struct commit_position *at = &c->ctx.at;
+
+	if (c->state == COMMIT_BEGUN)
+		return at->phase > PHASE_BUILD;
+	return c->state == COMMIT_ENDED || at->reached > PHASE_BUILD;
 }
 
 static int undo(struct mapfs_commit *c)
@@ -656,6 +692,8 @@ static int undo(struct mapfs_commit *c)
 
 	if (!err)
 		err = work_dir_read_plan(&c->ctx);
+	if (!err && has_built(c))
+		err = work_dir_check_inos(&c->ctx);
 	if (!err && c->state == COMMIT_ENDED)
 		err = check_undo(&c->ctx);
 	if (!err)

@@ -63,6 +63,11 @@ static int drop_snapshot(struct commit_ctx *ctx)
 	return store_snapshot_delete(ctx->overlay->store, name, ctx->why);
 }
 
+bool commit_delta_is_kept(const struct commit_ctx *ctx)
+{
+	return find_snapshot(ctx) != NULL;
+}
+
 int commit_delta_drop(struct commit_ctx *ctx)
 {
 	return find_snapshot(ctx) ? drop_snapshot(ctx) : 0;

@@ -30,5 +30,7 @@ int must_check commit_delta_restore(struct commit_ctx *ctx);
  * made since the commit.
  */
 int must_check commit_delta_check(struct commit_ctx *ctx);
+/* Is there the delta of before commit ctx->at.number? */
+bool commit_delta_is_kept(const struct commit_ctx *ctx);
 
 #endif

@@ -15,6 +15,7 @@
 #include "core/lib/beneath.h"
 #include "core/lib/fault.h"
 #include "core/lib/path.h"
+#include "kept.h"
 #include "left.h"
 #include "locate.h"
 #include "stage.h"
@@ -191,6 +192,8 @@ static int place_name(struct commit_ctx *ctx, const struct plan_name *n)
 			       leave_name(
 				       ctx, n,
 				       "others have given this name to something else");
+	if (o->is_damaged && plan_creates(o, ctx->at.to))
+		return leave_name(ctx, n, KEPT_LEFT_OUT);
 	err = give_name(ctx, o, dirfd, n->name);
 	if (err == -ENOENT)
 		return leave_name(ctx, n, "others have removed or replaced it");

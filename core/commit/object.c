@@ -17,6 +17,7 @@
 #include "core/lib/path.h"
 #include "core/lib/timespec.h"
 #include "gone.h"
+#include "kept.h"
 #include "left.h"
 #include "locate.h"
 #include "stage.h"
@@ -235,6 +236,8 @@ int object_build(struct commit_ctx *ctx, struct plan_object *o)
 
 	if (!has_to_be_built(ctx, o))
 		return 0;
+	if (o->is_damaged && plan_creates(o, ctx->at.to))
+		return left_add(ctx, o->id, KEPT_LEFT_OUT);
 	err = locate_object(ctx, o->id, &fd);
 	if (!err) {
 		close(fd);

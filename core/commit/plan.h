@@ -108,7 +108,7 @@ struct plan_object {
 	bool is_visited;     /* a search is on its way through it */
 	unsigned int missed; /* number of the search that did not find it */
 	int dirfd;	     /* -1: not open */
-	/* By sums.c: */
+	/* By sums.c and kept.c: */
 	bool is_damaged; /* bytes that undoing needs; then it is left out */
 	/* By names.c: */
 	bool has_no_place; /* a name that it should have is not to be had */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "core/lib/io.h"
 #include "locate.h"
 #include "saved_file.h"
+#include "stage.h"
 
 static void after_of(const struct stat *st, struct result *a)
 {
@@ -54,10 +56,27 @@ int result_look(struct commit_ctx *ctx, const struct plan_object *o,
 	return err;
 }
 
+/* What the store keeps of a file that was removed, for its undo to compare. */
+static int look_at_kept(const struct commit_ctx *ctx,
+			const struct plan_object *o, struct result *a)
+{
+	char name[STAGE_SLOT_BYTES];
+	struct stat st;
+
+	(void)snprintf(name, sizeof(name), "%u", o->id);
+	if (fstatat(ctx->fd.gone, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	after_of(&st, a);
+	a->is_there = 0;
+	return 0;
+}
+
 static int look(struct commit_ctx *ctx, const struct plan_object *o,
 		struct result *a)
 {
 	*a = (struct result){ 0 };
+	if (plan_removes(o, PLAN_AFTER) && S_ISREG(plan_type(o)))
+		return look_at_kept(ctx, o, a);
 	if (!o->is_touched || !o->side[PLAN_AFTER].exists)
 		return 0;
 	return result_look(ctx, o, a);

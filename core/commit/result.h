@@ -24,6 +24,7 @@ struct result {
 	uint32_t ctime_ns;
 	uint32_t mode;
 	uint32_t is_there;
+	/* Not there, but a mode: what gone/ has of a file that was removed. */
 };
 
 /* What the object is now; all zero if it is nowhere. */

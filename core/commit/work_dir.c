@@ -357,6 +357,39 @@ int work_dir_load_plan(int dirfd, struct plan **out, struct reason *why)
 	return err;
 }
 
+int work_dir_refuse_missing(struct commit_ctx *ctx, const char *name)
+{
+	reason_set(
+		ctx->why,
+		"%s/commit/%llu/%s: is missing from the store, and its commit can neither be finished nor undone without it; put it back",
+		ctx->store, (unsigned long long)ctx->at.number, name);
+	return -EUCLEAN;
+}
+
+int work_dir_check_inos(struct commit_ctx *ctx)
+{
+	return has_file(ctx->fd.top, ctx->at.number, "inos") ?
+		       0 :
+		       work_dir_refuse_missing(ctx, "inos");
+}
+
+bool work_dir_lost_its_end(const struct commit_ctx *ctx)
+{
+	return has_file(ctx->fd.top, ctx->at.number, "inos") &&
+	       !is_kept(ctx->fd.top, ctx->at.number);
+}
+
+/* -ENOENT says nothing of what it is that is missing. */
+static int name_missing(struct commit_ctx *ctx)
+{
+	static const char *const names[] = { "", "gone", "saved", "plan" };
+
+	for (size_t n = 0; n < sizeof(names) / sizeof(*names); n++)
+		if (!has_file(ctx->fd.top, ctx->at.number, names[n]))
+			return work_dir_refuse_missing(ctx, names[n]);
+	return -ENOENT;
+}
+
 int work_dir_read_plan(struct commit_ctx *ctx)
 {
 	struct plan *p;
@@ -367,7 +400,7 @@ int work_dir_read_plan(struct commit_ctx *ctx)
 	if (!err)
 		err = work_dir_load_plan(ctx->fd.dir, &p, ctx->why);
 	if (err)
-		return err;
+		return err == -ENOENT ? name_missing(ctx) : err;
 	plan_destroy(ctx->plan);
 	ctx->plan = p;
 	return left_load(ctx);

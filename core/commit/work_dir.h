@@ -56,4 +56,17 @@ int must_check work_dir_load_plan(int dirfd, struct plan **out,
 				  struct reason *why);
 int must_check work_dir_write_inos(int dirfd, const struct plan *p);
 
+/*
+ * A file of commit ctx->at.number, or its directory gone, is missing although
+ * the commit needs it: a sentence, and -EUCLEAN.
+ */
+int work_dir_refuse_missing(struct commit_ctx *ctx, const char *name);
+/* `inos` must be there: the commit has built its objects. */
+int must_check work_dir_check_inos(struct commit_ctx *ctx);
+/*
+ * Had commit ctx->at.number begun, and is there no trace of its end?  If it is
+ * not under way, and its delta is kept, its file `after` was removed.
+ */
+bool work_dir_lost_its_end(const struct commit_ctx *ctx);
+
 #endif

@@ -3,6 +3,7 @@
  * Damage of what a commit keeps in the store: undoing notices it before the
  * first byte is written to the base, and names it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,11 +23,14 @@
 static int setup(void **state)
 {
 	struct fixture *f = fixture_create();
+	const struct timespec old[2] = { { .tv_sec = 1000 },
+					 { .tv_sec = 1000 } };
 
 	assert_int_equal(mkdir(f->base, 0755), 0);
 	b_put(f, "a", 'a', A_BYTES, 0);
 	b_put(f, "b", 'b', B_BYTES, 0);
 	b_put(f, "c", 'c', 100, 0);
+	assert_int_equal(utimensat(AT_FDCWD, b_path(f, "c"), old, 0), 0);
 	f->before = base_text(f);
 	open_view(f);
 	v_set(f, "a",
@@ -90,7 +94,7 @@ static void assert_refused(struct fixture *f, const char *file,
 	assert_true(err == -EBADMSG || err == -EUCLEAN);
 	if (!strstr(f->why.text, file) || !strstr(f->why.text, word))
 		fail_msg("%s, %s: %s", file, word, f->why.text);
-	if (strstr(file, "saved"))
+	if (strstr(file, "commit/1/saved"))
 		assert_non_null(strstr(f->why.text, "--skip-damaged"));
 	assert_base(f, base, "base after a refused undo");
 	free(base);
@@ -207,6 +211,80 @@ static void test_sums__the_rest_is_undone(void **state)
 	close_view(f);
 }
 
+/* The file that the commit removed, as the store keeps it. */
+static void kept_path(const struct fixture *f, char path[320])
+{
+	char dir[160];
+	const struct dirent *e;
+	DIR *d;
+
+	(void)snprintf(dir, sizeof(dir), "%s/commit/1/gone", f->store);
+	d = opendir(dir);
+	assert_non_null(d);
+	while ((e = readdir(d)) && e->d_name[0] == '.')
+		;
+	assert_non_null(e);
+	(void)snprintf(path, 320, "%s/%.20s", dir, e->d_name);
+	closedir(d);
+}
+
+/* Goal: undo never puts back another file than the commit removed. */
+static void test_sums__a_removed_file_that_changed_is_named(void **state)
+{
+	struct fixture *f = *state;
+	struct mapfs_commit_options opt = commit_options(f, MAPFS_STOP);
+	struct stat st;
+	char path[320];
+	char away[336];
+	int fd;
+
+	kept_path(f, path);
+	(void)snprintf(away, sizeof(away), "%s-away", path);
+	assert_int_equal(rename(path, away), 0);
+	assert_refused(f, "commit/1/gone/", "is missing from the store");
+	assert_int_equal(rename(away, path), 0);
+	assert_int_equal(stat(path, &st), 0);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "x", 1, 5), 1);
+	assert_refused(f, "commit/1/gone/", "is damaged");
+	assert_int_equal(ftruncate(fd, 50), 0);
+	assert_int_equal(
+		futimens(fd, (struct timespec[]){ st.st_atim, st.st_mtim }), 0);
+	close(fd);
+	assert_refused(f, "commit/1/gone/", "--skip-damaged");
+	opt.skip_damaged = true;
+	assert_int_equal(mapfs_commit_undo(&opt, &f->why), 0);
+	assert_int_equal(access(b_path(f, "c"), F_OK), -1);
+	assert_int_equal(stat(b_path(f, "b"), &st), 0);
+	assert_int_equal(st.st_size, B_BYTES);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+/* Goal: what is missing has a name, in time. */
+static void test_sums__a_missing_file_is_named(void **state)
+{
+	static const char *const names[] = { "plan",  "saved", "inos",
+					     "after", "gone",  "sums" };
+	struct fixture *f = *state;
+
+	for (size_t n = 0; n < sizeof(names) / sizeof(*names); n++) {
+		char path[160];
+		char away[160];
+		char file[32];
+
+		(void)snprintf(file, sizeof(file), "/1/%s:", names[n]);
+		(void)snprintf(path, sizeof(path), "%s/commit/1/%s", f->store,
+			       names[n]);
+		(void)snprintf(away, sizeof(away), "%s/away", f->dir);
+		assert_int_equal(rename(path, away), 0);
+		assert_refused(f, file, "put it back");
+		assert_int_equal(rename(away, path), 0);
+	}
+	undo(f);
+	assert_base(f, f->before, "base after an undo");
+}
+
 /* As an earlier version wrote it: version 1, and nothing said of sums. */
 static void make_old(const struct fixture *f)
 {
@@ -253,6 +331,8 @@ int main(void)
 		CASE(blocks_that_changed_places_are_noticed),
 		CASE(belong_to_one_commit),
 		CASE(the_rest_is_undone),
+		CASE(a_removed_file_that_changed_is_named),
+		CASE(a_missing_file_is_named),
 		CASE(a_commit_without_them_is_undone),
 	};
 
