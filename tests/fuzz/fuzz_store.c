@@ -13,10 +13,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fuzz.h"
 #include "tests/unit/support/operations.h"
+
+/*
+ * Replaces the function of the C library: what could be the moment in which
+ * another process writes the store is waited for, and here there is none.
+ */
+int nanosleep(const struct timespec *time, struct timespec *left)
+{
+	(void)time;
+	(void)left;
+	return 0;
+}
 
 /* Operations whose stores are taken. */
 static const char *const states[] = { "open", "undo", "undo of a part",
