@@ -5,8 +5,8 @@
  * abandoning and discarding it end in success or with a sentence, and a store
  * that was repaired is sound.
  *
- * The first byte of an input says which store is damaged.  The rest are
- * patches: which file (1 byte; bit 7: its checksums are not made right), where
+ * The first byte of an input says which store is damaged, and what it meets.  The
+ * rest are patches: which file (1 byte; bit 7: its checksums are not made right), where
  * (2), how many bytes (1; 0: the file is cut there), the bytes.
  */
 #include <errno.h>
@@ -58,6 +58,7 @@ static const struct file {
 
 #define FILES (sizeof(files) / sizeof(*files))
 #define PATCH_HEADER 4U
+#define MEETINGS 4U
 
 static void make_sums(enum sums_of kind, uint8_t *data, size_t size)
 {
@@ -258,7 +259,7 @@ static void commit_somehow(struct fixture *f, unsigned int how)
 	(void)!mapfs_commit_abandon(&opt, &f->why);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void look_and_check(struct fixture *f)
 {
 	static const struct mapfs_options looks[] = {
 		{ .look_only = true },
@@ -267,9 +268,43 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		{ .snapshot = "old" },
 	};
 	struct mapfs_store_info info;
-	struct fixture *f;
 	uint64_t damages;
 	int err = 0;
+
+	if (mapfs_store_describe(f->store, &info, &f->why) == 0)
+		mapfs_store_info_fini(&info);
+	for (size_t n = 0; n < sizeof(looks) / sizeof(*looks); n++) {
+		int one = look(f->store, &looks[n]);
+
+		err = n == 1 ? one : err;
+	}
+	check(f->store, &damages);
+	/* What check finds sound can be opened. */
+	fuzz_must(damages != 0 || (err != -EUCLEAN && err != -EBADMSG));
+}
+
+/* Each takes a while, so a store meets one of them. */
+static void meet(struct fixture *f, unsigned int what)
+{
+	switch (what % MEETINGS) {
+	case 0:
+		look_and_check(f);
+		break;
+	case 1:
+		repair(f);
+		break;
+	case 2:
+		change(f);
+		break;
+	case 3:
+		commit_somehow(f, what / MEETINGS);
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fixture *f;
 
 	if (size < 1)
 		return 0;
@@ -281,19 +316,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			operations[n].prepare(f);
 	for (size_t at = 1; at + PATCH_HEADER <= size;)
 		at += patch(f, data + at, size - at);
-	if (mapfs_store_describe(f->store, &info, &f->why) == 0)
-		mapfs_store_info_fini(&info);
-	for (size_t n = 0; n < sizeof(looks) / sizeof(*looks); n++) {
-		int one = look(f->store, &looks[n]);
-
-		err = n == 1 ? one : err;
-	}
-	check(f->store, &damages);
-	/* What check finds sound can be opened. */
-	fuzz_must(damages != 0 || (err != -EUCLEAN && err != -EBADMSG));
-	repair(f);
-	commit_somehow(f, data[0] / STATES);
-	change(f);
+	meet(f, data[0] / STATES);
 	(void)!mapfs_discard(f->store, &f->why);
 	fixture_destroy(f);
 	return 0;
@@ -301,7 +324,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 void fuzz_seeds(fuzz_seed_fn fn)
 {
-	for (size_t state = 0; state < STATES * 4; state++) {
+	for (size_t state = 0; state < STATES * MEETINGS * 4; state++) {
 		uint8_t seed[41] = { (uint8_t)state };
 
 		for (size_t n = 0; n < 5; n++) {
