@@ -175,6 +175,7 @@ static void test_branch__killed_never_blocks_its_parent(void **state)
 		.prepare = prepare_parent,
 		.operation = run_branch,
 		.check = check_branch,
+		.all = true,
 	};
 	struct scene s = scene_of(state);
 
@@ -210,6 +211,7 @@ static void test_discard__killed_can_be_repeated(void **state)
 		.prepare = prepare_branch,
 		.operation = run_discard,
 		.check = check_discard,
+		.all = true,
 	};
 	struct scene s = scene_of(state);
 
@@ -268,6 +270,7 @@ static void test_part__is_whole_or_a_leftover(void **state)
 		.prepare = prepare_nothing,
 		.operation = run_part,
 		.check = check_part,
+		.all = true,
 	};
 	struct scene s = scene_of(state);
 
@@ -308,6 +311,7 @@ static void test_store__killed_while_new_can_be_used_or_discarded(void **state)
 		.prepare = prepare_nothing,
 		.operation = run_store,
 		.check = check_store,
+		.all = true,
 	};
 	struct scene s = scene_of(state);
 

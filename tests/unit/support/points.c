@@ -46,7 +46,9 @@ static unsigned int kill_step(const struct points_test *t)
 	const char *sparse = getenv("MAPFS_TEST_KILL_STEP");
 	const unsigned int step = t->step ? t->step : 1;
 
-	return sparse ? step * (unsigned int)atoi(sparse) : step;
+	return sparse && !t->all ?
+		       step * (unsigned int)strtoul(sparse, NULL, 10) :
+		       step;
 }
 
 unsigned int points_kill(const struct points_test *t, void *arg)

@@ -28,6 +28,8 @@ struct points_test {
 	bool dies_twice;
 	/* Only each so many-th point, from `first` on; 0: each. */
 	unsigned int step;
+	/* With sanitizers, too (MAPFS_TEST_KILL_STEP). */
+	bool all;
 	unsigned int first;
 };
 
