@@ -88,6 +88,22 @@ static void estimate(struct check_ctx *c)
 		c->all_bytes += (uint64_t)st.st_size;
 }
 
+/*
+ * The disk is checked, not the kernel's copy of it: pages that were written or
+ * read a moment ago would hide that the disk has others.  Those that are dirty,
+ * or that a view has mapped, stay.
+ */
+static void forget_cached_pages(const struct check_ctx *c)
+{
+	int fd = openat(c->dirfd, STORE_PAGES,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+}
+
 static int begin(struct check_ctx *c)
 {
 	int err;
@@ -106,6 +122,7 @@ static int begin(struct check_ctx *c)
 		return err;
 	}
 	err = find_use(c);
+	forget_cached_pages(c);
 	estimate(c);
 	return err ? err : files_survey(c);
 }
