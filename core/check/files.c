@@ -320,7 +320,7 @@ static bool has(int dirfd, const char *name)
 
 static bool is_open(int dirfd, unsigned int number)
 {
-	struct commit_position at;
+	struct commit_position at = { .number = 0 };
 	struct reason ignored;
 	int top = openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = top < 0 ? -errno : position_read(top, &at, &ignored);
