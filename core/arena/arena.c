@@ -66,6 +66,7 @@ int arena_open(struct arena **out, int fd)
 	a->file_bytes = (uint64_t)st.st_size;
 	a->trimmed = st.st_size == 0;
 	a->limit = UINT64_MAX;
+	a->cut_page = UINT64_MAX;
 	a->pending = PAGE_RANGE_EMPTY;
 	a->sealed = PAGE_RANGE_EMPTY;
 	a->unsummed = PAGE_RANGE_EMPTY;
@@ -98,6 +99,9 @@ void arena_set_limit(struct arena *a, uint64_t pages)
 
 void arena_accept_short_file(struct arena *a)
 {
+	/* The kernel shows zeros in its other part. */
+	if (a->file_bytes % MAPFS_PAGE_SIZE)
+		a->cut_page = a->file_bytes >> MAPFS_PAGE_SHIFT;
 	if (a->file_bytes < SHORT_FILE_PAGES << MAPFS_PAGE_SHIFT)
 		a->file_bytes = SHORT_FILE_PAGES << MAPFS_PAGE_SHIFT;
 }

@@ -55,7 +55,7 @@ int must_check arena_open(struct arena **out, int fd);
 void arena_set_limit(struct arena *a, uint64_t pages);
 /*
  * The file may be shorter than it was: pages behind its end may be named, and
- * reading them is -EIO.  For a store that is only read; before the first
+ * reading them is -EIO, as is that of a page which the end is in.  For a store that is only read; before the first
  * arena_mark().
  */
 void arena_accept_short_file(struct arena *a);

@@ -36,6 +36,9 @@ static int read_bytes(struct arena *a, uint64_t off, void *buf, size_t len)
 {
 	if (off >> MAPFS_PAGE_SHIFT >= MAX_PAGES)
 		return parents_read(&a->parents, off, buf, len);
+	if (off >> MAPFS_PAGE_SHIFT <= a->cut_page &&
+	    page_ceil(off + len) > a->cut_page)
+		return -EIO;
 	return mapping_read(a->mapping, buf, len, off);
 }
 

@@ -25,6 +25,9 @@ struct arena {
 	int fd;			 /* owned; fixed while open */
 	struct mapping *mapping; /* fixed while open */
 
+	uint64_t cut_page; /* the file ends within it; UINT64_MAX: in none;
+			      fixed while open */
+
 	struct rmutex layout; /* RANK_ARENA */
 	uint64_t file_bytes;  /* by layout */
 	bool cannot_reserve;  /* by layout */
