@@ -69,6 +69,15 @@ static bool is_exchanged(const struct journal_survey *s,
 		memcmp(s->bound.uuid, info->uuid, sizeof(info->uuid)) != 0);
 }
 
+/* Does it begin before what the bound says of a segment before it ends? */
+static bool precedes_bound(const struct journal_survey *s,
+			   const struct segment_info *info)
+{
+	return s->has_bound && s->bound.segment > 0 &&
+	       info->number > s->bound.segment &&
+	       info->first_lsn <= s->bound.lsn;
+}
+
 /* The newest header that is sound says which store it is. */
 static int read_header(struct journal_survey *s, struct survey_segment *seg,
 		       bool *has_uuid)
@@ -83,7 +92,7 @@ static int read_header(struct journal_survey *s, struct survey_segment *seg,
 		return err == -EUCLEAN || err == -EBADMSG ? 0 : err;
 	if (*has_uuid && memcmp(info.uuid, s->id.uuid, sizeof(info.uuid)) != 0)
 		return 0;
-	if (is_exchanged(s, &info))
+	if (is_exchanged(s, &info) || precedes_bound(s, &info))
 		return 0;
 	*seg = (struct survey_segment){
 		.need_lsn =
@@ -114,10 +123,14 @@ static int read_headers(struct journal_survey *s)
 		err = read_header(s, &s->segment[n], &has_uuid);
 	for (size_t n = 0; n + 1 < s->count; n++) {
 		const struct survey_segment *next = &s->segment[n + 1];
+		struct survey_segment *seg = &s->segment[n];
 
-		if (next->number == s->segment[n].number + 1 &&
-		    next->is_readable)
-			s->segment[n].end_lsn = next->first_lsn;
+		if (next->number != seg->number + 1 || !next->is_readable)
+			continue;
+		seg->end_lsn = next->first_lsn;
+		/* Which of them is wrong? The older one is not followed. */
+		if (seg->first_lsn > next->first_lsn)
+			seg->is_readable = false;
 	}
 	return err;
 }
