@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEEDS_MOST 64
+#define SEEDS_MOST 256
 
 static struct seed {
 	uint8_t *data;
@@ -98,7 +98,8 @@ int main(int argc, char **argv)
 
 	if (end && *end && argc == 2) {
 		size_t size;
-		uint8_t *data = fuzz_get(".", argv[1], &size);
+		const char *dir = *argv[1] == '/' ? "" : ".";
+		uint8_t *data = fuzz_get(dir, argv[1], &size);
 
 		fuzz_must(data);
 		(void)LLVMFuzzerTestOneInput(data, size);

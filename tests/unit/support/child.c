@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -16,11 +17,16 @@ int child_run(int (*fn)(void *arg), void *arg)
 {
 	int status;
 	pid_t pid = fork();
+	pid_t ended;
 
 	assert_true(pid >= 0);
 	if (pid == 0)
 		_exit(fn(arg));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	/* A fuzzer has a timer. */
+	do
+		ended = waitpid(pid, &status, 0);
+	while (ended < 0 && errno == EINTR);
+	assert_int_equal(ended, pid);
 	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
