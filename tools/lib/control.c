@@ -227,6 +227,33 @@ struct wire_in control_result_wire(const struct control_result *r)
 	return (struct wire_in){ .at = r->bytes, .left = r->len };
 }
 
+int control_list(const struct control_place *place, enum mapfs_command command,
+		 int (*take)(void *arg, struct wire_in *in), void *arg,
+		 struct reason *why)
+{
+	const struct control_call call = { .command = command };
+	struct control_result result;
+	struct wire_in in;
+	int err = control_run(place->fd, place->shown, &call, &result, why);
+
+	if (err == -EOPNOTSUPP) {
+		reason_clear(why);
+		return 0;
+	}
+	if (err)
+		return err;
+	in = control_result_wire(&result);
+	while (!err && !wire_is_over(&in))
+		err = take(arg, &in);
+	control_result_fini(&result);
+	if (err)
+		reason_set(why,
+			   "%s: the answer of its daemon cannot be read: %s; "
+			   "unmount and mount again",
+			   place->shown, reason_of(err));
+	return err;
+}
+
 void control_result_fini(struct control_result *r)
 {
 	free(r->bytes);

@@ -37,7 +37,12 @@ struct control_result {
 	size_t len;
 };
 
-/* `fd` is the root of the mount; messages call it `shown`. */
+struct control_place {
+	int fd;		   /* the root of the mount */
+	const char *shown; /* what messages call it */
+};
+
+/* `fd` and `shown` as in struct control_place. */
 int must_check control_run(int fd, const char *shown,
 			   const struct control_call *call,
 			   struct control_result *out, struct reason *why);
@@ -47,11 +52,6 @@ int must_check control_run(int fd, const char *shown,
  * the first one that is not complete; if `is_over`, nothing follows.  Its
  * non-zero result ends the call and is returned; then `why` is its own.
  */
-struct control_place {
-	int fd;
-	const char *shown;
-};
-
 typedef int (*control_take_fn)(void *arg, struct wire_in *in, bool is_over);
 
 int must_check control_stream(const struct control_place *place,
@@ -59,6 +59,15 @@ int must_check control_stream(const struct control_place *place,
 			      control_take_fn take, void *arg,
 			      struct reason *why);
 struct wire_in control_result_wire(const struct control_result *r);
+/*
+ * Runs a command whose answer is a list.  `take` decodes one element and keeps
+ * it (-EBADMSG: `in` is bad); a result of it other than 0 ends the list.  A
+ * daemon that does not know the command has an empty list.
+ */
+int must_check control_list(const struct control_place *place,
+			    enum mapfs_command command,
+			    int (*take)(void *arg, struct wire_in *in),
+			    void *arg, struct reason *why);
 void control_result_fini(struct control_result *r);
 
 #endif

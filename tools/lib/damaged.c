@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A daemon that does not know the command has no sums and finds no damage.
- */
 #include "damaged.h"
 
 #include <errno.h>
@@ -30,34 +27,22 @@ static int add(struct damaged *d, const struct mapfs_bad_page *one)
 	return page->path && page->store ? 0 : -ENOMEM;
 }
 
+static int take(void *arg, struct wire_in *in)
+{
+	struct mapfs_bad_page one;
+
+	wire_take_damage(in, &one);
+	return in->is_bad ? -EBADMSG : add(arg, &one);
+}
+
 int damaged_read(struct damaged *out, int fd, const char *shown,
 		 struct reason *why)
 {
-	const struct control_call call = { .command = MAPFS_COMMAND_DAMAGE };
-	struct control_result result;
-	struct mapfs_bad_page one;
-	struct wire_in in;
-	int err = control_run(fd, shown, &call, &result, why);
+	const struct control_place place = { .fd = fd, .shown = shown };
+	int err = control_list(&place, MAPFS_COMMAND_DAMAGE, take, out, why);
 
-	if (err == -EOPNOTSUPP) {
-		reason_clear(why);
-		return 0;
-	}
 	if (err)
-		return err;
-	in = control_result_wire(&result);
-	while (!err && !wire_is_over(&in)) {
-		wire_take_damage(&in, &one);
-		err = in.is_bad ? -EBADMSG : add(out, &one);
-	}
-	control_result_fini(&result);
-	if (!err)
-		return 0;
-	damaged_fini(out);
-	reason_set(why,
-		   "%s: the answer of its daemon cannot be read: %s; unmount "
-		   "and mount again",
-		   shown, reason_of(err));
+		damaged_fini(out);
 	return err;
 }
 
